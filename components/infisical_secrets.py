@@ -1,0 +1,98 @@
+"""The environment of Infisical as one Secret."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi_kubernetes import core, meta
+from pulumi_random import RandomBytes
+
+from components.names import INFISICAL_NAMESPACE, SecretRef, type_token
+from components.platform_db import PlatformDb
+from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+
+SECRET = "infisical-secrets"
+CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InfisicalSecretsArgs:
+    """What Infisical is told. Its variables and their forms: upstream's backend/src/lib/config/env.ts."""
+
+    site_url: str
+    https: bool
+    cors_allowed_origins: Sequence[str]
+    read_replicas: bool
+    telemetry: bool
+    database: PlatformDb
+    redis: PlatformKv
+    protect: bool
+
+
+class InfisicalSecrets(ComponentResource):
+    """Creates the namespace, the keys which are made once and kept, and the Secret `infisical-secrets`.
+
+    ENCRYPTION_KEY encrypts everything that users store: lost or changed, all of it is gone for good. It is generated
+    once, kept in the stack's (encrypted) state, and protected.
+    """
+
+    ref: SecretRef
+    uid: Output[str]
+    fingerprint: Output[str]
+
+    def __init__(self, name: str, args: InfisicalSecretsArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("InfisicalSecrets"), name, None, opts)
+        self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=SECRET)
+
+        kept = ResourceOptions(parent=self, protect=args.protect)
+        self.namespace = core.v1.Namespace(
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=kept
+        )
+        encryption_key = RandomBytes(f"{name}-encryption-key", length=16, opts=kept).hex  # 32 characters, used as bytes
+        auth_secret = RandomBytes(f"{name}-auth-secret", length=32, opts=kept).base64
+        environment = _environment(args) | {"ENCRYPTION_KEY": encryption_key, "AUTH_SECRET": auth_secret}
+        secret = core.v1.Secret(
+            name,
+            metadata=meta.v1.ObjectMetaArgs(name=SECRET, namespace=self.namespace.metadata.name),
+            string_data=environment,
+            opts=kept,
+        )
+        self.uid = secret.metadata.apply(lambda metadata: metadata.uid or "")
+        # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.
+        key = RandomBytes(f"{name}-fingerprint-key", length=32, opts=ResourceOptions(parent=self)).hex
+        self.fingerprint = Output.unsecret(Output.all(key=key, environment=environment).apply(_fingerprint))
+        self.register_outputs({"secret": SECRET})
+
+
+def _fingerprint(parts: Mapping[str, object]) -> str:
+    environment = json.dumps(parts["environment"], sort_keys=True).encode()
+    return hmac.new(str(parts["key"]).encode(), environment, hashlib.sha256).hexdigest()[:16]
+
+
+def _environment(args: InfisicalSecretsArgs) -> dict[str, str | Output[str]]:
+    """Without REDIS_URL, which would win over Sentinel, and without DB_ROOT_CERT, which is CertSync's."""
+    environment: dict[str, str | Output[str]] = {
+        "SITE_URL": args.site_url,
+        "HTTPS_ENABLED": _switch(args.https),  # marks cookies as secure; it starts no TLS
+        "TELEMETRY_ENABLED": _switch(args.telemetry),
+        "DB_CONNECTION_URI": args.database.uri(args.database.pooler),
+        "REDIS_SENTINEL_HOSTS": f"{args.redis.sentinel_host}:{SENTINEL_PORT}",
+        "REDIS_SENTINEL_MASTER_NAME": MASTER_GROUP,
+        "REDIS_PASSWORD": args.redis.password,
+    }
+    if args.cors_allowed_origins:
+        environment["CORS_ALLOWED_ORIGINS"] = json.dumps(list(args.cors_allowed_origins))
+    if args.read_replicas:
+        replica = args.database.uri(args.database.replicas)
+        environment["DB_READ_REPLICAS"] = replica.apply(lambda uri: json.dumps([{"DB_CONNECTION_URI": uri}]))
+    return environment
+
+
+def _switch(on: bool) -> str:
+    """Infisical takes nothing but exactly "true" for true."""
+    return "true" if on else "false"

@@ -1,0 +1,288 @@
+"""Publishes the database's certificate authorities to Infisical, and rolls what holds an old certificate.
+
+One round reads the Secrets, asks every endpoint for its certificate, and writes only when all of them verify against
+what is going to be published. Published is the union of the authority's and the leaf's `ca.crt`: cert-manager does
+not reissue a leaf when its authority changes, and a leaf's `ca.crt` stays the old one until then.
+"""
+
+import base64
+import hashlib
+import socket
+import ssl
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from job import Failed, Pending, Report, run, wait
+from kube import Api, NotFound, Object, path
+from x509 import Certificate, certificate, certificates
+
+FIELD_MANAGER = "cert-sync"
+CA_ANNOTATION = "infisical-platform/ca-sha256"
+LEAF_ANNOTATION = "infisical-platform/leaf-sha256"
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # PostgreSQL protocol, "SSL Session Encryption"
+TIMEOUT_SECONDS = 5
+X509_V_FLAG_NO_CHECK_TIME = 0x200000  # OpenSSL, x509_vfy.h
+# Share of its lifetime at which a leaf still served after its renewal is an alarm: cert-manager renews at a third.
+ALARMING_LIFE_LEFT = 0.1
+
+
+@dataclass(frozen=True)
+class Named:
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    namespace: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.secret}"
+
+
+@dataclass(frozen=True)
+class Target(SecretRef):
+    key: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    host: str
+    port: int
+    role: Literal["primary", "pooler"]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Config:
+    """database: the postgresql custom resource; deployment: Infisical's; pooler_instances: pods behind the pooler."""
+
+    authority: SecretRef
+    leaf: SecretRef
+    target: Target
+    endpoints: tuple[Endpoint, ...]
+    database: Named
+    deployment: Named
+    deadline_seconds: float
+    pooler_instances: int = 2
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The authorities to publish, and the leaf which the servers ought to present."""
+
+    authorities: tuple[Certificate, ...]
+    leaf: Certificate
+
+    @property
+    def bundle(self) -> str:
+        return "".join(authority.pem for authority in self.authorities)
+
+    def context(self) -> ssl.SSLContext:
+        """Trusts the authorities and nothing else; names count only in the SAN, as RFC 6125 has it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.hostname_checks_common_name = False
+        context.load_verify_locations(cadata=self.bundle)
+        return context
+
+    def lineage_context(self) -> ssl.SSLContext:
+        """Accepts whatever these authorities ever issued, whatever its names and age: tells ours from foreign ones."""
+        context = self.context()
+        context.check_hostname = False
+        context.verify_flags |= X509_V_FLAG_NO_CHECK_TIME
+        return context
+
+
+@dataclass(frozen=True)
+class Presented:
+    """What one connection saw. refusal: why it does not verify, empty if it does; ours: these authorities issued it."""
+
+    endpoint: Endpoint
+    certificate: Certificate
+    refusal: str
+    ours: bool
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} presents {self.certificate}" + (f": {self.refusal}" if self.refusal else "")
+
+
+class CertSync:
+    """Rounds until one finds every endpoint verified; `done` collects what the rounds have written."""
+
+    def __init__(self, config: Config, api: Api) -> None:
+        self.config = config
+        self.api = api
+        self.done: list[str] = []
+        self.published_at = ""
+
+    def round(self) -> str:
+        """Raises Pending while an endpoint may still change what it presents, Failed when it will not."""
+        trust = self._trust()
+        presented = [seen for endpoint in self.config.endpoints for seen in self._presented(endpoint, trust)]
+        refused = [seen for seen in presented if seen.refusal]
+        refusals = "; ".join(map(str, refused))
+        if any(seen.certificate == trust.leaf for seen in refused):
+            raise Failed(refusals)  # what is served is what the Secret holds: waiting changes nothing
+        # Issued by these authorities, yet not what the Secret holds: a leaf from before a renewal.
+        earlier = [seen for seen in presented if seen.ours and seen.certificate != trust.leaf]
+        # Also when that leaf is refused (expired, a name too few), as the roll is what mends it; but never while
+        # anything presents a certificate of foreign origin.
+        if any(seen.endpoint.role == "pooler" for seen in earlier) and all(seen.ours for seen in presented):
+            self._roll_pooler(trust.leaf)
+        if refused:
+            raise Pending(refusals)
+        self._publish(trust)
+        self._roll_infisical(trust)
+        overdue = [str(seen) for seen in earlier if seen.certificate.life_left < ALARMING_LIFE_LEFT]
+        if overdue and not self.done:
+            raise Failed(f"the renewed certificate is not taken up, restart the pods: {'; '.join(overdue)}")
+        return "; ".join([*(self.done or ["nothing to do"]), *map(_explain, earlier)]) + f": {self._summary(trust)}"
+
+    def _trust(self) -> Trust:
+        authority, leaf = self._secret(self.config.authority), self._secret(self.config.leaf)
+        found = _certificates(self.config.authority, authority, "ca.crt")
+        if "ca.crt" in leaf:
+            found += _certificates(self.config.leaf, leaf, "ca.crt")
+        authorities = tuple(dict.fromkeys(item for item in found if not item.expired))
+        if not authorities:
+            raise Failed(f"every authority in Secret {self.config.authority} has expired: {', '.join(map(str, found))}")
+        return Trust(authorities, _certificates(self.config.leaf, leaf, "tls.crt")[0])
+
+    def _secret(self, reference: SecretRef) -> dict[str, str]:
+        try:
+            return self.api.get(path("secrets", reference.namespace, reference.secret)).get("data", {})
+        except NotFound as missing:
+            # cert-manager makes it, and makes it again when it is deleted.
+            raise Pending(str(missing)) from missing
+
+    def _presented(self, endpoint: Endpoint, trust: Trust) -> list[Presented]:
+        """What the pods behind an endpoint present, each different answer once."""
+        connections = 2 * self.config.pooler_instances if endpoint.role == "pooler" else 1
+        return list(dict.fromkeys(_ask(endpoint, trust) for _ in range(connections)))
+
+    def _publish(self, trust: Trust) -> None:
+        target = self.config.target
+        location = path("secrets", target.namespace, target.secret)
+        secret = self.api.get(location)
+        current = secret.get("data", {}).get(target.key, "")
+        # Infisical wants base64 in the variable; a Secret's data is base64 once more.
+        wanted = _base64(_base64(trust.bundle))
+        if current != wanted:
+            # With the resourceVersion a run which read older authorities cannot undo a newer one: it gets a conflict.
+            change = {
+                "metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]},
+                "data": {target.key: wanted},
+            }
+            secret = self.api.merge_patch(location, change, field_manager=FIELD_MANAGER)
+            self.done.append(f"published {len(trust.authorities)} authorities as {target.key} of Secret {target}")
+        self.published_at = _written_at(secret)
+
+    def _roll_infisical(self, trust: Trust) -> None:
+        """Restarts Infisical when it may run with authorities from before the last publication.
+
+        Stateless, so that a run which was killed between the two writes is completed by the next one: either the
+        annotation is of an earlier bundle, or there is none and the Deployment is older than the publication.
+        """
+        location = path("deployments", self.config.deployment.namespace, self.config.deployment.name)
+        deployment = self.api.find(location)
+        if deployment is None:
+            return
+        wanted = hashlib.sha256(trust.bundle.encode()).hexdigest()
+        annotation = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(CA_ANNOTATION)
+        older = deployment["metadata"]["creationTimestamp"] < self.published_at
+        if annotation == wanted or (annotation is None and not older):
+            return
+        change = {"spec": {"template": {"metadata": {"annotations": {CA_ANNOTATION: wanted}}}}}
+        self.api.merge_patch(location, change, field_manager=FIELD_MANAGER)
+        self.done.append(f"rolled Deployment {self.config.deployment}")
+
+    def _roll_pooler(self, leaf: Certificate) -> None:
+        """A changed spec.podAnnotations makes the operator roll the pooler's pods, and only those."""
+        location = path("postgresqls", self.config.database.namespace, self.config.database.name)
+        annotations = self.api.get(location)["spec"].get("podAnnotations", {})
+        if annotations.get(LEAF_ANNOTATION) == leaf.fingerprint:
+            return
+        change = {"spec": {"podAnnotations": {LEAF_ANNOTATION: leaf.fingerprint}}}
+        self.api.merge_patch(location, change, field_manager=FIELD_MANAGER)
+        self.done.append(f"asked for a roll of the pooler of postgresql {self.config.database}")
+
+    def _summary(self, trust: Trust) -> str:
+        endpoints = ", ".join(map(str, self.config.endpoints))
+        authorities = ", ".join(f"{item.subject} sha256 {item.fingerprint[:16]}" for item in trust.authorities)
+        return f"{endpoints} verified by {self.config.target.key} = {authorities}"
+
+
+def _explain(earlier: Presented) -> str:
+    how = {
+        "primary": "PostgreSQL's pod reloads it by itself within five minutes",
+        "pooler": "the roll of its pods is under way",
+    }[earlier.endpoint.role]
+    return f"{earlier} from before the renewal: {how}"
+
+
+def _ask(endpoint: Endpoint, trust: Trust) -> Presented:
+    """One verified handshake; when it is refused, others which only find out what is presented."""
+    try:
+        return Presented(endpoint, _handshake(endpoint, trust.context()), refusal="", ours=True)
+    except ssl.SSLCertVerificationError as refusal:
+        try:
+            return Presented(endpoint, _handshake(endpoint, trust.lineage_context()), refusal.verify_message, ours=True)
+        except ssl.SSLCertVerificationError:
+            anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            anything.check_hostname = False
+            anything.verify_mode = ssl.CERT_NONE
+            return Presented(endpoint, _handshake(endpoint, anything), refusal.verify_message, ours=False)
+
+
+def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> Certificate:
+    """The leaf presented after PostgreSQL's SSLRequest. Raises SSLCertVerificationError, Pending for what may mend."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), TIMEOUT_SECONDS) as plain:
+            plain.sendall(SSL_REQUEST)
+            answer = plain.recv(1)
+            if answer == b"N":
+                raise Pending(f"{endpoint} does not offer TLS")
+            if answer != b"S":
+                raise Pending(f"{endpoint} answers {answer!r} to an SSLRequest")
+            with context.wrap_socket(plain, server_hostname=endpoint.host) as encrypted:
+                return certificate(encrypted.getpeercert(binary_form=True) or b"")
+    except ssl.SSLCertVerificationError:
+        raise
+    except OSError as error:
+        raise Pending(f"{endpoint}: {error}") from error
+
+
+def _certificates(reference: SecretRef, data: dict[str, str], key: str) -> list[Certificate]:
+    """The certificates of one key of a Secret, at least one."""
+    try:
+        found = certificates(base64.b64decode(data.get(key, "")).decode(errors="replace"))
+    except ValueError as error:
+        raise Failed(f"{key} of Secret {reference}: {error}") from error
+    if not found:
+        raise Pending(f"{key} of Secret {reference} holds no certificate")
+    return found
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _written_at(secret: Object) -> str:
+    """When this field manager last changed the Secret (RFC 3339, UTC), empty if it never did."""
+    fields = secret["metadata"].get("managedFields", [])
+    return max((entry.get("time", "") for entry in fields if entry["manager"] == FIELD_MANAGER), default="")
+
+
+def main(config: Config, report: Report) -> str:
+    return wait(CertSync(config, Api()).round, report, deadline_seconds=config.deadline_seconds, interval=1)
+
+
+if __name__ == "__main__":
+    run("cert-sync", Config, main)

@@ -1,0 +1,82 @@
+#!/bin/sh
+# Logs in as the application will: through every host, certificate and host name verified, until each one answers and
+# is writable. Second step of the database gate; its image has sh, psql, sleep and timeout, nothing else is used.
+#
+# HOSTS             host names, separated by spaces
+# CA_FILE           PEM file with the authorities to trust
+# DEADLINE_SECONDS  whole seconds
+# PGPORT PGUSER PGDATABASE PGPASSWORD are read by psql itself: no secret on a command line.
+set -u
+
+NAME='database gate'
+QUERY='select 1, pg_is_in_recovery(), current_setting($$transaction_read_only$$)'
+WRITABLE='1|f|off'
+
+end() { # status, text
+  printf '%s: %s\n' "$NAME" "$2"
+  log=${TERMINATION_LOG:-/dev/termination-log}
+  if [ "$1" -ne 0 ] && [ -e "$log" ]; then printf '%s: %s\n' "$NAME" "$2" >"$log"; fi
+  exit "$1"
+}
+
+seconds() { # whole seconds of a clock nobody sets
+  read -r uptime _ </proc/uptime
+  echo "${uptime%%.*}"
+}
+
+one_line() {
+  set -f
+  # shellcheck disable=SC2086  # splitting is the purpose: newlines become spaces
+  set -- $1
+  set +f
+  echo "$*"
+}
+
+for variable in HOSTS CA_FILE DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
+  eval "value=\${$variable:-}"
+  [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
+done
+case $DEADLINE_SECONDS in
+  *[!0-9]*) end 2 'misconfigured: DEADLINE_SECONDS must be a whole number of seconds' ;;
+esac
+for program in psql sleep timeout; do
+  command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
+done
+[ -r "$CA_FILE" ] || end 2 "misconfigured: CA_FILE $CA_FILE cannot be read"
+
+export PGSSLMODE=verify-full PGSSLROOTCERT="$CA_FILE" PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
+
+try() { # host; the answer, or the error, on one line
+  answer=$(PGHOST=$1 timeout 10 psql -XwAt -c "$QUERY" 2>&1)
+  status=$?
+  [ "$status" -ne 124 ] || answer='connected, but no answer within 10 s'
+  if [ "$status" -eq 0 ]; then
+    [ "$answer" != "$WRITABLE" ] || return 0
+    answer="read-only, wanted $WRITABLE (1, in recovery, read only), got $answer"
+  fi
+  cause=$(one_line "$answer")
+  return 1
+}
+
+started=$(seconds)
+waiting=$HOSTS
+seen=
+while :; do
+  still=
+  causes=
+  for host in $waiting; do
+    try "$host" && continue
+    still="$still $host"
+    causes="$causes${causes:+; }$host: $cause"
+  done
+  elapsed=$(($(seconds) - started))
+  [ -n "$still" ] || break
+  [ "$elapsed" -lt "$DEADLINE_SECONDS" ] || end 1 "FAILED after $elapsed s: $causes"
+  waiting=$still
+  if [ "$causes" != "$seen" ]; then
+    printf '%s: %s s: %s\n' "$NAME" "$elapsed" "$causes"
+    seen=$causes
+  fi
+  sleep 1
+done
+end 0 "ready: $PGUSER logs in to $PGDATABASE through $(one_line "$HOSTS"), certificate and host name verified, writable"

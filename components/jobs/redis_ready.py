@@ -1,0 +1,235 @@
+"""Waits until Redis under Sentinel is usable as the application will use it, and names the cause when it is not.
+
+All Sentinels reach their quorum and name the same master; that master accepts the password, has its replicas attached
+(its own ROLE says so: a Sentinel's num-slaves counts the dead) and evicts nothing. Sentinels are ready for the kubelet
+before they watch anything (their master is 0.0.0.0 then), so no readiness of pods replaces this.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from job import Failed, Pending, Report, run, secret, wait
+from redact import redactor
+
+TIMEOUT_SECONDS = 2
+POLICY = "noeviction"
+UNCONFIGURED = "0.0.0.0"  # what Sentinels watch until the operator configures them
+# Refusals of AUTH which no waiting mends.
+REFUSED = ("WRONGPASS", "NOAUTH", "NOPERM")
+NO_PASSWORD_ASKED = "without any password configured"
+# What a resolver says of a name it does not know, as opposed to a resolver which is out of reach.
+UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+
+@dataclass(frozen=True)
+class Config:
+    """sentinels_host: a name which resolves to every Sentinel's address (the headless Service).
+
+    replicas: how many must be attached to the master. replication_host: the RedisReplication's plain Service, which the
+    operator makes as soon as it acts: without it, a missing sentinels_host counts as "no operator" after
+    operator_patience_seconds, however slowly the first Redis pods start.
+    """
+
+    sentinels_host: str
+    sentinel_port: int
+    sentinels: int
+    master_name: str
+    replicas: int
+    operator_patience_seconds: float
+    deadline_seconds: float
+    replication_host: str | None = None
+
+
+class ReplyError(Exception):
+    """An error reply of the server."""
+
+
+class Connection:
+    """Just enough of RESP2 for commands whose replies are strings, numbers and arrays of those."""
+
+    def __init__(self, host: str, port: int, password: str | None = None) -> None:
+        self._socket = socket.create_connection((host, port), TIMEOUT_SECONDS)
+        self._replies = self._socket.makefile("rb")
+        self.asks_password = False
+        try:
+            if password:
+                self._authenticate(password)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._replies.close()
+        self._socket.close()
+
+    def call(self, *words: str) -> Any:
+        """The reply; raises ReplyError for an error reply, OSError when the connection breaks."""
+        encoded = [word.encode() for word in words]
+        self._socket.sendall(
+            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+        )
+        return self._reply()
+
+    def _authenticate(self, password: str) -> None:
+        try:
+            self.call("AUTH", password)
+        except ReplyError as error:
+            if NO_PASSWORD_ASKED not in str(error):
+                raise
+        else:
+            self.asks_password = True
+
+    def _reply(self) -> Any:
+        line = self._replies.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionResetError("connection closed in the middle of a reply")
+        kind, rest = line[:1], line[1:-2].decode(errors="replace")
+        match kind:
+            case b"+":
+                return rest
+            case b"-":
+                raise ReplyError(rest)
+            case b":":
+                return int(rest)
+            case b"$":
+                return None if rest == "-1" else self._replies.read(int(rest) + 2)[:-2].decode(errors="replace")
+            case b"*":
+                return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
+        raise ConnectionError(f"not a Redis reply: {line[:20]!r}")
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def main(config: Config, report: Report) -> str:
+    password, sentinel_password = secret("REDIS_PASSWORD"), os.environ.get("SENTINEL_PASSWORD")
+    # A server which does not know AUTH repeats its arguments in the error.
+    report.hide = redactor(filter(None, (password, sentinel_password)))
+    started = time.monotonic()
+
+    def check() -> str:
+        sentinels = resolve_sentinels(config, patient=time.monotonic() - started <= config.operator_patience_seconds)
+        views = {sentinel: master_seen_by(sentinel, config, sentinel_password) for sentinel in sentinels}
+        master = agreed_master(views)
+        replicas = usable_master(master, password, config.replicas)
+        return (
+            f"ready: {len(sentinels)} Sentinels agree on {config.master_name} = {master}, "
+            f"{replicas} replicas attached, maxmemory-policy {POLICY}"
+        )
+
+    return wait(check, report, deadline_seconds=config.deadline_seconds)
+
+
+def resolve_sentinels(config: Config, *, patient: bool) -> list[Address]:
+    """The addresses of all Sentinels; raises Failed when no operator has made the Services and patience is over."""
+    addresses = addresses_of(config.sentinels_host)
+    evidence = config.replication_host or config.sentinels_host
+    if not addresses and not patient and not addresses_of(evidence):
+        raise Failed(
+            f"{evidence} does not exist in DNS after {config.operator_patience_seconds:.0f} s: no redis-operator acts "
+            "on this namespace; is it installed and running, and does its WATCH_NAMESPACE include it?"
+        )
+    if len(addresses) != config.sentinels:
+        raise Pending(f"{config.sentinels_host} names {len(addresses)} Sentinels, wanted {config.sentinels}")
+    return [Address(address, config.sentinel_port) for address in addresses]
+
+
+def addresses_of(host: str) -> list[str]:
+    """Sorted addresses, none for an unknown name; raises Pending when no resolver answers."""
+    try:
+        return sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+    except socket.gaierror as error:
+        if error.errno in UNKNOWN_NAME:
+            return []
+        raise Pending(f"resolving {host}: {error.strerror}") from error
+
+
+def master_seen_by(sentinel: Address, config: Config, password: str | None) -> Address:
+    """The master a Sentinel names, once it reaches the quorum and knows enough replicas to fail over to."""
+    try:
+        with Connection(sentinel.host, sentinel.port, password) as connection:
+            master = connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", config.master_name)
+            if master is None:
+                raise Pending(f"sentinel {sentinel}: knows no master named {config.master_name}")
+            if master[0] == UNCONFIGURED:
+                raise Pending(f"sentinel {sentinel}: not configured yet, its master is {UNCONFIGURED}")
+            connection.call("SENTINEL", "CKQUORUM", config.master_name)
+            facts = pairs(connection.call("SENTINEL", "MASTER", config.master_name))
+    except ReplyError as error:
+        raise refusal(f"sentinel {sentinel}", error, "SENTINEL_PASSWORD", given=bool(password)) from error
+    except OSError as error:
+        raise Pending(f"sentinel {sentinel}: {error}") from error
+    known = int(facts.get("num-slaves", 0))
+    if known < config.replicas:
+        raise Pending(f"sentinel {sentinel}: knows {known} replicas, wanted {config.replicas}")
+    return Address(master[0], int(master[1]))
+
+
+def agreed_master(views: dict[Address, Address]) -> Address:
+    """The one master all Sentinels name."""
+    masters = set(views.values())
+    if len(masters) != 1:
+        told = ", ".join(f"{sentinel} says {master}" for sentinel, master in sorted(views.items(), key=str))
+        raise Pending(f"Sentinels disagree on the master: {told}")
+    return masters.pop()
+
+
+def usable_master(master: Address, password: str, wanted: int) -> int:
+    """How many replicas are attached to a master which is one, asks for the password and evicts nothing."""
+    try:
+        with Connection(master.host, master.port, password) as connection:
+            role = connection.call("ROLE")
+            policy = pairs(connection.call("CONFIG", "GET", "maxmemory-policy")).get("maxmemory-policy")
+            protected = connection.asks_password
+    except ReplyError as error:
+        raise refusal(f"redis {master}", error, "REDIS_PASSWORD", given=True) from error
+    except OSError as error:
+        raise Pending(f"redis {master}: {error}") from error
+    if policy != POLICY:
+        raise Failed(
+            f"redis {master}: maxmemory-policy is {policy}, and Infisical's queues lose jobs unless it is {POLICY}"
+        )
+    if not protected:
+        raise Pending(f"redis {master}: asks for no password, its requirepass is not set")
+    if role[0] != "master":
+        raise Pending(f"redis {master}: is a {role[0]}, and the Sentinels name it as master")
+    attached = len({(replica[0], replica[1]) for replica in role[2]})
+    if attached < wanted:
+        raise Pending(f"redis {master}: {attached} replicas attached, wanted {wanted}")
+    return attached
+
+
+def refusal(server: str, error: ReplyError, variable: str, *, given: bool) -> Exception:
+    """Failed when the password is the cause (named, never its value), Pending otherwise."""
+    code = str(error).partition(" ")[0]
+    if code not in REFUSED:
+        return Pending(f"{server}: {error}")
+    return Failed(
+        f"{server}: {code}: "
+        + (f"the password in {variable} is refused" if given else f"asks for a password, and {variable} is not set")
+    )
+
+
+def pairs(flat: Sequence[str]) -> dict[str, str]:
+    """A flat reply k1 v1 k2 v2 as a dict."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+if __name__ == "__main__":
+    run("redis gate", Config, main)

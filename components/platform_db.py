@@ -1,0 +1,255 @@
+"""PostgreSQL under the Zalando operator, behind PgBouncer, with certificates that clients can verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
+from pulumi_kubernetes import core, meta
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_random import RandomPassword
+
+from components.gate import Gate, GateArgs, Rule
+from components.names import DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
+from components.pod import SecretFiles, SecretKey, Step
+
+CLUSTER = "platform-db-cluster"
+DATABASE = "infisical"
+ROLE = "infisical_user"
+_AUTHORITY = "platform-db-ca"
+_LEAF = "platform-db-tls"
+# The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
+_CREDENTIALS = f"{ROLE.replace('_', '-')}.{CLUSTER}.credentials.postgresql.acid.zalan.do"
+_SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
+_CERT_MANAGER = "cert-manager.io/v1"
+_SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's file can't be read
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlatformDbArgs:
+    """Size of the database and of its pooler. Quantities are Kubernetes' strings."""
+
+    version: str
+    instances: int
+    storage: str
+    storage_class: str | None
+    requests: Mapping[str, str]  # cpu, memory
+    limits: Mapping[str, str]
+    pooler_instances: int
+    pooler_mode: str  # transaction or session
+    python_image: Input[str]
+    postgres_image: Input[str]
+    protect: bool
+    deadline_seconds: int = 600  # of the gate: operators pull images and elect a primary
+
+
+class PlatformDb(ComponentResource):
+    """A database which Infisical can log in to, verified from the outside.
+
+    Creates a Namespace; a self-signed Issuer, an authority, its Issuer and one leaf with the names of all four
+    Services; the password and the Secret which the operator adopts; the `postgresql` cluster with its pooler; a Gate
+    which logs in as Infisical will, through the pooler and the primary.
+    """
+
+    password: Output[str]
+    authority: SecretRef
+    leaf: SecretRef
+    primary: Endpoint
+    pooler: Endpoint
+
+    def __init__(self, name: str, args: PlatformDbArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("PlatformDb"), name, None, opts)
+        self.authority = SecretRef(namespace=DATABASE_NAMESPACE, name=_AUTHORITY)
+        self.leaf = SecretRef(namespace=DATABASE_NAMESPACE, name=_LEAF)
+        self.primary = Endpoint(host=_dns_names("")[-1], role="primary")
+        self.pooler = Endpoint(host=_dns_names("-pooler")[-1], role="pooler")
+
+        kept = ResourceOptions(parent=self, protect=args.protect)
+        self._namespace = core.v1.Namespace(
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=DATABASE_NAMESPACE), opts=kept
+        )
+        leaf = self._certificates(name)
+        # Letters and digits: no character that a URI, a shell or a configuration file could read otherwise.
+        self.password = RandomPassword(f"{name}-password", length=32, special=False, opts=kept).result
+        credentials = core.v1.Secret(
+            f"{name}-credentials",
+            metadata=self._metadata(_CREDENTIALS),
+            string_data={"username": ROLE, "password": self.password},
+            opts=kept,
+        )
+        spec = _cluster_spec(args)
+        cluster = CustomResource(
+            f"{name}-cluster",
+            api_version="acid.zalan.do/v1",
+            kind="postgresql",
+            metadata=self._metadata(CLUSTER),
+            spec=spec,
+            opts=ResourceOptions(
+                parent=self, depends_on=[leaf, credentials], protect=args.protect, delete_before_replace=True
+            ),
+        )
+        self._gate(name, args, spec, cluster)
+        self.register_outputs({"authority": _AUTHORITY, "pooler": self.pooler.host, "primary": self.primary.host})
+
+    def uri(self, endpoint: Endpoint) -> Output[str]:
+        """How Infisical connects to `endpoint`. Secret.
+
+        Without `sslmode`: together with DB_ROOT_CERT that is the one form which old and new images alike verify.
+        """
+        return self.password.apply(
+            lambda password: (
+                f"postgresql://{ROLE}:{quote(password, safe='')}@{endpoint.host}:{endpoint.port}/{DATABASE}"
+            )
+        )
+
+    @property
+    def replicas(self) -> Endpoint:
+        """The Service of the replicas; without endpoints when there is one instance."""
+        return Endpoint(host=_dns_names("-repl")[-1], role="primary")
+
+    def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
+        """In the component's namespace, and after it."""
+        namespace = self._namespace.metadata.name
+        return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=annotations)
+
+    def _certificates(self, name: str) -> CustomResource:
+        """Authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
+        self_signed = self._cert_manager(f"{name}-self-signed", "Issuer", "platform-db-self-signed", {"selfSigned": {}})
+        authority = self._cert_manager(
+            f"{name}-authority",
+            "Certificate",
+            _AUTHORITY,
+            {
+                "isCA": True,
+                "commonName": _AUTHORITY,
+                "secretName": _AUTHORITY,
+                "duration": "87600h",
+                # A renewed authority keeps its key: what the old one signed verifies under the new one too.
+                "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Never"},
+                "issuerRef": {"kind": "Issuer", "name": "platform-db-self-signed"},
+            },
+            self_signed,
+        )
+        issuer = self._cert_manager(
+            f"{name}-issuer", "Issuer", _AUTHORITY, {"ca": {"secretName": _AUTHORITY}}, authority
+        )
+        return self._cert_manager(
+            f"{name}-leaf",
+            "Certificate",
+            _LEAF,
+            {
+                "secretName": _LEAF,
+                "dnsNames": [dns_name for service in _SERVICES for dns_name in _dns_names(service)],
+                "duration": "2160h",
+                "renewBefore": "720h",
+                "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
+                "usages": ["digital signature", "key encipherment", "server auth"],
+                "issuerRef": {"kind": "Issuer", "name": _AUTHORITY},
+            },
+            issuer,
+        )
+
+    def _cert_manager(
+        self, logical: str, kind: str, name: str, spec: Mapping[str, object], *needs: CustomResource
+    ) -> CustomResource:
+        return CustomResource(
+            logical,
+            api_version=_CERT_MANAGER,
+            kind=kind,
+            metadata=self._metadata(name, {"pulumi.com/waitFor": "condition=Ready"}),
+            spec=spec,
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=list(needs),
+                delete_before_replace=True,
+                # cert-manager takes about a second: a minute without an answer means that it is not there.
+                custom_timeouts=CustomTimeouts(create="1m", update="1m"),
+            ),
+        )
+
+    def _gate(self, name: str, args: PlatformDbArgs, spec: Mapping[str, object], cluster: CustomResource) -> None:
+        gate = f"{name}-gate"
+        # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
+        # Immutable and named by Pulumi: another password is another Secret, and the gate runs again.
+        login = core.v1.Secret(
+            f"{gate}-login",
+            metadata=meta.v1.ObjectMetaArgs(namespace=self._namespace.metadata.name),
+            string_data={"password": self.password},
+            immutable=True,
+            opts=ResourceOptions(parent=self),
+        )
+        ready = Step(
+            name="operator",
+            image=args.python_image,
+            script="database_ready.py",
+            config={
+                "namespace": DATABASE_NAMESPACE,
+                "cluster": CLUSTER,
+                "operator_patience_seconds": 60,
+                "deadline_seconds": args.deadline_seconds,
+            },
+        )
+        log_in = Step(
+            name="login",
+            image=args.postgres_image,
+            script="database_login.sh",
+            env={
+                "HOSTS": f"{self.pooler.host} {self.primary.host}",
+                "PGPORT": str(self.pooler.port),
+                "PGUSER": ROLE,
+                "PGDATABASE": DATABASE,
+                "PGPASSWORD": SecretKey(secret=login.metadata.name, key="password"),
+                "CA_FILE": "/authority/ca.crt",
+                "DEADLINE_SECONDS": str(args.deadline_seconds),
+            },
+            files=[SecretFiles(secret=_AUTHORITY, folder="/authority", keys=["ca.crt"])],
+        )
+        Gate(
+            gate,
+            GateArgs(
+                namespace=self._namespace.metadata.name,
+                steps=[ready, log_in],
+                guards=spec,
+                rules=_READY_RULES,
+                deadline_seconds=2 * args.deadline_seconds,
+            ),
+            ResourceOptions(parent=self, depends_on=[cluster]),
+        )
+
+
+_READY_RULES = (
+    Rule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[CLUSTER]),
+    Rule(group="", resource="pods", verbs=["list"]),
+    Rule(group="", resource="events", verbs=["list"]),
+)
+
+
+def _dns_names(service: str) -> list[str]:
+    """The names of one of the cluster's Services, the full one last."""
+    short = f"{CLUSTER}{service}"
+    in_namespace = f"{short}.{DATABASE_NAMESPACE}"
+    return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]
+
+
+def _cluster_spec(args: PlatformDbArgs) -> dict[str, object]:
+    volume = {"size": args.storage} | ({"storageClass": args.storage_class} if args.storage_class else {})
+    return {
+        "teamId": "platform-db",
+        "postgresql": {"version": args.version},
+        "numberOfInstances": args.instances,
+        "volume": volume,
+        "resources": {"requests": dict(args.requests), "limits": dict(args.limits)},
+        "users": {ROLE: []},
+        "databases": {DATABASE: ROLE},
+        "enableConnectionPooler": True,
+        "connectionPooler": {"numberOfInstances": args.pooler_instances, "mode": args.pooler_mode},
+        # Unset means the operator's default, which may be a load balancer and a public DNS name.
+        "enableMasterLoadBalancer": False,
+        "enableReplicaLoadBalancer": False,
+        "enableMasterPoolerLoadBalancer": False,
+        "enableReplicaPoolerLoadBalancer": False,
+        "spiloFSGroup": _SPILO_GROUP,
+        "tls": {"secretName": _LEAF, "caFile": "ca.crt"},
+    }

@@ -1,0 +1,209 @@
+"""Redis under Sentinel, run by the OT-CONTAINER-KIT redis-operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi_kubernetes import core, meta
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_random import RandomPassword
+
+from components.gate import Gate, GateArgs
+from components.names import REDIS_NAMESPACE, type_token
+from components.pod import SecretKey, Step, content_addressed
+
+REPLICATION = "platform-kv"
+SENTINEL = "platform-kv-sentinel"
+MASTER_GROUP = "platform-kv-master"
+SENTINEL_PORT = 26379
+_AUTH = "platform-kv-auth"
+_API_VERSION = "redis.redis.opstreelabs.in/v1beta2"
+_REDIS_ID = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisConfig:
+    """The part of redis.conf which is ours, as values.
+
+    Redis has no comment behind a directive: `maxmemory 96mb # why` ends the server at its next start, not when it is
+    written. So nobody writes text here.
+    """
+
+    max_memory_mib: int
+    max_memory_policy: Literal["noeviction"] = "noeviction"  # queues live here: an evicted job is a lost job
+    append_fsync: Literal["everysec", "always"] = "everysec"
+
+    def render(self) -> str:
+        """One directive a line."""
+        directives = {
+            "maxmemory": f"{self.max_memory_mib}mb",
+            "maxmemory-policy": self.max_memory_policy,
+            "appendonly": "yes",
+            "appendfsync": self.append_fsync,
+        }
+        return "".join(f"{name} {value}\n" for name, value in directives.items())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlatformKvArgs:
+    """Size of Redis and of its Sentinels. Quantities are Kubernetes' strings."""
+
+    instances: int
+    sentinels: int
+    quorum: int
+    image: Input[str]
+    sentinel_image: Input[str]
+    storage: str
+    storage_class: str | None
+    cpu_request: str
+    memory_limit: str
+    config: RedisConfig
+    python_image: Input[str]
+    protect: bool
+    deadline_seconds: int = 300  # of the gate
+
+
+class PlatformKv(ComponentResource):
+    """A Redis which fails over, with the password that Infisical uses.
+
+    Creates a Namespace, the password and its Secret, the configuration (a ConfigMap named by its content: neither
+    Redis nor its operator notices an edited one), a RedisReplication, a RedisSentinel and a Gate which asks every
+    Sentinel and the master itself.
+    """
+
+    password: Output[str]
+    sentinel_host: str
+
+    def __init__(self, name: str, args: PlatformKvArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("PlatformKv"), name, None, opts)
+        self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc.cluster.local"
+
+        kept = ResourceOptions(parent=self, protect=args.protect)
+        namespace = core.v1.Namespace(
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=REDIS_NAMESPACE), opts=kept
+        )
+        self._namespace = namespace.metadata.name
+        # Letters and digits: the operator's probes pass it to a shell without quotes.
+        self.password = RandomPassword(f"{name}-password", length=32, special=False, opts=kept).result
+        auth = core.v1.Secret(
+            f"{name}-auth", metadata=self._metadata(_AUTH), string_data={"password": self.password}, opts=kept
+        )
+        config = {"redis-additional.conf": args.config.render()}
+        config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self)
+        replication = CustomResource(
+            f"{name}-replication",
+            api_version=_API_VERSION,
+            kind="RedisReplication",
+            metadata=self._metadata(REPLICATION),
+            spec=_replication_spec(args, config_map.metadata.name),
+            opts=ResourceOptions(parent=self, depends_on=[auth], protect=args.protect, delete_before_replace=True),
+        )
+        sentinel = CustomResource(
+            f"{name}-sentinel",
+            api_version=_API_VERSION,
+            kind="RedisSentinel",
+            metadata=self._metadata(SENTINEL),
+            spec=_sentinel_spec(args),
+            opts=ResourceOptions(parent=self, depends_on=[replication], delete_before_replace=True),
+        )
+        self._gate(name, args, config_map.metadata.name, sentinel)
+        self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
+
+    def _metadata(self, name: str) -> meta.v1.ObjectMetaArgs:
+        """In the component's namespace, and after it.
+
+        Without annotations: the operator copies those into the pods, and a changed one would restart every Sentinel.
+        """
+        return meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace)
+
+    def _gate(self, name: str, args: PlatformKvArgs, config_map: Output[str], sentinel: CustomResource) -> None:
+        gate = f"{name}-gate"
+        login = core.v1.Secret(
+            f"{gate}-login",  # immutable and named by Pulumi: another password is another Secret, and the gate runs
+            metadata=meta.v1.ObjectMetaArgs(namespace=self._namespace),
+            string_data={"password": self.password},
+            immutable=True,
+            opts=ResourceOptions(parent=self),
+        )
+        ask = Step(
+            name="redis",
+            image=args.python_image,
+            script="redis_ready.py",
+            config={
+                "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc.cluster.local",
+                "sentinel_port": SENTINEL_PORT,
+                "sentinels": args.sentinels,
+                "master_name": MASTER_GROUP,
+                "replicas": args.instances - 1,
+                "operator_patience_seconds": 120,
+                "deadline_seconds": args.deadline_seconds,
+            },
+            env={"REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password")},
+        )
+        guards = [_replication_spec(args, ""), _sentinel_spec(args)]
+        Gate(
+            gate,
+            GateArgs(
+                namespace=self._namespace,
+                steps=[ask],
+                guards=guards,
+                guarded_value=config_map,
+                deadline_seconds=args.deadline_seconds,
+            ),
+            ResourceOptions(parent=self, depends_on=[sentinel]),
+        )
+
+
+def _kubernetes_config(image: Input[str], args: PlatformKvArgs) -> dict[str, Input[object]]:
+    resources = {"requests": {"cpu": args.cpu_request, "memory": "64Mi"}, "limits": {"memory": args.memory_limit}}
+    return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
+
+
+def _pod_security() -> Mapping[str, int]:
+    return {"runAsUser": _REDIS_ID, "runAsGroup": _REDIS_ID, "fsGroup": _REDIS_ID}
+
+
+def _majority(size: int) -> dict[str, object]:
+    return {"enabled": True, "minAvailable": size // 2 + 1}
+
+
+def _replication_spec(args: PlatformKvArgs, config_map: Input[str]) -> dict[str, Input[object]]:
+    claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": args.storage}}}
+    if args.storage_class:
+        claim["storageClassName"] = args.storage_class
+    secret = {"name": _AUTH, "key": "password"}
+    return {
+        "clusterSize": args.instances,
+        "podSecurityContext": _pod_security(),
+        "kubernetesConfig": {**_kubernetes_config(args.image, args), "redisSecret": secret},
+        "redisConfig": {"additionalRedisConfig": config_map},
+        # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
+        "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
+        "pdb": _majority(args.instances),
+    }
+
+
+def _sentinel_spec(args: PlatformKvArgs) -> dict[str, Input[object]]:
+    return {
+        "clusterSize": args.sentinels,
+        "podSecurityContext": _pod_security(),
+        "kubernetesConfig": _kubernetes_config(args.sentinel_image, args),
+        # Numbers and switches are strings in this resource's schema.
+        "redisSentinelConfig": {
+            "redisReplicationName": REPLICATION,
+            "masterGroupName": MASTER_GROUP,
+            "redisPort": "6379",
+            "quorum": str(args.quorum),
+            "parallelSyncs": "1",
+            "failoverTimeout": "10000",
+            "downAfterMilliseconds": "5000",
+            # With names instead of addresses, the loss of the master's pod is no reason to fail over.
+            "resolveHostnames": "no",
+            "announceHostnames": "no",
+            "redisReplicationPassword": {"secretKeyRef": {"name": _AUTH, "key": "password"}},
+        },
+        "pdb": _majority(args.sentinels),
+    }

@@ -1,0 +1,192 @@
+"""Pods of our own Jobs: one shape, which Pod Security's "restricted" level admits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
+from pulumi_kubernetes import batch, core, meta
+
+_SCRIPTS = Path(__file__).parent / "jobs"
+_SCRIPTS_FOLDER = "/job"
+_SHARED = ("job.py", "kube.py", "pods.py", "redact.py", "x509.py")  # what the Python scripts import
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretKey:
+    """One key of a Secret in the pod's namespace."""
+
+    secret: Input[str]
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretFiles:
+    """Keys of a Secret as files in `folder`; all of them when `keys` is empty."""
+
+    secret: Input[str]
+    folder: str
+    keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One container of a pod: a script of `jobs/`, or a command of the image's own."""
+
+    name: str
+    image: Input[str]
+    script: str = ""  # file name below jobs/
+    command: Sequence[str] = ()  # instead of a script
+    config: Mapping[str, object] | None = None  # the script's CONFIG: plain data, no secret
+    env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
+    env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
+    files: Sequence[SecretFiles] = ()
+    read_only_root: bool = True
+
+
+def scripts(name: str, namespace: Input[str], steps: Sequence[Step], *, parent: Resource) -> core.v1.ConfigMap:
+    """A ConfigMap of the steps' scripts: a changed script is a new ConfigMap, so a new pod."""
+    files = {step.script for step in steps if step.script}
+    data = {file: (_SCRIPTS / file).read_text() for file in sorted(files.union(_SHARED))}
+    return content_addressed(name, namespace, data, parent=parent)
+
+
+def content_addressed(
+    name: str, namespace: Input[str], data: Mapping[str, str], *, parent: Resource
+) -> core.v1.ConfigMap:
+    """An immutable ConfigMap whose name ends with a digest of its data, so that a change reaches those who mount it."""
+    return core.v1.ConfigMap(
+        name,
+        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-{digest(data)}", namespace=namespace),
+        data=dict(data),
+        immutable=True,
+        opts=ResourceOptions(parent=parent),
+    )
+
+
+def digest(value: object) -> str:
+    """Short digest of plain data. Not for secrets: whoever can guess the value can check the guess."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def pod_template(
+    steps: Sequence[Step],
+    *,
+    scripts_map: Input[str] | None = None,
+    service_account: Input[str] | None = None,
+    annotations: Mapping[str, Input[str]] | None = None,
+) -> core.v1.PodTemplateSpecArgs:
+    """A pod which takes `steps` one after the other; the last one is the main container."""
+    containers = [_container(step) for step in steps]
+    volumes = [core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs())]
+    if scripts_map is not None:
+        volumes.append(
+            core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map))
+        )
+    volumes += [_secret_volume(step, number) for step in steps for number in range(len(step.files))]
+    return core.v1.PodTemplateSpecArgs(
+        metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {})),
+        spec=core.v1.PodSpecArgs(
+            restart_policy="Never",
+            service_account_name=service_account,
+            automount_service_account_token=service_account is not None,
+            enable_service_links=False,  # a Service named like a variable of Infisical would set it
+            security_context=core.v1.PodSecurityContextArgs(
+                run_as_non_root=True,
+                run_as_user=65534,
+                run_as_group=65534,
+                fs_group=65534,
+                seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
+            ),
+            init_containers=containers[:-1],
+            containers=containers[-1:],
+            volumes=volumes,
+        ),
+    )
+
+
+def _container(step: Step) -> core.v1.ContainerArgs:
+    mounts = [core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")]
+    command = list(step.command)
+    if step.script:
+        mounts.append(core.v1.VolumeMountArgs(name="scripts", mount_path=_SCRIPTS_FOLDER, read_only=True))
+        interpreter = ["python3", "-u"] if step.script.endswith(".py") else ["sh"]
+        command = [*interpreter, f"{_SCRIPTS_FOLDER}/{step.script}"]
+    mounts += [
+        core.v1.VolumeMountArgs(name=_volume_name(step, number), mount_path=files.folder, read_only=True)
+        for number, files in enumerate(step.files)
+    ]
+    env = [_variable(name, value) for name, value in step.env.items()]
+    if step.config is not None:
+        env.append(core.v1.EnvVarArgs(name="CONFIG", value=json.dumps(step.config, sort_keys=True)))
+    env_from = [core.v1.EnvFromSourceArgs(secret_ref=core.v1.SecretEnvSourceArgs(name=step.env_from))]
+    return core.v1.ContainerArgs(
+        name=step.name,
+        image=step.image,
+        command=command,
+        env=env,
+        env_from=env_from if step.env_from is not None else None,
+        volume_mounts=mounts,
+        # `pulumi up` shows this message: the script's last line, which names the cause.
+        termination_message_policy="FallbackToLogsOnError",
+        resources=core.v1.ResourceRequirementsArgs(
+            requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "512Mi"}
+        ),
+        security_context=core.v1.SecurityContextArgs(
+            allow_privilege_escalation=False,
+            read_only_root_filesystem=step.read_only_root,
+            capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
+        ),
+    )
+
+
+def _variable(name: str, value: Input[str] | SecretKey) -> core.v1.EnvVarArgs:
+    if not isinstance(value, SecretKey):
+        return core.v1.EnvVarArgs(name=name, value=value)
+    reference = core.v1.SecretKeySelectorArgs(name=value.secret, key=value.key)
+    return core.v1.EnvVarArgs(name=name, value_from=core.v1.EnvVarSourceArgs(secret_key_ref=reference))
+
+
+def _volume_name(step: Step, number: int) -> str:
+    return f"{step.name}-{number}"
+
+
+def _secret_volume(step: Step, number: int) -> core.v1.VolumeArgs:
+    files = step.files[number]
+    items = [core.v1.KeyToPathArgs(key=key, path=key) for key in files.keys] or None
+    source = core.v1.SecretVolumeSourceArgs(secret_name=files.secret, items=items)
+    return core.v1.VolumeArgs(name=_volume_name(step, number), secret=source)
+
+
+def run_once(
+    name: str,
+    namespace: Input[str],
+    template: core.v1.PodTemplateSpecArgs,
+    deadline_seconds: int,
+    *,
+    parent: Resource,
+    depends_on: Sequence[Resource] = (),
+) -> batch.v1.Job:
+    """A Job which `up` awaits: one attempt, with a deadline.
+
+    It runs again when its pod template changes, or on the next `up` after it failed (`replaceUnready`); on any other
+    `up` it is left alone. The scripts give up at `deadline_seconds`; the Job, which also pulls images, a minute later.
+    """
+    limit = deadline_seconds + 60
+    return batch.v1.Job(
+        name,
+        metadata=meta.v1.ObjectMetaArgs(
+            name=name, namespace=namespace, annotations={"pulumi.com/replaceUnready": "true"}
+        ),
+        spec=batch.v1.JobSpecArgs(backoff_limit=0, active_deadline_seconds=limit, template=template),
+        opts=ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            delete_before_replace=True,
+            custom_timeouts=CustomTimeouts(create=f"{limit + 60}s", update=f"{limit + 60}s"),
+        ),
+    )

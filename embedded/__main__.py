@@ -1,0 +1,147 @@
+"""`python -m embedded`: the cluster the project brings along, and the stack `dev` on it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from embedded import host, imagebuild, stack
+from embedded.cluster import Cluster
+from embedded.errors import EmbeddedError
+from embedded.instance import Instance, cache_folder
+from embedded.programs import PROGRAMS, Programs
+
+
+class Progress:
+    """One line an event, with the time since the start: a build may run where no terminal is."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, event: str) -> None:
+        elapsed = int(time.monotonic() - self._start)
+        print(f"[{elapsed // 60:2}:{elapsed % 60:02}] {event}", flush=True)
+
+
+def main() -> int:
+    """Parses the command line; a known problem is one sentence on stderr and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
+    up.add_argument("--context", default="", help="a context of your kubeconfig, instead of the embedded cluster")
+    up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
+    _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
+    _command(commands, _status, "status", "what runs, what does not, and why")
+    preview = _command(commands, _pulumi, "pulumi", "run Pulumi on the stack: python -m embedded pulumi preview --diff")
+    preview.add_argument("arguments", nargs=argparse.REMAINDER)
+    _command(commands, _build, "build", "build programs and images, start nothing")
+    image = _command(commands, _image, "image", "build the images and write them as an OCI archive, for kind or k3d")
+    image.add_argument("archive", type=Path)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments)
+    except EmbeddedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what is done is kept, the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], None],
+    name: str,
+    help: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help)
+    parser.add_argument("--instance", default="dev", help="name of the cluster; several can run side by side")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _up(arguments: argparse.Namespace) -> None:
+    progress, instance = Progress(), Instance(arguments.instance)
+    if arguments.context:
+        raise EmbeddedError("--context is not there yet")
+    cluster = start(instance, progress)
+    if arguments.cluster_only:
+        progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
+        return
+    target = stack.Stack(instance, Programs(cache_folder()))
+    target.init()
+    progress("pulumi up")
+    target.run("up", "--yes", "--skip-preview")
+    print(stack.summary(instance, lambda: "ready" if not cluster.status().not_ready else "not all pods are ready yet"))
+
+
+def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
+    """A running cluster with its add-ons; builds what is not built yet. Raises EmbeddedError."""
+    host.prepare(cache_folder(), progress)
+    programs, images = build(progress)
+    cluster = Cluster(instance, programs, progress)
+    cluster.up(images)
+    return cluster
+
+
+def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
+    """Programs and images, built as far as they are not in the cache. Raises EmbeddedError."""
+    programs = Programs(cache_folder())
+    wanted = [module for module in programs.missing() if set(PROGRAMS[module].binaries) - _unneeded()]
+    if wanted:
+        programs.build(wanted, progress)
+    return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
+
+
+def _unneeded() -> set[str]:
+    """Parts of Pulumi which this machine has already."""
+    pulumi = {"pulumi", "pulumi-language-python", "pulumi-resource-random"}
+    return pulumi - set(stack.plugins())
+
+
+def _down(arguments: argparse.Namespace) -> None:
+    progress, instance = Progress(), Instance(arguments.instance)
+    Cluster(instance, Programs(cache_folder()), progress).down()
+    progress(f"instance {instance.name} is gone; programs and images stay in {cache_folder()}")
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    instance = Instance(arguments.instance)
+    status = Cluster(instance, Programs(cache_folder()), Progress()).status()
+    if status.failure:
+        raise EmbeddedError(status.failure)
+    if not status.running:
+        raise EmbeddedError(f"instance {instance.name} is not running: make up")
+    print(f"node {instance.node_address} is running, kubeconfig {instance.kubeconfig}, logs {instance.logs}")
+    print("\n".join(f"not ready: {pod}" for pod in status.not_ready) or "every pod is ready")
+
+
+def _pulumi(arguments: argparse.Namespace) -> None:
+    target = stack.Stack(Instance(arguments.instance), Programs(cache_folder()))
+    target.init()
+    command, *rest = arguments.arguments or ["stack"]
+    target.run(command, *rest)
+
+
+def _build(_: argparse.Namespace) -> None:
+    progress = Progress()
+    host.prepare(cache_folder(), progress)
+    build(progress)
+    progress("everything is built")
+
+
+def _image(arguments: argparse.Namespace) -> None:
+    progress = Progress()
+    host.prepare(cache_folder(), progress)
+    _, images = build(progress)
+    with arguments.archive.open("wb") as archive:
+        images.archive(archive)
+    progress(f"wrote {arguments.archive}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,303 @@
+"""The embedded cluster as seen from the host: start, stop, look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from embedded import imagebuild, pki
+from embedded.errors import EmbeddedError
+from embedded.instance import Instance
+from embedded.node import DNS_ADDRESS, NAME
+from embedded.programs import PROGRAMS, Programs
+
+MANIFESTS = Path(__file__).parent / "manifests"
+READY_LIMIT_SECONDS = 180
+ADDON = "infisical-platform/addon"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `status` prints."""
+
+    running: bool
+    failure: str  # which daemon ended the node, with its last lines; empty when none did
+    not_ready: tuple[str, ...]  # pods
+
+
+class Cluster:
+    """One instance: its node, its images, its add-ons."""
+
+    def __init__(self, instance: Instance, programs: Programs, progress: Callable[[str], None]) -> None:
+        self._instance = instance
+        self._programs = programs
+        self._progress = progress
+
+    def up(self, images: imagebuild.Layout) -> None:
+        """Starts what is not running, over whatever a killed run left. Safe to repeat.
+
+        Raises EmbeddedError which names the daemon or add-on that did not come up.
+        """
+        if not self._pids():
+            self._start()
+        self._await("the container runtime", lambda: self._instance.containerd_socket.is_socket())
+        self._await("the API server", lambda: self._kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
+        self._import(images)
+        self._install_addons(images)
+
+    def down(self) -> None:
+        """Ends the node and deletes all that the instance has on disk: volumes, state, logs."""
+        self._kill()
+        shutil.rmtree(self._instance.folder, ignore_errors=True)
+
+    def status(self) -> Status:
+        """Raises nothing: a cluster that does not answer has no ready pod."""
+        running = bool(self._pids())
+        listed = self._kubectl("get", "pods", "-A", "-o", "json", check=False) if running else None
+        pods = json.loads(listed.stdout)["items"] if listed and listed.returncode == 0 else []
+        return Status(running, self._failure(), tuple(_name(pod) for pod in pods if not _is_ready(pod)))
+
+    def _start(self) -> None:
+        self._kill()
+        instance = self._instance
+        self._progress("starting the node")
+        instance.logs.mkdir(parents=True, exist_ok=True)
+        for stale in (instance.folder / "failure", instance.containerd_socket):
+            stale.unlink(missing_ok=True)
+        pki.create(instance.folder, str(instance.node_address), NAME)
+        self._link_binaries()
+        self._make_network()
+        self._make_cgroup()
+        # --kill-child: the namespaces end with their first process, and that ends with this one.
+        command = ["nsenter", f"--net=/run/netns/{instance.network_namespace}", "unshare"]
+        command += ["--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child=SIGKILL"]
+        command += [sys.executable, "-m", "embedded.node", instance.name, str(self._binaries)]
+        command += [imagebuild.reference("pause")]
+        with (instance.logs / "node.log").open("ab") as log:
+            root = Path(__file__).parent.parent
+            subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=root, start_new_session=True
+            )
+        self._await("the node's first process", lambda: bool(self._pids()))
+
+    @property
+    def _binaries(self) -> Path:
+        return self._instance.folder / "bin"
+
+    def _link_binaries(self) -> None:
+        """One folder with every program: containerd looks for its shim and its network plugins by folder."""
+        shutil.rmtree(self._binaries, ignore_errors=True)
+        self._binaries.mkdir()
+        for program in PROGRAMS.values():
+            for name in program.binaries:
+                (self._binaries / name).symlink_to(self._programs.path(name))
+
+    def _make_network(self) -> None:
+        instance, namespace = self._instance, self._instance.network_namespace
+        routes = json.loads(_sh("ip", "-json", "-4", "route", "get", str(instance.node_address), check=False) or "[]")
+        if routes and routes[0].get("dev") not in (None, instance.link) and "gateway" not in routes[0]:
+            raise EmbeddedError(
+                f"{instance.node_address} is on this machine's interface {routes[0]['dev']} already: "
+                "choose another instance name (make up INSTANCE=…)"
+            )
+        _sh("ip", "netns", "add", namespace)
+        _sh("ip", "link", "add", instance.link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        _sh("ip", "address", "add", f"{instance.host_address}/30", "dev", instance.link)
+        _sh("ip", "link", "set", instance.link, "up")
+        _sh("ip", "-netns", namespace, "link", "set", "lo", "up")
+        _sh("ip", "-netns", namespace, "address", "add", f"{instance.node_address}/30", "dev", "eth0")
+        _sh("ip", "-netns", namespace, "link", "set", "eth0", "up")
+        _sh("ip", "-netns", namespace, "route", "add", "default", "via", str(instance.host_address))
+
+    def _make_cgroup(self) -> None:
+        root = Path("/sys/fs/cgroup")
+        if (root / "cgroup.controllers").exists():  # the unified hierarchy
+            controllers = " ".join(f"+{name}" for name in (root / "cgroup.controllers").read_text().split())
+            (root / "cgroup.subtree_control").write_text(controllers)
+            (root / self._instance.cgroup).mkdir(exist_ok=True)
+            (root / self._instance.cgroup / "cgroup.subtree_control").write_text(controllers)
+            return
+        for hierarchy in filter(Path.is_dir, root.iterdir()):
+            (hierarchy / self._instance.cgroup).mkdir(exist_ok=True)
+            for setting in ("cpuset.cpus", "cpuset.mems"):  # empty in a new group, and nothing could run in it
+                if (hierarchy / setting).exists():
+                    (hierarchy / self._instance.cgroup / setting).write_text((hierarchy / setting).read_text())
+
+    def _kill(self) -> None:
+        """Ends the instance's processes and removes its network and control groups, as far as there are any."""
+        limit = time.monotonic() + 30
+        while pids := self._pids():
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            if time.monotonic() > limit:
+                raise EmbeddedError(f"processes of instance {self._instance.name} do not end: {pids}")
+            time.sleep(0.1)
+        if self._instance.network_namespace in self._namespaces():
+            _sh("ip", "netns", "delete", self._instance.network_namespace)
+        _sh("ip", "link", "delete", self._instance.link, check=False)
+        # A group can go when its last process is gone, which the kernel gets done a moment after the kill.
+        while remaining := self._remove_cgroups():
+            if time.monotonic() > limit:
+                raise EmbeddedError(f"control group {remaining} is still in use")
+            time.sleep(0.1)
+
+    def _remove_cgroups(self) -> Path | None:
+        root = Path("/sys/fs/cgroup")
+        for top in [*root.glob(self._instance.cgroup), *root.glob(f"*/{self._instance.cgroup}")]:
+            for folder, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    return Path(folder)
+        return None
+
+    @staticmethod
+    def _namespaces() -> list[str]:
+        return [line.split()[0] for line in _sh("ip", "netns", "list").splitlines() if line]
+
+    def _pids(self) -> list[int]:
+        """Processes in the node's network namespace; pods are in others, but end with these."""
+        if self._instance.network_namespace not in self._namespaces():
+            return []
+        return [int(pid) for pid in _sh("ip", "netns", "pids", self._instance.network_namespace).split()]
+
+    def _failure(self) -> str:
+        path = self._instance.folder / "failure"
+        return path.read_text() if path.exists() else ""
+
+    def _await(self, what: str, ready: Callable[[], bool]) -> None:
+        limit = time.monotonic() + READY_LIMIT_SECONDS
+        while not ready():
+            if failure := self._failure():
+                raise EmbeddedError(failure)
+            if time.monotonic() > limit:
+                raise EmbeddedError(f"{what} was not ready within {READY_LIMIT_SECONDS} s; see {self._instance.logs}")
+            time.sleep(0.2)
+
+    def _kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        command = [str(self._programs.path("kubectl")), f"--kubeconfig={self._instance.kubeconfig}", *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True)
+        if check and done.returncode:
+            raise EmbeddedError(f"kubectl {' '.join(arguments[:4])} failed: {done.stderr.strip()}")
+        return done
+
+    def _import(self, images: imagebuild.Layout) -> None:
+        ctr = [str(self._programs.path("ctr")), "-a", str(self._instance.containerd_socket), "-n", "k8s.io", "images"]
+        listed = subprocess.run([*ctr, "list"], capture_output=True, text=True, check=True).stdout.splitlines()
+        present = {(row[0], row[2]) for row in map(str.split, listed[1:])}
+        missing = [name for name, digest in images.digests().items() if (name, digest) not in present]
+        if not missing:
+            return
+        self._progress(f"importing {len(missing)} images")
+        importer = subprocess.Popen(
+            [*ctr, "import", "--base-name", "", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )  # fmt: skip
+        assert importer.stdin and importer.stderr
+        with importer.stdin:
+            images.archive(importer.stdin, missing)
+        problem = importer.stderr.read().decode(errors="replace")
+        if importer.wait():
+            raise EmbeddedError(f"importing images failed: {problem.strip()}")
+
+    def _install_addons(self, images: imagebuild.Layout) -> None:
+        manifests = self._manifests()
+        state = hashlib.sha256(json.dumps([manifests, images.digests()]).encode()).hexdigest()
+        applied = self._instance.folder / "addons.digest"
+        if not (applied.exists() and applied.read_text() == state):
+            self._progress("installing the cluster's add-ons")
+            for manifest in manifests:
+                self._apply(manifest)
+        self._await("the add-ons", self._addons_are_ready)
+        applied.write_text(state)
+        secret = (
+            "get",
+            "secret",
+            "embedded-ca",
+            "-n",
+            "cert-manager",
+            "-o",
+            r"go-template={{index .data `tls.crt` | base64decode}}",
+        )
+        self._await("the cluster's authority", lambda: self._kubectl(*secret, check=False).returncode == 0)
+        (self._instance.folder / "ca.crt").write_text(self._kubectl(*secret).stdout)
+
+    def _apply(self, manifest: str) -> None:
+        """Repeats while an admission webhook or a kind is not served yet: both come with an earlier manifest."""
+        arguments = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+        limit = time.monotonic() + READY_LIMIT_SECONDS
+        while (done := self._kubectl(*arguments, stdin=manifest, check=False)).returncode:
+            transient = ("no matches for kind", "failed calling webhook", "ensure CRDs are installed first")
+            if time.monotonic() > limit or not any(text in done.stderr for text in transient):
+                raise EmbeddedError(f"applying add-ons failed: {done.stderr.strip()}")
+            time.sleep(0.5)
+
+    def _addons_are_ready(self) -> bool:
+        listed = self._kubectl("get", "deployments", "-A", "-l", ADDON, "-o", "json", check=False)
+        deployments = json.loads(listed.stdout)["items"] if listed.returncode == 0 else []
+        return bool(deployments) and all(_is_rolled_out(deployment) for deployment in deployments)
+
+    def _manifests(self) -> list[str]:
+        """In the order in which they have to come: kinds, then what serves them, then objects of these kinds."""
+        values = {
+            "dns_address": DNS_ADDRESS,
+            "volumes": str(self._instance.folder / "volumes"),
+            **{f"image_{name.replace('-', '_')}": imagebuild.reference(name) for name in imagebuild.IMAGES},
+        }
+        own = {path.stem: Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))}
+        return [own.pop("namespaces"), *self._upstream_manifests(), *own.values()]
+
+    def _upstream_manifests(self) -> list[str]:
+        """Custom resource definitions and roles, as the operators' own modules carry them."""
+        zalando = self._programs.path("postgres-operator-manifests")
+        redis = self._programs.path("redis-operator-config")
+        crds = [
+            *sorted(self._programs.path("cert-manager-crds").glob("*.yaml")),
+            *sorted(self._programs.path("gateway-api-crds").glob("*.yaml")),
+            *(zalando / f"{name}.crd.yaml" for name in ("postgresql", "operatorconfiguration", "postgresteam")),
+            *sorted((redis / "crd" / "bases").glob("*.yaml")),
+        ]
+        role = (zalando / "operator-service-account-rbac.yaml").read_text()
+        return [
+            *(path.read_text() for path in crds),
+            role.replace("namespace: default", "namespace: postgres-operator"),
+            (redis / "rbac" / "role.yaml").read_text(),
+        ]
+
+
+def _name(pod: dict[str, dict[str, str]]) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _is_ready(pod: dict[str, dict]) -> bool:  # pyright: ignore[reportMissingTypeArgument]
+    conditions = {entry["type"]: entry["status"] for entry in pod["status"].get("conditions", [])}
+    return pod["status"].get("phase") == "Succeeded" or conditions.get("Ready") == "True"
+
+
+def _is_rolled_out(deployment: dict[str, dict]) -> bool:  # pyright: ignore[reportMissingTypeArgument]
+    status, wanted = deployment["status"], deployment["spec"]["replicas"]
+    return (
+        status.get("observedGeneration") == deployment["metadata"]["generation"]
+        and status.get("updatedReplicas") == status.get("availableReplicas") == status.get("replicas") == wanted
+    )
+
+
+def _sh(*command: str, check: bool = True) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if check and done.returncode:
+        raise EmbeddedError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,216 @@
+"""Builds the cluster's programs from pinned Go modules, once, into a content-addressed cache.
+
+Each folder under `programs/` is a Go module which pins one upstream project (go.mod, go.sum); checksum verification
+stays on. What a build yields depends on that folder, on the flags below and on the compiler, so their digest names the
+folder it lands in: a changed pin builds anew, an interrupted build resumes from Go's own cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache as memoize
+from pathlib import Path
+
+from embedded.errors import EmbeddedError
+
+SOURCES = Path(__file__).parent / "programs"
+
+# The linker of the larger programs takes about 3 GiB; two at once is what 8 GiB bear.
+BYTES_PER_BUILD = 4 << 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """One pinned module: the binaries built from it and the files taken out of its dependencies."""
+
+    binaries: Mapping[str, str]  # file name -> main package
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> (module, path inside of it)
+    ldflags: str = ""
+    tags: str = ""
+    cgo: bool = False
+
+
+def _version(package: str, value: str) -> str:
+    return f"-X {package}={value}"
+
+
+_K8S = "k8s.io/kubernetes/cmd"
+_K8S_VERSION = "k8s.io/component-base/version"
+_CONTAINERD = "github.com/containerd/containerd/v2/cmd"
+_CNI = "github.com/containernetworking/plugins/plugins"
+_PULUMI = "github.com/pulumi/pulumi/sdk/v3"
+_ZALANDO = "github.com/zalando/postgres-operator"
+_REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
+_CERT_MANAGER = "github.com/cert-manager/cert-manager"
+
+# Longest first: with two builds at a time, the last one then ends alone for the shortest while.
+PROGRAMS: Mapping[str, Program] = {
+    "pulumi-resource-kubernetes": Program(
+        binaries={"pulumi-resource-kubernetes": "."},
+        ldflags=_version("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version", "4.27.0"),
+    ),
+    "pulumi": Program(
+        binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+        # The script which the language host starts for each program; the host's own module predates it.
+        files={"pulumi-language-python-exec": (_PULUMI, "python/cmd/pulumi-language-python-exec")},
+        ldflags=_version(f"{_PULUMI}/go/common/version.Version", "v3.217.0"),
+    ),
+    "kubernetes": Program(
+        binaries={
+            name: f"{_K8S}/{name}"
+            for name in (
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubelet",
+                "kube-proxy",
+                "kubectl",
+            )
+        },
+        ldflags=" ".join(
+            (
+                _version(f"{_K8S_VERSION}.gitVersion", "v1.36.3"),
+                _version(f"{_K8S_VERSION}.gitMajor", "1"),
+                _version(f"{_K8S_VERSION}.gitMinor", "36"),
+            )
+        ),
+    ),
+    "traefik": Program(
+        binaries={"traefik": "github.com/traefik/traefik/v3/cmd/traefik"},
+        files={"gateway-api-crds": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
+    ),
+    "cert-manager": Program(
+        binaries={"certmanager": "."},
+        files={"cert-manager-crds": (_CERT_MANAGER, "deploy/crds")},
+    ),
+    "coredns": Program(binaries={"coredns": "github.com/coredns/coredns"}),
+    "local-path-provisioner": Program(binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
+    "postgres-operator": Program(
+        binaries={"postgres-operator": f"{_ZALANDO}/cmd"},
+        files={"postgres-operator-manifests": (_ZALANDO, "manifests")},
+    ),
+    "containerd": Program(
+        binaries={name: f"{_CONTAINERD}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")}
+    ),
+    "redis-operator": Program(
+        binaries={"redis-operator": f"{_REDIS}/cmd"},
+        files={"redis-operator-config": (_REDIS, "config")},
+    ),
+    "etcd": Program(binaries={"etcd": "go.etcd.io/etcd/server/v3"}),
+    "runc": Program(binaries={"runc": "github.com/opencontainers/runc"}, tags="seccomp", cgo=True),
+    "pulumi-language-python": Program(
+        binaries={"pulumi-language-python": f"{_PULUMI}/python/cmd/pulumi-language-python"}
+    ),
+    "pulumi-resource-random": Program(binaries={"pulumi-resource-random": "."}),
+    "cni": Program(
+        binaries={
+            "bridge": f"{_CNI}/main/bridge",
+            "loopback": f"{_CNI}/main/loopback",
+            "host-local": f"{_CNI}/ipam/host-local",
+            "portmap": f"{_CNI}/meta/portmap",
+        }
+    ),
+    "pause": Program(binaries={"pause": "."}),
+}
+
+
+class Programs:
+    """The built programs in `cache`; ask for one by its file name."""
+
+    def __init__(self, cache: Path) -> None:
+        self._root = cache / "programs"
+
+    def folder(self, module: str) -> Path:
+        """Where the binaries and files of `module` lie once they are built."""
+        return self._root / f"{module}-{_key(module)}"
+
+    def path(self, name: str) -> Path:
+        """The built binary or file `name`."""
+        for module, program in PROGRAMS.items():
+            if name in program.binaries or name in program.files:
+                return self.folder(module) / name
+        raise KeyError(name)
+
+    def missing(self) -> list[str]:
+        """Modules which are not built yet."""
+        return [module for module in PROGRAMS if not self.folder(module).exists()]
+
+    def build(self, modules: Collection[str], progress: Callable[[str], None]) -> None:
+        """Builds `modules`, as many at a time as cores and memory allow.
+
+        Raises EmbeddedError which names the module and the compiler's last lines; what else was under way completes.
+        """
+        workers = max(1, min(os.cpu_count() or 1, _available_memory() // BYTES_PER_BUILD, len(modules)))
+        done = 0
+
+        def build(module: str) -> None:
+            nonlocal done
+            start = time.monotonic()
+            progress(f"building {module}")
+            self._build(module)
+            done += 1
+            progress(f"built {module} in {time.monotonic() - start:.0f} s ({done} of {len(modules)})")
+
+        with ThreadPoolExecutor(workers) as pool:
+            for outcome in [pool.submit(build, module) for module in modules]:
+                outcome.result()
+
+    def _build(self, module: str) -> None:
+        program, target = PROGRAMS[module], self.folder(module)
+        work = self._root / "work" / target.name
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(SOURCES / module, work)
+        if (work / "prepare.sh").exists():
+            _run(module, ["./prepare.sh"], work, {})
+        env = {"CGO_ENABLED": "1" if program.cgo else "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+        out = work / "out"
+        out.mkdir()
+        for name, package in program.binaries.items():
+            flags = ["-trimpath", "-buildvcs=false", "-tags", program.tags, "-ldflags", f"-w -s {program.ldflags}"]
+            _run(module, ["go", "build", *flags, "-o", str(out / name), package], work, env)
+        for name, (dependency, path) in program.files.items():
+            listed = _run(module, ["go", "list", "-m", "-f", "{{.Dir}}", dependency], work, env)
+            source = Path(listed.strip()) / path
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, out / name)
+        for path in out.rglob("*"):  # the module cache is read-only, a copy of it need not be
+            path.chmod(path.stat().st_mode | 0o200)
+        os.rename(out, target)
+        shutil.rmtree(work)
+
+
+@memoize
+def _key(module: str) -> str:
+    program = PROGRAMS[module]
+    digest = hashlib.sha256(_compiler().encode())
+    digest.update(json.dumps([dict(program.binaries), dict(program.files), program.ldflags, program.tags]).encode())
+    for path in sorted((SOURCES / module).rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_mode & 0o111}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@memoize
+def _compiler() -> str:
+    return subprocess.run(["go", "version"], check=True, capture_output=True, text=True).stdout
+
+
+def _available_memory() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _run(module: str, command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True)
+    if done.returncode:
+        last = "\n".join(done.stderr.splitlines()[-15:])
+        raise EmbeddedError(f"building {module} failed in `{' '.join(command[:3])} …`:\n{last}")
+    return done.stdout

@@ -1,0 +1,3 @@
+module infisical-platform/embedded/pause
+
+go 1.26.0

@@ -1,0 +1,132 @@
+"""The Debian root file system which all images but those of static Go programs have as their first layer.
+
+One for all: it is stored, imported and unpacked once. Packages come from where the machine's own apt takes them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from embedded.oci import Entry, unpacked
+
+SUITE = "bookworm"
+
+PACKAGES = (
+    "ca-certificates",  # PgBouncer 1.18 does not start without the bundle, whatever its configuration names
+    "hostname",  # the Redis operator's probes
+    "nodejs",
+    "openssl",
+    "pgbouncer",
+    "postgresql-15",
+    "procps",
+    "python3",
+    # Patroni's dependencies
+    "python3-click",
+    "python3-dateutil",
+    "python3-prettytable",
+    "python3-psutil",
+    "python3-psycopg2",
+    "python3-urllib3",
+    "python3-yaml",
+    "redis-sentinel",
+    "redis-server",
+    "redis-tools",
+)
+
+# Ids which the operators and charts put into security contexts, so they cannot be left to the packages' scripts.
+USERS = (
+    # name, uid, gid, home
+    ("pgbouncer", 100, 101, "/nonexistent"),
+    ("postgres", 101, 103, "/home/postgres"),
+    ("redis", 1000, 1000, "/data"),
+    ("infisical", 1001, 1001, "/backend"),
+)
+
+# Before the other packages: their scripts create no user which is there, and no PostgreSQL cluster.
+ESSENTIAL_HOOK = "\n".join(
+    (
+        'set -eu; cd "$1"',
+        *(
+            f"echo {name}:x:{gid}: >> etc/group; echo {name}:x:{uid}:{gid}::{home}:/bin/bash >> etc/passwd; "
+            f"echo '{name}:!:19000::::::' >> etc/shadow"
+            for name, uid, gid, home in USERS
+        ),
+        "mkdir -p etc/postgresql-common",
+        "echo create_main_cluster=false > etc/postgresql-common/createcluster.conf",
+    )
+)
+
+# Patterns of paths which stay out of the layer.
+LEFT_OUT = (
+    "dev/*",  # the runtime's
+    "etc/.pwd.lock",
+    "etc/apt/*",  # the machine's mirrors
+    "etc/hostname",
+    "etc/machine-id",
+    "etc/resolv.conf",
+    "usr/lib/*/libLLVM-*",  # just-in-time compilation of queries: PostgreSQL goes without it when it is not there
+    "usr/lib/*/libz3.so*",
+    "usr/lib/*/perl/*/CORE/*",
+    "usr/lib/postgresql/*/lib/bitcode/*",
+    "usr/lib/postgresql/*/lib/llvmjit*",
+    "usr/share/doc/*",
+    "usr/share/i18n/*",
+    "usr/share/locale/*",
+    "usr/share/man/*",
+    "usr/share/nodejs/@types/*",
+    "var/cache/*",
+    "var/lib/apt/*",
+    "var/log/*",
+)
+
+# Python's compiled modules then carry their source's hash, not its time, which no file of a layer keeps.
+ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1"}
+
+# Where the suite's Python looks for packages which are not Debian's.
+PYTHON_PACKAGES = "usr/local/lib/python3.11/dist-packages"
+
+
+def command(target: Path) -> list[str]:
+    """How mmdebstrap creates the file system, as the tar `target`."""
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        "--format=tar",
+        f"--include={','.join(PACKAGES)}",
+        f"--essential-hook={ESSENTIAL_HOOK}",
+        SUITE,
+        str(target),
+        *_sources(),
+    ]
+
+
+def entries(archive: Path) -> Iterator[Entry]:
+    """What of the created file system goes into the layer."""
+    for entry in unpacked(archive):
+        if not any(fnmatch(entry.path, pattern) for pattern in LEFT_OUT):
+            yield entry
+
+
+def _sources() -> list[str]:
+    """The machine's apt sources of this suite; none (mmdebstrap's own choice) where apt has none or is absent."""
+    fields = "$(RELEASE)|$(COMPONENT)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
+    try:
+        listed = subprocess.run(
+            ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"],
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return []
+    found = {}
+    for line in listed.splitlines():
+        release, component, source = line.split("|")
+        if release in (SUITE, f"{SUITE}-updates", f"{SUITE}-security") and component == "main":
+            found[source] = None
+    return list(found)

@@ -1,0 +1,35 @@
+"""PostgreSQL under the Zalando operator, behind PgBouncer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from settings.types import Cpu, DnsName, Memory, Section
+
+
+class PoolerSettings(Section):
+    """PgBouncer, which the operator runs beside the cluster."""
+
+    instances: Annotated[int, Field(ge=1, le=10, description="Pods; two survive the loss of a node.")] = 2
+    mode: Literal["transaction", "session"] = Field(
+        default="transaction",
+        description="Migrations go to the primary, so transaction pooling is safe and needs far fewer connections.",
+    )
+
+
+class DatabaseSettings(Section):
+    """The `postgresql` custom resource."""
+
+    version: Literal["14", "15", "16", "17"] = Field(
+        default="15", description="Major version. Infisical needs 14 or newer; a higher one upgrades in place, once."
+    )
+    instances: Annotated[int, Field(ge=1, le=9, description="One primary, the rest replicas.")] = 2
+    storage: Memory = Field(default="10Gi", description="Volume of each instance. It can grow, never shrink.")
+    storage_class: DnsName | None = Field(default=None, description="Default: the cluster's default class.")
+    cpu_request: Cpu = "250m"
+    cpu_limit: Cpu = Field(default="2", description="The operator raises anything below 250m by itself.")
+    memory_request: Memory = "512Mi"
+    memory_limit: Memory = Field(default="2Gi", description="The operator raises anything below 250Mi by itself.")
+    pooler: PoolerSettings = PoolerSettings()

@@ -1,0 +1,119 @@
+"""Engines for the whole session; a database and any number of servers for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.standins.engines import (
+    USER,
+    Authority,
+    Infisical,
+    Postgres,
+    Redis,
+    install_application,
+    run_npm,
+)
+
+Start = Callable[..., Infisical]
+Npm = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backend")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "infisical-platform" / "npm"
+    install_application(cache, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority("platform-db-ca")
+
+
+@contextmanager
+def _engine_folder() -> Iterator[Path]:
+    # pytest's own folders are closed to other users, and the engines run as one.
+    folder = Path(tempfile.mkdtemp(prefix="infisical-"))
+    shutil.chown(folder, USER)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(authority: Authority) -> Iterator[Postgres]:
+    with _engine_folder() as folder, closing(Postgres(folder, authority)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    with _engine_folder() as folder, closing(Redis(folder)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    return postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def common_environment(redis: Redis, authority: Authority) -> dict[str, str]:
+    return {
+        "AUTH_SECRET": "0ZFcLDOd4LjSHRfGsSTzOlpyTn4JWiXdQMMQmcvLkNQ=",
+        "ENCRYPTION_KEY": "f13dbc92aaaf86fa7cb0ed8ac3265f47",
+        "DB_ROOT_CERT": authority.root_cert,
+        **redis.environment(),
+    }
+
+
+@pytest.fixture
+def environment(common_environment: dict[str, str], postgres: Postgres, database: str) -> dict[str, str]:
+    """What a right deployment gives the server at its first boot: an empty database."""
+    return common_environment | {"DB_CONNECTION_URI": postgres.uri(database)}
+
+
+@pytest.fixture(scope="session")
+def shared_database(application: Path, common_environment: dict[str, str], postgres: Postgres) -> str:
+    """A migrated database, for tests which leave it as it is."""
+    name = postgres.new_database()
+    run_npm(application, "migration:latest", common_environment | {"DB_CONNECTION_URI": postgres.uri(name)})
+    return name
+
+
+@pytest.fixture
+def shared_environment(common_environment: dict[str, str], postgres: Postgres, shared_database: str) -> dict[str, str]:
+    """What a right deployment gives the server at a later boot."""
+    return common_environment | {"DB_CONNECTION_URI": postgres.uri(shared_database)}
+
+
+@pytest.fixture
+def start(application: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts a server with exactly the environment given, on top of the image's."""
+    servers: list[Infisical] = []
+
+    def start(environment: dict[str, str]) -> Infisical:
+        log = tmp_path / f"server-{len(servers)}.log"
+        servers.append(Infisical(folder=application, environment=environment, log=log))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def npm(application: Path) -> Npm:
+    """Runs `npm run SCRIPT` with the environment given, on top of the image's."""
+    return partial(run_npm, application)

@@ -1,0 +1,343 @@
+"""Real PostgreSQL, Redis, Sentinel and Infisical stand-in processes on loopback, for the tests of this folder."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+APPLICATION = Path(__file__).parents[2] / "embedded" / "images" / "infisical"
+IMAGE: dict[str, Any] = json.loads((APPLICATION / "image.json").read_text())
+PASSWORD = "p@ss/w#rd?"  # every character here has to be percent-encoded in an address
+LIMIT = 20.0
+T = TypeVar("T")
+
+# PostgreSQL refuses to run as root.
+USER = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(what: str, probe: Callable[[], T | None], limit: float = LIMIT) -> T:
+    """The first true answer of `probe`. Raises TimeoutError after `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while not (answer := probe()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen within {limit} s")
+        time.sleep(0.05)
+    return answer
+
+
+class Authority:
+    """A private CA which issues server certificates."""
+
+    def __init__(self, name: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._certificate = self._build(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0), None)
+
+    @property
+    def pem(self) -> bytes:
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def root_cert(self) -> str:
+        """The value of DB_ROOT_CERT."""
+        return b64encode(self.pem).decode()
+
+    def issue(self, certificate: Path, key: Path, host: str) -> None:
+        leaf_key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        leaf = self._build(subject, leaf_key, x509.BasicConstraints(ca=False, path_length=None), host)
+        certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
+        key.write_bytes(
+            leaf_key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        key.chmod(0o600)
+
+    def _build(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, basic: x509.BasicConstraints, host: str | None
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(basic, critical=True)
+        )
+        if host:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _spawn(arguments: list[str | Path], folder: Path, log: str) -> subprocess.Popen[bytes]:
+    with (folder / log).open("wb") as output:
+        return subprocess.Popen(
+            arguments,
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            user=USER,
+            start_new_session=True,
+        )
+
+
+def _end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.SIGTERM) -> None:
+    process.send_signal(signal.SIGCONT)
+    process.send_signal(with_signal)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _own(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, USER)
+
+
+class Postgres:
+    """PostgreSQL for `localhost`, TLS only, as the Zalando operator configures it (`hostnossl ... reject`)."""
+
+    HBA = "local all postgres trust\nhostnossl all all all reject\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        self._folder = folder
+        self._bin = Path(max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/bin")))
+        self._databases = 0
+        self.port = free_port()
+        self.serve_certificate_for("localhost", authority)
+        data = folder / "data"
+        initdb: list[str | Path] = [self._bin / "initdb", "-U", "postgres", "-D", data, "--no-sync", "-A", "trust"]
+        subprocess.run(initdb, check=True, capture_output=True, user=USER, cwd=folder)
+        (data / "pg_hba.conf").write_text(self.HBA)
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": str(folder),
+            "ssl": "on", "ssl_cert_file": str(folder / "tls.crt"), "ssl_key_file": str(folder / "tls.key"),
+            "fsync": "off", "max_connections": "200",
+        }  # fmt: skip
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        self._process = _spawn([self._bin / "postgres", "-D", data, *options], folder, "postgres.log")
+        wait_for("PostgreSQL", self._accepts)
+        self.sql(f"create role infisical_user login password '{PASSWORD}'")
+
+    def _accepts(self) -> bool:
+        ready: list[str | Path] = [self._bin / "pg_isready", "-q", "-h", self._folder, "-p", str(self.port)]
+        return subprocess.run(ready, check=False).returncode == 0
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        psql: list[str | Path] = [
+            "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self._folder, "-p", str(self.port), "-U", "postgres",
+            "-d", database, "-c", statement,
+        ]  # fmt: skip
+        return subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip()
+
+    def serve_certificate_for(self, host: str, authority: Authority) -> None:
+        """Replaces the certificate; new connections see it after `reload`."""
+        authority.issue(self._folder / "tls.crt", self._folder / "tls.key", host)
+        _own(self._folder)
+
+    def reload(self) -> None:
+        loaded = "select pg_conf_load_time()"
+        before = self.sql(loaded)
+        self._process.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: self.sql(loaded) != before)
+
+    def new_database(self) -> str:
+        self._databases += 1
+        name = f"infisical_{self._databases}"
+        self.sql(f"create database {name} owner infisical_user")
+        return name
+
+    def uri(self, database: str, sslmode: str | None = None, host: str = "localhost") -> str:
+        query = f"?sslmode={sslmode}" if sslmode else ""
+        return (
+            f"postgresql://infisical_user:{urllib.parse.quote(PASSWORD, safe='')}@{host}:{self.port}/{database}{query}"
+        )
+
+    def close(self) -> None:
+        _end(self._process, signal.SIGQUIT)  # nobody needs the data: no checkpoint
+
+
+class Redis:
+    """One Redis master and the Sentinel which watches it, both behind a password."""
+
+    MASTER = "platform-kv-master"
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.sentinel_port = free_port()
+        common = f"bind 127.0.0.1\ndir {folder}\n"
+        (folder / "redis.conf").write_text(
+            f'{common}port {self.port}\nrequirepass "{PASSWORD}"\nmasterauth "{PASSWORD}"\nsave ""\n'
+        )
+        (folder / "sentinel.conf").write_text(
+            f'{common}port {self.sentinel_port}\nrequirepass "{PASSWORD}"\n'
+            f"sentinel monitor {self.MASTER} 127.0.0.1 {self.port} 1\n"
+            f'sentinel auth-pass {self.MASTER} "{PASSWORD}"\n'
+            f"sentinel down-after-milliseconds {self.MASTER} 60000\n"
+        )
+        _own(folder)
+        self.server = _spawn(["redis-server", folder / "redis.conf"], folder, "redis.log")
+        self._sentinel = _spawn(["redis-sentinel", folder / "sentinel.conf"], folder, "sentinel.log")
+        wait_for("Redis", lambda: self.cli("ping") == "PONG")
+        wait_for("Sentinel", lambda: f"{self.port}" in self._ask_sentinel())
+
+    def cli(self, *command: str, port: int | None = None) -> str:
+        redis_cli = ["redis-cli", "-h", "127.0.0.1", "-p", str(port or self.port), *command]
+        environment = {**os.environ, "REDISCLI_AUTH": PASSWORD}
+        run = subprocess.run(redis_cli, check=False, capture_output=True, env=environment)
+        return run.stdout.decode(errors="replace").strip()
+
+    def _ask_sentinel(self) -> str:
+        return self.cli("sentinel", "get-master-addr-by-name", self.MASTER, port=self.sentinel_port)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "REDIS_SENTINEL_HOSTS": f"127.0.0.1:{self.sentinel_port}",
+            "REDIS_SENTINEL_MASTER_NAME": self.MASTER,
+            "REDIS_SENTINEL_PASSWORD": PASSWORD,
+            "REDIS_PASSWORD": PASSWORD,
+        }
+
+    def close(self) -> None:
+        _end(self._sentinel)
+        _end(self.server)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Infisical:
+    """One process of the stand-in, started as its image starts it, on a port of its own."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        with self.log.open("wb") as output:
+            self._process = subprocess.Popen(
+                IMAGE["entrypoint"],
+                cwd=self.folder,
+                env={**image_environment(), "HOST": "127.0.0.1", "PORT": str(self.port), **self.environment},
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, method=method, data=data, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT) as response:
+                return Answer(status=response.status, body=json.load(response))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(status=error.code, body=json.load(error))
+
+    def status(self) -> Answer | None:
+        """The answer of /api/status; None while nothing listens. Raises when the process has ended."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"Infisical ended with {self._process.returncode}:\n{self.output()}")
+        try:
+            return self.request("GET", "/api/status")
+        except urllib.error.URLError:
+            return None
+
+    def detail(self) -> dict[str, Any]:
+        """What a ready server says of its connections."""
+        return wait_for("Infisical", lambda: (found := self.status()) and found.status == 200 and found).body["detail"]
+
+    def refusal(self) -> str:
+        """The message of a server which listens but is not ready."""
+        return wait_for("a refusal", lambda: (found := self.status()) and found.status == 503 and found).body["message"]
+
+    def token(self) -> str:
+        return hmac.new(self.environment["AUTH_SECRET"].encode(), b"stand-in", hashlib.sha256).hexdigest()
+
+    def exit_code(self) -> int:
+        return self._process.wait(timeout=LIMIT)
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def image_environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], **IMAGE["env"]}
+
+
+def install_application(cache: Path, folder: Path) -> None:
+    """The application with its locked packages, which are installed once into `cache`, as the image build does."""
+    lock = APPLICATION / "package-lock.json"
+    packages = cache / f"infisical-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
+    if not (packages / "complete").exists():
+        shutil.rmtree(packages, ignore_errors=True)
+        packages.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(APPLICATION / name, packages)
+        subprocess.run(["npm", "ci", "--omit=dev", "--no-audit", "--no-fund"], cwd=packages, check=True)
+        (packages / "complete").touch()
+    shutil.copytree(APPLICATION / "src", folder / "src")
+    shutil.copy(APPLICATION / "package.json", folder)
+    (folder / "node_modules").symlink_to(packages / "node_modules")
+
+
+def run_npm(folder: Path, script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`npm run SCRIPT` as in the image, where node_modules/npm is the `npm` on PATH."""
+    return subprocess.run(
+        ["node", "node_modules/npm/bin/npm-cli.js", "run", script],
+        cwd=folder,
+        env={**image_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
