@@ -96,6 +96,7 @@ def main() -> None:
             target_uid=secrets.uid,
             endpoints=[db.primary, db.pooler],
             cluster=CLUSTER,
+            pooler_instances=database.pooler.instances,
             deployment=service,
             python_image=jobs.python_image,
         ),

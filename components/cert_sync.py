@@ -24,6 +24,7 @@ class CertSyncArgs:
     target_uid: Input[str]  # another Secret of that name needs the key again
     endpoints: Sequence[Endpoint]  # each must present a chain to `authority`, for its own DNS name
     cluster: str  # the `postgresql` resource, whose pooler is restarted for a renewed leaf
+    pooler_instances: int
     deployment: str  # of Infisical, restarted for a changed authority
     python_image: Input[str]
     schedule: str = "*/15 * * * *"  # renewals are noticed within one period
@@ -82,6 +83,7 @@ def _config(args: CertSyncArgs) -> dict[str, object]:
         "endpoints": [{"host": e.host, "port": e.port, "role": e.role} for e in args.endpoints],
         "database": {"namespace": args.authority.namespace, "name": args.cluster},
         "deployment": {"namespace": args.target.namespace, "name": args.deployment},
+        "pooler_instances": args.pooler_instances,
         "deadline_seconds": args.deadline_seconds,
     }
 

@@ -37,6 +37,7 @@ def main() -> int:
     _command(commands, _status, "status", "what runs, what does not, and why")
     preview = _command(commands, _pulumi, "pulumi", "run Pulumi on the stack: python -m embedded pulumi preview --diff")
     preview.add_argument("arguments", nargs=argparse.REMAINDER)
+    _command(commands, _repair, "repair", "after a killed `up`: release locks, clear what is stuck half-way")
     _command(commands, _build, "build", "build programs and images, start nothing")
     image = _command(commands, _image, "image", "build the images and write them as an OCI archive, for kind or k3d")
     image.add_argument("archive", type=Path)
@@ -125,6 +126,10 @@ def _pulumi(arguments: argparse.Namespace) -> None:
     target.init()
     command, *rest = arguments.arguments or ["stack"]
     target.run(command, *rest)
+
+
+def _repair(arguments: argparse.Namespace) -> None:
+    stack.Stack(Instance(arguments.instance), Programs(cache_folder())).repair()
 
 
 def _build(_: argparse.Namespace) -> None:

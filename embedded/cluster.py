@@ -42,6 +42,7 @@ class Cluster:
         self._instance = instance
         self._programs = programs
         self._progress = progress
+        self._launched: subprocess.Popen[bytes] | None = None
 
     def up(self, images: imagebuild.Layout) -> None:
         """Starts what is not running, over whatever a killed run left. Safe to repeat.
@@ -85,10 +86,9 @@ class Cluster:
         command += [imagebuild.reference("pause")]
         with (instance.logs / "node.log").open("ab") as log:
             root = Path(__file__).parent.parent
-            subprocess.Popen(
+            self._launched = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=root, start_new_session=True
             )
-        self._await("the node's first process", lambda: bool(self._pids()))
 
     @property
     def _binaries(self) -> Path:
@@ -174,6 +174,9 @@ class Cluster:
             return []
         return [int(pid) for pid in _sh("ip", "netns", "pids", self._instance.network_namespace).split()]
 
+    def _has_ended(self) -> bool:
+        return self._launched.poll() is not None if self._launched else not self._pids()
+
     def _failure(self) -> str:
         path = self._instance.folder / "failure"
         return path.read_text() if path.exists() else ""
@@ -183,6 +186,9 @@ class Cluster:
         while not ready():
             if failure := self._failure():
                 raise EmbeddedError(failure)
+            if self._has_ended():
+                last = (self._instance.logs / "node.log").read_text(errors="replace").splitlines()[-3:]
+                raise EmbeddedError("the node has ended:\n" + "\n".join(last))
             if time.monotonic() > limit:
                 raise EmbeddedError(f"{what} was not ready within {READY_LIMIT_SECONDS} s; see {self._instance.logs}")
             time.sleep(0.2)

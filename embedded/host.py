@@ -23,6 +23,7 @@ NEEDS = {
     "/usr/include/stdlib.h": "libc6-dev",
     "mmdebstrap": "mmdebstrap",
     "npm": "npm",
+    "setpriv": "util-linux",
 }
 MINIMUM_GO = (1, 26)
 MINIMUM_MEMORY = 5 << 30  # the platform itself takes about 3 GiB, the linker of the largest program 3 GiB
@@ -47,8 +48,8 @@ def prepare(cache: Path, progress: Callable[[str], None]) -> None:
     if problems:
         raise EmbeddedError("this machine can't run the embedded cluster:\n" + "\n".join(f"- {p}" for p in problems))
     _install([package for need, package in NEEDS.items() if not _present(need)], progress)
-    # Built into many kernels; where it is a module, it may not be loaded yet.
-    subprocess.run(["modprobe", "-a", "br_netfilter", "overlay"], capture_output=True)
+    if shutil.which("modprobe"):  # built into many kernels; where they are modules, they may not be loaded yet
+        subprocess.run(["modprobe", "--all", "br_netfilter", "overlay"], capture_output=True)
 
 
 def _present(need: str) -> bool:

@@ -149,7 +149,7 @@ def _layer(store: Store, cache: Path, recipe: Recipe, binaries: Binaries, progre
         return store.stored_layer(made.resolve())
     start = time.monotonic()
     progress(f"building {recipe.title}")
-    with tempfile.TemporaryDirectory(dir=store.work) as work:
+    with tempfile.TemporaryDirectory(dir=store.work, ignore_cleanup_errors=True) as work:
         blob = store.layer(recipe.entries(binaries, Path(work)))
     made.parent.mkdir(exist_ok=True)
     made.unlink(missing_ok=True)  # its blob is gone

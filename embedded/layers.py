@@ -22,7 +22,7 @@ from embedded.errors import EmbeddedError
 from embedded.oci import ARCHITECTURE, Entry, directory, symlink, tree
 
 # What has to be on PATH. A venv made by uv has no pip, but whoever made it has uv.
-REQUIRED_COMMANDS = ("mmdebstrap", "npm", "uv")
+REQUIRED_COMMANDS = ("mmdebstrap", "npm", "setpriv", "unshare", "uv")
 
 Binaries = Callable[[str], Path]
 
@@ -187,7 +187,7 @@ def _run(step: str, command: list[str], work: Path, env: Mapping[str, str] | Non
     try:
         output, _ = process.communicate()
     except BaseException:
-        process.terminate()  # not killed: mmdebstrap has to unmount what it mounted
+        process.kill()
         process.wait()
         raise
     if process.returncode:

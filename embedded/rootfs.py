@@ -65,9 +65,12 @@ LEFT_OUT = (
     "dev/*",  # the runtime's
     "etc/.pwd.lock",
     "etc/apt/*",  # the machine's mirrors
+    "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
     "etc/hostname",
     "etc/machine-id",
     "etc/resolv.conf",
+    "etc/ssl/private/*",  # a random key pair of the machine's name; its certificate:
+    "etc/ssl/certs/ssl-cert-snakeoil.pem",
     "usr/lib/*/libLLVM-*",  # just-in-time compilation of queries: PostgreSQL goes without it when it is not there
     "usr/lib/*/libz3.so*",
     "usr/lib/*/perl/*/CORE/*",
@@ -89,13 +92,22 @@ ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1"}
 # Where the suite's Python looks for packages which are not Debian's.
 PYTHON_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 
+# It mounts the machine's /dev and /sys where later its tree is removed. In namespaces of its own, which end with the
+# process that asked, nothing it mounted or started outlives it, however it ends.
+CONTAINED = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
 
 def command(target: Path) -> list[str]:
     """How mmdebstrap creates the file system, as the tar `target`."""
     return [
+        *CONTAINED,
         "mmdebstrap",
         "--variant=minbase",
         "--format=tar",
+        "--dpkgopt=force-unsafe-io",  # nobody keeps the tree; its tar is synced
         f"--include={','.join(PACKAGES)}",
         f"--essential-hook={ESSENTIAL_HOOK}",
         SUITE,
@@ -107,7 +119,8 @@ def command(target: Path) -> list[str]:
 def entries(archive: Path) -> Iterator[Entry]:
     """What of the created file system goes into the layer."""
     for entry in unpacked(archive):
-        if not any(fnmatch(entry.path, pattern) for pattern in LEFT_OUT):
+        names = (entry.path, str(Path(entry.path).parent / entry.target))  # a link goes with what it leads to
+        if not any(fnmatch(name, pattern) for name in names for pattern in LEFT_OUT):
             yield entry
 
 

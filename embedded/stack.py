@@ -62,20 +62,33 @@ class Stack:
 
     def run(self, command: str, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """`pulumi COMMAND` on the stack; with `quiet`, what it prints is in the result."""
-        options = ["--stack", STACK, "--config-file", str(self.configuration), "--non-interactive"]
-        return self.pulumi(command, *options, *arguments, quiet=quiet)
+        return self.pulumi(command, *self.options, *arguments, quiet=quiet)
+
+    @property
+    def options(self) -> list[str]:
+        """Which stack, and where its configuration is."""
+        return ["--stack", STACK, "--config-file", str(self.configuration), "--non-interactive"]
 
     def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Raises EmbeddedError when Pulumi fails; its own output has said why."""
         done = subprocess.run(
-            [self._pulumi(), *arguments], cwd=cwd, env=self.environment(), capture_output=quiet, text=True
+            [self.program, *arguments], cwd=cwd, env=self.environment(), capture_output=quiet, text=True
         )
         if done.returncode:
             said = f":\n{done.stdout}{done.stderr}" if quiet else ""
             raise EmbeddedError(f"pulumi {arguments[0]} failed{said}")
         return done
 
-    def _pulumi(self) -> str:
+    def repair(self, quiet: bool = False) -> None:
+        """`repair.sh`, as a user on a cluster of their own runs it. Raises EmbeddedError."""
+        command = [str(PROJECT / "repair.sh"), STACK, "--config-file", str(self.configuration), "--skip-preview"]
+        done = subprocess.run(command, cwd=PROJECT, env=self.environment(), capture_output=quiet, text=True)
+        if done.returncode:
+            raise EmbeddedError(f"repair failed{f':{chr(10)}{done.stdout}{done.stderr}' if quiet else ''}")
+
+    @property
+    def program(self) -> str:
+        """The user's own Pulumi, else the built one."""
         return shutil.which("pulumi") or str(self._programs.path("pulumi"))
 
     def environment(self) -> dict[str, str]:
@@ -88,20 +101,23 @@ class Stack:
             "PULUMI_ERROR_OUTPUT_STRING": "true",
             "KUBECONFIG": str(self._kubeconfig),
             # The virtual environment first: the built language host runs whichever python3 it finds.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._plugins())]),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._programs_folder())]),
         }
         if not shutil.which("pulumi"):
             environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         return environment
 
-    def _plugins(self) -> Path:
-        """One folder with the built plugins; the language host looks for its script beside itself."""
-        folder = self._folder / "plugins"
+    def _programs_folder(self) -> Path:
+        """One folder with kubectl, Pulumi and its plugins."""
+        folder = self._folder / "bin"
         folder.mkdir(parents=True, exist_ok=True)
-        for name in plugins():
-            link = folder / name
-            link.unlink(missing_ok=True)
-            link.symlink_to(self._programs.path(name))
+        for name in [*plugins(), "kubectl"]:
+            target, source = folder / name, self._programs.path(name)
+            target.unlink(missing_ok=True)
+            if name.startswith("pulumi-language-python"):  # looks for its script beside itself, past any link
+                shutil.copy(source, target)
+            else:
+                target.symlink_to(source)
         return folder
 
 

@@ -137,7 +137,7 @@ class CertSync:
         if any(seen.endpoint.role == "pooler" for seen in earlier) and all(seen.ours for seen in presented):
             self._roll_pooler(trust.leaf)
         if refused:
-            raise Pending(refusals)
+            raise Pending("; ".join([refusals, *self.done]))
         self._publish(trust)
         self._roll_infisical(trust)
         overdue = [str(seen) for seen in earlier if seen.certificate.life_left < ALARMING_LIFE_LEFT]

@@ -10,8 +10,9 @@ import traceback
 import typing
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from types import FrameType, UnionType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -55,8 +56,8 @@ class Report:
 
     def failure(self, cause: str, status: int) -> NoReturn:
         line = self._print(cause)
-        path = os.environ.get("TERMINATION_LOG", "/dev/termination-log")
-        with contextlib.suppress(FileNotFoundError), open(path, "r+b") as log:
+        path = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
+        with contextlib.suppress(FileNotFoundError), path.open("r+b") as log:
             log.truncate()
             log.write(line.encode()[:TERMINATION_MESSAGE_BYTES])
         sys.exit(status)
@@ -124,9 +125,10 @@ def parse(schema: Any, value: Any, key: str = "CONFIG") -> Any:
     if origin is UnionType:
         return None if value is None else parse(arguments[0], value, key)
     if origin is tuple:
-        if not isinstance(value, list):
-            raise ConfigError(f"{key} must be a list")
-        return tuple(parse(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value))
+        if not isinstance(value, list) or not value:
+            raise ConfigError(f"{key} must be a list with at least one item")
+        items = cast(list[Any], value)
+        return tuple(parse(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(items))
     if origin is typing.Literal:
         if value not in arguments:
             raise ConfigError(f"{key} must be one of {', '.join(arguments)}")
@@ -142,10 +144,11 @@ def parse(schema: Any, value: Any, key: str = "CONFIG") -> Any:
 def _parse_dataclass(schema: Any, value: Any, key: str) -> Any:
     if not isinstance(value, dict):
         raise ConfigError(f"{key} must be an object")
+    document = cast(dict[str, Any], value)
     types = typing.get_type_hints(schema)
     required = {f.name for f in fields(schema) if f.default is MISSING}
-    if unknown := sorted(value.keys() - types.keys()):
+    if unknown := sorted(document.keys() - types.keys()):
         raise ConfigError(f"{key} has unknown keys: {', '.join(unknown)}")
-    if missing := sorted(required - value.keys()):
+    if missing := sorted(required - document.keys()):
         raise ConfigError(f"{key} lacks keys: {', '.join(missing)}")
-    return schema(**{name: parse(types[name], item, f"{key}.{name}") for name, item in value.items()})
+    return schema(**{name: parse(types[name], item, f"{key}.{name}") for name, item in document.items()})

@@ -20,7 +20,7 @@ POLICY = "noeviction"
 UNCONFIGURED = "0.0.0.0"  # what Sentinels watch until the operator configures them
 # Refusals of AUTH which no waiting mends.
 REFUSED = ("WRONGPASS", "NOAUTH", "NOPERM")
-NO_PASSWORD_ASKED = "without any password configured"
+NOT_PROTECTED = "without any password configured"
 # What a resolver says of a name it does not know, as opposed to a resolver which is out of reach.
 UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -84,7 +84,7 @@ class Connection:
         try:
             self.call("AUTH", password)
         except ReplyError as error:
-            if NO_PASSWORD_ASKED not in str(error):
+            if NOT_PROTECTED not in str(error):
                 raise
         else:
             self.asks_password = True
@@ -105,7 +105,8 @@ class Connection:
                 return None if rest == "-1" else self._replies.read(int(rest) + 2)[:-2].decode(errors="replace")
             case b"*":
                 return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
-        raise ConnectionError(f"not a Redis reply: {line[:20]!r}")
+            case _:
+                raise ConnectionError(f"not a Redis reply: {line[:20]!r}")
 
 
 @dataclass(frozen=True)

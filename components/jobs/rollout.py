@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from job import Failed, Pending, Report, run, wait
@@ -174,13 +175,15 @@ def telling_lines(log: str, hide: Callable[[str], str]) -> str:
 def _message(line: str) -> str:
     """The text of a structured (JSON) log line, or the line itself."""
     try:
-        entry = json.loads(line)
+        entry: Any = json.loads(line)
     except ValueError:
         return line
     if not isinstance(entry, dict):
         return line
-    error = entry.get("err") or entry.get("error") or {}
-    texts = [entry.get("msg") or entry.get("message"), error.get("message") if isinstance(error, dict) else error]
+    fields = cast(Object, entry)
+    error = fields.get("err") or fields.get("error")
+    texts = [fields.get("msg") or fields.get("message")]
+    texts.append(cast(Object, error).get("message") if isinstance(error, dict) else error)
     return ": ".join(dict.fromkeys(str(text) for text in texts if text)) or line
 
 

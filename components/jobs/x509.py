@@ -87,7 +87,7 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _name(data: bytes) -> str:
-    parts = []
+    parts: list[str] = []
     for _, relative in _elements(data):
         for _, attribute in _elements(relative):
             (_, oid), (_, value) = _elements(attribute)

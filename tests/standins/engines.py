@@ -17,7 +17,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,9 @@ IMAGE: dict[str, Any] = json.loads((APPLICATION / "image.json").read_text())
 PASSWORD = "p@ss/w#rd?"  # every character here has to be percent-encoded in an address
 LIMIT = 20.0
 T = TypeVar("T")
+
+# Ends a child with the test run, even one which was killed.
+WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"]
 
 # PostgreSQL refuses to run as root.
 USER = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -104,7 +108,7 @@ class Authority:
 def _spawn(arguments: list[str | Path], folder: Path, log: str) -> subprocess.Popen[bytes]:
     with (folder / log).open("wb") as output:
         return subprocess.Popen(
-            arguments,
+            [*WITH_PARENT, *arguments],
             cwd=folder,
             stdout=output,
             stderr=output,
@@ -159,11 +163,25 @@ class Postgres:
         return subprocess.run(ready, check=False).returncode == 0
 
     def sql(self, statement: str, database: str = "postgres") -> str:
-        psql: list[str | Path] = [
-            "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self._folder, "-p", str(self.port), "-U", "postgres",
-            "-d", database, "-c", statement,
-        ]  # fmt: skip
+        psql = [*self._psql(database), "-c", statement]
         return subprocess.run(psql, check=True, capture_output=True, text=True).stdout.strip()
+
+    @contextmanager
+    def holding(self, statement: str, database: str) -> Iterator[None]:
+        """A transaction which has run `statement` and stays open."""
+        psql = subprocess.Popen(self._psql(database), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with psql as session:
+            assert session.stdin
+            assert session.stdout
+            session.stdin.write(f"begin;\n{statement};\n\\echo held\n")
+            session.stdin.flush()
+            while session.stdout.readline() != "held\n":
+                assert session.poll() is None
+            yield
+
+    def _psql(self, database: str) -> list[str | Path]:
+        quiet = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]
+        return [*quiet, "-h", self._folder, "-p", str(self.port), "-U", "postgres", "-d", database]
 
     def serve_certificate_for(self, host: str, authority: Authority) -> None:
         """Replaces the certificate; new connections see it after `reload`."""
@@ -256,7 +274,7 @@ class Infisical:
     def __post_init__(self) -> None:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
-                IMAGE["entrypoint"],
+                [*WITH_PARENT, *IMAGE["entrypoint"]],
                 cwd=self.folder,
                 env={**image_environment(), "HOST": "127.0.0.1", "PORT": str(self.port), **self.environment},
                 stdout=output,
@@ -290,11 +308,18 @@ class Infisical:
 
     def detail(self) -> dict[str, Any]:
         """What a ready server says of its connections."""
-        return wait_for("Infisical", lambda: (found := self.status()) and found.status == 200 and found).body["detail"]
+        return self._wait_for_status(200)["detail"]
 
     def refusal(self) -> str:
         """The message of a server which listens but is not ready."""
-        return wait_for("a refusal", lambda: (found := self.status()) and found.status == 503 and found).body["message"]
+        return self._wait_for_status(503)["message"]
+
+    def _wait_for_status(self, status: int) -> dict[str, Any]:
+        def answer() -> dict[str, Any] | None:
+            found = self.status()
+            return found.body if found and found.status == status else None
+
+        return wait_for(f"status {status} of Infisical", answer)
 
     def token(self) -> str:
         return hmac.new(self.environment["AUTH_SECRET"].encode(), b"stand-in", hashlib.sha256).hexdigest()

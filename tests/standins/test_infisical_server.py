@@ -11,7 +11,6 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -44,11 +43,13 @@ CRASHES: list[tuple[str, Change, int, str]] = [
     ("an empty Redis is none", {"REDIS_SENTINEL_HOSTS": " "}, TIDY, "Either REDIS_URL, REDIS_SENTINEL_HOSTS or"),
     ("enum, empty", {"OTEL_EXPORT_TYPE": ""}, TIDY, "OTEL_EXPORT_TYPE"),
     ("enum, unknown", {"OTEL_EXPORT_TYPE": "grafana"}, TIDY, "Expected 'prometheus' | 'otlp'"),
+    ("site address, empty", {"SITE_URL": ""}, TIDY, "SITE_URL"),
     ("strict boolean", {"STANDALONE_MODE": "yes"}, TIDY, "STANDALONE_MODE"),
     ("strict boolean, case", {"DISABLE_SECRET_SCANNING": "True"}, TIDY, "DISABLE_SECRET_SCANNING"),
     ("service-link variable", {"SMTP_PORT": "tcp://10.96.3.4:587"}, TIDY, "SMTP_PORT"),
     ("short cookie key", {"COOKIE_SECRET_SIGN_KEY": "short"}, TIDY, "at least 32 character"),
     ("origins as a comma list", {"CORS_ALLOWED_ORIGINS": "https://a.b,https://c.d"}, UNCAUGHT, "SyntaxError: CORS_"),
+    ("a broken schema is told before broken JSON", {"CORS_ALLOWED_ORIGINS": "a,b", "SITE_URL": ""}, TIDY, "SITE_URL"),
     ("replicas not JSON", {"DB_READ_REPLICAS": f"[{PASSWORD}]"}, UNCAUGHT, "SyntaxError: DB_READ_REPLICAS"),
     ("replicas an object", {"DB_READ_REPLICAS": '{"DB_CONNECTION_URI": "x"}'}, UNCAUGHT, "ZodError"),
     ("replicas in the wrong case", {"DB_READ_REPLICAS": '[{"db_connection_uri": "x"}]'}, UNCAUGHT, "ZodError"),
@@ -130,19 +131,27 @@ UNVERIFIED = {"encrypted": True, "verified": False}
 UNTRUSTED = "unable to verify the first certificate"
 NO_TLS = "no encryption"
 
-# sslmode, authority in DB_ROOT_CERT, outcome of the server, outcome of the migration command.
-TLS: list[tuple[str | None, str | None, dict[str, bool] | str, bool | str]] = [
-    (None, "right", VERIFIED, True),
-    ("require", "right", UNVERIFIED, UNTRUSTED),
-    ("verify-ca", "right", VERIFIED, UNTRUSTED),
-    ("verify-full", "right", VERIFIED, UNTRUSTED),
-    ("no-verify", "right", UNVERIFIED, True),
-    ("disable", "right", NO_TLS, NO_TLS),
-    (None, "other", UNTRUSTED, UNTRUSTED),
-    ("require", "other", UNVERIFIED, UNTRUSTED),
-    (None, None, NO_TLS, NO_TLS),
-    ("require", None, UNTRUSTED, UNTRUSTED),
-    ("no-verify", None, UNVERIFIED, True),
+# sslmode in the address, authority in DB_ROOT_CERT, outcome.
+SERVER_TLS: list[tuple[str | None, str | None, dict[str, bool] | str]] = [
+    (None, "right", VERIFIED),
+    ("require", "right", UNVERIFIED),
+    ("verify-ca", "right", VERIFIED),
+    ("verify-full", "right", VERIFIED),
+    ("no-verify", "right", UNVERIFIED),
+    ("disable", "right", NO_TLS),
+    (None, "other", UNTRUSTED),
+    ("require", "other", UNVERIFIED),
+    (None, None, NO_TLS),
+    ("require", None, UNTRUSTED),
+    ("no-verify", None, UNVERIFIED),
+]
+COMMAND_TLS: list[tuple[str | None, str | None, str | None]] = [
+    (None, "right", None),
+    ("require", "right", UNTRUSTED),
+    ("verify-full", "right", UNTRUSTED),
+    ("no-verify", "right", None),
+    ("disable", "right", NO_TLS),
+    (None, "other", UNTRUSTED),
 ]
 
 
@@ -153,14 +162,14 @@ def tls_environment(
     shared_database: str,
     shared_environment: Environment,
     sslmode: str | None,
-    trust: str,
+    trust: str | None,
 ) -> Environment:
-    root_cert = {"right": authority.root_cert, "other": Authority("other-ca").root_cert}.get(trust)
+    root_cert = {None: UNSET, "right": authority.root_cert, "other": Authority("other-ca").root_cert}[trust]
     uri = postgres.uri(shared_database, sslmode)
     return changed(shared_environment, {"DB_CONNECTION_URI": uri, "DB_ROOT_CERT": root_cert})
 
 
-@pytest.mark.parametrize(("sslmode", "trust", "expected"), [row[:3] for row in TLS])
+@pytest.mark.parametrize(("sslmode", "trust", "expected"), SERVER_TLS)
 def test_server_verifies_postgresql_exactly_where_upstream_does(
     start: Start, tls_environment: Environment, expected: dict[str, bool] | str
 ) -> None:
@@ -173,14 +182,14 @@ def test_server_verifies_postgresql_exactly_where_upstream_does(
     assert PASSWORD not in server.output()
 
 
-@pytest.mark.parametrize(("sslmode", "trust", "expected"), [(*row[:2], row[3]) for row in TLS])
+@pytest.mark.parametrize(("sslmode", "trust", "refusal"), COMMAND_TLS)
 def test_migration_command_lets_sslmode_replace_the_root_certificate(
-    npm: Npm, tls_environment: Environment, expected: bool | str
+    npm: Npm, tls_environment: Environment, refusal: str | None
 ) -> None:
     run = npm("migration:latest", tls_environment)
-    if isinstance(expected, str):
+    if refusal:
         assert run.returncode == 1
-        assert expected in run.stderr
+        assert refusal in run.stderr
     else:
         assert (run.returncode, run.stderr) == (0, "")
         assert "Already up to date" in run.stdout
@@ -266,11 +275,10 @@ def test_lock_of_a_killed_migrator_has_to_be_freed(
     assert "Batch 2 run: 1 migrations" in npm("migration:latest", environment).stdout
 
 
-def test_concurrent_index_is_built_and_the_session_settings_are_put_back(
+def test_migration_outside_a_transaction_builds_its_index(
     start: Start, postgres: Postgres, environment: Environment, database: str
 ) -> None:
-    server = start(environment)
-    server.detail()
+    start(environment).detail()
     valid = "select indisvalid from pg_index where indexrelid = 'secrets_updated_at_index'::regclass"
     assert postgres.sql(valid, database) == "t"
 
@@ -294,20 +302,23 @@ def test_database_ahead_of_the_code_only_warns(
 def test_two_servers_at_once_migrate_once(
     start: Start, postgres: Postgres, environment: Environment, database: str
 ) -> None:
-    servers = [start(environment), start(environment)]
-    with ThreadPoolExecutor() as pool:
-        details = list(pool.map(lambda server: server.detail(), servers))
-    assert [detail["migrations"]["applied"] for detail in details] == [3, 3]
+    waiting = f"select count(*) from pg_stat_activity where wait_event = 'advisory' and datname = '{database}'"
+    with postgres.holding("select pg_advisory_xact_lock(2023)", database):
+        servers = [start(environment), start(environment)]
+        wait_for("both servers at the first lock", lambda: postgres.sql(waiting) == "2")
+    assert [server.detail()["migrations"]["applied"] for server in servers] == [3, 3]
     names = postgres.sql("select name from infisical_migrations order by id", database).splitlines()
     assert names == MIGRATIONS
-    assert sum("Finished application migrations" in server.output() for server in servers) == 1
+    for line in ("Finished application migrations", "Applied by previous instance"):
+        assert sum(line in server.output() for server in servers) == 1
     assert postgres.sql("select is_locked from infisical_migrations_startup_lock", database) == "0"
 
 
 def _hold_startup_lock(postgres: Postgres, database: str, age: int) -> None:
     """A pending migration, and a startup lock whose holder last said something `age` seconds ago."""
     postgres.sql(
-        "drop index secrets_updated_at_index; delete from infisical_migrations where id > 1; drop table kms_root_config;"
+        "drop index secrets_updated_at_index; drop table kms_root_config;"
+        "delete from infisical_migrations where id > 1;"
         "update infisical_migrations_startup_lock set is_locked = 1, node = 'other', session_id = 'other',"
         f" heartbeat_updated_at = now() - interval '{age} s'",
         database,
@@ -332,6 +343,21 @@ def test_startup_lock_is_waited_for_while_its_holder_lives(
     released = start(environment)
     postgres.sql("update infisical_migrations_startup_lock set is_locked = 0", database)
     assert released.detail()["migrations"]["applied"] == 3
+
+
+def test_startup_lock_is_kept_alive_while_a_migration_is_slow(
+    start: Start, postgres: Postgres, environment: Environment, database: str
+) -> None:
+    first = start(environment)
+    first.detail()
+    first.close()
+    _hold_startup_lock(postgres, database, age=16)
+    beat = "select is_locked, heartbeat_updated_at from infisical_migrations_startup_lock where node <> 'other'"
+    with postgres.holding("lock table secrets in share row exclusive mode", database):
+        slow = start(environment)
+        taken = wait_for("the lock", lambda: postgres.sql(beat, database))
+        wait_for("a heartbeat", lambda: postgres.sql(beat, database) != taken, limit=7)
+    assert slow.detail()["migrations"]["applied"] == 3
 
 
 def test_startup_lock_of_a_dead_holder_is_taken_over(

@@ -51,13 +51,11 @@ const minLength = (length, fallback) => (raw = fallback) => {
 // V8 quotes the text around a syntax error, which may be part of a password: the name has to do.
 const parseJson = (name, value) => {
   try {
-    return JSON.parse(value);
+    return value && JSON.parse(value);
   } catch {
     throw new SyntaxError(`${name} is not valid JSON`);
   }
 };
-
-const json = (raw, name) => (trimmed(raw) === undefined ? undefined : parseJson(name, raw));
 
 // "host" without a port is a TypeError, as upstream.
 const hosts = (list) =>
@@ -66,19 +64,21 @@ const hosts = (list) =>
     return { host: host.trim(), port: Number(port.trim()) };
   });
 
-const isReplica = ({ DB_CONNECTION_URI, DB_ROOT_CERT = "" }) =>
-  typeof DB_CONNECTION_URI === "string" && typeof DB_ROOT_CERT === "string";
+const isReplica = ({ DB_CONNECTION_URI, DB_ROOT_CERT }) =>
+  typeof DB_CONNECTION_URI === "string" && typeof (DB_ROOT_CERT ?? "") === "string";
 
 const readReplicas = (value) => {
-  if (value === undefined) return [];
-  const replicas = parseJson("DB_READ_REPLICAS", value);
+  const replicas = parseJson("DB_READ_REPLICAS", value) ?? [];
   if (!Array.isArray(replicas) || !replicas.every((each) => isReplica(Object(each)))) {
     const error = new Error("DB_READ_REPLICAS must be an array of {DB_CONNECTION_URI, DB_ROOT_CERT?}");
     error.name = "ZodError";
     throw error;
   }
-  return replicas.map((each) => ({ uri: each.DB_CONNECTION_URI, rootCert: trimmed(each.DB_ROOT_CERT) }));
+  return replicas.map((each) => ({ uri: each.DB_CONNECTION_URI, rootCert: trimmed(each.DB_ROOT_CERT ?? undefined) }));
 };
+
+// Optional outside and required inside the schema: absent is fine, empty is not.
+const siteUrl = (raw) => (raw === undefined ? undefined : requiredText()(raw).replace(/\/$/, ""));
 
 const databaseUri = ({ DB_USER, DB_PASSWORD, DB_HOST, DB_PORT, DB_NAME }) =>
   `postgresql://${DB_USER}:${DB_PASSWORD}@${DB_HOST}:${DB_PORT}/${DB_NAME}`;
@@ -88,7 +88,7 @@ const databaseRules = (env) => ({
   DB_ROOT_CERT: text(),
   ENCRYPTION_KEY: text(),
   ROOT_ENCRYPTION_KEY: text(),
-  SITE_URL: (raw) => trimmed(raw)?.replace(/\/$/, ""),
+  SITE_URL: siteUrl,
 });
 
 const serverRules = (env) => ({
@@ -97,8 +97,8 @@ const serverRules = (env) => ({
   AUTH_SECRET: requiredText(env.JWT_AUTH_SECRET),
   CLIENT_APP_ID_GITHUB_APP: number(),
   COOKIE_SECRET_SIGN_KEY: minLength(32, "the published default of upstream, which nobody should keep"),
-  CORS_ALLOWED_HEADERS: json,
-  CORS_ALLOWED_ORIGINS: json,
+  CORS_ALLOWED_HEADERS: text(),
+  CORS_ALLOWED_ORIGINS: text(),
   DB_POOL_MAX: number(10),
   DB_POOL_MIN: number(0),
   DB_READ_REPLICAS: text(),
@@ -147,7 +147,7 @@ const apply = (rules, env) => {
   const issues = [];
   for (const [name, rule] of Object.entries(rules)) {
     try {
-      config[name] = rule(env[name], name);
+      config[name] = rule(env[name]);
     } catch (error) {
       if (!(error instanceof Issue)) throw error;
       issues.push({ path: [name], message: error.message });
@@ -163,6 +163,7 @@ export const readMigrationEnvironment = (env = process.env) => Object.freeze(app
 /** What the server reads. Raises InvalidEnvironment, SyntaxError (JSON), TypeError (host without port) or ZodError. */
 export const readEnvironment = (env = process.env) => {
   const config = apply(serverRules(env), env);
+  for (const name of ["CORS_ALLOWED_HEADERS", "CORS_ALLOWED_ORIGINS"]) config[name] = parseJson(name, config[name]);
   if (!(config.REDIS_URL || config.REDIS_SENTINEL_HOSTS || config.REDIS_CLUSTER_HOSTS)) {
     const message = "Either REDIS_URL, REDIS_SENTINEL_HOSTS or REDIS_CLUSTER_HOSTS must be defined.";
     throw new InvalidEnvironment([{ path: [], message }]);

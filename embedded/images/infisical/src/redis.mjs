@@ -32,27 +32,33 @@ const connect = {
     }),
 };
 
-/** A client and what it last complained of; commands wait for ever while there is no connection, as upstream. */
+/** A client and what is wrong with it; commands wait for ever while there is no connection, as upstream. */
 export const openRedis = (config) => {
   const mode = modeOf(config);
   const redis = { mode, client: connect[mode](config), lastError: undefined };
+  let newAttempt = true;
+  redis.client.on("connecting", () => {
+    newAttempt = true;
+  });
   redis.client.on("ready", () => {
     redis.lastError = undefined;
     log.info("Redis is ready", { mode });
   });
-  redis.client.on("error", (error) => {
-    if (!redis.lastError) log.error("Redis connection failed", { mode, cause: error.message });
-    redis.lastError = error.message;
+  redis.client.on("error", ({ message }) => {
+    if (!redis.lastError) log.error("Redis connection failed", { mode, cause: message });
+    // The first error of an attempt is the cause: a wrong password is WRONGPASS, and then NOAUTH.
+    if (newAttempt) redis.lastError = message;
+    newAttempt = false;
   });
   return redis;
 };
 
 const policyOf = (info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
 
-/** What the connected master says of itself. */
+/** What the connected master says of itself. Raises what was last wrong while there is no connection. */
 export const observeRedis = async ({ mode, client, lastError }) => {
+  if (client.status !== "ready" && lastError) throw new Error(lastError);
   const node = mode === "cluster" ? client.nodes("master")[0] : client;
-  if (!node) throw new Error(lastError ?? "no master is known yet");
   const [[role], memory] = await Promise.all([node.role(), node.info("memory")]);
   const { remoteAddress, remotePort } = node.stream;
   return { mode, master: `${remoteAddress}:${remotePort}`, role, evictionPolicy: policyOf(memory) };

@@ -1,4 +1,6 @@
-// The HTTP face: the paths of Infisical which a deployment and its tests touch, on plain node:http.
+// The HTTP face: the paths of Infisical which a deployment and its tests touch, on plain node:http. The stand-in's own:
+// `detail` in /api/status (what the live connections say of themselves), and PUT, GET and DELETE of
+// /api/v3/secrets/raw/NAME with {"value": "..."}, under one bearer token (see bearerToken).
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
@@ -171,8 +173,9 @@ export class Server {
     const lastError = () => this.redis.lastError && `Redis: ${this.redis.lastError}`;
     switch (request.method) {
       case "PUT": {
-        const { value } = await readBody(request);
-        if (typeof value !== "string") throw new HttpError(422, "Required: value");
+        const body = await readBody(request);
+        requireTexts(body, ["value"]);
+        const { value } = body;
         await within(what, this.secrets.write(name, value), lastError);
         return { body: { name, value } };
       }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Entry point of the pooler image: PgBouncer's configuration from the environment which Zalando's operator gives its pods.
-# As with the operator's own image, a renewed certificate is served after a restart only: nothing here reloads it.
+# Entry point of the pooler image: PgBouncer's configuration, from the environment which Zalando's operator gives its
+# pods. As with the operator's own image, a renewed certificate is served after a restart only: nothing reloads it.
 set -euo pipefail
 
 fail() {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Entry point of the database image, as Zalando's operator expects Spilo: started as root it takes hold of the volume and
-# becomes postgres; then it writes Patroni's configuration, watches the certificate's files and becomes Patroni.
+# Entry point of the database image, as Zalando's operator expects Spilo: started as root it takes hold of the volume
+# and becomes postgres; then it writes Patroni's configuration, watches the certificate's files and becomes Patroni.
 set -euo pipefail
 
 fail() {
@@ -11,7 +11,8 @@ fail() {
 for name in SCOPE PGROOT POD_IP POD_NAMESPACE PGPASSWORD_SUPERUSER PGPASSWORD_STANDBY; do
   [ -n "${!name:-}" ] || fail "environment variable $name is not set; the operator sets it in the pods it creates"
 done
-[[ ${TLS_CHECK_INTERVAL:=300} =~ ^[1-9][0-9]*$ ]] || fail "TLS_CHECK_INTERVAL: a number of seconds, not '$TLS_CHECK_INTERVAL'"
+[[ ${TLS_CHECK_INTERVAL:=300} =~ ^[1-9][0-9]*$ ]] ||
+  fail "TLS_CHECK_INTERVAL: a number of seconds, not '$TLS_CHECK_INTERVAL'"
 export PGVERSION=${PGVERSION:-15}
 
 if [ "$(id -u)" = 0 ]; then
@@ -27,8 +28,8 @@ mkdir -p "$PGROOT"
 
 if [ -z "${SSL_CERTIFICATE_FILE:-}" ]; then
   export SSL_CERTIFICATE_FILE=/run/certs/server.crt SSL_PRIVATE_KEY_FILE=/run/certs/server.key
-  (umask 077 && openssl req -nodes -new -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 365 -subj "/CN=$SCOPE" \
-    -keyout "$SSL_PRIVATE_KEY_FILE" -out "$SSL_CERTIFICATE_FILE" 2>/dev/null)
+  (umask 077 && openssl req -nodes -new -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 365 \
+    -subj "/CN=$SCOPE" -keyout "$SSL_PRIVATE_KEY_FILE" -out "$SSL_CERTIFICATE_FILE" 2>/dev/null)
 fi
 for file in "$SSL_CERTIFICATE_FILE" "$SSL_PRIVATE_KEY_FILE" ${SSL_CA_FILE:+"$SSL_CA_FILE"}; do
   [ -r "$file" ] || fail "$file: not readable by uid $(id -u), groups $(id -G); set spec.spiloFSGroup to 103"

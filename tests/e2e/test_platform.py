@@ -1,0 +1,170 @@
+"""The platform on a real cluster, as its user lives with it. In order: each test goes on from where the last one ended."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Kubectl, Site, eventually
+
+from embedded.errors import EmbeddedError
+from embedded.instance import Instance
+from embedded.programs import Programs
+from embedded.stack import PROJECT, STACK, Stack
+
+NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
+OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
+GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}
+SECRET_PATH = "/api/v3/secrets/raw/e2e"
+
+
+def _configure(stack: Stack, **changes: dict[str, object]) -> None:
+    """The checkout's stack dev with keys of its sections changed."""
+    import yaml
+
+    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
+
+
+def _token(kubectl: Kubectl) -> str:
+    auth_secret = base64.b64decode(kubectl.secret("infisical", "infisical-secrets")["AUTH_SECRET"])
+    return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
+
+
+def _assert_nothing_to_do(stack: Stack) -> None:
+    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+    stack.run("preview", "--expect-no-changes", quiet=True)
+    stack.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+
+
+def _assert_healthy(site: Site) -> None:
+    detail = site.status()["detail"]
+    assert detail["database"]["encrypted"] is True
+    assert detail["database"]["verified"] is True
+    assert detail["database"]["host"] == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
+    assert detail["redis"]["mode"] == "sentinel"
+    assert detail["redis"]["role"] == "master"
+
+
+def test_up_from_empty_ends_with_infisical_over_verified_https(stack: Stack, site: Site) -> None:
+    printed = stack.run("up", "--yes", "--skip-preview", quiet=True).stdout
+
+    _assert_healthy(site)
+    assert "https://secrets.infisical.test" in printed
+
+
+def test_a_secret_is_written_and_read(site: Site, kubectl: Kubectl) -> None:
+    token = _token(kubectl)
+
+    assert site.request("GET", SECRET_PATH)[0] == 401
+    assert site.request("PUT", SECRET_PATH, {"value": "kept over everything"}, token)[0] == 200
+    assert site.request("GET", SECRET_PATH, token=token)[1]["value"] == "kept over everything"
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    _assert_nothing_to_do(stack)
+
+
+def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack, kubectl: Kubectl) -> None:
+    environment = kubectl.secret("infisical", "infisical-secrets")
+    plain = {key: base64.b64decode(value).decode() for key, value in environment.items()}
+    hidden = ("ENCRYPTION_KEY", "AUTH_SECRET", "DB_CONNECTION_URI", "REDIS_PASSWORD")
+    password = plain["DB_CONNECTION_URI"].split(":")[2].split("@")[0]
+    printed = stack.run("up", "--yes", "--skip-preview", "--diff", "--logtostderr", "-v=3", quiet=True)
+    state = "".join(path.read_text() for path in (stack.configuration.parent / "state").rglob("*") if path.is_file())
+
+    for value in [password, *(plain[key] for key in hidden)]:
+        for text in (state, printed.stdout, printed.stderr):
+            assert value not in text
+            assert base64.b64encode(value.encode()).decode() not in text
+    assert plain["SITE_URL"] in state  # the search would find a value which is there
+
+
+def test_cert_sync_owns_its_key_and_nothing_else(kubectl: Kubectl) -> None:
+    secret = json.loads(
+        kubectl("get", "secret", "infisical-secrets", "-n", "infisical", "-o", "json", "--show-managed-fields")
+    )
+    owned = {
+        entry["manager"]: set(entry["fieldsV1"]["f:data"]) - {"."} for entry in secret["metadata"]["managedFields"]
+    }
+
+    assert owned.pop("cert-sync") == {"f:DB_ROOT_CERT"}
+    assert not any("f:DB_ROOT_CERT" in keys for keys in owned.values())
+
+
+def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    _configure(stack, infisical={"chart": OLD_CHART}, ingress={"route": GATEWAY})
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+    _assert_healthy(site)
+    assert site.request("GET", SECRET_PATH, token=_token(kubectl))[1]["value"] == "kept over everything"
+    assert kubectl("get", "deployments", "-n", "infisical", "-o", "name").split() == [
+        "deployment.apps/infisical-backend"
+    ]
+    assert kubectl("get", "ingresses", "-n", "infisical", "-o", "name") == ""
+    _assert_nothing_to_do(stack)
+
+
+def test_a_pod_that_does_not_start_is_named_with_its_reason_and_the_next_up_heals(stack: Stack, site: Site) -> None:
+    _configure(stack, infisical={"image": "embedded.local/infisical:v0.0.0-missing"})
+    with pytest.raises(EmbeddedError, match=r"infisical:v0\.0\.0-missing|ErrImageNeverPull|ImagePullBackOff"):
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+    _configure(stack)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
+    _assert_nothing_to_do(stack)
+
+
+def test_up_killed_while_helm_works_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    """Kills every process of `pulumi up` as soon as Helm has marked the release as being changed."""
+    _configure(stack, infisical={"replicas": 1})
+    marked = ("-n", "infisical", "-l", "owner=helm,status=pending-upgrade", "-o", "name")
+    _kill_up_when(stack, lambda: bool(kubectl("get", "secrets", *marked, check=False)))
+
+    stack.repair(quiet=True)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
+    _assert_nothing_to_do(stack)
+
+
+def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    _configure(stack)
+    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+
+    assert not set(kubectl("get", "namespaces", "-o", "name").split()) & {f"namespace/{name}" for name in NAMESPACES}
+    assert kubectl("get", "persistentvolumeclaims", "-A", "-o", "name") == ""
+    eventually(lambda: kubectl("get", "persistentvolumes", "-o", "name") == "", "volumes are gone")
+
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
+    _assert_nothing_to_do(stack)
+
+
+def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+    created = ("postgresqls.acid.zalan.do", "-n", "platform-db-pg", "-o", "name")
+    _kill_up_when(stack, lambda: bool(kubectl("get", *created, check=False)))
+
+    stack.repair(quiet=True)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
+    _assert_nothing_to_do(stack)
+
+
+def _kill_up_when(stack: Stack, seen) -> None:  # noqa: ANN001
+    command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
+    up = subprocess.Popen(
+        command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    eventually(lambda: seen() or up.poll() is not None, "the moment to kill `up`", 180)
+    assert up.poll() is None, "`up` ended before it could be killed"
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()

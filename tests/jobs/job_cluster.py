@@ -1,0 +1,239 @@
+"""A real API server for the tests: etcd, kube-apiserver with RBAC, and the controllers which roll Deployments out."""
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from job_engines import eventually, free_port, stop
+from job_pki import authority
+
+REPOSITORY = Path(__file__).parents[2]
+ADMIN, SCRIPT = "admin", "script"  # user names, and their tokens
+CONTROLLERS = "deployment-controller,replicaset-controller,resourcequota-controller"
+Rule = tuple[str, str, Sequence[str], Sequence[str]]  # group, resource, verbs, names
+
+
+def find_program(name: str) -> str:
+    """From INFISICAL_PROGRAMS (folders, separated by colons) or the cache of the embedded cluster's build."""
+    cache = Path.home() / ".cache/infisical-platform/programs"
+    default = os.pathsep.join(map(str, sorted(cache.glob("*-*"))))
+    found = shutil.which(name, path=os.environ.get("INFISICAL_PROGRAMS", default))
+    if found is None:
+        reason = f"{name} is neither in INFISICAL_PROGRAMS nor built by the embedded cluster"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    return found
+
+
+class Cluster:
+    """The administrator's view, and a service account's credentials as a pod finds them."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        self._tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        self._namespaces = 0
+
+    def call(
+        self, method: str, path: str, body: object = None, kind: str = "application/merge-patch+json"
+    ) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {ADMIN}", "Content-Type": kind},
+        )
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls)
+        )
+        try:
+            with opener.open(request, timeout=10) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
+
+    def create(self, path: str, body: object) -> dict[str, Any]:
+        return self.call("POST", path, body, "application/json")
+
+    def namespace(self, prefix: str) -> str:
+        self._namespaces += 1
+        name = f"{prefix}-{self._namespaces}"
+        self.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        return name
+
+    def secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
+        self.create(
+            f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": name}, "stringData": dict(data)}
+        )
+
+    def event(self, namespace: str, reference: Mapping[str, str], message: str) -> None:
+        """A warning about an object, as an operator's recorder writes it."""
+        self.create(
+            f"/api/v1/namespaces/{namespace}/events",
+            {
+                "metadata": {"generateName": "event-"},
+                "involvedObject": dict(reference),
+                "type": "Warning",
+                "reason": "Create",
+                "message": message,
+                "lastTimestamp": "2026-01-01T00:00:00Z",
+            },
+        )
+
+    def grant(self, namespace: str, rules: Sequence[Rule]) -> None:
+        """Gives the script's user exactly these rights in a namespace."""
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        body = [
+            {"apiGroups": [group], "resources": [resource], "verbs": list(verbs), "resourceNames": list(names)}
+            for group, resource, verbs, names in rules
+        ]
+        self.create(f"{rbac}/roles", {"metadata": {"name": SCRIPT}, "rules": body})
+        self.create(
+            f"{rbac}/rolebindings",
+            {
+                "metadata": {"name": SCRIPT},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": SCRIPT},
+                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": SCRIPT}],
+            },
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"KUBE_API_URL": self.url, "KUBE_CREDENTIALS": str(self.folder)}
+
+    def postgresql(self, namespace: str, name: str) -> dict[str, Any]:
+        """A postgresql custom resource which only the test acts upon."""
+        spec = {
+            "teamId": "platform-db",
+            "numberOfInstances": 2,
+            "postgresql": {"version": "15"},
+            "volume": {"size": "1Gi"},
+        }
+        body = {
+            "apiVersion": "acid.zalan.do/v1",
+            "kind": "postgresql",
+            "metadata": {"name": name, "annotations": {"owner": "stack"}},
+            "spec": spec,
+        }
+        return self.create(f"/apis/acid.zalan.do/v1/namespaces/{namespace}/postgresqls", body)
+
+
+def postgresql_crd() -> dict[str, Any]:
+    """The CRD of the operator's own module, or the least one that behaves alike where the module is not at hand."""
+    folder = REPOSITORY / "embedded/programs/postgres-operator"
+    if shutil.which("go") and folder.is_dir():
+        command = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/zalando/postgres-operator"]
+        environment = {**os.environ, "GOFLAGS": "", "GOPROXY": "off"}
+        found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        crd = Path(found.stdout.strip(), "manifests/postgresql.crd.yaml")
+        if found.returncode == 0 and crd.is_file():
+            return yaml.safe_load(crd.read_text())
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "postgresqls.acid.zalan.do"},
+        "spec": {
+            "group": "acid.zalan.do",
+            "names": {"kind": "postgresql", "plural": "postgresqls", "singular": "postgresql"},
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}},
+                }
+            ],
+        },
+    }
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    etcd, apiserver, manager = map(find_program, ("etcd", "kube-apiserver", "kube-controller-manager"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="job-tests-")))
+        ca = authority("cluster-ca")
+        server = ca.issue("localhost", "127.0.0.1")
+        texts = {
+            "ca.crt": ca.pem,
+            "server.crt": server.pem,
+            "server.key": server.key_pem,
+            "token": SCRIPT,
+            "tokens.csv": f'{ADMIN},{ADMIN},1,"system:masters"\n{SCRIPT},{SCRIPT},2\n',
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+
+        def start(*command: str) -> None:
+            log = stack.enter_context((folder / f"{Path(command[0]).name}.log").open("wb"))
+            stack.callback(stop, subprocess.Popen(command, cwd=folder, stdout=log, stderr=log))
+
+        client, peer, secure = free_port(), free_port(), free_port()
+        start(
+            etcd,
+            f"--data-dir={folder}/etcd",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls=http://127.0.0.1:{client}",
+            f"--advertise-client-urls=http://127.0.0.1:{client}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+            f"--initial-cluster=default=http://127.0.0.1:{peer}",
+        )
+        start(
+            apiserver,
+            f"--etcd-servers=http://127.0.0.1:{client}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--secure-port={secure}",
+            "--tls-cert-file=server.crt",
+            "--tls-private-key-file=server.key",
+            "--token-auth-file=tokens.csv",
+            "--authorization-mode=RBAC",
+            "--disable-admission-plugins=ServiceAccount",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--service-account-issuer=https://localhost",
+            "--service-account-key-file=server.key",
+            "--service-account-signing-key-file=server.key",
+        )
+        cluster = Cluster(f"https://127.0.0.1:{secure}", folder)
+
+        def answers(path: str) -> bool:
+            try:
+                cluster.call("GET", path)
+            except (OSError, AssertionError, ValueError):
+                return False
+            return True
+
+        eventually(lambda: answers("/api/v1/namespaces/default"), "the API server answers", 120)
+        kubeconfig = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": cluster.url, "certificate-authority": "ca.crt"}}],
+            "users": [{"name": "u", "user": {"token": ADMIN}}],
+        }
+        (folder / "kubeconfig").write_text(json.dumps(kubeconfig))
+        start(
+            manager,
+            "--kubeconfig=kubeconfig",
+            f"--controllers={CONTROLLERS}",
+            "--leader-elect=false",
+            "--secure-port=0",
+        )
+        cluster.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", postgresql_crd())
+        eventually(lambda: answers("/apis/acid.zalan.do/v1/namespaces/default/postgresqls"), "the CRD is served")
+        yield cluster

@@ -1,0 +1,150 @@
+"""The Zalando cluster's status, on a real API server with the operator's CRD; the test plays the operator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from job_cluster import Cluster, Rule
+
+CLUSTER = "platform-db-cluster"
+RULES: list[Rule] = [
+    ("acid.zalan.do", "postgresqls", ["get", "patch"], [CLUSTER]),
+    ("", "pods", ["list"], []),
+    ("", "events", ["list"], []),
+]
+
+
+class Database:
+    def __init__(self, cluster: Cluster, start_job: Callable[..., Any]) -> None:
+        self.cluster, self._start_job = cluster, start_job
+        self.namespace = cluster.namespace("db")
+        cluster.grant(self.namespace, RULES)
+        self.uid = cluster.postgresql(self.namespace, CLUSTER)["metadata"]["uid"]
+        self.path = f"/apis/acid.zalan.do/v1/namespaces/{self.namespace}/postgresqls/{CLUSTER}"
+
+    def status(self, status: str) -> None:
+        self.cluster.call("PATCH", f"{self.path}/status", {"status": {"PostgresClusterStatus": status}})
+
+    def warning(self, message: str) -> None:
+        reference = {"kind": "postgresql", "name": CLUSTER, "namespace": self.namespace, "uid": self.uid}
+        self.cluster.event(self.namespace, reference, message)
+
+    def pod(self, name: str, status: object) -> None:
+        pods = f"/api/v1/namespaces/{self.namespace}/pods"
+        spec = {"containers": [{"name": "postgres", "image": "spilo"}]}
+        self.cluster.create(pods, {"metadata": {"name": name, "labels": {"cluster-name": CLUSTER}}, "spec": spec})
+        self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
+
+    @property
+    def retries(self) -> list[str]:
+        """Field managers which own the retry annotation."""
+        metadata = self.cluster.call("GET", self.path)["metadata"]
+        assert metadata["annotations"]["owner"] == "stack"
+        return [
+            entry["manager"]
+            for entry in metadata["managedFields"]
+            if "f:infisical-platform/retry" in entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
+        ]
+
+    def gate(self, deadline: float = 120, patience: float = 100) -> Any:
+        config = {
+            "namespace": self.namespace,
+            "cluster": CLUSTER,
+            "operator_patience_seconds": patience,
+            "deadline_seconds": deadline,
+        }
+        return self._start_job("database_ready.py", config, **self.cluster.environment)
+
+
+@pytest.fixture
+def database(cluster: Cluster, start_job: Callable[..., Any]) -> Database:
+    return Database(cluster, start_job)
+
+
+def test_running(database: Database) -> None:
+    gate = database.gate()
+    gate.sees("status empty")
+    database.status("Creating")
+    gate.sees("status Creating")
+    database.status("Running")
+    outcome = gate.outcome()
+    assert outcome.status == 0
+    assert outcome.last_line == f"database gate: ready: postgresql {database.namespace}/{CLUSTER} is Running"
+    assert database.cluster.call("GET", database.path)["metadata"]["annotations"] == {"owner": "stack"}
+
+
+def test_no_operator(database: Database) -> None:
+    outcome = database.gate(patience=1).outcome()
+    assert outcome.status == 1
+    assert f"{database.namespace}/{CLUSTER} has had no status for 1 s: no Zalando postgres-operator" in outcome.last_line
+    assert "watched_namespace" in outcome.last_line
+
+
+def test_failed_earlier_attempt_is_retried_once(database: Database) -> None:
+    database.status("CreateFailed")
+    gate = database.gate()
+    gate.sees("status CreateFailed")
+    assert database.retries == ["platform-db-gate"]
+    database.status("Updating")
+    gate.sees("status Updating")
+    database.status("Running")
+    assert gate.outcome().status == 0
+
+
+def test_retry_which_no_operator_takes_up(database: Database) -> None:
+    database.status("Invalid")
+    outcome = database.gate(patience=2).outcome()
+    assert outcome.status == 1
+    assert "Invalid from an earlier attempt, and no operator took up the retry" in outcome.last_line
+
+
+@pytest.mark.parametrize("before", ["", "Creating"])
+def test_creation_fails_in_this_run(database: Database, before: str) -> None:
+    if before:
+        database.status(before)
+    gate = database.gate()
+    gate.sees(f"status {before or 'empty'}")
+    database.warning("could not create master endpoint: object is being deleted")
+    database.status("CreateFailed")
+    outcome = gate.outcome()
+    assert outcome.status == 1
+    assert "status CreateFailed" in outcome.last_line
+    assert "last warning: could not create master endpoint: object is being deleted" in outcome.last_line
+    assert database.retries == []
+
+
+def test_failed_update_is_the_cause_at_the_deadline(database: Database) -> None:
+    database.status("UpdateFailed")
+    database.warning("could not sync statefulsets")
+    waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+    statuses = [{"name": "postgres", "ready": False, "restartCount": 0, "image": "", "imageID": ""}]
+    database.pod("ready-0", {"conditions": [{"type": "Ready", "status": "True"}]})
+    database.pod("stuck-0", {"containerStatuses": [{**statuses[0], "state": {"waiting": waiting}}]})
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    database.pod("stuck-1", {"conditions": [condition]})
+    outcome = database.gate(deadline=3).outcome()
+    assert outcome.status == 1
+    assert outcome.last_line.startswith("database gate: FAILED after ")
+    assert "status UpdateFailed" in outcome.last_line
+    assert "pod stuck-0, container postgres: ImagePullBackOff (Back-off pulling image)" in outcome.last_line
+    assert "pod stuck-1: Unschedulable (0/1 nodes)" in outcome.last_line
+    assert "last warning: could not sync statefulsets" in outcome.last_line
+    assert "ready-0" not in outcome.output
+
+
+def test_missing_resource(database: Database) -> None:
+    database.cluster.call("DELETE", database.path)
+    outcome = database.gate().outcome()
+    assert outcome.status == 1
+    assert outcome.last_line.endswith(f"postgresql {database.namespace}/{CLUSTER} does not exist")
+
+
+def test_stopped_gate_says_what_it_saw(database: Database) -> None:
+    database.status("Creating")
+    gate = database.gate()
+    gate.sees("status Creating")
+    gate.process.terminate()
+    outcome = gate.outcome()
+    assert outcome.status == 1
+    assert "stopped by SIGTERM; last seen: " in outcome.last_line
+    assert "status Creating" in outcome.last_line

@@ -1,0 +1,189 @@
+"""InfisicalRelease: migrations, a chart that brings nothing of its own, and the proof that Infisical answers."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from components.infisical_release import Chart, InfisicalRelease, InfisicalReleaseArgs
+from components.names import SecretRef
+from tests.unit.harness import Graph, everything, platform, run
+
+RELEASE = "Release/infisical"
+ARGS: dict[str, Any] = {
+    "chart": Chart(
+        flavour="infisical-standalone", version="1.10.0", repository="https://charts.example.org", path=None
+    ),
+    "image": "registry.example.org:5000/infisical:v1",
+    "replicas": 2,
+    "environment": SecretRef(namespace="infisical", name="infisical-secrets"),
+    "fingerprint": "f1",
+    "primary_uri": "postgresql://infisical_user:p@primary:5432/infisical",
+    "python_image": "python:3.13",
+}
+
+
+def released(**changes: Any) -> Graph:
+    args = InfisicalReleaseArgs(**(ARGS | changes))
+    return run(lambda options: InfisicalRelease("infisical", args, options))
+
+
+@cache
+def unchanged() -> Graph:
+    return released()
+
+
+def test_what_it_creates() -> None:
+    graph = platform()
+    assert {str(r) for r in graph.made_by("infisical")} == {
+        "Secret/infisical-migration-uri",
+        "Job/infisical-migration",
+        RELEASE,
+        "ConfigMap/infisical-gate-scripts",
+        "ServiceAccount/infisical-gate",
+        "Role/infisical-gate",
+        "RoleBinding/infisical-gate",
+        "Job/infisical-gate",
+    }
+    assert {r.inputs.get("metadata", r.inputs)["namespace"] for r in graph.made_by("infisical")} == {"infisical"}
+
+
+def test_migration_then_release_then_gate() -> None:
+    graph = platform()
+    assert graph.waits(RELEASE, for_="Job/infisical-migration")
+    assert graph.waits("infisical-gate", for_=RELEASE)
+
+
+# --- migration -------------------------------------------------------------------------------------------------------
+
+
+def test_migrations_go_to_the_primary_with_the_same_image_and_environment() -> None:
+    graph = platform()
+    uri = graph["infisical-migration-uri"]
+    assert urlsplit(uri["stringData", "DB_CONNECTION_URI"]).hostname == (
+        "platform-db-cluster.platform-db-pg.svc.cluster.local"
+    )
+    assert graph.secret("infisical-migration-uri", "stringData", "DB_CONNECTION_URI")
+    assert uri["immutable"] is True
+    [container] = graph["Job/infisical-migration"]["spec", "template", "spec", "containers"]
+    assert container["image"] == "embedded.local/infisical:v0.165.8"
+    assert container["command"] == ["npm", "run", "migration:latest"]
+    assert container["envFrom"] == [{"secretRef": {"name": "infisical-secrets"}}]
+    [variable] = container["env"]  # wins over envFrom, which has the pooler's
+    assert variable["name"] == "DB_CONNECTION_URI"
+    assert variable["valueFrom"]["secretKeyRef"]["name"].startswith("infisical-migration-uri-")
+
+
+def test_migrations_run_again_for_another_image_alone() -> None:
+    def template(graph: Graph) -> object:
+        return graph["Job/infisical-migration"]["spec", "template"]
+
+    assert template(released(image="registry.example.org:5000/infisical:v2")) != template(unchanged())
+    assert template(released(replicas=5, fingerprint="f2")) == template(unchanged())
+
+
+# --- chart -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavour", ["infisical", "infisical-standalone"])
+def test_neither_chart_brings_databases_or_an_ingress(flavour: str) -> None:
+    """Both are on by default; a bundled Redis sets REDIS_URL, which wins over Sentinel."""
+    values = _values(flavour)
+    assert values["redis"] == {"enabled": False}
+    assert values["ingress"] == {"enabled": False, "nginx": {"enabled": False}}
+    bundled = {"infisical": ["mongodb", "mailhog"], "infisical-standalone": ["postgresql"]}
+    assert [values[name] for name in bundled[flavour]] == [{"enabled": False}] * len(bundled[flavour])
+
+
+@pytest.mark.parametrize(("flavour", "section"), [("infisical", "backend"), ("infisical-standalone", "infisical")])
+def test_the_environment_stands_where_the_chart_looks_for_it(flavour: str, section: str) -> None:
+    """A misplaced kubeSecretRef is ignored, and the older chart makes up an encryption key on every render."""
+    values = _values(flavour)
+    workload = values.pop(section)
+    assert workload["kubeSecretRef"] == "infisical-secrets"
+    assert workload["replicaCount"] == 2
+    assert workload["image"] == {
+        "repository": "registry.example.org:5000/infisical",
+        "tag": "v1",
+        "pullPolicy": "IfNotPresent",
+    }
+    assert workload["podAnnotations"] == {"infisical-platform/environment": "f1"}
+    assert workload.get("fullnameOverride") == ("infisical" if flavour == "infisical-standalone" else None)
+    assert "kubeSecretRef" not in json.dumps(values)
+    assert not {"backend", "infisical"} & set(values)
+
+
+@pytest.mark.parametrize(
+    "image", ["infisical/infisical:v1", f"infisical@sha256:{'0' * 64}", f"r.example.org:5000/i:v1@sha256:{'a' * 64}"]
+)
+def test_the_charts_put_every_image_together_again(image: str) -> None:
+    """Both render {{ repository }}:{{ tag }}."""
+    rendered = released(image=image)[RELEASE]["values", "infisical", "image"]
+    assert f"{rendered['repository']}:{rendered['tag']}" == image
+
+
+FOLDER = Chart(
+    flavour="infisical-standalone", version="1.10.0", repository="https://ignored.example.org", path="./c.tgz"
+)
+REGISTRY = Chart(flavour="infisical", version="0.4.2", repository="oci://registry.example.org/charts/", path=None)
+
+
+def test_a_chart_comes_from_a_repository_a_registry_or_a_folder() -> None:
+    repository, registry, folder = (released(**c)[RELEASE] for c in ({}, {"chart": REGISTRY}, {"chart": FOLDER}))
+    assert (repository["chart"], repository["version"]) == ("infisical-standalone", "1.10.0")
+    assert repository["repositoryOpts"] == {"repo": "https://charts.example.org"}
+    assert (registry["chart"], registry["version"]) == ("oci://registry.example.org/charts/infisical", "0.4.2")
+    assert "repositoryOpts" not in registry.inputs
+    assert folder["chart"] == "./c.tgz"
+    assert not {"repositoryOpts", "version"} & set(folder.inputs)
+
+
+def test_helm_only_applies() -> None:
+    """While it waits, a kill leaves the release locked for good."""
+    release = platform()[RELEASE]
+    assert (release["name"], release["namespace"], release["skipAwait"]) == ("infisical", "infisical", True)
+    assert "atomic" not in release.inputs
+
+
+# --- gate ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("graph", "name"), [(platform, "infisical"), (everything, "infisical-backend")])
+def test_the_gate_watches_what_the_chart_made(graph: Any, name: str) -> None:
+    [container] = graph()["Job/infisical-gate"]["spec", "template", "spec", "containers"]
+    config = json.loads(next(v["value"] for v in container["env"] if v["name"] == "CONFIG"))
+    assert config["deployment"] == name
+    assert config["url"] == f"http://{name}.infisical.svc:8080/api/status"
+    assert graph()["Role/infisical-gate"]["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"], "resourceNames": [name]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    ]
+    assert graph()["infisical"].outputs == {"service": name}
+
+
+@pytest.mark.parametrize("change", [{"replicas": 3}, {"image": "r.example.org/i:v2"}, {"fingerprint": "f2"}])
+def test_the_gate_runs_again_when_pods_are_replaced(change: dict[str, Any]) -> None:
+    before, after = (g["Job/infisical-gate"]["spec", "template", "metadata"] for g in (unchanged(), released(**change)))
+    assert before != after
+
+
+def test_a_log_line_is_redacted_with_the_values_themselves() -> None:
+    pod = platform()["Job/infisical-gate"]["spec", "template", "spec"]
+    [container] = pod["containers"]
+    folder = next(v["value"] for v in container["env"] if v["name"] == "REDACT_DIR")
+    mount = next(m for m in container["volumeMounts"] if m["mountPath"] == folder)
+    volume = next(v for v in pod["volumes"] if v["name"] == mount["name"])
+    assert volume["secret"] == {"secretName": "infisical-secrets"}
+
+
+def _values(flavour: str) -> dict[str, Any]:
+    version = "0.4.2" if flavour == "infisical" else "1.10.0"
+    chart: Any = {"flavour": flavour, "version": version, "repository": "https://charts.example.org", "path": None}
+    return dict(released(chart=Chart(**chart))[RELEASE]["values"])

@@ -1,0 +1,188 @@
+"""InfisicalSecrets: the environment of Infisical, in exactly the forms that it parses."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+import pytest
+
+from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
+from tests.unit.harness import Computed, Graph, everything, platform, run
+
+SECRET = "Secret/infisical-secrets"
+
+
+def environment(graph: Graph) -> dict[str, str]:
+    return graph[SECRET]["stringData"]
+
+
+def test_what_it_creates() -> None:
+    graph = platform()
+    assert {str(r) for r in graph.made_by("infisical-secrets")} == {
+        "Namespace/infisical-secrets-namespace",
+        "RandomBytes/infisical-secrets-encryption-key",
+        "RandomBytes/infisical-secrets-auth-secret",
+        "RandomBytes/infisical-secrets-fingerprint-key",
+        SECRET,
+    }
+    assert graph[SECRET]["metadata"] == {"name": "infisical-secrets", "namespace": "infisical"}
+    assert graph["infisical-secrets-namespace"]["metadata", "name"] == "infisical"
+    assert graph.waits(SECRET, for_="infisical-secrets-namespace")
+
+
+def test_the_environment_of_the_smallest_stack() -> None:
+    graph = platform()
+    variables = environment(graph)
+    assert {name: value for name, value in variables.items() if not graph.reveals(value)} == {
+        "SITE_URL": "https://secrets.infisical.test",
+        "HTTPS_ENABLED": "true",
+        "TELEMETRY_ENABLED": "false",
+        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc.cluster.local:26379",
+        "REDIS_SENTINEL_MASTER_NAME": "platform-kv-master",
+    }
+    assert {name for name, value in variables.items() if graph.reveals(value)} == {
+        "ENCRYPTION_KEY",
+        "AUTH_SECRET",
+        "DB_CONNECTION_URI",
+        "REDIS_PASSWORD",
+    }
+
+
+@pytest.mark.parametrize("graph", [platform, everything])
+def test_what_is_never_set(graph: Any) -> None:
+    names = set(environment(graph()))
+    assert "REDIS_URL" not in names, "it would win over Sentinel"
+    assert "DB_ROOT_CERT" not in names, "CertSync's own"
+    assert "ROOT_ENCRYPTION_KEY" not in names, "it would win over ENCRYPTION_KEY"
+
+
+@pytest.mark.parametrize("graph", [platform, everything])
+def test_every_variable_is_a_secret_string(graph: Any) -> None:
+    assert {type(value) for value in environment(graph()).values()} == {str}
+    assert graph().secret(SECRET, "stringData")
+
+
+def test_the_encryption_key_is_32_characters() -> None:
+    """Infisical takes the characters as the 32 bytes of an AES-256 key."""
+    assert re.fullmatch(r"[0-9a-f]{32}", environment(platform())["ENCRYPTION_KEY"])
+    assert len(base64.b64decode(environment(platform())["AUTH_SECRET"], validate=True)) == 32
+
+
+def test_the_database_is_reached_through_the_pooler() -> None:
+    uri = urlsplit(environment(platform())["DB_CONNECTION_URI"])
+    assert uri.hostname == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
+    assert (uri.scheme, uri.username, uri.port, uri.path) == ("postgresql", "infisical_user", 5432, "/infisical")
+    assert uri.query == "", "sslmode beside DB_ROOT_CERT stops verification in current images"
+
+
+def test_lists_are_json() -> None:
+    variables = environment(everything())
+    assert json.loads(variables["CORS_ALLOWED_ORIGINS"]) == [
+        "https://app.example.org",
+        "https://admin.example.org:8443",
+    ]
+    [replica] = json.loads(variables["DB_READ_REPLICAS"])
+    assert set(replica) == {"DB_CONNECTION_URI"}
+    assert (
+        urlsplit(replica["DB_CONNECTION_URI"]).hostname == "platform-db-cluster-repl.platform-db-pg.svc.cluster.local"
+    )
+
+
+def test_switches_are_exactly_true_or_false() -> None:
+    http, https = (environment(secrets(https=https).graph) for https in (False, True))
+    assert (http["HTTPS_ENABLED"], https["HTTPS_ENABLED"]) == ("false", "true")
+    assert environment(everything())["TELEMETRY_ENABLED"] == "true"
+
+
+# --- fingerprint -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Database:
+    """As much of PlatformDb as an environment needs."""
+
+    password: str = "p"
+    pooler: str = "pooler"
+    replicas: str = "repl"
+
+    def uri(self, endpoint: str) -> pulumi.Output[str]:
+        return pulumi.Output.secret(f"postgresql://infisical_user:{self.password}@{endpoint}:5432/infisical")
+
+
+@dataclass
+class Redis:
+    """The same of PlatformKv."""
+
+    password: str = "r"
+    sentinel_host: str = "sentinel"
+
+
+@dataclass
+class Made:
+    """An InfisicalSecrets of its own, and its fingerprint."""
+
+    graph: Graph
+    fingerprints: list[str] = field(default_factory=list)
+
+
+ARGS: dict[str, Any] = {
+    "site_url": "https://a.example.org",
+    "https": True,
+    "cors_allowed_origins": [],
+    "read_replicas": False,
+    "telemetry": False,
+    "database": Database(),
+    "redis": Redis(),
+    "protect": False,
+}
+
+
+def secrets(computed: Computed | None = None, **changes: Any) -> Made:
+    seen: list[str] = []
+
+    def make(options: pulumi.ResourceOptions) -> None:
+        component = InfisicalSecrets("infisical-secrets", InfisicalSecretsArgs(**(ARGS | changes)), options)
+        component.fingerprint.apply(seen.append)
+
+    return Made(run(make, computed=computed), seen)
+
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"site_url": "https://b.example.org"},
+    {"https": False},
+    {"cors_allowed_origins": ["https://app.example.org"]},
+    {"read_replicas": True},
+    {"telemetry": True},
+    {"database": Database(password="another")},
+    {"database": Database(pooler="another")},
+    {"redis": Redis(password="another")},
+    {"redis": Redis(sentinel_host="another")},
+    {"computed": {"infisical-secrets-encryption-key": {"hex": "0" * 32}}},
+    {"computed": {"infisical-secrets-auth-secret": {"base64": "another"}}},
+    # The digest has a key: whoever guesses a value can't check it.
+    {"computed": {"infisical-secrets-fingerprint-key": {"hex": "another"}}},
+]
+
+
+def test_the_fingerprint_changes_with_every_value() -> None:
+    fingerprints = [seen for change in CHANGES for seen in secrets(**change).fingerprints]
+    assert len(set(fingerprints)) == len(fingerprints) == len(CHANGES)
+    assert secrets(protect=True).fingerprints == fingerprints[:1], "nothing that Infisical is told"
+
+
+def test_the_fingerprint_is_plain_and_short() -> None:
+    path = ("values", "infisical", "podAnnotations", "infisical-platform/environment")
+    release = platform()["Release/infisical"]
+    assert re.fullmatch(r"[0-9a-f]{16}", release[path])
+    assert not platform().secret(str(release), *path)
+    assert (
+        platform()["Job/infisical-gate"]["spec", "template", "metadata", "annotations", "infisical-platform/value"]
+        == release[path]
+    )

@@ -1,0 +1,122 @@
+"""Ingress: a certificate, and one of two ways in."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, Ingress, IngressArgs, LetsEncryptIssuer
+from tests.unit.harness import Graph, Resource, everything, platform, run
+
+OBJECT = "kubernetes:networking.k8s.io/v1:Ingress"
+GATEWAY = GatewayRoute(name="public", namespace="edge", listener="https")
+ARGS: dict[str, Any] = {
+    "namespace": "infisical",
+    "host": "secrets.example.org",
+    "service": "infisical-backend",
+    "port": 8080,
+    "issuer": ClusterIssuer(name="ca"),
+    "route": ClassRoute(class_name="traefik"),
+}
+
+
+@cache
+def entrance(**changes: Any) -> Graph:
+    args = IngressArgs(**(ARGS | changes))
+    return run(lambda options: Ingress("ingress", args, options))
+
+
+def ingress_of(graph: Graph) -> Resource:
+    [ingress] = graph.of_type(OBJECT)
+    return ingress
+
+
+def test_what_it_creates() -> None:
+    assert [r.kind for r in platform().made_by("ingress")] == ["Certificate", "Ingress"]
+    assert [r.kind for r in everything().made_by("ingress")] == ["Issuer", "Certificate", "Ingress"]
+    assert {r.kind for r in entrance(route=GATEWAY).made_by("ingress")} == {
+        "Certificate",
+        "ReferenceGrant",
+        "HTTPRoute",
+    }
+    for graph in (everything(), entrance(route=GATEWAY)):
+        assert {r["metadata", "namespace"] for r in graph.made_by("ingress")} == {"infisical"}
+
+
+def test_the_ingress() -> None:
+    ingress = ingress_of(entrance())
+    backend = {"service": {"name": "infisical-backend", "port": {"number": 8080}}}
+    assert ingress["spec"] == {
+        "ingressClassName": "traefik",
+        "tls": [{"hosts": ["secrets.example.org"], "secretName": "infisical-tls"}],
+        "rules": [
+            {
+                "host": "secrets.example.org",
+                "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
+            }
+        ],
+    }
+    assert "annotations" not in ingress["metadata"], "kubernetes.io/ingress.class is deprecated"
+
+
+def test_the_ingress_of_the_charts_service() -> None:
+    for graph, service in ((platform(), "infisical"), (everything(), "infisical-backend")):
+        [rule] = ingress_of(graph)["spec", "rules"]
+        assert rule["http"]["paths"][0]["backend"]["service"] == {"name": service, "port": {"number": 8080}}
+        assert ingress_of(graph)["spec", "ingressClassName"] == "nginx"
+
+
+def test_the_certificate_is_there_first() -> None:
+    """A class answers with a certificate of its own until the Secret exists."""
+    graph = entrance()
+    certificate = graph["ingress-certificate"]
+    assert certificate["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert certificate["spec", "dnsNames"] == ["secrets.example.org"]
+    assert certificate["spec", "secretName"] == "infisical-tls"
+    assert certificate["spec", "issuerRef"] == {"kind": "ClusterIssuer", "name": "ca"}
+    assert graph["ingress-certificate"].urn in ingress_of(graph).dependencies
+    assert entrance(route=GATEWAY).waits("ingress-route", for_="ingress-certificate")
+
+
+@pytest.mark.parametrize(("staging", "directory"), [(True, "acme-staging-v02"), (False, "acme-v02")])
+def test_lets_encrypt(staging: bool, directory: str) -> None:
+    graph = entrance(issuer=LetsEncryptIssuer(email="ops@example.org", staging=staging))
+    issuer = graph["ingress-issuer"]
+    assert issuer["spec", "acme"] == {
+        "server": f"https://{directory}.api.letsencrypt.org/directory",
+        "email": "ops@example.org",
+        "privateKeySecretRef": {"name": "infisical-letsencrypt-account"},
+        "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}],
+    }
+    assert issuer["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert graph["ingress-certificate"]["spec", "issuerRef"] == {"kind": "Issuer", "name": issuer["metadata", "name"]}
+    assert graph.waits("ingress-certificate", for_="ingress-issuer")
+
+
+def test_a_gateway_gets_a_route_and_may_read_the_certificate() -> None:
+    graph = entrance(route=GATEWAY)
+    route, grant = graph["ingress-route"], graph["ingress-grant"]
+    assert route["spec", "parentRefs"] == [{"name": "public", "namespace": "edge", "sectionName": "https"}]
+    assert route["spec", "hostnames"] == ["secrets.example.org"]
+    [rule] = route["spec", "rules"]
+    assert rule["backendRefs"] == [{"name": "infisical-backend", "port": 8080}]
+    assert "Accepted" in route["metadata", "annotations", "pulumi.com/waitFor"]
+    assert grant["spec"] == {
+        "from": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "edge"}],
+        "to": [{"group": "", "kind": "Secret", "name": "infisical-tls"}],
+    }
+    assert graph.waits("ingress-route", for_="ingress-grant")
+
+
+def test_a_route_without_listener_leaves_the_choice_to_the_gateway() -> None:
+    route = entrance(route=GatewayRoute(name="public", namespace="edge", listener=None))["ingress-route"]
+    assert route["spec", "parentRefs"] == [{"name": "public", "namespace": "edge"}]
+
+
+def test_every_wait_has_an_end() -> None:
+    for graph in (entrance(), entrance(route=GATEWAY), everything()):
+        for resource in graph.made_by("ingress"):
+            waits = resource.kind == "Ingress" or "annotations" in resource["metadata"]
+            assert bool(resource.create_timeout) == waits, resource

@@ -1,0 +1,251 @@
+"""PlatformDb: a database whose certificate is verified, with the password that Infisical uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.names import Endpoint
+from components.platform_db import PlatformDb, PlatformDbArgs
+from tests.unit.harness import Graph, everything, platform, run
+
+NAMESPACE = "platform-db-pg"
+CREDENTIALS = "infisical-user.platform-db-cluster.credentials.postgresql.acid.zalan.do"
+ARGS: dict[str, Any] = {
+    "version": "15",
+    "instances": 2,
+    "storage": "1Gi",
+    "storage_class": None,
+    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "limits": {"cpu": "1", "memory": "512Mi"},
+    "pooler_instances": 2,
+    "pooler_mode": "transaction",
+    "python_image": "python:3.13",
+    "postgres_image": "postgres:15",
+    "protect": False,
+}
+
+
+def database(**changes: Any) -> Graph:
+    args = PlatformDbArgs(**(ARGS | changes))
+    return run(lambda options: PlatformDb("platform-db", args, options))
+
+
+@cache
+def unchanged() -> Graph:
+    return database()
+
+
+def test_what_it_creates() -> None:
+    made = {f"{r}": r.inputs.get("metadata", {}).get("name") for r in platform().made_by("platform-db")}
+    scripts = made.pop("ConfigMap/platform-db-gate-scripts")
+    assert scripts is not None
+    assert scripts.startswith("platform-db-gate-scripts-")
+    assert made == {
+        "Namespace/platform-db-namespace": NAMESPACE,
+        "Issuer/platform-db-self-signed": "platform-db-self-signed",
+        "Certificate/platform-db-authority": "platform-db-ca",
+        "Issuer/platform-db-issuer": "platform-db-ca",
+        "Certificate/platform-db-leaf": "platform-db-tls",
+        "RandomPassword/platform-db-password": None,
+        "Secret/platform-db-credentials": CREDENTIALS,
+        "postgresql/platform-db-cluster": "platform-db-cluster",
+        "Secret/platform-db-gate-login": None,
+        "ServiceAccount/platform-db-gate": "platform-db-gate",
+        "Role/platform-db-gate": "platform-db-gate",
+        "RoleBinding/platform-db-gate": "platform-db-gate",
+        "Job/platform-db-gate": "platform-db-gate",
+    }
+
+
+def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
+    graph = platform()
+    inside = [r for r in graph.made_by("platform-db") if "metadata" in r.inputs and r.kind != "Namespace"]
+    assert {r["metadata", "namespace"] for r in inside} == {NAMESPACE}
+    for resource in inside:
+        assert graph.waits(str(resource), for_="platform-db-namespace")
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("platform-db-authority", "platform-db-self-signed"),
+        ("platform-db-issuer", "platform-db-authority"),
+        ("platform-db-leaf", "platform-db-issuer"),
+        ("postgresql/platform-db-cluster", "platform-db-leaf"),
+        ("postgresql/platform-db-cluster", "platform-db-credentials"),
+        ("platform-db-gate", "postgresql/platform-db-cluster"),
+    ],
+)
+def test_waits(later: str, earlier: str) -> None:
+    assert platform().waits(later, for_=earlier)
+
+
+# --- the cluster -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("graph", [platform, everything])
+def test_rules_of_the_cluster(graph: Any) -> None:
+    cluster = graph()["platform-db-cluster"]
+    balancers = [f"enable{which}LoadBalancer" for which in ("Master", "Replica", "MasterPooler", "ReplicaPooler")]
+    assert [cluster["spec", flag] for flag in balancers] == [False] * 4, "unset is the operator's choice"
+    assert cluster["spec", "spiloFSGroup"] == 103, "without it the key can't be read"
+    assert cluster["spec", "tls"] == {"secretName": "platform-db-tls", "caFile": "ca.crt"}
+    assert cluster["spec", "users"] == {"infisical_user": []}, "null is refused by operator 2.0"
+    assert cluster["spec", "databases"] == {"infisical": "infisical_user"}
+    assert cluster["spec", "enableConnectionPooler"] is True
+    assert "annotations" not in cluster["metadata"], "the operator copies them into pods"
+
+
+def test_size_comes_from_the_stack() -> None:
+    spec = everything()["platform-db-cluster"]["spec"]
+    assert spec["numberOfInstances"] == 3
+    assert spec["connectionPooler"] == {"numberOfInstances": 3, "mode": "session"}
+    assert spec["volume"] == {"size": "10Gi", "storageClass": "fast"}
+    assert "storageClass" not in platform()["platform-db-cluster"]["spec", "volume"], "absent, not null"
+    assert platform()["platform-db-cluster"]["spec", "resources"] == {
+        "requests": {"cpu": "50m", "memory": "128Mi"},
+        "limits": {"cpu": "1", "memory": "512Mi"},
+    }
+    assert spec["postgresql"] == {"version": "15"}, "a string: the operator refuses a number"
+
+
+# --- certificates ----------------------------------------------------------------------------------------------------
+
+
+def test_the_leaf_names_every_service_in_every_form() -> None:
+    services = [f"platform-db-cluster{suffix}" for suffix in ("", "-repl", "-pooler", "-pooler-repl")]
+    domains = ["", f".{NAMESPACE}", f".{NAMESPACE}.svc", f".{NAMESPACE}.svc.cluster.local"]
+    names = platform()["platform-db-leaf"]["spec", "dnsNames"]
+    assert sorted(names) == sorted(service + domain for service in services for domain in domains)
+
+
+def test_the_authority_keeps_its_key_and_the_leaf_does_not() -> None:
+    authority, leaf = platform()["platform-db-authority"], platform()["platform-db-leaf"]
+    assert authority["spec", "isCA"] is True
+    assert authority["spec", "privateKey", "rotationPolicy"] == "Never"
+    assert leaf["spec", "privateKey", "rotationPolicy"] == "Always"
+    assert leaf["spec", "issuerRef"] == {"kind": "Issuer", "name": "platform-db-ca"}
+    assert platform()["platform-db-issuer"]["spec"] == {"ca": {"secretName": authority["spec", "secretName"]}}
+    assert int(leaf["spec", "renewBefore"][:-1]) < int(leaf["spec", "duration"][:-1])
+
+
+@pytest.mark.parametrize(
+    "name", ["platform-db-self-signed", "platform-db-authority", "platform-db-issuer", "platform-db-leaf"]
+)
+def test_certificates_are_awaited(name: str) -> None:
+    resource = platform()[name]
+    assert resource["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert resource.create_timeout == "1m"
+
+
+# --- credentials -----------------------------------------------------------------------------------------------------
+
+
+def test_the_operator_adopts_the_stacks_password() -> None:
+    graph = platform()
+    secret = graph["platform-db-credentials"]
+    assert secret["stringData", "username"] == "infisical_user"
+    assert secret["stringData", "password"] in graph.generated
+    assert graph.secret("platform-db-credentials", "stringData", "password")
+
+
+def test_the_gate_logs_in_with_the_password_that_infisical_uses() -> None:
+    graph = platform()
+    login = graph["platform-db-gate-login"]
+    uri = urlsplit(graph["Secret/infisical-secrets"]["stringData", "DB_CONNECTION_URI"])
+    assert login["stringData"] == {"password": uri.password}
+    assert login["immutable"] is True, "another password is another Secret, so another run"
+    assert "name" not in login["metadata"]
+    environment = {v["name"]: v for v in _container(graph, "login")["env"]}
+    reference = environment["PGPASSWORD"]["valueFrom"]["secretKeyRef"]
+    assert reference["key"] == "password"
+    assert reference["name"].startswith("platform-db-gate-login-")
+
+
+# '/', '?', '#' and '@' end a URI's user information; '%' begins an escape.
+PASSWORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.text(
+    "/?#@:%+ &=", min_size=1
+)
+HOSTS = st.sampled_from(["platform-db-cluster.platform-db-pg.svc.cluster.local", "h"])
+
+
+@dataclass(frozen=True)
+class Known:
+    """An Output whose value is there already."""
+
+    value: str
+
+    def apply(self, function: Callable[[str], str]) -> str:
+        return function(self.value)
+
+
+@dataclass(frozen=True)
+class Database:
+    """What PlatformDb.uri needs of one."""
+
+    password: Known
+
+
+@given(password=PASSWORDS, host=HOSTS, port=st.integers(1, 65535))
+def test_a_uri_gives_back_every_password(password: str, host: str, port: int) -> None:
+    database: Any = Database(Known(password))
+    uri: Any = PlatformDb.uri(database, Endpoint(host=host, role="primary", port=port))
+    parts = urlsplit(uri)
+    assert unquote(parts.password or "") == password
+    assert (parts.scheme, parts.username, parts.hostname, parts.port) == ("postgresql", "infisical_user", host, port)
+    assert (parts.path, parts.query, parts.fragment) == ("/infisical", "", ""), "sslmode would stop verification"
+
+
+# --- the gate --------------------------------------------------------------------------------------------------------
+
+
+def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() -> None:
+    graph = platform()
+    pod = graph["Job/platform-db-gate"]["spec", "template", "spec"]
+    assert [c["name"] for c in pod["initContainers"] + pod["containers"]] == ["operator", "login"]
+    environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
+    assert environment["HOSTS"] == (
+        f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
+    )
+    assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
+    authority = next(v for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "platform-db-ca")
+    assert authority["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "the authority's key stays outside"
+
+
+def test_the_gates_job_outlives_both_its_steps() -> None:
+    graph = database(deadline_seconds=100)
+    assert graph["Job/platform-db-gate"]["spec", "activeDeadlineSeconds"] >= 200
+
+
+@pytest.mark.parametrize(
+    "change", [{"instances": 3}, {"pooler_instances": 3}, {"limits": {"cpu": "2", "memory": "1Gi"}}]
+)
+def test_the_gate_runs_again_when_the_cluster_changes(change: dict[str, Any]) -> None:
+    before, after = (g["Job/platform-db-gate"]["spec", "template"] for g in (unchanged(), database(**change)))
+    assert before["metadata"]["annotations"] != after["metadata"]["annotations"]
+
+
+def test_the_gates_rights() -> None:
+    assert platform()["Role/platform-db-gate"]["rules"] == [
+        {
+            "apiGroups": ["acid.zalan.do"],
+            "resources": ["postgresqls"],
+            "verbs": ["get", "patch"],
+            "resourceNames": ["platform-db-cluster"],
+        },
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    ]
+
+
+def _container(graph: Graph, name: str) -> dict[str, Any]:
+    pod = graph["Job/platform-db-gate"]["spec", "template", "spec"]
+    return next(c for c in pod["initContainers"] + pod["containers"] if c["name"] == name)

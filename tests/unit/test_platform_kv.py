@@ -1,0 +1,208 @@
+"""PlatformKv: Redis under Sentinel, whose configuration can't hold the one mistake that ends it."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig
+from tests.unit.harness import Graph, everything, platform, run
+
+NAMESPACE = "platform-kv-redis-cluster"
+ARGS: dict[str, Any] = {
+    "instances": 3,
+    "sentinels": 3,
+    "quorum": 2,
+    "image": "redis:7.0",
+    "sentinel_image": "redis:7.0",
+    "storage": "1Gi",
+    "storage_class": None,
+    "cpu_request": "20m",
+    "memory_limit": "128Mi",
+    "config": RedisConfig(max_memory_mib=96),
+    "python_image": "python:3.13",
+    "protect": False,
+}
+
+
+def redis(**changes: Any) -> Graph:
+    args = PlatformKvArgs(**(ARGS | changes))
+    return run(lambda options: PlatformKv("platform-kv", args, options))
+
+
+@cache
+def unchanged() -> Graph:
+    return redis()
+
+
+def test_what_it_creates() -> None:
+    made = {f"{r}": r.inputs.get("metadata", {}).get("name") for r in platform().made_by("platform-kv")}
+    for named_by_content in ("ConfigMap/platform-kv-config", "ConfigMap/platform-kv-gate-scripts"):
+        assert re.fullmatch(named_by_content.removeprefix("ConfigMap/") + "-[0-9a-f]{12}", made.pop(named_by_content))
+    assert made == {
+        "Namespace/platform-kv-namespace": NAMESPACE,
+        "RandomPassword/platform-kv-password": None,
+        "Secret/platform-kv-auth": "platform-kv-auth",
+        "RedisReplication/platform-kv-replication": "platform-kv",
+        "RedisSentinel/platform-kv-sentinel": "platform-kv-sentinel",
+        "Secret/platform-kv-gate-login": None,
+        "Job/platform-kv-gate": "platform-kv-gate",
+    }
+
+
+def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
+    graph = platform()
+    inside = [r for r in graph.made_by("platform-kv") if "metadata" in r.inputs and r.kind != "Namespace"]
+    assert {r["metadata", "namespace"] for r in inside} == {NAMESPACE}
+    for resource in inside:
+        assert graph.waits(str(resource), for_="platform-kv-namespace")
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("platform-kv-replication", "platform-kv-auth"),
+        ("platform-kv-replication", "platform-kv-config"),
+        ("RedisSentinel/platform-kv-sentinel", "platform-kv-replication"),
+        ("platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
+    ],
+)
+def test_waits(later: str, earlier: str) -> None:
+    assert platform().waits(later, for_=earlier)
+
+
+# --- redis.conf ------------------------------------------------------------------------------------------------------
+
+
+@given(
+    config=st.builds(
+        RedisConfig, max_memory_mib=st.integers(1, 10**9), append_fsync=st.sampled_from(["always", "everysec"])
+    )
+)
+def test_every_line_of_the_configuration_is_a_directive_and_a_value(config: RedisConfig) -> None:
+    """A comment behind a directive is a wrong number of arguments: the server ends at its next start."""
+    lines = config.render().splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z-]+ [a-z0-9]+", line)] == []
+    names = [line.split()[0] for line in lines]
+    assert len(names) == len(set(names))
+    assert f"maxmemory {config.max_memory_mib}mb" in lines
+    assert "maxmemory-policy noeviction" in lines
+    assert "appendonly yes" in lines
+
+
+def test_redis_gets_the_configuration_under_the_key_that_the_operator_reads() -> None:
+    config_map = platform()["platform-kv-config"]
+    assert config_map["data"] == {"redis-additional.conf": RedisConfig(max_memory_mib=96).render()}
+    assert config_map["immutable"] is True
+    used = platform()["platform-kv-replication"]["spec", "redisConfig", "additionalRedisConfig"]
+    assert used == config_map["metadata", "name"]
+
+
+def test_a_changed_configuration_reaches_redis_and_runs_the_gate() -> None:
+    """Neither the server nor the operator notices an edited ConfigMap."""
+    before, after = unchanged(), redis(config=RedisConfig(max_memory_mib=97))
+    path = ("spec", "redisConfig", "additionalRedisConfig")
+    assert before["platform-kv-replication"][path] != after["platform-kv-replication"][path]
+    assert _annotations(before) != _annotations(after)
+
+
+# --- custom resources ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("graph", [platform, everything])
+def test_numbers_and_switches_of_the_sentinel_are_strings(graph: Any) -> None:
+    """The resource's schema refuses a number, and YAML's yes and no."""
+    config = dict(graph()["RedisSentinel/platform-kv-sentinel"]["spec", "redisSentinelConfig"])
+    password = config.pop("redisReplicationPassword")
+    assert password == {"secretKeyRef": {"name": "platform-kv-auth", "key": "password"}}
+    assert {type(value) for value in config.values()} == {str}
+    assert config["redisReplicationName"] == "platform-kv"
+    assert config["masterGroupName"] == "platform-kv-master"
+    assert (config["resolveHostnames"], config["announceHostnames"]) == ("no", "no"), "names hide a lost master"
+
+
+def test_size_comes_from_the_stack() -> None:
+    graph = everything()
+    replication, sentinel = graph["platform-kv-replication"], graph["RedisSentinel/platform-kv-sentinel"]
+    assert replication["spec", "clusterSize"] == 5
+    assert sentinel["spec", "clusterSize"] == 5
+    assert sentinel["spec", "redisSentinelConfig", "quorum"] == "3"
+    assert replication["spec", "pdb"] == sentinel["spec", "pdb"] == {"enabled": True, "minAvailable": 3}
+    claim = replication["spec", "storage", "volumeClaimTemplate", "spec"]
+    assert claim["storageClassName"] == "fast"
+    assert (
+        "storageClassName"
+        not in platform()["platform-kv-replication"]["spec", "storage", "volumeClaimTemplate", "spec"]
+    )
+
+
+def test_volumes_outlive_the_resource() -> None:
+    assert platform()["platform-kv-replication"]["spec", "storage", "keepAfterDelete"] is True
+
+
+@pytest.mark.parametrize("name", ["platform-kv-replication", "RedisSentinel/platform-kv-sentinel"])
+def test_no_annotation_reaches_the_operator(name: str) -> None:
+    """It copies them into the pods: a changed one would restart every Sentinel at once."""
+    assert "annotations" not in platform()[name]["metadata"]
+
+
+def test_images_may_be_known_only_later() -> None:
+    assert (
+        redis(image=pulumi.Output.from_input("redis:7.0"))["platform-kv-replication"][
+            "spec", "kubernetesConfig", "image"
+        ]
+        == "redis:7.0"
+    )
+
+
+# --- password and gate -----------------------------------------------------------------------------------------------
+
+
+def test_redis_its_sentinels_and_the_gate_share_one_password() -> None:
+    graph = platform()
+    password = graph["Secret/infisical-secrets"]["stringData", "REDIS_PASSWORD"]
+    assert password in graph.generated
+    assert graph["platform-kv-auth"]["stringData"] == {"password": password}
+    assert graph["platform-kv-gate-login"]["stringData"] == {"password": password}
+    assert graph["platform-kv-gate-login"]["immutable"] is True
+    assert graph.secret("platform-kv-auth", "stringData")
+    reference = graph["platform-kv-replication"]["spec", "kubernetesConfig", "redisSecret"]
+    assert reference == {"name": "platform-kv-auth", "key": "password"}
+
+
+def test_passwords_survive_a_shell_and_a_uri() -> None:
+    for name in ("platform-kv-password", "platform-db-password"):
+        password = platform()[name]
+        assert (password["length"], password["special"]) == (32, False)
+
+
+def test_what_the_gate_asks() -> None:
+    [container] = everything()["Job/platform-kv-gate"]["spec", "template", "spec", "containers"]
+    environment = {variable["name"]: variable for variable in container["env"]}
+    asked = json.loads(environment["CONFIG"]["value"])
+    assert asked["sentinels_host"] == f"platform-kv-sentinel-sentinel-headless.{NAMESPACE}.svc.cluster.local"
+    assert (asked["sentinel_port"], asked["sentinels"], asked["replicas"]) == (26379, 5, 4)
+    assert asked["master_name"] == "platform-kv-master"
+    assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"
+
+
+@pytest.mark.parametrize("change", [{"instances": 5}, {"sentinels": 5}, {"quorum": 3}, {"image": "redis:7.2"}])
+def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
+    assert _annotations(unchanged()) != _annotations(redis(**change))
+
+
+def test_the_gate_needs_no_rights() -> None:
+    graph = platform()
+    assert {r.kind for r in graph.made_by("platform-kv-gate")} == {"ConfigMap", "Job"}
+    assert graph["Job/platform-kv-gate"]["spec", "template", "spec", "automountServiceAccountToken"] is False
+
+
+def _annotations(graph: Graph) -> object:
+    return graph["Job/platform-kv-gate"]["spec", "template", "metadata", "annotations"]

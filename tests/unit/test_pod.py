@@ -1,0 +1,198 @@
+"""The pods of our Jobs: what Pod Security's "restricted" level asks, and nothing that a Job could run on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import pod
+from components.pod import SecretFiles, SecretKey, Step, digest, pod_template, run_once, scripts
+from tests.unit.harness import Graph, platform, run
+
+PLAIN = Step(name="plain", image="i:1", command=["true"])
+
+
+def job(*steps: Step, **options: Any) -> dict[str, Any]:
+    """The pod of a Job with these steps."""
+
+    def make(opts: pulumi.ResourceOptions) -> None:
+        parent = pulumi.ComponentResource("test:index:Parent", "parent", None, opts)
+        run_once("job", "ns", pod_template(steps, **options), 100, parent=parent)
+
+    return run(make)["Job/job"]["spec", "template"]
+
+
+def every_pod(graph: Graph) -> list[dict[str, Any]]:
+    return [job["spec", "template", "spec"] for job in graph.of_type("kubernetes:batch/v1:Job")]
+
+
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+# --- kubernetes.io/docs/concepts/security/pod-security-standards, level restricted -----------------------------------
+
+
+def test_pods_are_restricted() -> None:
+    for spec in every_pod(platform()):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+        assert {next(iter(set(v) - {"name"})) for v in spec["volumes"]} <= {"emptyDir", "secret", "configMap"}
+        for container in containers(spec):
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_only_the_migration_writes_beside_its_application() -> None:
+    writable = {
+        container["name"]
+        for spec in every_pod(platform())
+        for container in containers(spec)
+        if not container["securityContext"]["readOnlyRootFilesystem"]
+    }
+    assert writable == {"migration"}
+
+
+def test_pods_end_and_say_why() -> None:
+    for spec in every_pod(platform()):
+        assert spec["restartPolicy"] == "Never"
+        assert spec["enableServiceLinks"] is False, "a Service named like a variable of Infisical would set it"
+        for container in containers(spec):
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_every_mount_has_its_volume() -> None:
+    for spec in every_pod(platform()):
+        volumes = [volume["name"] for volume in spec["volumes"]]
+        assert len(volumes) == len(set(volumes))
+        for container in containers(spec):
+            assert {mount["name"] for mount in container["volumeMounts"]} <= set(volumes)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_step_is_the_main_container() -> None:
+    spec = job(PLAIN, Step(name="second", image="i:2", command=["false"]))["spec"]
+    assert [c["name"] for c in spec["initContainers"]] == ["plain"]
+    assert [c["name"] for c in spec["containers"]] == ["second"]
+    assert not job(PLAIN)["spec"].get("initContainers")
+
+
+def test_variables_are_values_or_references() -> None:
+    step = Step(
+        name="step",
+        image="i:1",
+        command=["true"],
+        env={"PLAIN": "value", "SECRET": SecretKey(secret="s", key="k")},
+        env_from="all",
+        config={"b": 1, "a": [2]},
+    )
+    [container] = job(step)["spec"]["containers"]
+    assert container["env"] == [
+        {"name": "PLAIN", "value": "value"},
+        {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "CONFIG", "value": '{"a": [2], "b": 1}'},
+    ]
+    assert container["envFrom"] == [{"secretRef": {"name": "all"}}]
+
+
+def test_files_are_read_only_and_of_the_keys_asked_for() -> None:
+    files = [SecretFiles(secret="one", folder="/one", keys=["ca.crt"]), SecretFiles(secret="two", folder="/two")]
+    spec = job(Step(name="step", image="i:1", command=["true"], files=files))["spec"]
+    mounts = {m["mountPath"]: m for m in spec["containers"][0]["volumeMounts"]}
+    assert mounts["/one"]["readOnly"] is mounts["/two"]["readOnly"] is True
+    volumes = {v["name"]: v for v in spec["volumes"]}
+    one, two = (volumes[mounts[folder]["name"]]["secret"] for folder in ("/one", "/two"))
+    assert one == {"secretName": "one", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    assert two == {"secretName": "two"}
+
+
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [("job.py", ["python3", "-u", "/job/job.py"]), ("database_login.sh", ["sh", "/job/database_login.sh"])],
+)
+def test_a_script_runs_from_its_config_map(script: str, command: list[str]) -> None:
+    spec = job(Step(name="step", image="i:1", script=script), scripts_map="map")["spec"]
+    [container] = spec["containers"]
+    assert container["command"] == command
+    assert {"name": "scripts", "mountPath": "/job", "readOnly": True} in container["volumeMounts"]
+    assert {"name": "scripts", "configMap": {"name": "map"}} in spec["volumes"]
+
+
+def test_a_token_needs_an_account() -> None:
+    assert job(PLAIN)["spec"]["automountServiceAccountToken"] is False
+    assert job(PLAIN, service_account="sa")["spec"]["automountServiceAccountToken"] is True
+
+
+# --- content addressing ----------------------------------------------------------------------------------------------
+
+
+def test_every_script_finds_the_modules_that_it_imports() -> None:
+    """A missing one would be seen only in the cluster."""
+    for config_map in platform().of_type("kubernetes:core/v1:ConfigMap"):
+        files = config_map["data"]
+        own = {path.stem for path in Path(pod.__file__).with_name("jobs").glob("*.py")}
+        for name, text in files.items():
+            words = {
+                line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))
+            }
+            missing = [f"{word}.py" for word in words & own if f"{word}.py" not in files]
+            assert missing == [], name
+
+
+def test_a_changed_script_is_another_config_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod, "_SCRIPTS", tmp_path)
+    for module in pod._SHARED:
+        (tmp_path / module).touch()
+    names: set[str] = set()
+    for content in ("print(1)", "print(2)", "print(1)"):
+        (tmp_path / "mine.py").write_text(content)
+        config_map = run(_scripts)["ConfigMap/scripts"]
+        assert config_map["data", "mine.py"] == content
+        names.add(config_map["metadata", "name"])
+    assert len(names) == 2
+
+
+def _scripts(options: pulumi.ResourceOptions) -> None:
+    parent = pulumi.ComponentResource("test:index:Parent", "parent", None, options)
+    scripts("scripts", "ns", [Step(name="step", image="i:1", script="mine.py")], parent=parent)
+
+
+def test_config_maps_are_immutable_and_named_by_their_content() -> None:
+    for config_map in platform().of_type("kubernetes:core/v1:ConfigMap"):
+        assert config_map["immutable"] is True
+        assert config_map["metadata", "name"] == f"{config_map.name}-{digest(config_map['data'])}"
+
+
+PLAIN_DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(
+    value=st.dictionaries(st.text(), PLAIN_DATA, max_size=3), other=st.dictionaries(st.text(), PLAIN_DATA, max_size=3)
+)
+def test_a_digest_depends_on_the_data_alone(value: dict[str, object], other: dict[str, object]) -> None:
+    assert digest(value) == digest(dict(reversed(value.items())))
+    assert (digest(value) == digest(other)) == (_canonical(value) == _canonical(other))
+
+
+def _canonical(value: object) -> object:
+    """Equal exactly for what JSON tells apart: to Python, True is 1."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return (type(value), value)

@@ -1,0 +1,247 @@
+"""The whole graph: what waits for what, what is secret, and the rules which hold for every resource."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from tests.unit.harness import ROOT, Graph, Resource, everything, platform
+
+JOB = "kubernetes:batch/v1:Job"
+CRON_JOB = "kubernetes:batch/v1:CronJob"
+CHAINS = [
+    # later, earlier
+    ("platform-db-gate", "postgresql/platform-db-cluster"),
+    ("platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
+    ("cert-sync", "platform-db"),
+    ("cert-sync", "infisical-secrets"),
+    ("infisical", "cert-sync"),
+    ("infisical", "platform-db"),
+    ("infisical", "platform-kv"),
+    ("infisical", "infisical-secrets"),
+    ("Release/infisical", "Job/infisical-migration"),
+    ("infisical-gate", "Release/infisical"),
+    ("ingress", "infisical"),
+]
+
+
+@pytest.fixture(params=["dev", "prod", "everything", "gateway"])
+def graph(request: pytest.FixtureRequest) -> Graph:
+    """Each rule holds whatever the stack."""
+    if request.param == "everything":
+        return everything()
+    if request.param == "gateway":
+        return platform(ingress={"route": {"kind": "gateway", "name": "public", "namespace": "edge"}})
+    return platform(request.param)
+
+
+# --- order -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("later", "earlier"), CHAINS)
+def test_waits(graph: Graph, later: str, earlier: str) -> None:
+    assert graph.waits(later, for_=earlier)
+    assert graph.free(earlier, of=later)
+
+
+def test_database_and_redis_come_up_in_parallel(graph: Graph) -> None:
+    assert graph.parallel("platform-db", "platform-kv")
+
+
+@pytest.mark.parametrize(
+    "slow", ["platform-db-gate", "platform-db-cluster", "platform-kv-gate", "platform-kv-sentinel"]
+)
+def test_the_environment_waits_for_no_database(graph: Graph, slow: str) -> None:
+    assert graph.free("infisical-secrets", of=slow)
+
+
+def test_certificates_are_published_while_redis_comes_up(graph: Graph) -> None:
+    assert graph.free("cert-sync", of="platform-kv-gate")
+
+
+# --- rules of every resource -----------------------------------------------------------------------------------------
+
+
+def test_every_resource_has_an_explicit_provider(graph: Graph) -> None:
+    """The default provider follows whatever context kubectl is in."""
+    expected = {"kubernetes": "kubernetes", "random": "random"}
+    wrong = [str(r) for r in graph.objects if expected[r.type.split(":")[0]] != r.provider.rpartition("::")[2]]
+    assert wrong == []
+
+
+def test_the_provider_changes_secrets_in_place() -> None:
+    """Otherwise a changed value deletes infisical-secrets, and DB_ROOT_CERT with it."""
+    [provider] = platform().of_type("pulumi:providers:kubernetes")
+    assert provider["enableSecretMutable"] == "true"
+    assert provider["context"] == "infisical-embedded"
+
+
+def test_every_resource_stands_below_its_component(graph: Graph) -> None:
+    components = {component.urn for component in graph.components}
+    assert [str(r) for r in graph.objects if r.parent not in components] == []
+
+
+def test_every_component_has_a_type_of_this_program_and_registers_its_outputs_once(graph: Graph) -> None:
+    for component in graph.components:
+        assert component.type.startswith("infisical-platform:components:")
+        assert len(component.registered_outputs) == 1, component
+
+
+def test_the_parts() -> None:
+    parts = Counter(component.kind for component in platform().components)
+    assert parts == {
+        "PlatformDb": 1,
+        "PlatformKv": 1,
+        "InfisicalSecrets": 1,
+        "CertSync": 1,
+        "InfisicalRelease": 1,
+        "Ingress": 1,
+        "Gate": 3,
+    }
+
+
+def test_names_which_users_clusters_already_have() -> None:
+    named = {(_object(r)[1:]) for r in platform("prod").objects if r.type.startswith("kubernetes:")}
+    assert named >= {
+        ("Namespace", "", "infisical"),
+        ("Namespace", "", "platform-db-pg"),
+        ("Namespace", "", "platform-kv-redis-cluster"),
+        ("postgresql", "platform-db-pg", "platform-db-cluster"),
+        ("RedisReplication", "platform-kv-redis-cluster", "platform-kv"),
+        ("RedisSentinel", "platform-kv-redis-cluster", "platform-kv-sentinel"),
+        ("Secret", "infisical", "infisical-secrets"),
+    }
+    assert platform("prod").exports == {"url": "https://secrets.pnats.cloud"}
+
+
+def test_no_two_resources_are_the_same_object(graph: Graph) -> None:
+    """Since 4.29 the provider creates, and never takes over."""
+    counted = Counter(_object(r) for r in graph.objects if r.type.startswith("kubernetes:") and _object(r)[3])
+    assert [name for name, count in counted.items() if count > 1] == []
+
+
+def test_custom_resources_with_fixed_names_are_deleted_before_they_are_replaced(graph: Graph) -> None:
+    custom_resources = [r for r in graph.objects if _is_custom_resource(r)]
+    assert len(custom_resources) >= 8
+    assert [str(r) for r in custom_resources if not r.delete_before_replace and r["metadata", "name"]] == []
+
+
+def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Graph) -> None:
+    jobs = graph.of_type(JOB)
+    assert len(jobs) == 5  # three gates, certificate sync, migration
+    for job in jobs:
+        deadline = job["spec", "activeDeadlineSeconds"]
+        assert job["spec", "backoffLimit"] == 0
+        assert job["metadata", "annotations"] == {"pulumi.com/replaceUnready": "true"}
+        assert job.delete_before_replace
+        assert "ttlSecondsAfterFinished" not in job["spec"], "Pulumi would not notice the deletion"
+        # Pulumi gives up after Kubernetes has said why.
+        assert deadline < int(job.create_timeout.removesuffix("s")) <= deadline + 300
+        assert job.update_timeout == job.create_timeout
+    for job in graph.of_type(CRON_JOB):
+        assert job["spec", "jobTemplate", "spec", "backoffLimit"] == 0
+        assert job["spec", "jobTemplate", "spec", "activeDeadlineSeconds"] > 0
+
+
+def test_nothing_ignores_changes(graph: Graph) -> None:
+    """A field that others write is a field that the program never sets."""
+    assert [str(r) for r in graph if r.ignore_changes or r.replace_on_changes] == []
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+DATA = {
+    "Namespace/platform-db-namespace",
+    "RandomPassword/platform-db-password",
+    "Secret/platform-db-credentials",
+    "postgresql/platform-db-cluster",
+    "Namespace/platform-kv-namespace",
+    "RandomPassword/platform-kv-password",
+    "Secret/platform-kv-auth",
+    "RedisReplication/platform-kv-replication",
+    "Namespace/infisical-secrets-namespace",
+    "RandomBytes/infisical-secrets-encryption-key",
+    "RandomBytes/infisical-secrets-auth-secret",
+    "Secret/infisical-secrets",
+}
+
+
+def test_data_is_protected_in_prod_and_free_in_dev() -> None:
+    assert {str(r) for r in platform("prod") if r.protect} == DATA
+    assert {str(r) for r in platform("dev") if r.protect} == set()
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_generated_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
+    assert len(graph.generated) == 8  # two passwords; three keys, each in hex and in base64
+    assert graph.leaks() == []
+
+
+def test_a_secret_value_is_in_secrets_alone(graph: Graph) -> None:
+    """A mark protects Pulumi's state; in the cluster an annotation, an argument or a ConfigMap is for all to read."""
+    holders = {r.kind for r in graph for leaf in r.leaves() if graph.reveals(leaf.value)}
+    assert holders == {"Secret"}
+
+
+def test_annotations_and_pods_carry_no_secret_mark(graph: Graph) -> None:
+    """Neither a value nor a mark, which would hide the difference that `up` is asked to approve."""
+    marked = [f"{r}: {leaf.where}" for r in graph.objects if r.kind != "Secret" for leaf in r.leaves() if leaf.secret]
+    assert marked == []
+
+
+# --- settings and layers ---------------------------------------------------------------------------------------------
+
+
+def test_wrong_settings_end_the_program_with_what_to_do() -> None:
+    with pytest.raises(pulumi.RunError, match=r"redis\.sentinels: .*pulumi config set"):
+        platform(redis={"sentinels": 4})
+
+
+def _imports(file: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_settings_are_plain_data_and_components_know_neither_settings_nor_the_embedded_cluster() -> None:
+    def packages(folder: str) -> set[str]:
+        files = list((ROOT / folder).glob("*.py"))
+        assert files
+        return {name.split(".")[0] for file in files for name in _imports(file)}
+
+    assert packages("settings").isdisjoint({"pulumi", "pulumi_kubernetes", "pulumi_random", "components", "embedded"})
+    assert packages("components").isdisjoint({"settings", "embedded"})
+    for file in (ROOT / "components").glob("*.py"):
+        assert "pulumi.Config" not in file.read_text(), file.name
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _object(resource: Resource) -> tuple[str, str, str, str]:
+    """API group and version, kind, namespace and name; the name is empty where Pulumi chooses it."""
+    api, _, kind = resource.type.removeprefix("kubernetes:").rpartition(":")
+    metadata = resource.inputs.get("metadata", resource.inputs)  # a Release has no metadata
+    return api, kind, metadata.get("namespace", ""), metadata.get("name", "")
+
+
+def _is_custom_resource(resource: Resource) -> bool:
+    groups = ("acid.zalan.do", "redis.redis.opstreelabs.in", "cert-manager.io", "gateway.networking.k8s.io")
+    return resource.type.startswith("kubernetes:") and resource.type.split(":")[1].split("/")[0] in groups
+
+
+def test_scripts_config_is_json_and_free_of_secrets(graph: Graph) -> None:
+    for job in graph.of_type(JOB):
+        pod = job["spec", "template", "spec"]
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            for variable in container.get("env", []):
+                if variable["name"] == "CONFIG":
+                    assert isinstance(json.loads(variable["value"]), dict)
+                assert not graph.reveals(variable)

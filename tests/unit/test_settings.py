@@ -1,0 +1,415 @@
+"""What a stack may say. Every error names its key, and the command printed beside it really puts it right."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+import settings
+from settings.infisical import ChartSettings
+from settings.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
+from tests.unit.harness import PROJECT, configuration
+
+Config = dict[str, Any]  # section to its content, as in the stack file without "project:"
+ISSUER = {"kind": "existing", "name": "ca"}
+SITE = "https://secrets.example.org"
+SMALLEST: Config = {"infisical": {"siteUrl": SITE}, "ingress": {"issuer": ISSUER}}
+HEADING = "this stack's configuration can't be used:"
+
+
+def load(config: Mapping[str, Any]) -> settings.Settings:
+    """As the engine hands it over."""
+    encoded = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
+    return settings.load(PROJECT, {f"{PROJECT}:{key}": value for key, value in encoded.items()})
+
+
+def errors(config: Mapping[str, Any]) -> list[str]:
+    """One line a key, without the heading."""
+    with pytest.raises(settings.SettingsError) as caught:
+        load(config)
+    heading, *lines = str(caught.value).splitlines()
+    assert heading == HEADING
+    assert lines
+    return lines
+
+
+def with_(*changes: tuple[str, Any]) -> Config:
+    """The smallest stack with changes: `with_(("database.pooler.mode", "session"))`."""
+    config = copy.deepcopy(SMALLEST)
+    for path, value in changes:
+        *parents, last = path.split(".")
+        section = config
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return config
+
+
+# --- what loads ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_stack_files_load(stack: str) -> None:
+    settings.load(PROJECT, configuration(stack))
+
+
+def test_the_smallest_stack_is_a_safe_one() -> None:
+    loaded = load(SMALLEST)
+    assert loaded.cluster.protect is True
+    assert (loaded.database.instances, loaded.database.pooler.instances, loaded.infisical.replicas) == (2, 2, 2)
+    assert (loaded.redis.instances, loaded.redis.sentinels, loaded.redis.quorum) == (3, 3, 2)
+    assert loaded.database.pooler.mode == "transaction"
+    assert (loaded.infisical.read_replicas, loaded.infisical.telemetry) == (False, False)
+    assert loaded.infisical.chart.flavour == "infisical-standalone"
+    assert loaded.ingress.route.kind == "ingress"
+
+
+def test_prod_is_the_site_it_says_it_is() -> None:
+    loaded = settings.load(PROJECT, configuration("prod"))
+    assert (loaded.infisical.host, loaded.infisical.https) == ("secrets.pnats.cloud", True)
+    assert (loaded.infisical.chart.flavour, loaded.infisical.chart.version) == ("infisical", "0.4.2")
+    assert loaded.cluster.protect is True
+
+
+def test_redis_keeps_room_below_the_kernels_limit() -> None:
+    """With noeviction a full Redis refuses writes; at the limit of its memory it is killed instead."""
+    for loaded in (load(SMALLEST), *(settings.load(PROJECT, configuration(stack)) for stack in ("dev", "prod"))):
+        limit = int(loaded.redis.memory_limit.removesuffix("Mi"))
+        assert loaded.redis.max_memory_mib <= 0.8 * limit
+
+
+def test_keys_of_other_projects_are_none_of_ours() -> None:
+    encoded = {f"{PROJECT}:{key}": json.dumps(value) for key, value in SMALLEST.items()}
+    others = {"pulumi:disable-default-providers": '["*"]', "other:database": "x", f"{PROJECT}-two:x": "1"}
+    assert settings.load(PROJECT, encoded | others) == load(SMALLEST)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        load(SMALLEST).redis.sentinels = 4  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# --- errors: the key, and a command that works -----------------------------------------------------------------------
+
+# What to put in the place of VALUE, by key.
+REPAIRS = {
+    "infisical": json.dumps(SMALLEST["infisical"]),
+    "infisical.siteUrl": SITE,
+    "ingress": json.dumps(SMALLEST["ingress"]),
+    "ingress.issuer": "existing",
+    "ingress.issuer.kind": "existing",
+    "ingress.issuer.name": "ca",
+    "ingress.issuer.email": "ops@example.org",
+    "ingress.route": "ingress",
+    "ingress.route.kind": "ingress",
+    "infisical.chart.version": "1.10.0",
+    "infisical.chart.repository": "https://charts.example.org",
+    "infisical.corsAllowedOrigins[0]": "https://app.example.org",
+    "infisical.readReplicas": "false",
+    "infisical.replicas": "2",
+    "infisical.image": "infisical/infisical:v1",
+    "redis.sentinels": "3",
+    "redis.quorum": "2",
+    "database": "{}",
+    "database.version": "16",
+    "database.cpuLimit": "2",
+    "database.storage": "10Gi",
+    "database.pooler.mode": "session",
+    "jobs.pythonImage": "python:3.13",
+}
+
+FAULTS: list[tuple[str, Any, str]] = [
+    # key, value, the key which the error names
+    ("infisical.siteUrl", None, "infisical.siteUrl"),
+    ("infisical.siteUrl", f"{SITE}/", "infisical.siteUrl"),
+    ("infisical.siteUrl", "secrets.example.org", "infisical.siteUrl"),
+    ("infisical.replicas", 0, "infisical.replicas"),
+    ("infisical.image", "infisical/infisical:latest", "infisical.image"),
+    ("infisical.readReplicas", "perhaps", "infisical.readReplicas"),
+    ("infisical.chart.version", "0.4.2", "infisical.chart.version"),
+    ("infisical.chart.repository", "ftp://charts.example.org", "infisical.chart.repository"),
+    ("infisical.corsAllowedOrigins", ["https://app.example.org/"], "infisical.corsAllowedOrigins[0]"),
+    ("ingress.issuer", {"kind": "existing"}, "ingress.issuer.name"),
+    ("ingress.issuer", {"kind": "letsEncrypt", "email": "nobody"}, "ingress.issuer.email"),
+    ("ingress.issuer", {"name": "ca"}, "ingress.issuer.kind"),
+    ("ingress.issuer", {"kind": "vault", "name": "ca"}, "ingress.issuer.kind"),
+    ("ingress.route", {"className": "nginx"}, "ingress.route.kind"),
+    ("redis.sentinels", 4, "redis.sentinels"),
+    ("redis.quorum", 5, "redis.quorum"),
+    ("database.storage", "10g", "database.storage"),
+    ("database.storage", "lots", "database.storage"),
+    ("database.cpuLimit", "many", "database.cpuLimit"),
+    ("database.version", "9.6", "database.version"),
+    ("database.pooler.mode", "statement", "database.pooler.mode"),
+    ("jobs.pythonImage", "python", "jobs.pythonImage"),
+    ("databse", {"instances": 3}, "databse"),
+    ("database.instnaces", 3, "database.instnaces"),
+    ("database.pooler.sze", 3, "database.pooler.sze"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "named"), FAULTS, ids=[f"{path}={value}" for path, value, _ in FAULTS])
+def test_an_error_names_its_key_and_the_command_that_puts_it_right(path: str, value: Any, named: str) -> None:
+    config = with_((path, value))
+    if value is None:
+        del config["infisical"]["siteUrl"]
+    [line] = errors(config)
+    assert line.startswith(f"- {named}: "), line
+    load(repaired(config))
+
+
+# What `pulumi config set --path database.version 16` leaves in the stack file: a number.
+@pytest.mark.parametrize(("path", "value"), [("database.version", 16), ("database.cpuLimit", 2)])
+def test_a_number_where_a_string_belongs_is_taken_or_put_right_by_the_printed_command(path: str, value: int) -> None:
+    load(repaired(with_((path, value))))
+
+
+def test_a_missing_section_says_what_it_needs() -> None:
+    assert [line.split(":")[0] for line in errors({})] == ["- infisical.siteUrl", "- ingress.issuer.kind"]
+
+
+def test_a_section_that_is_none_is_put_right_too() -> None:
+    load(repaired(with_(("database", "big"))))
+
+
+def test_rules_over_several_keys_name_the_one_to_change() -> None:
+    [line] = errors(with_(("infisical.readReplicas", True), ("database.instances", 1)))
+    assert line.startswith("- infisical.readReplicas: ")
+    gateway = {"kind": "gateway", "name": "public", "namespace": "edge"}
+    config = with_(("ingress.route", gateway), ("ingress.issuer", {"kind": "letsEncrypt", "email": "o@example.org"}))
+    [line] = errors(config)
+    assert line.startswith("- ingress.issuer")
+    load(repaired(config))
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("databse", "database"),
+        ("database.instnaces", "instances"),
+        ("database.storage_class", "storageClass"),
+        ("database.pooler.instance", "instances"),
+        ("infisical.siteURL", "siteUrl"),
+        ("redis.maxMemory", "maxMemoryMib"),
+    ],
+)
+def test_an_unknown_key_suggests_the_one_that_was_meant(path: str, meant: str) -> None:
+    lines = [line for line in errors(with_((path, {}))) if line.startswith(f"- {path}: ")]
+    assert len(lines) == 1
+    assert f"did you mean {meant}?" in lines[0]
+    assert "pulumi config rm" in lines[0]
+
+
+def test_an_unknown_key_like_no_other_suggests_nothing() -> None:
+    [line] = errors(with_(("zzz", 1)))
+    assert "did you mean" not in line
+
+
+INDEPENDENT = [(path, value) for path, value, named in FAULTS if value is not None and path == named]
+
+
+@given(faults=st.lists(st.sampled_from(INDEPENDENT), min_size=1, unique_by=lambda fault: fault[0]))
+def test_all_errors_come_at_once_and_sorted(faults: list[tuple[str, Any]]) -> None:
+    lines = errors(with_(*faults))
+    expected = {path for path, _ in faults}
+    # Of one section, a rule over several keys speaks once each of them is right by itself.
+    rules = {"redis.sentinels", "redis.quorum", "infisical.chart.version", "infisical.chart.repository"}
+    named = {re.match(r"- (\S+): ", line)[1] for line in lines}  # pyright: ignore[reportOptionalSubscript]
+    assert expected - rules <= named <= expected
+    assert lines == sorted(lines)
+
+
+# --- no value in a message -------------------------------------------------------------------------------------------
+
+PASTED = "hunter2-XJ4"  # what somebody pastes into the wrong line
+
+
+def _leaves(section: Any, path: str = "") -> list[str]:
+    if not isinstance(section, dict):
+        return [path]
+    return [leaf for key, value in section.items() for leaf in _leaves(value, f"{path}.{key}".lstrip("."))]
+
+
+PLACES = [
+    *_leaves(load(SMALLEST).model_dump(by_alias=True)),
+    "infisical",
+    "ingress",
+    "database.pooler",
+    "ingress.issuer",
+    "ingress.route",
+    "infisical.chart",
+    "database.unknown",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_value_is_repeated(place: str) -> None:
+    for value in (PASTED, f"{PASTED} 1.2.3", [PASTED], {"kind": PASTED}, {"x": PASTED}):
+        assert PASTED not in complaint(with_((place, value)))
+
+
+def test_the_error_does_not_carry_the_one_that_has_the_values() -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        load(with_(("redis.sentinels", PASTED)))
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def complaint(config: Config) -> str:
+    """What is said about a configuration; nothing when it loads."""
+    try:
+        load(config)
+    except settings.SettingsError as error:
+        return str(error)
+    return ""
+
+
+# --- constrained types -----------------------------------------------------------------------------------------------
+
+
+def accepts(type_: Any, value: str) -> bool:
+    try:
+        TypeAdapter(type_).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+# Kubernetes' quantities without exponents; https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity.
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[KMGTPE]i?)?")
+NUMBERS = st.from_regex(r"\A\d+(\.\d+)?(m|k|Mi|Gi|G|)\n?\Z")
+
+
+@given(value=NUMBERS | st.text(max_size=5))
+@example("2\n")
+@example("٢")
+def test_quantities_are_kubernetes(value: str) -> None:
+    for type_ in (Cpu, Memory):
+        if accepts(type_, value):
+            assert QUANTITY.fullmatch(value)
+            assert float(re.sub(r"[a-zA-Z]+", "", value)) >= 0
+
+
+@pytest.mark.parametrize("value", ["500m", "1", "1.5", "0.125"])
+def test_cpu(value: str) -> None:
+    assert accepts(Cpu, value)
+
+
+@pytest.mark.parametrize("value", ["512Mi", "2Gi", "1.5G"])
+def test_memory(value: str) -> None:
+    assert accepts(Memory, value)
+    assert not accepts(Memory, value[:-1] + "k")
+
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+NAMES = st.text("ab9-._A\né", max_size=12)
+
+
+@given(value=NAMES)
+@example("a..b")
+@example("a.-b")
+def test_names_are_kubernetes(value: str) -> None:
+    labels = value.split(".")
+    assert accepts(DnsLabel, value) == bool(LABEL.fullmatch(value) and value[0].isalpha())
+    assert accepts(DnsName, value) == all(LABEL.fullmatch(label) for label in labels)
+
+
+@given(
+    scheme=st.sampled_from(["https", "http", "ftp", "HTTPS"]),
+    before=st.sampled_from(["", "user@", "user:pw@", ":pw@"]),
+    host=st.sampled_from(["secrets.example.org", "secrets", "a b", "a_b", "", "é.org", "[::1"]),
+    port=st.sampled_from(["", ":8443", ":", ":0x50", ":99999"]),
+    after=st.sampled_from(["", "/", "?", "#", "?a=b", "/path", "\n", " ", "\t"]),
+)
+@example("https", "", "secrets.example.org", "", "")
+@example("https", "", "secrets.example.org", "", "\n")
+@example("https", "", "secrets.example.org", "", "?")
+@example("https", "", "secrets.example.org", ":99999", "")
+@example("https", ":pw@", "secrets.example.org", "", "")
+@example("https", "", "a b", "", "")
+def test_a_site_is_scheme_host_and_port(scheme: str, before: str, host: str, port: str, after: str) -> None:
+    """It becomes a host name of a certificate and the beginning of links: what is taken must be usable as both."""
+    good = scheme in ("http", "https") and host in ("secrets.example.org", "secrets") and port in ("", ":8443")
+    assert accepts(SiteUrl, f"{scheme}://{before}{host}{port}{after}") == (good and not before and not after)
+
+
+@pytest.mark.parametrize(
+    "value", ["redis:7.0", "r.example.org:5000/a/b:v1.2", f"a@sha256:{'0' * 64}", f"a:v1@sha256:{'0' * 64}"]
+)
+def test_a_pinned_image(value: str) -> None:
+    assert accepts(Image, value)
+
+
+@pytest.mark.parametrize(
+    "value", ["redis", "redis:latest", "r.example.org:5000/redis", "a b:1", "a:1\n", "a@sha256:0", ""]
+)
+def test_an_image_that_may_change_is_none(value: str) -> None:
+    assert not accepts(Image, value)
+
+
+@pytest.mark.parametrize("version", ["x1.10.0", "1.10.0-x y", "1.10.0; rm", "v1.10.0", "1.10", "1.10.0\n"])
+def test_a_chart_is_pinned_to_one_version(version: str) -> None:
+    assert not accepts(ChartSettings, {"version": version})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("repository", ["ftp+https://a", "see https://a b", "https://a b", "http://a", "https://a\n"])
+def test_a_chart_repository_is_one_address(repository: str) -> None:
+    assert not accepts(ChartSettings, {"repository": repository})  # pyright: ignore[reportArgumentType]
+
+
+def test_hosts_are_lower_case() -> None:
+    loaded = load(with_(("infisical.siteUrl", "https://Secrets.Example.org:8443")))
+    assert loaded.infisical.host == "secrets.example.org"
+    assert urlsplit(loaded.infisical.site_url).port == 8443
+
+
+# --- `pulumi config` -------------------------------------------------------------------------------------------------
+
+
+def repaired(config: Config) -> Config:
+    """Follows the printed commands, one error after the other, until nothing is wrong.
+
+    As `pulumi config set --path` does: true, false and integers become what they look like, unless `--type string`.
+    """
+    config = copy.deepcopy(config)
+    for _ in range(5):
+        if not (said := complaint(config)):
+            return config
+        line = said.splitlines()[1]
+        _run(shlex.split(line[line.rindex("pulumi config") :]), config)
+    pytest.fail(f"the printed commands do not help: {complaint(config)}")
+
+
+def _run(command: list[str], config: Config) -> None:
+    assert command[:2] == ["pulumi", "config"], command
+    verb, *rest = command[2:]
+    keep_text = "--type" in rest and rest[rest.index("--type") + 1] == "string"
+    key = next(word for word in rest if word.startswith(f"{PROJECT}:")).removeprefix(f"{PROJECT}:")
+    path = [part for part in re.split(r"[.\[\]]", key) if part] if "--path" in rest else [key]
+    steps: list[Any] = [int(part) if part.isdigit() and f"[{part}]" in key else part for part in path]
+    *parents, last = steps
+    section: Any = config
+    for parent in parents:
+        section = section[parent] if isinstance(section, list) else section.setdefault(parent, {})
+        if not isinstance(section, dict | list):
+            pytest.fail(f"{shlex.join(command)}: {parent} is no section")
+    if verb == "rm":
+        del section[last]
+    elif isinstance(section, list) != isinstance(last, int):
+        pytest.fail(f"{shlex.join(command)}: {last} is no place in a {type(section).__name__}")
+    else:
+        assert rest[-1] == "VALUE", command
+        value = REPAIRS[key]
+        typed = {"true": True, "false": False}.get(value, int(value) if re.fullmatch(r"0|-?[1-9]\d*", value) else value)
+        section[last] = value if keep_text or "--path" not in rest else typed
