@@ -92,16 +92,10 @@ def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
 def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
     """Programs and images, built as far as they are not in the cache. Raises EmbeddedError."""
     programs = Programs(cache_folder())
-    wanted = [module for module in programs.missing() if set(PROGRAMS[module].binaries) - _unneeded()]
-    if wanted:
-        programs.build(wanted, progress)
+    needed = {module for module in PROGRAMS if not module.startswith("pulumi") or module in stack.wanted()}
+    if missing := [module for module in programs.missing() if module in needed]:
+        programs.build(missing, progress)
     return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
-
-
-def _unneeded() -> set[str]:
-    """Parts of Pulumi which this machine has already."""
-    pulumi = {"pulumi", "pulumi-language-python", "pulumi-resource-random"}
-    return pulumi - set(stack.plugins())
 
 
 def _down(arguments: argparse.Namespace) -> None:

@@ -95,12 +95,13 @@ class Cluster:
         return self._instance.folder / "bin"
 
     def _link_binaries(self) -> None:
-        """One folder with every program: containerd looks for its shim and its network plugins by folder."""
+        """One folder with the cluster's programs: containerd looks for its shim and its network plugins by folder."""
         shutil.rmtree(self._binaries, ignore_errors=True)
         self._binaries.mkdir()
-        for program in PROGRAMS.values():
-            for name in program.binaries:
-                (self._binaries / name).symlink_to(self._programs.path(name))
+        for module, program in PROGRAMS.items():
+            if not module.startswith("pulumi"):
+                for name in program.binaries:
+                    (self._binaries / name).symlink_to(self._programs.path(name))
 
     def _make_network(self) -> None:
         instance, namespace = self._instance, self._instance.network_namespace

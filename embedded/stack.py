@@ -7,7 +7,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,7 @@ class Stack:
     def __init__(self, instance: Instance, programs: Programs) -> None:
         self._folder = instance.folder / "pulumi"
         self._kubeconfig = instance.kubeconfig
+        self._binaries = instance.folder / "bin"
         self._programs = programs
 
     @property
@@ -61,18 +63,22 @@ class Stack:
         return yaml.safe_load(self.configuration.read_text()).get("encryptionsalt", "")
 
     def run(self, command: str, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        """`pulumi COMMAND` on the stack; with `quiet`, what it prints is in the result."""
+        """`pulumi COMMAND` on the stack; with `quiet`, what it prints is in the result. Raises EmbeddedError."""
         return self.pulumi(command, *self.options, *arguments, quiet=quiet)
 
     @property
     def options(self) -> list[str]:
         """Which stack, and where its configuration is."""
-        return ["--stack", STACK, "--config-file", str(self.configuration), "--non-interactive"]
+        return ["--stack", STACK, "--config-file", str(self.configuration)]
 
     def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> subprocess.CompletedProcess[str]:
         """Raises EmbeddedError when Pulumi fails; its own output has said why."""
         done = subprocess.run(
-            [self.program, *arguments], cwd=cwd, env=self.environment(), capture_output=quiet, text=True
+            [self.program, *arguments, *(["--non-interactive"] if quiet else [])],
+            cwd=cwd,
+            env=self.environment(),
+            capture_output=quiet,
+            text=True,
         )
         if done.returncode:
             said = f":\n{done.stdout}{done.stderr}" if quiet else ""
@@ -89,10 +95,10 @@ class Stack:
     @property
     def program(self) -> str:
         """The user's own Pulumi, else the built one."""
-        return shutil.which("pulumi") or str(self._programs.path("pulumi"))
+        return shutil.which("pulumi") or str(self._home() / "bin" / "pulumi")
 
     def environment(self) -> dict[str, str]:
-        """For Pulumi: backend, passphrase and cluster of the instance, and the built plugins on PATH."""
+        """For Pulumi: backend, passphrase and cluster of the instance, and the programs built for it."""
         environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{self._folder}/state",
@@ -101,37 +107,60 @@ class Stack:
             "PULUMI_ERROR_OUTPUT_STRING": "true",
             "KUBECONFIG": str(self._kubeconfig),
             # The virtual environment first: the built language host runs whichever python3 it finds.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._programs_folder())]),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._binaries)]),
         }
         if not shutil.which("pulumi"):
+            home = self._home()
+            environment["PULUMI_HOME"] = str(home)
             environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+            environment["PATH"] += f"{os.pathsep}{home / 'bin'}"
         return environment
 
-    def _programs_folder(self) -> Path:
-        """One folder with kubectl, Pulumi and its plugins."""
-        folder = self._folder / "bin"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in [*plugins(), "kubectl"]:
-            target, source = folder / name, self._programs.path(name)
-            target.unlink(missing_ok=True)
-            if name.startswith("pulumi-language-python"):  # looks for its script beside itself, past any link
-                shutil.copy(source, target)
-            else:
-                target.symlink_to(source)
-        return folder
+    def _home(self) -> Path:
+        """A PULUMI_HOME with the built programs where Pulumi looks for its own, so that it has nothing to remark."""
+        home = self._folder / "home"
+        places = {name: home / "bin" / name for name in _CLI} | {
+            f"pulumi-resource-{name}": home / "plugins" / f"resource-{name}-v{version(f'pulumi-{name}')}"
+            for name in ("kubernetes", "random")
+        }
+        for name, place in places.items():
+            if place.parent.name == "bin":
+                _hard_link(self._programs.path(name), place)
+            elif name in wanted():
+                _hard_link(self._programs.path(name), place / name)
+        for plugin in _random_plugins():
+            link = home / "plugins" / plugin.name
+            if not link.exists():
+                link.symlink_to(plugin)
+        return home
 
 
-def plugins() -> Sequence[str]:
-    """What has to be built for Pulumi here: all of it, or what a Pulumi on PATH can't download."""
-    built = ["pulumi-resource-kubernetes"] + ([] if _has_random() else ["pulumi-resource-random"])
+_CLI = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
+
+
+def wanted() -> set[str]:
+    """Which programs have to be built for Pulumi here: none where the user has it, since it downloads its plugins."""
     if shutil.which("pulumi"):
-        return built
-    return [*built, "pulumi", "pulumi-language-python", "pulumi-language-python-exec"]
+        return set()
+    has_random = shutil.which("pulumi-resource-random") or _random_plugins()
+    return {*_CLI, "pulumi-resource-kubernetes"} | (set() if has_random else {"pulumi-resource-random"})
 
 
-def _has_random() -> bool:
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    return bool(shutil.which("pulumi-resource-random") or list(home.glob("plugins/resource-random-v*")))
+def _random_plugins() -> list[Path]:
+    """The real random provider, where a Pulumi has downloaded it before."""
+    return sorted((Path.home() / ".pulumi" / "plugins").glob("resource-random-v*[0-9]"))
+
+
+def _hard_link(source: Path, target: Path) -> None:
+    """Not a symbolic one: the language host looks for its script beside itself, past any such link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and target.samefile(source):
+        return
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copy(source, target)
 
 
 def summary(instance: Instance, status: Callable[[], str]) -> str:

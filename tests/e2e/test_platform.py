@@ -9,14 +9,11 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
-from embedded.instance import Instance
-from embedded.programs import Programs
 from embedded.stack import PROJECT, STACK, Stack
 
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
@@ -159,7 +156,7 @@ def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: 
     _assert_nothing_to_do(stack)
 
 
-def _kill_up_when(stack: Stack, seen) -> None:  # noqa: ANN001
+def _kill_up_when(stack: Stack, seen) -> None:
     command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
     up = subprocess.Popen(
         command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.DEVNULL, start_new_session=True

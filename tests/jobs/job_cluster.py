@@ -71,9 +71,7 @@ class Cluster:
         return name
 
     def secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
-        self.create(
-            f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": name}, "stringData": dict(data)}
-        )
+        self.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": name}, "stringData": dict(data)})
 
     def event(self, namespace: str, reference: Mapping[str, str], message: str) -> None:
         """A warning about an object, as an operator's recorder writes it."""
@@ -152,7 +150,9 @@ def postgresql_crd() -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}},
+                    "schema": {
+                        "openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}
+                    },
                 }
             ],
         },

@@ -153,13 +153,17 @@ class Postgres:
 
     def _try(self, statement: str) -> subprocess.CompletedProcess[str]:
         command = [program("psql"), "-XAtq", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
-        return subprocess.run([*command, "-d", "postgres", "-c", statement], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*command, "-d", "postgres", "-c", statement], capture_output=True, text=True, check=False
+        )
 
     def present(self, pair: Pair) -> None:
         """Renews the certificate, as Spilo does: new files and a reload."""
         self.tls.write(pair)
         self.process.send_signal(signal.SIGHUP)
-        eventually(lambda: presented(self.host, self.port) == pair.certificate.public_bytes(Encoding.DER), "new certificate")
+        eventually(
+            lambda: presented(self.host, self.port) == pair.certificate.public_bytes(Encoding.DER), "new certificate"
+        )
 
     def stop(self) -> None:
         stop(self.process)

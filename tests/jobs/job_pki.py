@@ -45,9 +45,7 @@ class Pair:
     def sha256(self) -> str:
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
-    def issue(
-        self, *names: str, subject: str = "", age: timedelta = DAY, lasts: timedelta = 30 * DAY
-    ) -> "Pair":
+    def issue(self, *names: str, subject: str = "", age: timedelta = DAY, lasts: timedelta = 30 * DAY) -> "Pair":
         """A server certificate with these SANs, `age` old, expiring in `lasts` from now."""
         return _certificate(subject or names[0], names, age, lasts, self)
 

@@ -124,7 +124,7 @@ class Platform:
             ],
             "database": {"namespace": self.database, "name": CLUSTER},
             "deployment": {"namespace": self.infisical, "name": DEPLOYMENT},
-            "deadline_seconds": 1,
+            "deadline_seconds": 0,
         }
 
     def start(self, **changed: Any) -> Any:
@@ -272,7 +272,11 @@ def test_expired_leaf(platform: Platform) -> None:
     platform.pooler(expired)
     # The Secret holds the same, so waiting changes nothing: this ends long before its deadline.
     platform.refused(
-        f"primary {PRIMARY}:", f"sha256 {expired.sha256}", "certificate has expired", "valid until", deadline_seconds=600
+        f"primary {PRIMARY}:",
+        f"sha256 {expired.sha256}",
+        "certificate has expired",
+        "valid until",
+        deadline_seconds=600,
     )
 
 
@@ -341,7 +345,9 @@ def test_missing_secret_appears_late(platform: Platform) -> None:
     platform.cluster.call("DELETE", platform.paths["leaf"])
     job = platform.start(deadline_seconds=60)
     job.sees("404")
-    platform.cluster.secret(platform.database, "platform-db-tls", {"ca.crt": platform.ca.pem, "tls.crt": platform.leaf.pem})
+    platform.cluster.secret(
+        platform.database, "platform-db-tls", {"ca.crt": platform.ca.pem, "tls.crt": platform.leaf.pem}
+    )
     assert job.outcome().status == 0
 
 

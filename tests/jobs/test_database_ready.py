@@ -76,7 +76,9 @@ def test_running(database: Database) -> None:
 def test_no_operator(database: Database) -> None:
     outcome = database.gate(patience=1).outcome()
     assert outcome.status == 1
-    assert f"{database.namespace}/{CLUSTER} has had no status for 1 s: no Zalando postgres-operator" in outcome.last_line
+    assert (
+        f"{database.namespace}/{CLUSTER} has had no status for 1 s: no Zalando postgres-operator" in outcome.last_line
+    )
     assert "watched_namespace" in outcome.last_line
 
 

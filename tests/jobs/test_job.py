@@ -145,5 +145,3 @@ def test_no_termination_log_is_made_where_none_is(tmp_path: Path, monkeypatch: p
     with pytest.raises(SystemExit):
         Report("gate").failure("cause", status=1)
     assert not (tmp_path / "absent").exists()
-
-

@@ -80,7 +80,11 @@ def gate(redis: Redis, start_job: Any) -> Gate:
     """Runs the gate with what is given changed."""
 
     def run(
-        *, hosts: dict[str, list[str]] | None = None, password: str = PASSWORD, sentinel_password: str = "", **changed: Any
+        *,
+        hosts: dict[str, list[str]] | None = None,
+        password: str = PASSWORD,
+        sentinel_password: str = "",
+        **changed: Any,
     ) -> Any:
         config = {
             "sentinels_host": SENTINELS,
@@ -89,7 +93,7 @@ def gate(redis: Redis, start_job: Any) -> Gate:
             "master_name": GROUP,
             "replicas": 2,
             "operator_patience_seconds": 1,
-            "deadline_seconds": 2,
+            "deadline_seconds": 0,
         }
         secrets = {"REDIS_PASSWORD": password, "SENTINEL_PASSWORD": sentinel_password}
         outcome = start_job(

@@ -110,18 +110,24 @@ def run(make: Callable[[pulumi.ResourceOptions], object], *, computed: Computed 
 
 def _record(program: Callable[[], None], stack: str, computed: Computed) -> Graph:
     monitor = _Monitor(_Providers(computed))
+    exports: dict[str, Leaf] = {}
 
-    def inner() -> dict[str, object]:
-        pulumi.runtime.set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor)
-        pulumi.runtime.test(program)()
+    async def export() -> None:
         root = get_root_resource()
         assert isinstance(root, Stack)
-        return dict(root.outputs)
+        for name, value in root.outputs.items():
+            output = pulumi.Output.from_input(value)
+            exports[name] = Leaf((name,), await output.future(), await output.is_secret())
+
+    def inner() -> None:
+        pulumi.runtime.set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor)
+        pulumi.runtime.test(program)()
+        pulumi.runtime.test(export)()
 
     # An Output in an f-string is a warning by default, and a sentence of help in the value.
     with mock.patch.dict(os.environ, {"PULUMI_ERROR_OUTPUT_STRING": "true"}):
-        exports = contextvars.Context().run(inner)
-    return Graph(resources=monitor.resources_in_order, exports=exports, generated=frozenset(monitor.generated))
+        contextvars.Context().run(inner)
+    return Graph(resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated))
 
 
 class _Providers(Mocks):
@@ -140,9 +146,9 @@ class _Providers(Mocks):
         elif args.typ == "random:index/randomBytes:RandomBytes":
             data = hashlib.shake_256(args.name.encode()).digest(int(args.inputs["length"]))
             outputs |= {"hex": data.hex(), "base64": base64.b64encode(data).decode()}
-        elif args.typ.startswith("kubernetes:") and "metadata" in args.inputs:
+        elif args.typ.startswith("kubernetes:"):
             identity = {"name": f"{args.name}-{_made_up(args.name, 'suffix')[:8]}", "uid": _uid(args)}
-            outputs["metadata"] = identity | args.inputs["metadata"]
+            outputs["metadata"] = identity | args.inputs.get("metadata", {})
         return f"{args.name}-id", outputs | dict(self._computed.get(args.name, {}))
 
 
@@ -157,14 +163,14 @@ def _uid(args: MockResourceArgs) -> str:
 class _Monitor(MockMonitor):
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
-        self.resources_in_order: dict[str, Resource] = {}
+        self.registered: dict[str, Resource] = {}
         self.generated: set[str] = set()
 
     def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)
-        if response.urn in self.resources_in_order:
+        if response.urn in self.registered:
             raise AssertionError(f"two resources have the URN {response.urn}")  # mocks would let it pass
-        self.resources_in_order[response.urn] = _resource(response.urn, request)
+        self.registered[response.urn] = _resource(response.urn, request)
         for name in request.additionalSecretOutputs:  # the engine's part: these come back as secrets
             if name in response.object.fields and request.type.startswith("random:"):
                 self.generated.add(str(response.object[name]))
@@ -172,10 +178,8 @@ class _Monitor(MockMonitor):
         return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        if request.urn in self.resources_in_order:
-            secrets: set[tuple[Key, ...]] = set()
-            self.resources_in_order[request.urn].outputs.update(_decode(MessageToDict(request.outputs), (), secrets))
-            self.resources_in_order[request.urn].registered_outputs.append(frozenset(secrets))
+        if request.urn in self.registered:  # not the stack, which registers before the program has begun
+            self.registered[request.urn].outputs.append(_decode(MessageToDict(request.outputs), (), set()))
         return super().RegisterResourceOutputs(request)
 
 
@@ -254,8 +258,7 @@ class Resource:
     aliases: tuple[str, ...]
     create_timeout: str
     update_timeout: str
-    outputs: dict[str, Any] = field(default_factory=dict)  # of a component
-    registered_outputs: list[frozenset[tuple[Key, ...]]] = field(default_factory=list)  # secret paths; one a call
+    outputs: list[dict[str, Any]] = field(default_factory=list)  # of a component; one entry a call
 
     @property
     def kind(self) -> str:
@@ -314,7 +317,7 @@ class Graph:
     """
 
     resources: dict[str, Resource]  # by URN, in the order of registration
-    exports: dict[str, object]  # the stack's outputs
+    exports: dict[str, Leaf]  # the stack's outputs
     generated: frozenset[str]  # the values which the random provider made: all of them secret
 
     def __repr__(self) -> str:
@@ -393,7 +396,7 @@ class Graph:
         ]
         found += [f"{resource}: its name" for resource in self if self.reveals(resource.name)]
         found += [f"{resource}: its outputs" for resource in self.components if self.reveals(resource.outputs)]
-        return found + [f"export {name}" for name, value in self.exports.items() if self.reveals(value)]
+        return found + [f"export {e.where}" for e in self.exports.values() if not e.secret and self.reveals(e.value)]
 
     def reveals(self, value: object) -> bool:
         """Whether a value contains a generated one, as it is or in base64."""

@@ -165,7 +165,7 @@ def test_the_gate_watches_what_the_chart_made(graph: Any, name: str) -> None:
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     ]
-    assert graph()["infisical"].outputs == {"service": name}
+    assert graph()["infisical"].outputs == [{"service": name}]
 
 
 @pytest.mark.parametrize("change", [{"replicas": 3}, {"image": "r.example.org/i:v2"}, {"fingerprint": "f2"}])
