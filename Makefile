@@ -4,23 +4,24 @@ CONTEXT ?=
 export PATH := $(PATH):$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
+where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 
 .PHONY: up down status repair preview destroy refresh test unit e2e check
 
-up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it
-	@$(embedded) up --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
+up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours
+	@$(embedded) up $(where)
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
-	@$(embedded) down --instance $(INSTANCE)
+	@$(embedded) down $(where)
 
 status: .venv/synced ## what runs, what does not, and why
-	@$(embedded) status --instance $(INSTANCE)
+	@$(embedded) status $(where)
 
 repair: .venv/synced ## after a killed `up`: release the lock, clear what is stuck half-way
-	@$(embedded) repair --instance $(INSTANCE)
+	@$(embedded) repair $(where)
 
 preview refresh destroy: .venv/synced ## the same of Pulumi, on stack dev
-	@$(embedded) pulumi --instance $(INSTANCE) $@ $(if $(filter preview,$@),,--yes)
+	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),,--yes)
 
 test: check unit e2e ## everything
 

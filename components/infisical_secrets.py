@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
-from pulumi_random import RandomBytes
+from pulumi_random import RandomPassword
 
 from components.names import INFISICAL_NAMESPACE, SecretRef, type_token
 from components.platform_db import PlatformDb
@@ -53,9 +53,10 @@ class InfisicalSecrets(ComponentResource):
         self.namespace = core.v1.Namespace(
             f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=kept
         )
-        encryption_key = RandomBytes(f"{name}-encryption-key", length=16, opts=kept).hex  # 32 characters, used as bytes
-        auth_secret = RandomBytes(f"{name}-auth-secret", length=32, opts=kept).base64
-        environment = _environment(args) | {"ENCRYPTION_KEY": encryption_key, "AUTH_SECRET": auth_secret}
+        environment = _environment(args) | {
+            "ENCRYPTION_KEY": _random_hex(f"{name}-encryption-key", 32, kept),  # used as 32 bytes, not decoded
+            "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, kept),
+        }
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=SECRET, namespace=self.namespace.metadata.name),
@@ -64,9 +65,26 @@ class InfisicalSecrets(ComponentResource):
         )
         self.uid = secret.metadata.apply(lambda metadata: metadata.uid or "")
         # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.
-        key = RandomBytes(f"{name}-fingerprint-key", length=32, opts=ResourceOptions(parent=self)).hex
+        key = _random_hex(f"{name}-fingerprint-key", 64, ResourceOptions(parent=self))
         self.fingerprint = Output.unsecret(Output.all(key=key, environment=environment).apply(_fingerprint))
         self.register_outputs({"secret": SECRET})
+
+
+def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:
+    """`length` hexadecimal digits. Secret.
+
+    Not RandomBytes: its id is its value, and ids stand in plain text in the state (pulumi-random, computeRandomBytesID).
+    """
+    return RandomPassword(
+        name,
+        length=length,
+        lower=False,
+        upper=False,
+        numeric=False,
+        special=True,
+        override_special="0123456789abcdef",
+        opts=opts,
+    ).result
 
 
 def _fingerprint(parts: Mapping[str, object]) -> str:

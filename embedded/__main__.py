@@ -31,7 +31,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
-    up.add_argument("--context", default="", help="a context of your kubeconfig, instead of the embedded cluster")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -61,6 +60,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=help)
     parser.add_argument("--instance", default="dev", help="name of the cluster; several can run side by side")
+    parser.add_argument("--context", default="", help="a context of your kubeconfig, instead of the embedded cluster")
     parser.set_defaults(run=run)
     return parser
 
@@ -68,16 +68,23 @@ def _command(
 def _up(arguments: argparse.Namespace) -> None:
     progress, instance = Progress(), Instance(arguments.instance)
     if arguments.context:
-        raise EmbeddedError("--context is not there yet")
-    cluster = start(instance, progress)
+        build_for_pulumi(progress)
+    else:
+        start(instance, progress)
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
-    target = stack.Stack(instance, Programs(cache_folder()))
-    target.init()
+    target = _stack(arguments)
     progress("pulumi up")
     target.run("up", "--yes", "--skip-preview")
-    print(stack.summary(instance, lambda: "ready" if not cluster.status().not_ready else "not all pods are ready yet"))
+    if not arguments.context:
+        print(stack.summary(instance))
+
+
+def _stack(arguments: argparse.Namespace) -> stack.Stack:
+    target = stack.Stack(Instance(arguments.instance), Programs(cache_folder()), arguments.context)
+    target.init()
+    return target
 
 
 def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
@@ -91,11 +98,17 @@ def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
 
 def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
     """Programs and images, built as far as they are not in the cache. Raises EmbeddedError."""
+    programs = build_for_pulumi(progress, *(module for module in PROGRAMS if not module.startswith("pulumi")))
+    return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
+
+
+def build_for_pulumi(progress: Callable[[str], None], *others: str) -> Programs:
+    """What Pulumi needs and this machine lacks, and `others`. Raises EmbeddedError."""
     programs = Programs(cache_folder())
-    needed = {module for module in PROGRAMS if not module.startswith("pulumi") or module in stack.wanted()}
+    needed = {*others, *stack.wanted()}
     if missing := [module for module in programs.missing() if module in needed]:
         programs.build(missing, progress)
-    return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
+    return programs
 
 
 def _down(arguments: argparse.Namespace) -> None:
@@ -116,14 +129,12 @@ def _status(arguments: argparse.Namespace) -> None:
 
 
 def _pulumi(arguments: argparse.Namespace) -> None:
-    target = stack.Stack(Instance(arguments.instance), Programs(cache_folder()))
-    target.init()
     command, *rest = arguments.arguments or ["stack"]
-    target.run(command, *rest)
+    _stack(arguments).run(command, *rest)
 
 
 def _repair(arguments: argparse.Namespace) -> None:
-    stack.Stack(Instance(arguments.instance), Programs(cache_folder())).repair()
+    _stack(arguments).repair()
 
 
 def _build(_: argparse.Namespace) -> None:

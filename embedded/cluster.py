@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -211,15 +212,16 @@ class Cluster:
         if not missing:
             return
         self._progress(f"importing {len(missing)} images")
-        importer = subprocess.Popen(
-            [*ctr, "import", "--base-name", "", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )  # fmt: skip
-        assert importer.stdin and importer.stderr
-        with importer.stdin:
-            images.archive(importer.stdin, missing)
-        problem = importer.stderr.read().decode(errors="replace")
+        log = self._instance.logs / "import.log"
+        with log.open("wb") as said:
+            command = [*ctr, "import", "--base-name", "", "-"]
+            importer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+            assert importer.stdin
+            # When it ends early, what it said is the cause, not that it has closed its end.
+            with contextlib.suppress(BrokenPipeError), importer.stdin:
+                images.archive(importer.stdin, missing)
         if importer.wait():
-            raise EmbeddedError(f"importing images failed: {problem.strip()}")
+            raise EmbeddedError(f"importing images failed: {log.read_text(errors='replace').strip()}")
 
     def _install_addons(self, images: imagebuild.Layout) -> None:
         manifests = self._manifests()

@@ -20,7 +20,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infisical-platform"
 
 
-def _state_folder() -> Path:
+def state_folder() -> Path:
+    """What each cluster has for itself."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "infisical-platform"
 
 
@@ -37,7 +38,7 @@ class Instance:
     @property
     def folder(self) -> Path:
         """Everything of this instance that is on disk."""
-        return _state_folder() / self.name
+        return state_folder() / "instances" / self.name
 
     @property
     def logs(self) -> Path:

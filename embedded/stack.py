@@ -7,14 +7,14 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
 from embedded.errors import EmbeddedError
-from embedded.instance import Instance
+from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
 
 PROJECT = Path(__file__).parent.parent
@@ -22,14 +22,15 @@ STACK = "dev"
 
 
 class Stack:
-    """One stack, its state in a folder of the instance, encrypted with a passphrase of the instance.
+    """Stack dev of one cluster: the instance's, or the one that `context` of the user's kubeconfig leads to.
 
-    The configuration is a copy of Pulumi.dev.yaml: initialising a stack adds its encryption salt to that file, and a
-    checkout should stay as it is.
+    Its state lies in a folder of that cluster's own, encrypted with a passphrase beside it. The configuration is a copy
+    of Pulumi.dev.yaml: initialising a stack adds its encryption salt to that file, and a checkout should stay as it is.
     """
 
-    def __init__(self, instance: Instance, programs: Programs) -> None:
-        self._folder = instance.folder / "pulumi"
+    def __init__(self, instance: Instance, programs: Programs, context: str = "") -> None:
+        self._context = context
+        self._folder = state_folder() / "contexts" / context if context else instance.folder / "pulumi"
         self._kubeconfig = instance.kubeconfig
         self._binaries = instance.folder / "bin"
         self._programs = programs
@@ -40,7 +41,7 @@ class Stack:
         return self._folder / f"Pulumi.{STACK}.yaml"
 
     def init(self, overrides: Mapping[str, object] | None = None) -> None:
-        """Makes the stack where there is none, and takes the checkout's configuration with `overrides` of whole keys."""
+        """Makes the stack where there is none. Takes the checkout's settings, with `overrides` for whole keys."""
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
         passphrase = self._folder / "passphrase"
         if not passphrase.exists():
@@ -49,7 +50,8 @@ class Stack:
         shutil.copy(PROJECT / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         salt = self._salt()
         wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
-        for key, value in (overrides or {}).items():
+        ours = {"cluster": {"context": self._context, "protect": False}} if self._context else {}
+        for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
         if salt:
             wanted["encryptionsalt"] = salt
@@ -105,10 +107,11 @@ class Stack:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_ERROR_OUTPUT_STRING": "true",
-            "KUBECONFIG": str(self._kubeconfig),
             # The virtual environment first: the built language host runs whichever python3 it finds.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._binaries)]),
         }
+        if not self._context:
+            environment["KUBECONFIG"] = str(self._kubeconfig)
         if not shutil.which("pulumi"):
             home = self._home()
             environment["PULUMI_HOME"] = str(home)
@@ -163,7 +166,7 @@ def _hard_link(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def summary(instance: Instance, status: Callable[[], str]) -> str:
+def summary(instance: Instance) -> str:
     """The short block at the end of `make up`."""
     host = "secrets.infisical.test"
     authority = instance.folder / "ca.crt"
@@ -171,7 +174,7 @@ def summary(instance: Instance, status: Callable[[], str]) -> str:
     return "\n".join(
         [
             "",
-            f"Infisical answers at  https://{host}  ({status()})",
+            f"Infisical answers at  https://{host}",
             f"  authority           {authority}",
             f"  try it              {curl}",
             f"  kubeconfig          {instance.kubeconfig}",

@@ -2,85 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import socket
-import ssl
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterator
 
 import pytest
+from views import Kubectl, Site
 
 from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
 from embedded.stack import Stack
-
-HOST = "secrets.infisical.test"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Site:
-    """Infisical as a browser reaches it: over HTTPS through the ingress, the certificate checked."""
-
-    instance: Instance
-
-    def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
-        """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
-        context = ssl.create_default_context(cafile=self.instance.folder / "ca.crt")
-        raw = socket.create_connection((str(self.instance.node_address), 443), timeout=10)
-        connection = http.client.HTTPConnection(HOST, timeout=10)
-        connection.sock = context.wrap_socket(raw, server_hostname=HOST)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        return answer.status, json.loads(content) if content[:1] in (b"{", b"[") else content.decode()
-
-    def status(self) -> dict[str, Any]:
-        """The body of /api/status, once it is 200."""
-        return eventually(lambda: self._ok("/api/status"), "/api/status answers 200")
-
-    def _ok(self, path: str) -> dict[str, Any] | None:
-        try:
-            code, body = self.request("GET", path)
-        except OSError:
-            return None
-        return body if code == 200 else None
-
-
-@dataclass(frozen=True)
-class Kubectl:
-    """The administrator's kubectl."""
-
-    programs: Programs
-    instance: Instance
-
-    def __call__(self, *arguments: str, check: bool = True) -> str:
-        command = [str(self.programs.path("kubectl")), f"--kubeconfig={self.instance.kubeconfig}", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert not check or done.returncode == 0, done.stderr
-        return done.stdout
-
-    def secret(self, namespace: str, name: str) -> dict[str, str]:
-        """The base64 of each key."""
-        return json.loads(self("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
-
-
-def eventually(seen: Callable[[], T | None], what: str, seconds: float = 60) -> T:
-    """Waits for a condition; fails with `what` after `seconds`."""
-    limit = time.monotonic() + seconds
-    while (value := seen()) is None or value is False:
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(0.5)
-    return value
 
 
 @pytest.fixture(scope="session")

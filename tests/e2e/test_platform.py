@@ -1,4 +1,4 @@
-"""The platform on a real cluster, as its user lives with it. In order: each test goes on from where the last one ended."""
+"""The platform on a real cluster, as its user lives with it. In order: each test starts where the last one ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import signal
 import subprocess
 
 import pytest
-from conftest import Kubectl, Site, eventually
+import yaml
+from views import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, STACK, Stack
@@ -24,8 +25,6 @@ SECRET_PATH = "/api/v3/secrets/raw/e2e"
 
 def _configure(stack: Stack, **changes: dict[str, object]) -> None:
     """The checkout's stack dev with keys of its sections changed."""
-    import yaml
-
     wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
     stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
 

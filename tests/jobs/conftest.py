@@ -17,7 +17,7 @@ JOBS = HERE.parents[1] / "components/jobs"
 sys.path[:0] = [str(JOBS), str(HERE)]
 
 from job_cluster import Cluster, running_cluster  # noqa: E402
-from job_engines import Postgres, eventually, free_port  # noqa: E402
+from job_engines import Account, Postgres, eventually, free_port, stop  # noqa: E402
 from job_pki import Pair, authority  # noqa: E402
 
 
@@ -116,6 +116,10 @@ def servers_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="job-tests-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+        # Also those of a fixture which failed half-way.
+        for process in Account.started:
+            if process.poll() is None:
+                stop(process)
 
 
 @pytest.fixture(scope="session")

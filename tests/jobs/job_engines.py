@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -64,6 +65,8 @@ def listens(host: str, port: int) -> bool:
 class Account:
     """The unprivileged user the servers run as: PostgreSQL and PgBouncer refuse root."""
 
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
+
     def __init__(self) -> None:
         self.name = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
@@ -83,7 +86,9 @@ class Account:
 
     def start(self, command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
         with (folder / "log").open("ab") as log:
-            return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **self._user())  # type: ignore[call-overload]
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **self._user())  # type: ignore[call-overload]
+        self.started.append(process)
+        return process
 
     def run(self, command: Sequence[str], folder: Path) -> None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, **self._user())  # type: ignore[call-overload]

@@ -101,7 +101,7 @@ class Platform:
         return spec.get("podAnnotations", {}).get("infisical-platform/leaf-sha256")
 
     def versions(self) -> dict[str, tuple[str, int]]:
-        """Of everything which could be written; a Deployment's controller writes too, so there the generation counts."""
+        """Of everything a run can write; of the Deployment the generation, as its controller writes too."""
         found = {}
         for name in ("target", "database", "deployment"):
             try:

@@ -1,5 +1,6 @@
 """Logging in as the application will, through a real PostgreSQL and a real PgBouncer."""
 
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +116,16 @@ def test_silent_server_is_bounded(login: Login, postgres: Postgres) -> None:
     assert outcome.status == 1
     assert "127.0.0.4: " in outcome.last_line
     assert "timeout expired" in outcome.last_line
+
+
+def test_pooler_without_a_server_is_bounded(login: Login, pooler: PgBouncer) -> None:
+    pooler.process.send_signal(signal.SIGUSR1)  # PAUSE: queries wait
+    try:
+        outcome = login(HOSTS=POOLER).outcome()
+    finally:
+        pooler.process.send_signal(signal.SIGUSR2)  # RESUME
+    assert outcome.status == 1
+    assert outcome.last_line.endswith(f"{POOLER}: logged in, but no answer within 5 s")
 
 
 def test_changes_are_printed_once(login: Login) -> None:

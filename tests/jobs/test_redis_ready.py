@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job import Failed, Pending
+from job import Pending
 from job_engines import RedisServer, eventually, free_port
 from redis_ready import Address, Config, Connection, ReplyError, agreed_master, pairs, resolve_sentinels
 
@@ -295,7 +295,6 @@ def test_resolver_out_of_reach_is_no_missing_operator(monkeypatch: pytest.Monkey
     config = Config(SENTINELS, 26379, 3, GROUP, 2, 0, 1)
     with pytest.raises(Pending, match="Temporary failure"):
         resolve_sentinels(config, patient=False)
-    assert not issubclass(Failed, Pending)
 
 
 def test_password_echoed_by_the_server_is_masked(start_job: Any) -> None:
@@ -328,11 +327,12 @@ def test_password_echoed_by_the_server_is_masked(start_job: Any) -> None:
 
 
 def test_broken_reply_is_no_reply() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with Connection("127.0.0.1", listener.getsockname()[1]) as connection:
-            server, _ = listener.accept()
-            server.sendall(b"+trunca")
-            server.close()
-            with pytest.raises(ConnectionResetError):
-                connection.call("PING")
-    assert not issubclass(ReplyError, OSError)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Connection("127.0.0.1", listener.getsockname()[1]) as connection,
+    ):
+        server, _ = listener.accept()
+        server.sendall(b"+trunca")
+        server.close()
+        with pytest.raises(ConnectionResetError):
+            connection.call("PING")

@@ -48,18 +48,18 @@ def test_message() -> None:
 @given(st.integers(min_value=0, max_value=600))
 def test_truncated_certificate(length: int) -> None:
     der = CERTIFICATE[: min(length, len(CERTIFICATE) - 1)]
-    with pytest.raises(ValueError, match="not an X.509 certificate"):
+    with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
         certificate(der)
 
 
 @given(st.binary(max_size=200))
 def test_noise(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not an X.509 certificate"):
+    with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
         certificate(data)
 
 
 def test_noise_in_pem() -> None:
-    with pytest.raises(ValueError, match="not an X.509 certificate"):
+    with pytest.raises(ValueError, match=r"not an X\.509 certificate"):
         certificates(ssl.DER_cert_to_PEM_cert(b"\x30\x03\x02\x01\x05"))
 
 

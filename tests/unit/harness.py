@@ -21,6 +21,7 @@ import os
 import runpy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ import yaml
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
@@ -43,6 +45,10 @@ PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
+# For every resource Pulumi reads the source line of every frame on the stack, and a thread's stack is short: with
+# pytest's below it, tests take three times as long.
+_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pulumi")
+
 Computed = Mapping[str, Mapping[str, object]]
 Key = str | int  # of a mapping, or the index in a list
 
@@ -50,23 +56,23 @@ Key = str | int  # of a mapping, or the index in a list
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def platform(stack: str = "dev", *, computed: Computed | None = None, **sections: Mapping[str, object]) -> Graph:
-    """The whole program, with the configuration of Pulumi.<stack>.yaml.
+def platform(stack: str = "dev", *, preview: bool = False, **sections: Mapping[str, object]) -> Graph:
+    """The whole program, with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
 
-    A keyword names a section; its keys replace those of the file. `computed`: as for `run`. Equal calls run once.
+    A keyword names a section; its keys replace those of the file. In a preview nothing is known that a provider makes.
     """
-    return _platform(stack, json.dumps(computed or {}, sort_keys=True), json.dumps(sections, sort_keys=True))
+    return _platform(stack, preview, json.dumps(sections, sort_keys=True))
 
 
 @functools.cache
-def _platform(stack: str, computed: str, sections: str) -> Graph:
+def _platform(stack: str, preview: bool, sections: str) -> Graph:
     environment = {"PULUMI_CONFIG": json.dumps(configuration(stack, **json.loads(sections)))}
 
     def program() -> None:
         with mock.patch.dict(os.environ, environment):
             runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
-    return _record(program, stack, json.loads(computed))
+    return _record(program, _Providers({}, preview=preview), stack)
 
 
 def everything() -> Graph:
@@ -105,11 +111,11 @@ def run(make: Callable[[pulumi.ResourceOptions], object], *, computed: Computed 
         providers = [pulumi_kubernetes.Provider("kubernetes"), pulumi_random.Provider("random")]
         make(pulumi.ResourceOptions(providers=providers))
 
-    return _record(program, "dev", computed or {})
+    return _record(program, _Providers(computed or {}))
 
 
-def _record(program: Callable[[], None], stack: str, computed: Computed) -> Graph:
-    monitor = _Monitor(_Providers(computed))
+def _record(program: Callable[[], None], providers: _Providers, stack: str = "dev") -> Graph:
+    monitor = _Monitor(providers)
     exports: dict[str, Leaf] = {}
 
     async def export() -> None:
@@ -120,44 +126,47 @@ def _record(program: Callable[[], None], stack: str, computed: Computed) -> Grap
             exports[name] = Leaf((name,), await output.future(), await output.is_secret())
 
     def inner() -> None:
-        pulumi.runtime.set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=False, monitor=monitor)
+        pulumi.runtime.set_mocks(providers, PROJECT, stack, providers.preview, monitor=monitor)
         pulumi.runtime.test(program)()
         pulumi.runtime.test(export)()
 
     # An Output in an f-string is a warning by default, and a sentence of help in the value.
     with mock.patch.dict(os.environ, {"PULUMI_ERROR_OUTPUT_STRING": "true"}):
-        contextvars.Context().run(inner)
+        _WORKER.submit(contextvars.Context().run, inner).result()
     return Graph(resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated))
 
 
 class _Providers(Mocks):
     """Echoes the inputs and adds what the providers would compute, in its real shape."""
 
-    def __init__(self, computed: Computed) -> None:
+    def __init__(self, computed: Computed, *, preview: bool = False) -> None:
         self._computed = computed
+        self.preview = preview
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, object], None]:
         raise NotImplementedError(f"{args.token}: the program reads nothing from a provider")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs: dict[str, Any] = dict(args.inputs)
-        if args.typ == "random:index/randomPassword:RandomPassword":
-            outputs["result"] = _made_up(args.name, "letters")[: int(args.inputs["length"])]
-        elif args.typ == "random:index/randomBytes:RandomBytes":
-            data = hashlib.shake_256(args.name.encode()).digest(int(args.inputs["length"]))
-            outputs |= {"hex": data.hex(), "base64": base64.b64encode(data).decode()}
+        if args.typ.startswith("random:"):
+            outputs |= self._known(_random(args))
         elif args.typ.startswith("kubernetes:"):
-            identity = {"name": f"{args.name}-{_made_up(args.name, 'suffix')[:8]}", "uid": _uid(args)}
-            outputs["metadata"] = identity | args.inputs.get("metadata", {})
+            suffix = hashlib.sha256(args.name.encode()).hexdigest()[:8]
+            uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{args.typ}/{args.name}"))
+            made = {"name": f"{args.name}-{suffix}"} | self._known({"uid": uid})
+            outputs["metadata"] = made | args.inputs.get("metadata", {})
         return f"{args.name}-id", outputs | dict(self._computed.get(args.name, {}))
 
+    def _known(self, outputs: Mapping[str, object]) -> dict[str, object]:
+        return dict.fromkeys(outputs, UNKNOWN) if self.preview else dict(outputs)
 
-def _made_up(name: str, purpose: str) -> str:
-    return hashlib.sha256(f"{purpose} of {name}".encode()).hexdigest()
 
-
-def _uid(args: MockResourceArgs) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{args.typ}/{args.name}"))
+def _random(args: MockResourceArgs) -> dict[str, str]:
+    data = hashlib.shake_256(args.name.encode()).digest(int(args.inputs["length"]))
+    if args.typ == "random:index/randomPassword:RandomPassword":
+        return {"result": data.hex()[: len(data)]}
+    assert args.typ == "random:index/randomBytes:RandomBytes", args.typ
+    return {"hex": data.hex(), "base64": base64.b64encode(data).decode()}
 
 
 class _Monitor(MockMonitor):
@@ -451,7 +460,7 @@ def _shown(path: Iterable[Resource]) -> str:
 
 
 def _listed(resources: Iterable[Resource]) -> str:
-    return ", ".join(map(str, resources)) or "none like it"
+    return ", ".join(sorted(map(str, resources))) or "none like it"
 
 
 def _base64(value: str) -> str:

@@ -85,7 +85,7 @@ def test_names_are_unambiguous() -> None:
     assert graph["Secret/same"].kind == "Secret"
     with pytest.raises(AssertionError, match="2 resources are called same; there are: ConfigMap/same, Secret/same"):
         graph["same"]
-    with pytest.raises(AssertionError, match="there are: Part/part, ConfigMap/part-map"):
+    with pytest.raises(AssertionError, match="there are: ConfigMap/part-map, Part/part"):
         graph["Secret/part"]
     with pytest.raises(AssertionError, match="ConfigMap/same: no spec below its inputs"):
         graph["ConfigMap/same"]["spec", "x"]

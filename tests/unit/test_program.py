@@ -196,6 +196,17 @@ def test_annotations_and_pods_carry_no_secret_mark(graph: Graph) -> None:
     assert marked == []
 
 
+# --- preview ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_preview_shows_everything_that_up_will_make() -> None:
+    """Nothing generated is known yet; still no resource is missing, and none waits for less."""
+    preview, up = platform(preview=True), platform()
+    assert [str(r) for r in preview if "Secret/" in str(r)]
+    assert {r.urn for r in preview} == {r.urn for r in up}
+    assert {r.urn: r.dependencies for r in preview} == {r.urn: r.dependencies for r in up}
+
+
 # --- settings and layers ---------------------------------------------------------------------------------------------
 
 
