@@ -160,8 +160,11 @@ class Programs:
             progress(f"built {module} in {time.monotonic() - start:.0f} s ({done} of {len(modules)})")
 
         with ThreadPoolExecutor(workers) as pool:
-            for outcome in [pool.submit(build, module) for module in modules]:
-                outcome.result()
+            try:
+                for outcome in [pool.submit(build, module) for module in modules]:
+                    outcome.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _build(self, module: str) -> None:
         program, target = PROGRAMS[module], self.folder(module)

@@ -64,8 +64,8 @@ class Stack:
             return ""
         return yaml.safe_load(self.configuration.read_text()).get("encryptionsalt", "")
 
-    def run(self, command: str, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-        """`pulumi COMMAND` on the stack; with `quiet`, what it prints is in the result. Raises EmbeddedError."""
+    def run(self, command: str, *arguments: str, quiet: bool = False) -> str:
+        """`pulumi COMMAND` on the stack; with `quiet`, returns what it prints. Raises EmbeddedError."""
         return self.pulumi(command, *self.options, *arguments, quiet=quiet)
 
     @property
@@ -73,26 +73,30 @@ class Stack:
         """Which stack, and where its configuration is."""
         return ["--stack", STACK, "--config-file", str(self.configuration)]
 
-    def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+    def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> str:
         """Raises EmbeddedError when Pulumi fails; its own output has said why."""
-        done = subprocess.run(
-            [self.program, *arguments, *(["--non-interactive"] if quiet else [])],
-            cwd=cwd,
-            env=self.environment(),
-            capture_output=quiet,
-            text=True,
-        )
-        if done.returncode:
-            said = f":\n{done.stdout}{done.stderr}" if quiet else ""
-            raise EmbeddedError(f"pulumi {arguments[0]} failed{said}")
-        return done
+        return self._run([self.program, *arguments, *(["--non-interactive"] if quiet else [])], cwd, quiet)
 
     def repair(self, quiet: bool = False) -> None:
         """`repair.sh`, as a user on a cluster of their own runs it. Raises EmbeddedError."""
-        command = [str(PROJECT / "repair.sh"), STACK, "--config-file", str(self.configuration), "--skip-preview"]
-        done = subprocess.run(command, cwd=PROJECT, env=self.environment(), capture_output=quiet, text=True)
-        if done.returncode:
-            raise EmbeddedError(f"repair failed{f':{chr(10)}{done.stdout}{done.stderr}' if quiet else ''}")
+        command = ["./repair.sh", STACK, "--config-file", str(self.configuration), "--skip-preview"]
+        self._run(command, PROJECT, quiet)
+
+    def _run(self, command: list[str], cwd: Path, quiet: bool) -> str:
+        out, err = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
+        process = subprocess.Popen(command, cwd=cwd, env=self.environment(), stdout=out, stderr=err, text=True)
+        interrupted = False
+        while True:
+            try:
+                printed, _ = process.communicate()
+                break
+            except KeyboardInterrupt:  # Pulumi has got it too, and ends what it has begun; killed, it would stay locked
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            raise EmbeddedError(f"`{Path(command[0]).name} {command[1]}` failed" + (f":\n{printed}" if quiet else ""))
+        return printed or ""
 
     @property
     def program(self) -> str:

@@ -10,12 +10,15 @@ import hashlib
 import socket
 import ssl
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from job import Failed, Pending, Report, run, wait
 from kube import Api, NotFound, Object, path
 from x509 import Certificate, certificate, certificates
+
+T = TypeVar("T")
 
 FIELD_MANAGER = "cert-sync"
 CA_ANNOTATION = "infisical-platform/ca-sha256"
@@ -101,16 +104,22 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class Presented:
-    """What one connection saw. refusal: why it does not verify, empty if it does; ours: these authorities issued it."""
+class Observation:
+    """What an endpoint presents: leaves which the authorities issued, foreign ones, and why handshakes were refused.
+
+    Behind an endpoint may be several pods, and each connection may reach another one: a refusal belongs to one of
+    the certificates, not known which.
+    """
 
     endpoint: Endpoint
-    certificate: Certificate
-    refusal: str
-    ours: bool
+    ours: tuple[Certificate, ...]
+    foreign: tuple[Certificate, ...] = ()
+    refusals: tuple[str, ...] = ()
+    verified: bool = True  # at least one handshake was
 
     def __str__(self) -> str:
-        return f"{self.endpoint} presents {self.certificate}" + (f": {self.refusal}" if self.refusal else "")
+        presented = " and ".join(map(str, self.ours + self.foreign))
+        return f"{self.endpoint} presents {presented}: {', '.join(self.refusals)}"
 
 
 class CertSync:
@@ -125,32 +134,33 @@ class CertSync:
     def round(self) -> str:
         """Raises Pending while an endpoint may still change what it presents, Failed when it will not."""
         trust = self._trust()
-        presented = [seen for endpoint in self.config.endpoints for seen in self._presented(endpoint, trust)]
-        refused = [seen for seen in presented if seen.refusal]
+        observations = [self._observe(endpoint, trust) for endpoint in self.config.endpoints]
+        refused = [observation for observation in observations if observation.refusals]
         refusals = "; ".join(map(str, refused))
-        if any(seen.certificate == trust.leaf for seen in refused):
+        if any({*seen.ours, *seen.foreign} == {trust.leaf} and not seen.verified for seen in refused):
             raise Failed(refusals)  # what is served is what the Secret holds: waiting changes nothing
         # Issued by these authorities, yet not what the Secret holds: a leaf from before a renewal.
-        earlier = [seen for seen in presented if seen.ours and seen.certificate != trust.leaf]
+        earlier = [(seen.endpoint, leaf) for seen in observations for leaf in seen.ours if leaf != trust.leaf]
         # Also when that leaf is refused (expired, a name too few), as the roll is what mends it; but never while
         # anything presents a certificate of foreign origin.
-        if any(seen.endpoint.role == "pooler" for seen in earlier) and all(seen.ours for seen in presented):
+        if any(endpoint.role == "pooler" for endpoint, _ in earlier) and not any(seen.foreign for seen in observations):
             self._roll_pooler(trust.leaf)
         if refused:
             raise Pending("; ".join([refusals, *self.done]))
         self._publish(trust)
         self._roll_infisical(trust)
-        overdue = [str(seen) for seen in earlier if seen.certificate.life_left < ALARMING_LIFE_LEFT]
+        overdue = [f"{endpoint} presents {leaf}" for endpoint, leaf in earlier if leaf.life_left < ALARMING_LIFE_LEFT]
         if overdue and not self.done:
             raise Failed(f"the renewed certificate is not taken up, restart the pods: {'; '.join(overdue)}")
-        return "; ".join([*(self.done or ["nothing to do"]), *map(_explain, earlier)]) + f": {self._summary(trust)}"
+        written = self.done or ["nothing to do"]
+        return "; ".join([*written, *(_explain(*each) for each in earlier)]) + f": {self._summary(trust)}"
 
     def _trust(self) -> Trust:
         authority, leaf = self._secret(self.config.authority), self._secret(self.config.leaf)
         found = _certificates(self.config.authority, authority, "ca.crt")
         if "ca.crt" in leaf:
             found += _certificates(self.config.leaf, leaf, "ca.crt")
-        authorities = tuple(dict.fromkeys(item for item in found if not item.expired))
+        authorities = _distinct(item for item in found if not item.expired)
         if not authorities:
             raise Failed(f"every authority in Secret {self.config.authority} has expired: {', '.join(map(str, found))}")
         return Trust(authorities, _certificates(self.config.leaf, leaf, "tls.crt")[0])
@@ -162,10 +172,24 @@ class CertSync:
             # cert-manager makes it, and makes it again when it is deleted.
             raise Pending(str(missing)) from missing
 
-    def _presented(self, endpoint: Endpoint, trust: Trust) -> list[Presented]:
-        """What the pods behind an endpoint present, each different answer once."""
-        connections = 2 * self.config.pooler_instances if endpoint.role == "pooler" else 1
-        return list(dict.fromkeys(_ask(endpoint, trust) for _ in range(connections)))
+    def _observe(self, endpoint: Endpoint, trust: Trust) -> Observation:
+        """Verified handshakes, enough to reach every pod; when one is refused, as many which only look."""
+        connections = range(2 * self.config.pooler_instances if endpoint.role == "pooler" else 1)
+        verified: list[Certificate] = []
+        refusals: list[str] = []
+        for _ in connections:
+            try:
+                verified.append(_handshake(endpoint, trust.context()))
+            except ssl.SSLCertVerificationError as refusal:
+                refusals.append(refusal.verify_message)
+        looks = [_look(endpoint, trust) for _ in connections] if refusals else []
+        return Observation(
+            endpoint,
+            ours=_distinct(verified + [leaf for leaf, ours in looks if ours]),
+            foreign=_distinct(leaf for leaf, ours in looks if not ours),
+            refusals=_distinct(refusals),
+            verified=bool(verified),
+        )
 
     def _publish(self, trust: Trust) -> None:
         target = self.config.target
@@ -219,26 +243,27 @@ class CertSync:
         return f"{endpoints} verified by {self.config.target.key} = {authorities}"
 
 
-def _explain(earlier: Presented) -> str:
+def _explain(endpoint: Endpoint, leaf: Certificate) -> str:
     how = {
         "primary": "PostgreSQL's pod reloads it by itself within five minutes",
         "pooler": "the roll of its pods is under way",
-    }[earlier.endpoint.role]
-    return f"{earlier} from before the renewal: {how}"
+    }[endpoint.role]
+    return f"{endpoint} presents {leaf} from before the renewal: {how}"
 
 
-def _ask(endpoint: Endpoint, trust: Trust) -> Presented:
-    """One verified handshake; when it is refused, others which only find out what is presented."""
+def _look(endpoint: Endpoint, trust: Trust) -> tuple[Certificate, bool]:
+    """The leaf presented, whatever it is, and whether these authorities issued it. For diagnosis only."""
     try:
-        return Presented(endpoint, _handshake(endpoint, trust.context()), refusal="", ours=True)
-    except ssl.SSLCertVerificationError as refusal:
-        try:
-            return Presented(endpoint, _handshake(endpoint, trust.lineage_context()), refusal.verify_message, ours=True)
-        except ssl.SSLCertVerificationError:
-            anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            anything.check_hostname = False
-            anything.verify_mode = ssl.CERT_NONE
-            return Presented(endpoint, _handshake(endpoint, anything), refusal.verify_message, ours=False)
+        return _handshake(endpoint, trust.lineage_context()), True
+    except ssl.SSLCertVerificationError:
+        anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        anything.check_hostname = False
+        anything.verify_mode = ssl.CERT_NONE
+        return _handshake(endpoint, anything), False
+
+
+def _distinct(items: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(items))
 
 
 def _handshake(endpoint: Endpoint, context: ssl.SSLContext) -> Certificate:

@@ -12,6 +12,7 @@ variables, and nothing passes from one test to the next.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextvars
 import functools
@@ -47,7 +48,9 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 # For every resource Pulumi reads the source line of every frame on the stack, and a thread's stack is short: with
 # pytest's below it, tests take three times as long.
-_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pulumi")
+_WORKER = ThreadPoolExecutor(
+    max_workers=1, initializer=lambda: asyncio.set_event_loop(asyncio.new_event_loop()), thread_name_prefix="pulumi"
+)
 
 Computed = Mapping[str, Mapping[str, object]]
 Key = str | int  # of a mapping, or the index in a list
@@ -148,14 +151,18 @@ class _Providers(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs: dict[str, Any] = dict(args.inputs)
+        id_ = f"{args.name}-id"
         if args.typ.startswith("random:"):
-            outputs |= self._known(_random(args))
+            made = _random(args)
+            # As in the provider: the id of RandomBytes is its value, and no id is ever encrypted.
+            id_ = made.get("base64", "none")
+            outputs |= self._known(made)
         elif args.typ.startswith("kubernetes:"):
             suffix = hashlib.sha256(args.name.encode()).hexdigest()[:8]
             uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{args.typ}/{args.name}"))
-            made = {"name": f"{args.name}-{suffix}"} | self._known({"uid": uid})
-            outputs["metadata"] = made | args.inputs.get("metadata", {})
-        return f"{args.name}-id", outputs | dict(self._computed.get(args.name, {}))
+            identity = {"name": f"{args.name}-{suffix}"} | self._known({"uid": uid})
+            outputs["metadata"] = identity | args.inputs.get("metadata", {})
+        return id_, outputs | dict(self._computed.get(args.name, {}))
 
     def _known(self, outputs: Mapping[str, object]) -> dict[str, object]:
         return dict.fromkeys(outputs, UNKNOWN) if self.preview else dict(outputs)
@@ -179,7 +186,7 @@ class _Monitor(MockMonitor):
         response = super().RegisterResource(request)
         if response.urn in self.registered:
             raise AssertionError(f"two resources have the URN {response.urn}")  # mocks would let it pass
-        self.registered[response.urn] = _resource(response.urn, request)
+        self.registered[response.urn] = _resource(response.urn, response.id, request)
         for name in request.additionalSecretOutputs:  # the engine's part: these come back as secrets
             if name in response.object.fields and request.type.startswith("random:"):
                 self.generated.add(str(response.object[name]))
@@ -192,12 +199,13 @@ class _Monitor(MockMonitor):
         return super().RegisterResourceOutputs(request)
 
 
-def _resource(urn: str, request: Any) -> Resource:
+def _resource(urn: str, id_: str, request: Any) -> Resource:
     secrets: set[tuple[Key, ...]] = set()
     inputs = _decode(MessageToDict(request.object), (), secrets)
     by_property = {key: frozenset(value.urns) for key, value in request.propertyDependencies.items()}
     return Resource(
         urn=urn,
+        id=id_,
         type=request.type,
         name=request.name,
         parent=request.parent,
@@ -250,6 +258,7 @@ class Resource:
     """One registration, as the engine gets it. `resource["spec", "tls"]` is an input, its secret mark taken off."""
 
     urn: str
+    id: str
     type: str
     name: str
     parent: str  # URN
@@ -396,14 +405,14 @@ class Graph:
         )
 
     def leaks(self) -> list[str]:
-        """Where a generated value stands in the plain: in an input without mark, a name, an output or an export."""
+        """Where a generated value stands in the plain: an input without mark, a name, an id, an output, an export."""
         found = [
             f"{resource}: {leaf.where}"
             for resource in self
             for leaf in resource.leaves()
             if not leaf.secret and self.reveals(leaf.value)
         ]
-        found += [f"{resource}: its name" for resource in self if self.reveals(resource.name)]
+        found += [f"{resource}: its name or id" for resource in self if self.reveals([resource.name, resource.id])]
         found += [f"{resource}: its outputs" for resource in self.components if self.reveals(resource.outputs)]
         return found + [f"export {e.where}" for e in self.exports.values() if not e.secret and self.reveals(e.value)]
 

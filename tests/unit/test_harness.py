@@ -6,7 +6,7 @@ import pulumi
 import pytest
 from pulumi import Output, ResourceOptions
 from pulumi_kubernetes import core, meta
-from pulumi_random import RandomPassword
+from pulumi_random import RandomBytes, RandomPassword
 
 from tests.unit.harness import Graph, run
 
@@ -34,6 +34,7 @@ def chain(opts: ResourceOptions) -> None:
 
 def leak(opts: ResourceOptions) -> None:
     password = RandomPassword("password", length=20, opts=opts)
+    RandomBytes("bytes", length=16, opts=opts)
     core.v1.Secret("good", string_data={"key": password.result}, opts=opts)
     Part("bad", opts, Output.unsecret(password.result))
     pulumi.export("marked", password.result)
@@ -72,7 +73,7 @@ def test_secrets_and_leaks() -> None:
     graph = run(leak)
     assert graph.secret("good", "stringData", "key")
     assert repr(graph.secret("bad-map", "data")) == "no: ConfigMap/bad-map: data.key is plain"
-    assert graph.leaks() == ["ConfigMap/bad-map: data.key", "export plain"]
+    assert graph.leaks() == ["ConfigMap/bad-map: data.key", "RandomBytes/bytes: its name or id", "export plain"]
 
 
 def test_names_are_unambiguous() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -26,9 +25,9 @@ def test_what_it_creates() -> None:
     graph = platform()
     assert {str(r) for r in graph.made_by("infisical-secrets")} == {
         "Namespace/infisical-secrets-namespace",
-        "RandomBytes/infisical-secrets-encryption-key",
-        "RandomBytes/infisical-secrets-auth-secret",
-        "RandomBytes/infisical-secrets-fingerprint-key",
+        "RandomPassword/infisical-secrets-encryption-key",
+        "RandomPassword/infisical-secrets-auth-secret",
+        "RandomPassword/infisical-secrets-fingerprint-key",
         SECRET,
     }
     assert graph[SECRET]["metadata"] == {"name": "infisical-secrets", "namespace": "infisical"}
@@ -68,10 +67,16 @@ def test_every_variable_is_a_secret_string(graph: Any) -> None:
     assert graph().secret(SECRET, "stringData")
 
 
-def test_the_encryption_key_is_32_characters() -> None:
-    """Infisical takes the characters as the 32 bytes of an AES-256 key."""
-    assert re.fullmatch(r"[0-9a-f]{32}", environment(platform())["ENCRYPTION_KEY"])
-    assert len(base64.b64decode(environment(platform())["AUTH_SECRET"], validate=True)) == 32
+@pytest.mark.parametrize(
+    ("name", "variable", "length"), [("encryption-key", "ENCRYPTION_KEY", 32), ("auth-secret", "AUTH_SECRET", 64)]
+)
+def test_keys_are_hexadecimal_digits(name: str, variable: str, length: int) -> None:
+    """Infisical takes the 32 characters of ENCRYPTION_KEY, undecoded, as the bytes of an AES-256 key."""
+    key = platform()[f"infisical-secrets-{name}"]
+    assert key["length"] == length
+    assert sorted(key["overrideSpecial"]) == list("0123456789abcdef")
+    assert [key[classes] for classes in ("lower", "upper", "numeric", "special")] == [False, False, False, True]
+    assert re.fullmatch(rf"[0-9a-f]{{{length}}}", environment(platform())[variable])
 
 
 def test_the_database_is_reached_through_the_pooler() -> None:
@@ -164,10 +169,10 @@ CHANGES: list[dict[str, Any]] = [
     {"database": Database(pooler="another")},
     {"redis": Redis(password="another")},
     {"redis": Redis(sentinel_host="another")},
-    {"computed": {"infisical-secrets-encryption-key": {"hex": "0" * 32}}},
-    {"computed": {"infisical-secrets-auth-secret": {"base64": "another"}}},
+    {"computed": {"infisical-secrets-encryption-key": {"result": "0" * 32}}},
+    {"computed": {"infisical-secrets-auth-secret": {"result": "another"}}},
     # The digest has a key: whoever guesses a value can't check it.
-    {"computed": {"infisical-secrets-fingerprint-key": {"hex": "another"}}},
+    {"computed": {"infisical-secrets-fingerprint-key": {"result": "another"}}},
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components import pod
@@ -181,6 +181,7 @@ PLAIN_DATA = st.recursive(
 )
 
 
+@settings(max_examples=25)
 @given(
     value=st.dictionaries(st.text(), PLAIN_DATA, max_size=3), other=st.dictionaries(st.text(), PLAIN_DATA, max_size=3)
 )

@@ -165,8 +165,8 @@ DATA = {
     "Secret/platform-kv-auth",
     "RedisReplication/platform-kv-replication",
     "Namespace/infisical-secrets-namespace",
-    "RandomBytes/infisical-secrets-encryption-key",
-    "RandomBytes/infisical-secrets-auth-secret",
+    "RandomPassword/infisical-secrets-encryption-key",
+    "RandomPassword/infisical-secrets-auth-secret",
     "Secret/infisical-secrets",
 }
 
@@ -180,7 +180,7 @@ def test_data_is_protected_in_prod_and_free_in_dev() -> None:
 
 
 def test_no_generated_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
-    assert len(graph.generated) == 8  # two passwords; three keys, each in hex and in base64
+    assert len(graph.generated) == 5  # two passwords, three keys
     assert graph.leaks() == []
 
 

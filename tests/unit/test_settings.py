@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 import settings
+from settings.database import DatabaseSettings
 from settings.infisical import ChartSettings
 from settings.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
 from tests.unit.harness import PROJECT, configuration
@@ -263,6 +264,12 @@ def test_the_error_does_not_carry_the_one_that_has_the_values() -> None:
         load(with_(("redis.sentinels", PASTED)))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_pydantics_own_error_repeats_no_value_either() -> None:
+    with pytest.raises(ValidationError) as caught:
+        DatabaseSettings.model_validate({"storage": PASTED})
+    assert PASTED not in str(caught.value)
 
 
 def complaint(config: Config) -> str:
