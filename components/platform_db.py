@@ -13,7 +13,7 @@ from pulumi_random import RandomPassword
 
 from components.gate import Gate, GateArgs, Rule
 from components.names import DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
-from components.pod import SecretFiles, SecretKey, Step
+from components.pod import SecretFiles, SecretKey, Step, versioned_secret
 
 CLUSTER = "platform-db-cluster"
 DATABASE = "infisical"
@@ -171,15 +171,9 @@ class PlatformDb(ComponentResource):
 
     def _gate(self, name: str, args: PlatformDbArgs, spec: Mapping[str, object], cluster: CustomResource) -> None:
         gate = f"{name}-gate"
+        namespace = self._namespace.metadata.name
         # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
-        # Immutable and named by Pulumi: another password is another Secret, and the gate runs again.
-        login = core.v1.Secret(
-            f"{gate}-login",
-            metadata=meta.v1.ObjectMetaArgs(namespace=self._namespace.metadata.name),
-            string_data={"password": self.password},
-            immutable=True,
-            opts=ResourceOptions(parent=self),
-        )
+        login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
         ready = Step(
             name="operator",
             image=args.python_image,
@@ -209,7 +203,7 @@ class PlatformDb(ComponentResource):
         Gate(
             gate,
             GateArgs(
-                namespace=self._namespace.metadata.name,
+                namespace=namespace,
                 steps=[ready, log_in],
                 guards=spec,
                 rules=_READY_RULES,

@@ -13,7 +13,7 @@ from pulumi_random import RandomPassword
 
 from components.gate import Gate, GateArgs
 from components.names import REDIS_NAMESPACE, type_token
-from components.pod import SecretKey, Step, content_addressed
+from components.pod import SecretKey, Step, content_addressed, versioned_secret
 
 REPLICATION = "platform-kv"
 SENTINEL = "platform-kv-sentinel"
@@ -54,8 +54,8 @@ class PlatformKvArgs:
     instances: int
     sentinels: int
     quorum: int
-    image: Input[str]
-    sentinel_image: Input[str]
+    image: str
+    sentinel_image: str
     storage: str
     storage_class: str | None
     cpu_request: str
@@ -121,13 +121,7 @@ class PlatformKv(ComponentResource):
 
     def _gate(self, name: str, args: PlatformKvArgs, config_map: Output[str], sentinel: CustomResource) -> None:
         gate = f"{name}-gate"
-        login = core.v1.Secret(
-            f"{gate}-login",  # immutable and named by Pulumi: another password is another Secret, and the gate runs
-            metadata=meta.v1.ObjectMetaArgs(namespace=self._namespace),
-            string_data={"password": self.password},
-            immutable=True,
-            opts=ResourceOptions(parent=self),
-        )
+        login = versioned_secret(f"{gate}-login", self._namespace, {"password": self.password}, parent=self)
         ask = Step(
             name="redis",
             image=args.python_image,

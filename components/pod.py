@@ -45,7 +45,6 @@ class Step:
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
     env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
     files: Sequence[SecretFiles] = ()
-    read_only_root: bool = True
 
 
 def scripts(name: str, namespace: Input[str], steps: Sequence[Step], *, parent: Resource) -> core.v1.ConfigMap:
@@ -63,6 +62,22 @@ def content_addressed(
         name,
         metadata=meta.v1.ObjectMetaArgs(name=f"{name}-{digest(data)}", namespace=namespace),
         data=dict(data),
+        immutable=True,
+        opts=ResourceOptions(parent=parent),
+    )
+
+
+def versioned_secret(
+    name: str, namespace: Input[str], data: Mapping[str, Input[str]], *, parent: Resource
+) -> core.v1.Secret:
+    """An immutable Secret with a name of Pulumi's making: another value is another Secret, so another pod.
+
+    That way a pod follows a secret's value without any digest of it in an annotation.
+    """
+    return core.v1.Secret(
+        name,
+        metadata=meta.v1.ObjectMetaArgs(namespace=namespace),
+        string_data=dict(data),
         immutable=True,
         opts=ResourceOptions(parent=parent),
     )
@@ -138,7 +153,7 @@ def _container(step: Step) -> core.v1.ContainerArgs:
         ),
         security_context=core.v1.SecurityContextArgs(
             allow_privilege_escalation=False,
-            read_only_root_filesystem=step.read_only_root,
+            read_only_root_filesystem=True,
             capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from settings.types import Cpu, DnsName, Memory, Section
 
@@ -22,7 +22,7 @@ class PoolerSettings(Section):
 class DatabaseSettings(Section):
     """The `postgresql` custom resource."""
 
-    version: Literal["14", "15", "16", "17"] = Field(
+    version: Annotated[Literal["14", "15", "16", "17"], BeforeValidator(str)] = Field(
         default="15", description="Major version. Infisical needs 14 or newer; a higher one upgrades in place, once."
     )
     instances: Annotated[int, Field(ge=1, le=9, description="One primary, the rest replicas.")] = 2

@@ -20,10 +20,14 @@ class ChartSettings(Section):
         description="`infisical` is the chart up to 0.4.2 (values below `backend:`), dead since May 2024 but still "
         "deployed; `infisical-standalone` is the one upstream maintains (values below `infisical:`).",
     )
-    version: str = Field(default="1.10.0", pattern=r"\d+\.\d+\.\d+", description="Pinned: charts restart every pod.")
+    version: str = Field(
+        default="1.10.0",
+        pattern=r"\A[0-9]+\.[0-9]+\.[0-9]+\z",
+        description="Pinned: another version restarts every pod.",
+    )
     repository: str = Field(
         default=PUBLIC_CHARTS,
-        pattern=r"(https|oci)://\S+",
+        pattern=r"\A(https|oci)://\S+\z",
         description="Helm repository, or the folder of an OCI registry.",
     )
     path: str | None = Field(default=None, min_length=1, description="Folder or archive of the chart, instead.")

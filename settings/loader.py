@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -35,7 +35,7 @@ class Settings(Section):
         if self.infisical.read_replicas and self.database.instances < 2:
             raise ValueError("infisical.readReplicas: database.instances is 1, so there is no replica to read from")
         if isinstance(self.ingress.issuer, LetsEncrypt) and self.ingress.route.kind == "gateway":
-            raise ValueError("ingress.issuer: HTTP-01 is answered through an Ingress; name an existing issuer instead")
+            raise ValueError("ingress.issuer.kind: HTTP-01 is answered through an Ingress; take an existing issuer")
         return self
 
 
@@ -50,6 +50,10 @@ def load(project: str, configuration: Mapping[str, str]) -> Settings:
     """
     prefix = f"{project}:"
     own = {key.removeprefix(prefix): _parse(value) for key, value in configuration.items() if key.startswith(prefix)}
+    # What is missing is reported by the keys that a user can set.
+    own = {"infisical": {}, "ingress": {}} | own
+    if isinstance(own["ingress"], dict):
+        own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:
         return Settings.model_validate(own)
     except ValidationError as error:
@@ -65,13 +69,17 @@ def _parse(value: str) -> Any:
 
 
 def _line(project: str, error: dict[str, Any]) -> str:
-    location = [str(part) for part in error["loc"]]
+    location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"]]
     # A choice puts its tag into the location; the stack file has no such level.
     path = location[:1] + [part for part in location[1:] if part not in _TAGS]
     message = error["msg"].removeprefix("Value error, ")
     if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule over several keys names the one to change
         path, message = path + rule[1].split("."), message[rule.end() :]
-    key = ".".join(path)
+    if error["type"] == "union_tag_invalid":
+        path, message = [*path, "kind"], f"input should be {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        path, error["type"] = [*path, "kind"], "missing"
+    key = _key(path)
     if error["type"] == "extra_forbidden":
         return f"- {key}: no such key{_suggestion(path)}; remove it: {_command('rm', project, path)}"
     if error["type"] == "missing":
@@ -79,8 +87,12 @@ def _line(project: str, error: dict[str, Any]) -> str:
     return f"- {key}: {message[:1].lower()}{message[1:]}; change it: {_command('set', project, path)} VALUE"
 
 
+def _key(path: list[str]) -> str:
+    return ".".join(path).replace(".[", "[")
+
+
 def _command(verb: str, project: str, path: list[str]) -> str:
-    key = ".".join(path)
+    key = _key(path)
     flag = " --path" if len(path) > 1 else ""
     return f"pulumi config {verb}{flag} '{project}:{key}'"
 

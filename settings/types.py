@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -15,6 +14,7 @@ class Section(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
+        coerce_numbers_to_str=True,  # `pulumi config set --path` makes a number of "2"
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 
 def _matching(pattern: str, reason: str) -> AfterValidator:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
@@ -33,12 +33,16 @@ def _matching(pattern: str, reason: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
+
+
 def _site_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("give the whole address, as in https://secrets.example.org")
-    if parts.path or parts.query or parts.fragment or parts.username:
-        raise ValueError("give scheme, host and port alone: Infisical appends its own paths, so no trailing slash")
+    match = re.fullmatch(rf"https?://(?i:{_DNS_NAME})(:(?P<port>[0-9]{{1,5}}))?", value)
+    if not match or not 0 < int(match["port"] or 443) < 65536:
+        raise ValueError(
+            "give scheme, host name and port alone, as in https://secrets.example.org: Infisical appends its own paths"
+        )
     return value
 
 
@@ -50,7 +54,7 @@ DnsLabel = Annotated[
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    _matching(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", "use a-z, 0-9, '-' and '.': it names a Kubernetes object"),
+    _matching(_DNS_NAME, "use a-z, 0-9, '-' and '.': it names a Kubernetes object"),
 ]
 Cpu = Annotated[
     str,

@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from job import Failed, Pending, Report, run, wait
@@ -84,6 +84,10 @@ class Trust:
     authorities: tuple[Certificate, ...]
     leaf: Certificate
 
+    def with_more(self, authorities: Iterable[Certificate]) -> "Trust":
+        """Trusts these as well, unless they have expired."""
+        return replace(self, authorities=_distinct([*self.authorities, *(a for a in authorities if not a.expired)]))
+
     @property
     def bundle(self) -> str:
         return "".join(authority.pem for authority in self.authorities)
@@ -134,7 +138,13 @@ class CertSync:
     def round(self) -> str:
         """Raises Pending while an endpoint may still change what it presents, Failed when it will not."""
         trust = self._trust()
-        observations = [self._observe(endpoint, trust) for endpoint in self.config.endpoints]
+        target = self.api.get(self._target)
+        # After a new authority has issued a new leaf, servers present one of the old authority for a while: what is
+        # published stays as long as it is needed, and goes with the first round which does without it.
+        wider = trust.with_more(self._published(target))
+        observations = self._observe_all(wider)
+        if wider != trust and not any(seen.refusals for seen in self._observe_all(trust)):
+            wider = trust
         refused = [observation for observation in observations if observation.refusals]
         refusals = "; ".join(map(str, refused))
         if any({*seen.ours, *seen.foreign} == {trust.leaf} and not seen.verified for seen in refused):
@@ -147,13 +157,13 @@ class CertSync:
             self._roll_pooler(trust.leaf)
         if refused:
             raise Pending("; ".join([refusals, *self.done]))
-        self._publish(trust)
-        self._roll_infisical(trust)
+        self._publish(wider, target)
+        self._roll_infisical(wider)
         overdue = [f"{endpoint} presents {leaf}" for endpoint, leaf in earlier if leaf.life_left < ALARMING_LIFE_LEFT]
         if overdue and not self.done:
             raise Failed(f"the renewed certificate is not taken up, restart the pods: {'; '.join(overdue)}")
         written = self.done or ["nothing to do"]
-        return "; ".join([*written, *(_explain(*each) for each in earlier)]) + f": {self._summary(trust)}"
+        return "; ".join([*written, *(_explain(*each) for each in earlier)]) + f": {self._summary(wider)}"
 
     def _trust(self) -> Trust:
         authority, leaf = self._secret(self.config.authority), self._secret(self.config.leaf)
@@ -171,6 +181,9 @@ class CertSync:
         except NotFound as missing:
             # cert-manager makes it, and makes it again when it is deleted.
             raise Pending(str(missing)) from missing
+
+    def _observe_all(self, trust: Trust) -> list[Observation]:
+        return [self._observe(endpoint, trust) for endpoint in self.config.endpoints]
 
     def _observe(self, endpoint: Endpoint, trust: Trust) -> Observation:
         """Verified handshakes, enough to reach every pod; when one is refused, as many which only look."""
@@ -191,20 +204,29 @@ class CertSync:
             verified=bool(verified),
         )
 
-    def _publish(self, trust: Trust) -> None:
+    @property
+    def _target(self) -> str:
+        return path("secrets", self.config.target.namespace, self.config.target.secret)
+
+    def _published(self, secret: Object) -> list[Certificate]:
+        """The authorities published now; none when the value is anything else, as nothing can rely on it then."""
+        try:
+            value = base64.b64decode(secret.get("data", {}).get(self.config.target.key, ""))
+            return certificates(base64.b64decode(value).decode())
+        except ValueError:
+            return []
+
+    def _publish(self, trust: Trust, secret: Object) -> None:
         target = self.config.target
-        location = path("secrets", target.namespace, target.secret)
-        secret = self.api.get(location)
-        current = secret.get("data", {}).get(target.key, "")
         # Infisical wants base64 in the variable; a Secret's data is base64 once more.
         wanted = _base64(_base64(trust.bundle))
-        if current != wanted:
+        if secret.get("data", {}).get(target.key) != wanted:
             # With the resourceVersion a run which read older authorities cannot undo a newer one: it gets a conflict.
             change = {
                 "metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]},
                 "data": {target.key: wanted},
             }
-            secret = self.api.merge_patch(location, change, field_manager=FIELD_MANAGER)
+            secret = self.api.merge_patch(self._target, change, field_manager=FIELD_MANAGER)
             self.done.append(f"published {len(trust.authorities)} authorities as {target.key} of Secret {target}")
         self.published_at = _written_at(secret)
 

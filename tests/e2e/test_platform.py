@@ -50,6 +50,7 @@ def _assert_healthy(site: Site) -> None:
 
 
 def test_up_from_empty_ends_with_infisical_over_verified_https(stack: Stack, site: Site) -> None:
+    stack.run("preview", quiet=True)
     printed = stack.run("up", "--yes", "--skip-preview", quiet=True)
 
     _assert_healthy(site)
@@ -108,10 +109,11 @@ def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kube
     _assert_nothing_to_do(stack)
 
 
-def test_a_pod_that_does_not_start_is_named_with_its_reason_and_the_next_up_heals(stack: Stack, site: Site) -> None:
-    _configure(stack, infisical={"image": "embedded.local/infisical:v0.0.0-missing"})
-    with pytest.raises(EmbeddedError, match=r"infisical:v0\.0\.0-missing|ErrImageNeverPull|ImagePullBackOff"):
+def test_a_migration_that_fails_changes_nothing_else_and_the_next_up_heals(stack: Stack, site: Site) -> None:
+    _configure(stack, infisical={"image": "embedded.local/redis:7.0", "chart": OLD_CHART})
+    with pytest.raises(EmbeddedError, match=r"infisical-migration.*npm"):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
 
     _configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)

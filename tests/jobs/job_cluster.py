@@ -129,7 +129,7 @@ def postgresql_crd() -> dict[str, Any]:
     """The CRD of the operator's own module, or the least one that behaves alike where the module is not at hand."""
     folder = REPOSITORY / "embedded/programs/postgres-operator"
     if shutil.which("go") and folder.is_dir():
-        command = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/zalando/postgres-operator"]
+        command = ["go", "list", "-m", "-f", "{{.Dir}}", "github.com/zalando/postgres-operator"]
         environment = {**os.environ, "GOFLAGS": "", "GOPROXY": "off"}
         found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         crd = Path(found.stdout.strip(), "manifests/postgresql.crd.yaml")

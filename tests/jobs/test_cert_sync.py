@@ -203,6 +203,36 @@ def test_changed_authority_rolls_infisical_once(platform: Platform) -> None:
     platform.idle()
 
 
+def test_replaced_authority(platform: Platform) -> None:
+    """The old authority stays published while servers present its leaf, and goes when none does."""
+    platform.pooler(platform.leaf)
+    assert platform.run().status == 0
+    old, new = platform.ca, authority("platform-db-ca-2")
+    platform.secret_file("authority", "ca.crt", new)
+    platform.secret_file("leaf", "ca.crt", new)
+    leaf = platform.renew(new.issue(*NAMES))
+    outcome = platform.run()
+    assert outcome.status == 0
+    assert platform.published == new.pem + old.pem
+    assert platform.leaf_annotation == leaf.sha256
+    platform.idle()
+    platform.postgres.present(leaf)
+    assert platform.published == new.pem + old.pem
+    platform.idle()  # the pooler still needs it
+    platform.stop()
+    platform.pooler(leaf)
+    assert platform.run().status == 0
+    assert platform.published == new.pem
+    platform.idle()
+
+
+def test_published_value_which_is_none_is_replaced(platform: Platform) -> None:
+    platform.pooler(platform.leaf)
+    platform.cluster.call("PATCH", platform.paths["target"], {"data": {KEY: "bm8gY2VydGlmaWNhdGU="}})
+    assert platform.run().status == 0
+    assert platform.published == platform.ca.pem
+
+
 def test_roll_of_an_interrupted_run_is_made_up_for(platform: Platform) -> None:
     """Killed after the publication, before the roll: the Deployment is older than what the Secret holds."""
     platform.pooler(platform.leaf)
@@ -381,5 +411,5 @@ def test_stale_write_is_refused(cluster: Cluster, platform: Platform, monkeypatc
 
     sync = CertSync(parse(Config, platform.config()), Interrupted())
     with pytest.raises(Conflict):
-        sync._publish(sync._trust())
+        sync._publish(sync._trust(), cluster.call("GET", platform.paths["target"]))
     assert cluster.call("GET", platform.paths["target"])["data"][KEY] == "bmV3ZXI="

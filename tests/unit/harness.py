@@ -46,11 +46,17 @@ PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
-# For every resource Pulumi reads the source line of every frame on the stack, and a thread's stack is short: with
-# pytest's below it, tests take three times as long.
-_WORKER = ThreadPoolExecutor(
-    max_workers=1, initializer=lambda: asyncio.set_event_loop(asyncio.new_event_loop()), thread_name_prefix="pulumi"
-)
+
+def _start_loop() -> None:
+    loop = asyncio.new_event_loop()
+    # A program that fails leaves tasks behind; its first exception has ended the test already.
+    loop.set_exception_handler(lambda _loop, _context: None)
+    asyncio.set_event_loop(loop)
+
+
+# For every resource Pulumi reads the source line of every frame on the stack. A thread's stack is short: with pytest's
+# below it, the tests take three times as long.
+_WORKER = ThreadPoolExecutor(max_workers=1, initializer=_start_loop, thread_name_prefix="pulumi")
 
 Computed = Mapping[str, Mapping[str, object]]
 Key = str | int  # of a mapping, or the index in a list

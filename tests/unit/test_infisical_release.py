@@ -73,9 +73,10 @@ def test_migrations_go_to_the_primary_with_the_same_image_and_environment() -> N
     assert container["image"] == "embedded.local/infisical:v0.165.8"
     assert container["command"] == ["npm", "run", "migration:latest"]
     assert container["envFrom"] == [{"secretRef": {"name": "infisical-secrets"}}]
-    [variable] = container["env"]  # wins over envFrom, which has the pooler's
-    assert variable["name"] == "DB_CONNECTION_URI"
-    assert variable["valueFrom"]["secretKeyRef"]["name"].startswith("infisical-migration-uri-")
+    variables = {
+        variable["name"]: variable for variable in container["env"]
+    }  # win over envFrom, which has the pooler's
+    assert variables["DB_CONNECTION_URI"]["valueFrom"]["secretKeyRef"]["name"].startswith("infisical-migration-uri-")
 
 
 def test_migrations_run_again_for_another_image_alone() -> None:

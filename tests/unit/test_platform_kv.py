@@ -7,7 +7,6 @@ import re
 from functools import cache
 from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,18 +150,6 @@ def test_volumes_outlive_the_resource() -> None:
 def test_no_annotation_reaches_the_operator(name: str) -> None:
     """It copies them into the pods: a changed one would restart every Sentinel at once."""
     assert "annotations" not in platform()[name]["metadata"]
-
-
-def test_images_may_be_known_only_later() -> None:
-    assert (
-        redis(image=pulumi.Output.from_input("redis:7.0"))["platform-kv-replication"][
-            "spec", "kubernetesConfig", "image"
-        ]
-        == "redis:7.0"
-    )
-
-
-# --- password and gate -----------------------------------------------------------------------------------------------
 
 
 def test_redis_its_sentinels_and_the_gate_share_one_password() -> None:
