@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi_kubernetes import batch, meta
 
-from components.gate import Rule, grant, service_account
 from components.names import Endpoint, SecretRef, type_token
 from components.pod import Step, digest, pod_template, run_once, scripts
+from components.rights import Rule, grant, service_account
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class CertSync(ComponentResource):
             grant(f"{name}-source", args.authority.namespace, _source_rules(args), account, parent=self),
         ]
         template = pod_template(
-            [step],
+            step,
             scripts_map=scripts_map.metadata.name,
             service_account=account.metadata.name,
             annotations={"infisical-platform/value": args.target_uid},

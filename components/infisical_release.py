@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi_kubernetes import helm
 
-from components.gate import Gate, GateArgs, Rule
+from components.gate import Gate, GateArgs
 from components.names import SecretRef, type_token
 from components.pod import SecretFiles, SecretKey, Step, pod_template, run_once, versioned_secret
+from components.rights import Rule
 
 Flavour = Literal["infisical", "infisical-standalone"]
 PORT = 8080
@@ -55,6 +56,8 @@ class InfisicalRelease(ComponentResource):
     asks /api/status through the Service; when pods don't come up it ends with the reason and their last log line.
     """
 
+    service: str
+
     def __init__(self, name: str, args: InfisicalReleaseArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalRelease"), name, None, opts)
         namespace, secret = args.environment.namespace, args.environment.name
@@ -73,7 +76,7 @@ class InfisicalRelease(ComponentResource):
         migration = run_once(
             f"{name}-migration",
             namespace,
-            pod_template([migrate]),
+            pod_template(migrate),
             args.migration_deadline_seconds,
             parent=self,
         )
@@ -101,6 +104,13 @@ class InfisicalRelease(ComponentResource):
                 "deadline_seconds": args.rollout_deadline_seconds,
             },
             env={"REDACT_DIR": "/redact"},
+            rules=[
+                Rule(group="apps", resource="deployments", verbs=["get"], names=[deployment]),
+                Rule(group="apps", resource="replicasets", verbs=["list"]),
+                Rule(group="", resource="pods", verbs=["list"]),
+                Rule(group="", resource="pods/log", verbs=["get"]),
+                Rule(group="", resource="events", verbs=["list"]),
+            ],
             files=[SecretFiles(secret=secret, folder="/redact")],
         )
         Gate(
@@ -109,14 +119,7 @@ class InfisicalRelease(ComponentResource):
                 namespace=namespace,
                 steps=[rollout],
                 guards=[chart.flavour, chart.version, args.image, args.replicas],
-                guarded_value=Output.from_input(args.fingerprint),
-                rules=[
-                    Rule(group="apps", resource="deployments", verbs=["get"], names=[deployment]),
-                    Rule(group="apps", resource="replicasets", verbs=["list"]),
-                    Rule(group="", resource="pods", verbs=["list"]),
-                    Rule(group="", resource="pods/log", verbs=["get"]),
-                    Rule(group="", resource="events", verbs=["list"]),
-                ],
+                guarded_value=args.fingerprint,
                 deadline_seconds=args.rollout_deadline_seconds,
             ),
             ResourceOptions(parent=self, depends_on=[release]),

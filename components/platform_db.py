@@ -11,9 +11,10 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_random import RandomPassword
 
-from components.gate import Gate, GateArgs, Rule
+from components.gate import Gate, GateArgs
 from components.names import DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
 from components.pod import SecretFiles, SecretKey, Step, versioned_secret
+from components.rights import Rule
 
 CLUSTER = "platform-db-cluster"
 DATABASE = "infisical"
@@ -178,6 +179,7 @@ class PlatformDb(ComponentResource):
             name="operator",
             image=args.python_image,
             script="database_ready.py",
+            rules=_READY_RULES,
             config={
                 "namespace": DATABASE_NAMESPACE,
                 "cluster": CLUSTER,
@@ -206,8 +208,7 @@ class PlatformDb(ComponentResource):
                 namespace=namespace,
                 steps=[ready, log_in],
                 guards=spec,
-                rules=_READY_RULES,
-                deadline_seconds=2 * args.deadline_seconds,
+                deadline_seconds=args.deadline_seconds,
             ),
             ResourceOptions(parent=self, depends_on=[cluster]),
         )

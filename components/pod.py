@@ -11,6 +11,8 @@ from pathlib import Path
 from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
 from pulumi_kubernetes import batch, core, meta
 
+from components.rights import Rule
+
 _SCRIPTS = Path(__file__).parent / "jobs"
 _SCRIPTS_FOLDER = "/job"
 _SHARED = ("job.py", "kube.py", "pods.py", "redact.py", "x509.py")  # what the Python scripts import
@@ -35,7 +37,7 @@ class SecretFiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One container of a pod: a script of `jobs/`, or a command of the image's own."""
+    """What a Job does: a script of `jobs/`, or a command of the image's own."""
 
     name: str
     image: Input[str]
@@ -45,6 +47,7 @@ class Step:
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
     env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
     files: Sequence[SecretFiles] = ()
+    rules: Sequence[Rule] = ()  # what the script may ask of the API server
 
 
 def scripts(name: str, namespace: Input[str], steps: Sequence[Step], *, parent: Resource) -> core.v1.ConfigMap:
@@ -89,20 +92,19 @@ def digest(value: object) -> str:
 
 
 def pod_template(
-    steps: Sequence[Step],
+    step: Step,
     *,
     scripts_map: Input[str] | None = None,
     service_account: Input[str] | None = None,
     annotations: Mapping[str, Input[str]] | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
-    """A pod which takes `steps` one after the other; the last one is the main container."""
-    containers = [_container(step) for step in steps]
+    """A pod of one container: Pulumi shows the last line of that one when a Job fails, and of no other."""
     volumes = [core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs())]
     if scripts_map is not None:
         volumes.append(
             core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map))
         )
-    volumes += [_secret_volume(step, number) for step in steps for number in range(len(step.files))]
+    volumes += [_secret_volume(step, number) for number in range(len(step.files))]
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {})),
         spec=core.v1.PodSpecArgs(
@@ -117,8 +119,7 @@ def pod_template(
                 fs_group=65534,
                 seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            init_containers=containers[:-1],
-            containers=containers[-1:],
+            containers=[_container(step)],
             volumes=volumes,
         ),
     )

@@ -49,9 +49,9 @@ def load(project: str, configuration: Mapping[str, str]) -> Settings:
     Raises SettingsError.
     """
     prefix = f"{project}:"
-    own = {key.removeprefix(prefix): _parse(value) for key, value in configuration.items() if key.startswith(prefix)}
-    # What is missing is reported by the keys that a user can set.
-    own = {"infisical": {}, "ingress": {}} | own
+    # What is missing is reported by the keys that a user can set, so the required sections are there in any case.
+    own: dict[str, Any] = {"infisical": {}, "ingress": {}}
+    own |= {key.removeprefix(prefix): _parse(value) for key, value in configuration.items() if key.startswith(prefix)}
     if isinstance(own["ingress"], dict):
         own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:

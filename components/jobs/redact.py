@@ -13,12 +13,8 @@ URI_PASSWORD = re.compile(r"://[^:/@\s]*:([^@\s]+)@")
 
 
 def mounted_secret(directory: Path) -> list[str]:
-    """The values of a Secret mounted as a directory; entries with two leading dots are the kubelet's own."""
-    return [
-        entry.read_bytes().decode(errors="replace")
-        for entry in sorted(directory.iterdir())
-        if entry.is_file() and not entry.name.startswith("..")
-    ]
+    """The values of a Secret mounted as a directory; the directories in it are the kubelet's own."""
+    return [entry.read_bytes().decode(errors="replace") for entry in sorted(directory.iterdir()) if entry.is_file()]
 
 
 def redactor(values: Iterable[str]) -> Callable[[str], str]:

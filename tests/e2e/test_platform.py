@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import select
 import signal
 import subprocess
 
@@ -122,10 +123,12 @@ def test_a_migration_that_fails_changes_nothing_else_and_the_next_up_heals(stack
 
 
 def test_up_killed_while_helm_works_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
-    """Kills every process of `pulumi up` as soon as Helm has marked the release as being changed."""
     _configure(stack, infisical={"replicas": 1})
-    marked = ("-n", "infisical", "-l", "owner=helm,status=pending-upgrade", "-o", "name")
-    _kill_up_when(stack, lambda: bool(kubectl("get", "secrets", *marked, check=False)))
+    marked = ("secrets", "-n", "infisical", "-l", "owner=helm,status=pending-upgrade")
+    _kill_up_when_seen(stack, kubectl, *marked)
+    assert kubectl("get", *marked, "-o", "name")
+    with pytest.raises(EmbeddedError):
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
 
     stack.repair(quiet=True)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
@@ -148,8 +151,7 @@ def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, k
 
 def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
-    created = ("postgresqls.acid.zalan.do", "-n", "platform-db-pg", "-o", "name")
-    _kill_up_when(stack, lambda: bool(kubectl("get", *created, check=False)))
+    _kill_up_when_seen(stack, kubectl, "postgresqls.acid.zalan.do", "-n", "platform-db-pg")
 
     stack.repair(quiet=True)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
@@ -157,12 +159,17 @@ def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: 
     _assert_nothing_to_do(stack)
 
 
-def _kill_up_when(stack: Stack, seen) -> None:
+def _kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
+    """Kills every process of `pulumi up` at the first sign of `objects`: Helm's mark stays for less than a second."""
     command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
-    up = subprocess.Popen(
-        command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    eventually(lambda: seen() or up.poll() is not None, "the moment to kill `up`", 180)
-    assert up.poll() is None, "`up` ended before it could be killed"
-    os.killpg(up.pid, signal.SIGKILL)
-    up.wait()
+    with kubectl.watch(*objects) as watch:
+        assert watch.stdout
+        up = subprocess.Popen(
+            command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        ready, _, _ = select.select([watch.stdout], [], [], 180)
+        assert up.poll() is None, "`up` ended before it could be killed"
+        os.killpg(up.pid, signal.SIGKILL)
+        up.wait()
+        watch.kill()
+    assert ready, f"nothing was seen of {objects}"

@@ -64,6 +64,12 @@ class Kubectl:
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
+    def watch(self, *objects: str) -> subprocess.Popen[str]:
+        """Prints a line whenever one of `objects` appears or changes. The caller ends it."""
+        command = [str(self.programs.path("kubectl")), f"--kubeconfig={self.instance.kubeconfig}"]
+        command += ["get", *objects, "--watch-only", "-o", "name"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """The base64 of each key."""
         return json.loads(self("get", "secret", name, "-n", namespace, "-o", "json"))["data"]

@@ -197,7 +197,7 @@ def test_no_operator(gate: Gate) -> None:
 
 
 def test_operator_acts_but_redis_starts_slowly(gate: Gate) -> None:
-    outcome = gate(hosts={SENTINELS: [], SERVICE: ADDRESSES[:1]}, replication_host=SERVICE, deadline_seconds=3)
+    outcome = gate(hosts={SENTINELS: [], SERVICE: ADDRESSES[:1]}, replication_host=SERVICE, deadline_seconds=2)
     assert outcome.status == 1
     assert "no redis-operator" not in outcome.output
     assert "names 0 Sentinels, wanted 3" in outcome.last_line

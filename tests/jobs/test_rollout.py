@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job import Failed
+from job import Failed, Pending
 from job_cluster import Cluster, Rule
 from job_engines import eventually, free_port
 from pods import Trouble
@@ -77,6 +77,15 @@ class Application:
 
     def kubelet(self, pod: str, status: object) -> None:
         self.cluster.call("PATCH", f"{self.pods_path}/{pod}/status", {"status": status})
+
+    def condition(self, kind: str) -> None:
+        """Waits until the Deployment controller has set a condition."""
+
+        def holds() -> bool:
+            status = self.cluster.call("GET", f"{self.path}/{NAME}").get("status", {})
+            return any(item["type"] == kind and item["status"] == "True" for item in status.get("conditions", []))
+
+        eventually(holds, kind)
 
     def rollout(self, **changed: Any) -> Any:
         env = {"REDACT_DIR": changed.pop("redact")} if "redact" in changed else {}
@@ -206,7 +215,8 @@ def test_unschedulable_and_quota(application: Application) -> None:
     pod = application.pods(1)[0]
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     application.kubelet(pod, {"conditions": [condition]})
-    outcome = application.rollout(deadline_seconds=3).outcome()
+    application.condition("ReplicaFailure")
+    outcome = application.rollout(deadline_seconds=0).outcome()
     assert outcome.status == 1
     assert f"pod {pod}: Unschedulable (0/1 nodes)" in outcome.last_line
     assert "FailedCreate: pods " in outcome.last_line
@@ -241,8 +251,9 @@ def test_url_does_not_answer(application: Application, path: str | None, complai
     application.deploy()
     for pod in application.pods():
         application.kubelet(pod, READY)
+    application.condition("Available")
     wrong = application.url.replace("/api/status", path) if path else f"http://127.0.0.1:{free_port()}/"
-    outcome = application.rollout(url=wrong, deadline_seconds=3).outcome()
+    outcome = application.rollout(url=wrong, deadline_seconds=0).outcome()
     assert outcome.status == 1
     assert f"GET {wrong}: " in outcome.last_line
     assert complaint in outcome.last_line
@@ -320,6 +331,20 @@ def test_secret_is_masked_before_the_cut() -> None:
     secret = "x" * 700
     words = telling_lines(f"error: {secret} denied", redactor([secret]))
     assert words == "error: *** denied"
+
+
+def test_counts_of_an_older_generation_prove_nothing() -> None:
+    """Just after a change the status still tells of the pods from before it."""
+    counts = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    deployment = {"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": {"observedGeneration": 1, **counts}}
+
+    class Stale:
+        def find(self, _path: str) -> object:
+            return deployment
+
+    rollout = Rollout(Config("ns", NAME, "http://127.0.0.1:1/", 10), Stale(), str)  # type: ignore[arg-type]
+    with pytest.raises(Pending, match="generation not observed"):
+        rollout.check()
 
 
 def test_label_selector() -> None:

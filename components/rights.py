@@ -1,0 +1,55 @@
+"""What a Job may ask of the API server: an identity, and named rights in a namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pulumi import Input, Resource, ResourceOptions
+from pulumi_kubernetes import core, meta, rbac
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """A right in one namespace; without names it holds for every object of the kind."""
+
+    group: str
+    resource: str
+    verbs: Sequence[str]
+    names: Sequence[str] = ()
+
+
+def service_account(name: str, namespace: Input[str], *, parent: Resource) -> core.v1.ServiceAccount:
+    """The identity of a Job which talks to the API server."""
+    metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
+    return core.v1.ServiceAccount(name, metadata=metadata, opts=ResourceOptions(parent=parent))
+
+
+def grant(
+    name: str, namespace: Input[str], rules: Sequence[Rule], account: core.v1.ServiceAccount, *, parent: Resource
+) -> rbac.v1.RoleBinding:
+    """A Role in `namespace` with `rules`, bound to `account`, which may live in another namespace."""
+    metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
+    role = rbac.v1.Role(
+        name,
+        metadata=metadata,
+        rules=[
+            rbac.v1.PolicyRuleArgs(
+                api_groups=[rule.group],
+                resources=[rule.resource],
+                verbs=list(rule.verbs),
+                resource_names=list(rule.names) or None,
+            )
+            for rule in rules
+        ],
+        opts=ResourceOptions(parent=parent),
+    )
+    return rbac.v1.RoleBinding(
+        name,
+        metadata=metadata,
+        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
+        subjects=[
+            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
+        ],
+        opts=ResourceOptions(parent=parent),
+    )
