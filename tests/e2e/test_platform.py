@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -10,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -160,16 +162,25 @@ def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: 
 
 
 def _kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
-    """Kills every process of `pulumi up` at the first sign of `objects`: Helm's mark stays for less than a second."""
+    """Kills `pulumi up` and its plugins at the first sign of `objects`: Helm's mark stays for less than a second."""
+    environment = stack.environment()
     command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
     with kubectl.watch(*objects) as watch:
         assert watch.stdout
-        up = subprocess.Popen(
-            command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        up = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
         ready, _, _ = select.select([watch.stdout], [], [], 180)
-        assert up.poll() is None, "`up` ended before it could be killed"
-        os.killpg(up.pid, signal.SIGKILL)
-        up.wait()
+        for pid in _processes_of(environment["PULUMI_HOME"]):
+            os.kill(pid, signal.SIGKILL)
+        assert up.wait() == -signal.SIGKILL, "`up` ended before it could be killed"
         watch.kill()
     assert ready, f"nothing was seen of {objects}"
+
+
+def _processes_of(home: str) -> list[int]:
+    """Plugins first: they go on without the engine."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if home.encode() in (line := path.read_bytes()):
+                found[int(path.parent.name)] = line
+    return sorted(found, key=lambda pid: b"resource-kubernetes" not in found[pid])

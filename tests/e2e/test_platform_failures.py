@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from views import Kubectl, Site, eventually
 
@@ -70,23 +72,33 @@ def test_a_database_that_was_never_created_is_made_by_the_next_up(stack: Stack, 
     assert site.status()["detail"]["database"]["verified"] is True
 
 
-def test_a_certificate_that_does_not_verify_is_never_published(stack: Stack, kubectl: Kubectl) -> None:
-    """Another authority appears where the database's own is expected: nothing is written, the endpoint is named."""
-    before = kubectl.secret("infisical", "infisical-secrets")
+def test_an_authority_under_which_the_database_does_not_verify_is_never_published(kubectl: Kubectl) -> None:
+    """Before the first publication another authority stands where the database's is expected."""
+    own = {name: kubectl.secret("platform-db-pg", name)["ca.crt"] for name in ("platform-db-ca", "platform-db-tls")}
     foreign = kubectl.secret("cert-manager", "embedded-ca")["tls.crt"]
-    for name in ("platform-db-ca", "platform-db-tls"):
-        patch = f'{{"data": {{"ca.crt": "{foreign}"}}}}'
-        kubectl("patch", "secret", name, "-n", "platform-db-pg", "--type=merge", "-p", patch)
-    kubectl("create", "job", "cert-sync-now", "-n", "infisical", "--from=cronjob/cert-sync")
+    _patch(kubectl, "infisical", "infisical-secrets", "DB_ROOT_CERT", None)
+    for name in own:
+        _patch(kubectl, "platform-db-pg", name, "ca.crt", foreign)
 
-    eventually(
-        lambda: (
-            "Failed" in kubectl("get", "job/cert-sync-now", "-n", "infisical", "-o", "jsonpath={.status.conditions}")
-        ),
-        "CertSync refuses",
-        240,
-    )
-    last = kubectl("logs", "job/cert-sync-now", "-n", "infisical").splitlines()[-1]
+    refused = _run_cert_sync(kubectl, "refused", "Failed")
+    assert "platform-db-cluster" in refused
+    assert "FAILED" in refused
+    assert "DB_ROOT_CERT" not in kubectl.secret("infisical", "infisical-secrets")
 
-    assert "platform-db-cluster" in last
-    assert kubectl.secret("infisical", "infisical-secrets") == before
+    for name, authority in own.items():
+        _patch(kubectl, "platform-db-pg", name, "ca.crt", authority)
+    assert "published 1 authorities" in _run_cert_sync(kubectl, "published", "Complete")
+    assert "DB_ROOT_CERT" in kubectl.secret("infisical", "infisical-secrets")
+
+
+def _patch(kubectl: Kubectl, namespace: str, name: str, key: str, value: str | None) -> None:
+    kubectl("patch", "secret", name, "-n", namespace, "--type=merge", "-p", json.dumps({"data": {key: value}}))
+
+
+def _run_cert_sync(kubectl: Kubectl, name: str, outcome: str) -> str:
+    """Runs the CronJob's Job now; returns its last line."""
+    job = f"job/cert-sync-{name}"
+    kubectl("create", "job", f"cert-sync-{name}", "-n", "infisical", "--from=cronjob/cert-sync")
+    conditions = ("get", job, "-n", "infisical", "-o", "jsonpath={.status.conditions[*].type}")
+    eventually(lambda: outcome in kubectl(*conditions), f"{job} is {outcome}", 240)
+    return kubectl("logs", job, "-n", "infisical").splitlines()[-1]
