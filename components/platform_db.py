@@ -183,6 +183,8 @@ class PlatformDb(ComponentResource):
             config={
                 "namespace": DATABASE_NAMESPACE,
                 "cluster": CLUSTER,
+                "database": DATABASE,
+                "owner": ROLE,
                 "operator_patience_seconds": 60,
                 "deadline_seconds": args.deadline_seconds,
             },

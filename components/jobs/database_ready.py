@@ -6,24 +6,27 @@ resource: the proof is the login of the second step. What this one adds are the 
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
 from pods import troubles
 
 FIELD_MANAGER = "platform-db-gate"
-RETRY_ANNOTATION = "infisical-platform/retry"
 # The operator tries these again only at its next resync (resync_period, 30 minutes by default).
 CREATION_FAILED = ("CreateFailed", "Invalid")
 
 
 @dataclass(frozen=True)
 class Config:
-    """The postgresql custom resource; operator_patience_seconds: how long it may stay unnoticed by an operator."""
+    """The postgresql custom resource and the database it declares, with the role that owns it.
+
+    operator_patience_seconds: how long the resource may stay unnoticed by an operator.
+    """
 
     namespace: str
     cluster: str
+    database: str
+    owner: str
     operator_patience_seconds: float
     deadline_seconds: float
 
@@ -45,6 +48,8 @@ class DatabaseReady:
         resource = self.api.find(self.path)
         if resource is None:
             raise Failed(f"{self.name} does not exist")
+        if resource["spec"].get("databases", {}).get(self.config.database) != self.config.owner:
+            self._declare(self.config.owner)  # an earlier run was killed between its two writes
         status = resource.get("status", {}).get("PostgresClusterStatus", "")
         if status == "Running":
             return f"ready: {self.name} is Running"
@@ -63,16 +68,21 @@ class DatabaseReady:
     def _creation_failed(self, resource: Object, status: str) -> None:
         now = time.monotonic()
         if self.nudged_at is None and not self.moved:
-            retry = {"metadata": {"annotations": {RETRY_ANNOTATION: datetime.now(UTC).isoformat(timespec="seconds")}}}
-            self.api.merge_patch(self.path, retry, field_manager=FIELD_MANAGER)
+            # The operator's Update makes up for most of a failed creation; databases it looks at only when they change.
+            self._declare(None)
+            self._declare(self.config.owner)
             self.nudged_at = now
         elif self.moved:
             raise Failed(f"{self.name}: status {status}{self._causes(resource)}")
         elif now - (self.nudged_at or now) > self.config.operator_patience_seconds:
             raise Failed(
-                f"{self.name}: status {status} from an earlier attempt, and no operator took up the retry asked for by "
-                f"the annotation {RETRY_ANNOTATION}{self._causes(resource)}"
+                f"{self.name}: status {status} from an earlier attempt, and no operator took up the retry"
+                f"{self._causes(resource)}"
             )
+
+    def _declare(self, owner: str | None) -> None:
+        change = {"spec": {"databases": {self.config.database: owner}}}
+        self.api.merge_patch(self.path, change, field_manager=FIELD_MANAGER)
 
     def _causes(self, resource: Object) -> str:
         """Pods which are not ready and the latest warning about the cluster, as the tail of a sentence."""

@@ -1,8 +1,6 @@
 """A real API server for the tests: etcd, kube-apiserver with RBAC, and the controllers which roll Deployments out."""
 
 import json
-import os
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -13,26 +11,23 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from job_engines import eventually, free_port, stop
 from job_pki import authority
 
-REPOSITORY = Path(__file__).parents[2]
+from embedded.instance import cache_folder
+from embedded.programs import Programs
+
 ADMIN, SCRIPT = "admin", "script"  # user names, and their tokens
 CONTROLLERS = "deployment-controller,replicaset-controller,resourcequota-controller"
 Rule = tuple[str, str, Sequence[str], Sequence[str]]  # group, resource, verbs, names
 
 
 def find_program(name: str) -> str:
-    """From INFISICAL_PROGRAMS (folders, separated by colons) or the cache of the embedded cluster's build."""
-    cache = Path.home() / ".cache/infisical-platform/programs"
-    default = os.pathsep.join(map(str, sorted(cache.glob("*-*"))))
-    found = shutil.which(name, path=os.environ.get("INFISICAL_PROGRAMS", default))
-    if found is None:
-        reason = f"{name} is neither in INFISICAL_PROGRAMS nor built by the embedded cluster"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return found
+    """One of the embedded cluster's programs, as `make e2e` has built it."""
+    program = Programs(cache_folder()).path(name)
+    assert program.exists(), f"{name} is not built: run `python -m embedded build`"
+    return str(program)
 
 
 class Cluster:
@@ -115,6 +110,8 @@ class Cluster:
             "numberOfInstances": 2,
             "postgresql": {"version": "15"},
             "volume": {"size": "1Gi"},
+            "users": {"infisical_user": []},
+            "databases": {"infisical": "infisical_user"},
         }
         body = {
             "apiVersion": "acid.zalan.do/v1",
@@ -126,37 +123,9 @@ class Cluster:
 
 
 def postgresql_crd() -> dict[str, Any]:
-    """The CRD of the operator's own module, or the least one that behaves alike where the module is not at hand."""
-    folder = REPOSITORY / "embedded/programs/postgres-operator"
-    if shutil.which("go") and folder.is_dir():
-        command = ["go", "list", "-m", "-f", "{{.Dir}}", "github.com/zalando/postgres-operator"]
-        environment = {**os.environ, "GOFLAGS": "", "GOPROXY": "off"}
-        found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        crd = Path(found.stdout.strip(), "manifests/postgresql.crd.yaml")
-        if found.returncode == 0 and crd.is_file():
-            return yaml.safe_load(crd.read_text())
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "postgresqls.acid.zalan.do"},
-        "spec": {
-            "group": "acid.zalan.do",
-            "names": {"kind": "postgresql", "plural": "postgresqls", "singular": "postgresql"},
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "schema": {
-                        "openAPIV3Schema": {"type": "object", "properties": {"spec": anything, "status": anything}}
-                    },
-                }
-            ],
-        },
-    }
+    """As the operator's own module defines it."""
+    manifests = Programs(cache_folder()).path("postgres-operator-manifests")
+    return yaml.safe_load((manifests / "postgresql.crd.yaml").read_text())
 
 
 @contextmanager

@@ -37,19 +37,23 @@ class Database:
 
     @property
     def retries(self) -> list[str]:
-        """Field managers which own the retry annotation."""
-        metadata = self.cluster.call("GET", self.path)["metadata"]
-        assert metadata["annotations"]["owner"] == "stack"
+        """Field managers other than the stack which have declared the database."""
+        resource = self.cluster.call("GET", self.path)
+        assert resource["metadata"]["annotations"] == {"owner": "stack"}
+        assert resource["spec"]["databases"] == {"infisical": "infisical_user"}
         return [
             entry["manager"]
-            for entry in metadata["managedFields"]
-            if "f:infisical-platform/retry" in entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
+            for entry in resource["metadata"]["managedFields"]
+            if "f:infisical" in entry["fieldsV1"].get("f:spec", {}).get("f:databases", {})
+            and entry["manager"].startswith("platform-db")
         ]
 
     def gate(self, deadline: float = 120, patience: float = 100) -> Any:
         config = {
             "namespace": self.namespace,
             "cluster": CLUSTER,
+            "database": "infisical",
+            "owner": "infisical_user",
             "operator_patience_seconds": patience,
             "deadline_seconds": deadline,
         }
@@ -91,6 +95,13 @@ def test_failed_earlier_attempt_is_retried_once(database: Database) -> None:
     gate.sees("status Updating")
     database.status("Running")
     assert gate.outcome().status == 0
+
+
+def test_retry_killed_between_its_two_writes_is_completed(database: Database) -> None:
+    database.cluster.call("PATCH", database.path, {"spec": {"databases": {"infisical": None}}})
+    database.status("Running")
+    assert database.gate().outcome().status == 0
+    assert database.retries == ["platform-db-gate"]
 
 
 def test_retry_which_no_operator_takes_up(database: Database) -> None:
