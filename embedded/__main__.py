@@ -23,7 +23,7 @@ class Progress:
 
     def __call__(self, event: str) -> None:
         elapsed = int(time.monotonic() - self._start)
-        print(f"[{elapsed // 60:2}:{elapsed % 60:02}] {event}", flush=True)
+        print(f"[{elapsed // 60:2}:{elapsed % 60:02}] {event}\n", end="", flush=True)  # one write: threads report too
 
 
 def main() -> int:

@@ -90,7 +90,14 @@ def test_no_service_account(run_job: Callable[..., Any], script: str) -> None:
     named = {"namespace": "n", "name": "x"}
     secret = {"namespace": "n", "secret": "x"}
     config = {
-        "database_ready.py": {"namespace": "n", "cluster": "c", "operator_patience_seconds": 1, "deadline_seconds": 1},
+        "database_ready.py": {
+            "namespace": "n",
+            "cluster": "c",
+            "database": "d",
+            "owner": "o",
+            "operator_patience_seconds": 1,
+            "deadline_seconds": 1,
+        },
         "rollout.py": {"namespace": "n", "deployment": "d", "url": "http://x/", "deadline_seconds": 1},
         "cert_sync.py": {
             "authority": secret,
