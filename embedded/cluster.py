@@ -23,7 +23,7 @@ from embedded.node import DNS_ADDRESS, NAME
 from embedded.programs import PROGRAMS, Programs
 
 MANIFESTS = Path(__file__).parent / "manifests"
-READY_LIMIT_SECONDS = 180
+READY_LIMIT_SECONDS = 300
 ADDON = "infisical-platform/addon"
 
 

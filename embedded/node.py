@@ -25,7 +25,7 @@ NAME = "node"
 POD_NETWORK = "10.88.0.0/16"
 SERVICE_NETWORK = "10.96.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
-START_LIMIT_SECONDS = 60
+START_LIMIT_SECONDS = 180  # a machine that builds at the same time is slow
 
 
 class Node:
