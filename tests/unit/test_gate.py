@@ -1,24 +1,26 @@
-"""Gate: a Job that runs again when what it guards has changed, with no right that it was not given."""
+"""Gate: Jobs that run again when what they guard has changed, with no right that they were not given."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.gate import Gate, GateArgs, Rule
+from components.gate import Gate, GateArgs
 from components.pod import Step
+from components.rights import Rule
 from tests.unit.harness import Graph, run
 
-FIRST = Step(name="first", image="python:3.13", script="database_ready.py", config={"a": 1})
-SECOND = Step(name="second", image="postgres:15", script="database_login.sh")
-ARGS: dict[str, Any] = {"namespace": "ns", "steps": [FIRST, SECOND], "guards": {"size": 1}}
 RULES = [
     Rule(group="", resource="pods", verbs=["list"]),
     Rule(group="apps", resource="deployments", verbs=["get"], names=["one"]),
 ]
+FIRST = Step(name="first", image="python:3.13", script="database_ready.py", config={"a": 1})
+SECOND = Step(name="second", image="postgres:15", script="database_login.sh")
+ARGS: dict[str, Any] = {"namespace": "ns", "steps": [FIRST, SECOND], "guards": {"size": 1}}
 
 
 def gate(**changes: Any) -> Graph:
@@ -31,39 +33,48 @@ def unchanged() -> Graph:
     return gate()
 
 
-def pod_annotations(graph: Graph) -> dict[str, str]:
-    return graph["Job/gate"]["spec", "template", "metadata", "annotations"]
+def template(graph: Graph, job: str) -> dict[str, Any]:
+    return graph[f"Job/{job}"]["spec", "template"]
 
 
 def test_without_rules_there_is_no_account_and_no_token() -> None:
     graph = unchanged()
     assert {r.kind for r in graph.made_by("Gate/gate")} == {"ConfigMap", "Job"}
-    pod = graph["Job/gate"]["spec", "template", "spec"]
-    assert pod["automountServiceAccountToken"] is False
-    assert "serviceAccountName" not in pod
+    for job in ("gate-first", "gate-second"):
+        pod = template(graph, job)["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        assert "serviceAccountName" not in pod
 
 
-def test_rules_become_a_role_as_they_are_written() -> None:
-    graph = gate(rules=RULES)
-    assert graph["Role/gate"]["rules"] == [
+def test_rules_become_a_role_as_they_are_written_for_the_step_that_has_them() -> None:
+    graph = gate(steps=[replace(FIRST, rules=RULES), SECOND])
+    assert graph["Role/gate-first"]["rules"] == [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"], "resourceNames": ["one"]},
     ]
-    assert graph["RoleBinding/gate"]["subjects"] == [{"kind": "ServiceAccount", "name": "gate", "namespace": "ns"}]
-    assert graph["RoleBinding/gate"]["roleRef"] == {
-        "apiGroup": "rbac.authorization.k8s.io",
-        "kind": "Role",
-        "name": "gate",
-    }
-    pod = graph["Job/gate"]["spec", "template", "spec"]
-    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("gate", True)
-    assert graph.waits("Job/gate", for_="RoleBinding/gate")
+    binding = graph["RoleBinding/gate-first"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "gate-first", "namespace": "ns"}]
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "gate-first"}
+    first, second = template(graph, "gate-first")["spec"], template(graph, "gate-second")["spec"]
+    assert (first["serviceAccountName"], first["automountServiceAccountToken"]) == ("gate-first", True)
+    assert graph.waits("Job/gate-first", for_="RoleBinding/gate-first")
+    assert second["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in second
 
 
-def test_steps_run_one_after_the_other() -> None:
-    pod = unchanged()["Job/gate"]["spec", "template", "spec"]
-    assert [c["name"] for c in pod["initContainers"]] == ["first"]
-    assert [c["name"] for c in pod["containers"]] == ["second"]
+def test_a_step_is_a_job_and_waits_for_the_one_before() -> None:
+    graph = unchanged()
+    for job, step in (("gate-first", "first"), ("gate-second", "second")):
+        pod = template(graph, job)["spec"]
+        assert [c["name"] for c in pod["containers"]] == [step]  # Pulumi shows the last line of this one alone
+        assert "initContainers" not in pod
+    assert graph.waits("Job/gate-second", for_="Job/gate-first")
+    assert graph.free("Job/gate-first", of="Job/gate-second")
+
+
+def test_a_gate_of_one_step_is_a_job_of_its_own_name() -> None:
+    graph = gate(steps=[SECOND])
+    assert [job.name for job in graph.of_type("kubernetes:batch/v1:Job")] == ["gate"]
 
 
 @pytest.mark.parametrize(
@@ -72,18 +83,23 @@ def test_steps_run_one_after_the_other() -> None:
         {"guards": {"size": 2}},
         {"guarded_value": "another"},
         {"guarded_value": pulumi.Output.from_input("another")},
-        {"steps": [SECOND]},
+        {"steps": [replace(FIRST, image="python:3.14"), replace(SECOND, image="postgres:16")]},
     ],
     ids=["data", "value", "output", "steps"],
 )
-def test_it_runs_again_when_what_it_guards_changes(change: dict[str, Any]) -> None:
-    assert gate(**change)["Job/gate"]["spec", "template"] != unchanged()["Job/gate"]["spec", "template"]
+def test_every_step_runs_again_when_what_it_guards_changes(change: dict[str, Any]) -> None:
+    graph = gate(**change)
+    for job in ("gate-first", "gate-second"):
+        assert template(graph, job) != template(unchanged(), job)
 
 
 def test_it_does_not_run_again_for_nothing() -> None:
-    assert pod_annotations(gate(guards={"a": 1, "b": 2})) == pod_annotations(gate(guards={"b": 2, "a": 1}))
-    assert gate()["Job/gate"].inputs == unchanged()["Job/gate"].inputs
+    one, other = gate(guards={"a": 1, "b": 2}), gate(guards={"b": 2, "a": 1})
+    for job in ("gate-first", "gate-second"):
+        assert template(one, job) == template(other, job)
+        assert gate()[f"Job/{job}"].inputs == unchanged()[f"Job/{job}"].inputs
 
 
-def test_the_job_outlives_the_scripts_deadline() -> None:
-    assert gate(deadline_seconds=100)["Job/gate"]["spec", "activeDeadlineSeconds"] == 160
+def test_the_jobs_outlive_the_scripts_deadline() -> None:
+    graph = gate(deadline_seconds=100)
+    assert {graph[f"Job/{job}"]["spec", "activeDeadlineSeconds"] for job in ("gate-first", "gate-second")} == {160}

@@ -58,10 +58,11 @@ def test_what_it_creates() -> None:
         "Secret/platform-db-credentials": CREDENTIALS,
         "postgresql/platform-db-cluster": "platform-db-cluster",
         "Secret/platform-db-gate-login": None,
-        "ServiceAccount/platform-db-gate": "platform-db-gate",
-        "Role/platform-db-gate": "platform-db-gate",
-        "RoleBinding/platform-db-gate": "platform-db-gate",
-        "Job/platform-db-gate": "platform-db-gate",
+        "ServiceAccount/platform-db-gate-operator": "platform-db-gate-operator",
+        "Role/platform-db-gate-operator": "platform-db-gate-operator",
+        "RoleBinding/platform-db-gate-operator": "platform-db-gate-operator",
+        "Job/platform-db-gate-operator": "platform-db-gate-operator",
+        "Job/platform-db-gate-login": "platform-db-gate-login",
     }
 
 
@@ -159,7 +160,7 @@ def test_the_operator_adopts_the_stacks_password() -> None:
 
 def test_the_gate_logs_in_with_the_password_that_infisical_uses() -> None:
     graph = platform()
-    login = graph["platform-db-gate-login"]
+    login = graph["Secret/platform-db-gate-login"]
     uri = urlsplit(graph["Secret/infisical-secrets"]["stringData", "DB_CONNECTION_URI"])
     assert login["stringData"] == {"password": uri.password}
     assert login["immutable"] is True, "another password is another Secret, so another run"
@@ -209,8 +210,9 @@ def test_a_uri_gives_back_every_password(password: str, host: str, port: int) ->
 
 def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() -> None:
     graph = platform()
-    pod = graph["Job/platform-db-gate"]["spec", "template", "spec"]
-    assert [c["name"] for c in pod["initContainers"] + pod["containers"]] == ["operator", "login"]
+    assert graph.waits("Job/platform-db-gate-login", for_="Job/platform-db-gate-operator")
+    pod = graph["Job/platform-db-gate-login"]["spec", "template", "spec"]
+    assert pod["automountServiceAccountToken"] is False
     environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
     assert environment["HOSTS"] == (
         f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
@@ -220,21 +222,17 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
     assert authority["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "the authority's key stays outside"
 
 
-def test_the_gates_job_outlives_both_its_steps() -> None:
-    graph = database(deadline_seconds=100)
-    assert graph["Job/platform-db-gate"]["spec", "activeDeadlineSeconds"] >= 200
-
-
 @pytest.mark.parametrize(
     "change", [{"instances": 3}, {"pooler_instances": 3}, {"limits": {"cpu": "2", "memory": "1Gi"}}]
 )
 def test_the_gate_runs_again_when_the_cluster_changes(change: dict[str, Any]) -> None:
-    before, after = (g["Job/platform-db-gate"]["spec", "template"] for g in (unchanged(), database(**change)))
-    assert before["metadata"]["annotations"] != after["metadata"]["annotations"]
+    for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
+        before, after = (g[job]["spec", "template", "metadata"] for g in (unchanged(), database(**change)))
+        assert before["annotations"] != after["annotations"]
 
 
 def test_the_gates_rights() -> None:
-    assert platform()["Role/platform-db-gate"]["rules"] == [
+    assert platform()["Role/platform-db-gate-operator"]["rules"] == [
         {
             "apiGroups": ["acid.zalan.do"],
             "resources": ["postgresqls"],
@@ -247,5 +245,5 @@ def test_the_gates_rights() -> None:
 
 
 def _container(graph: Graph, name: str) -> dict[str, Any]:
-    pod = graph["Job/platform-db-gate"]["spec", "template", "spec"]
-    return next(c for c in pod["initContainers"] + pod["containers"] if c["name"] == name)
+    [container] = graph[f"Job/platform-db-gate-{name}"]["spec", "template", "spec", "containers"]
+    return container

@@ -133,7 +133,7 @@ def test_custom_resources_with_fixed_names_are_deleted_before_they_are_replaced(
 
 def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Graph) -> None:
     jobs = graph.of_type(JOB)
-    assert len(jobs) == 5  # three gates, certificate sync, migration
+    assert len(jobs) == 6  # three gates, one of two steps, certificate sync, migration
     for job in jobs:
         deadline = job["spec", "activeDeadlineSeconds"]
         assert job["spec", "backoffLimit"] == 0
