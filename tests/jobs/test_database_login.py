@@ -129,7 +129,7 @@ def test_pooler_without_a_server_is_bounded(login: Login, pooler: PgBouncer) -> 
 
 
 def test_changes_are_printed_once(login: Login) -> None:
-    outcome = login(PGPASSWORD="not-the-password", DEADLINE_SECONDS="2").outcome()
+    outcome = login(PGPASSWORD="not-the-password", DEADLINE_SECONDS="8").outcome()
     assert len(outcome.output.splitlines()) == 2
     assert f"{PRIMARY}: psql" in outcome.last_line
     assert f"{POOLER}: psql" in outcome.last_line
