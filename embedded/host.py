@@ -26,8 +26,8 @@ NEEDS = {
     "setpriv": "util-linux",
 }
 MINIMUM_GO = (1, 26)
-MINIMUM_MEMORY = 5 << 30  # the platform itself takes about 3 GiB, the linker of the largest program 3 GiB
-MINIMUM_DISK = 20 << 30  # sources, Go's cache and programs; a warm machine needs 3 GiB
+MINIMUM_MEMORY = 5 << 30  # the platform takes about 3 GiB, and so does the linker of the largest program
+MINIMUM_DISK = 30 << 30  # sources, the compiler's cache and programs; a warm machine needs a sixth of it
 
 
 def prepare(cache: Path, progress: Callable[[str], None]) -> None:
