@@ -32,7 +32,7 @@ unit: .venv/synced ## seconds, no cluster
 e2e: .venv/synced ## the real thing, from empty
 	@$(embedded) build
 	@tests/install-engines.sh
-	@$(python) -m pytest tests/jobs tests/standins tests/e2e
+	@$(python) -m pytest tests/jobs tests/standins tests/e2e --durations=10
 
 check: .venv/synced ## lint, format, types
 	@.venv/bin/ruff check .

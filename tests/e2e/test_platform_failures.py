@@ -95,9 +95,13 @@ def _patch(kubectl: Kubectl, namespace: str, name: str, key: str, value: str | N
 
 
 def _run_cert_sync(kubectl: Kubectl, name: str, outcome: str) -> str:
-    """Runs the CronJob's Job now; returns its last line."""
+    """Runs the CronJob's Job now, with a short deadline; returns its last line."""
     job = f"job/cert-sync-{name}"
-    kubectl("create", "job", f"cert-sync-{name}", "-n", "infisical", "--from=cronjob/cert-sync")
+    create = ("create", "job", f"cert-sync-{name}", "-n", "infisical", "--from=cronjob/cert-sync")
+    manifest = json.loads(kubectl(*create, "--dry-run=client", "-o", "json"))
+    [config] = [v for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"] if v["name"] == "CONFIG"]
+    config["value"] = json.dumps(json.loads(config["value"]) | {"deadline_seconds": 20})
+    kubectl("create", "-f", "-", stdin=json.dumps(manifest))
     conditions = ("get", job, "-n", "infisical", "-o", "jsonpath={.status.conditions[*].type}")
     eventually(lambda: outcome in kubectl(*conditions), f"{job} is {outcome}", 240)
     return kubectl("logs", job, "-n", "infisical").splitlines()[-1]

@@ -58,9 +58,9 @@ class Kubectl:
     programs: Programs
     instance: Instance
 
-    def __call__(self, *arguments: str, check: bool = True) -> str:
+    def __call__(self, *arguments: str, check: bool = True, stdin: str = "") -> str:
         command = [str(self.programs.path("kubectl")), f"--kubeconfig={self.instance.kubeconfig}", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout
 
