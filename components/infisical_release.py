@@ -109,7 +109,6 @@ class InfisicalRelease(ComponentResource):
                 Rule(group="apps", resource="replicasets", verbs=["list"]),
                 Rule(group="", resource="pods", verbs=["list"]),
                 Rule(group="", resource="pods/log", verbs=["get"]),
-                Rule(group="", resource="events", verbs=["list"]),
             ],
             files=[SecretFiles(secret=secret, folder="/redact")],
         )
