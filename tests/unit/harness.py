@@ -109,18 +109,21 @@ def configuration(stack: str, **sections: Mapping[str, object]) -> dict[str, str
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
-def run(make: Callable[[pulumi.ResourceOptions], object], *, computed: Computed | None = None) -> Graph:
+def run(
+    make: Callable[[pulumi.ResourceOptions], object], *, computed: Computed | None = None, failing: str = ""
+) -> Graph:
     """What `make` declares, given options with explicit providers.
 
     `computed` replaces outputs which a provider would compute, by logical name:
-    `{"platform-db-password": {"result": "p@ss"}}`.
+    `{"platform-db-password": {"result": "p@ss"}}`. Objects with the logical name `failing` can't be made: the graph is
+    what was made all the same, and AssertionError says that the program did not end over them.
     """
 
     def program() -> None:
         providers = [pulumi_kubernetes.Provider("kubernetes"), pulumi_random.Provider("random")]
         make(pulumi.ResourceOptions(providers=providers))
 
-    return _record(program, _Providers(computed or {}))
+    return _record(program, _Providers(computed or {}, failing=failing))
 
 
 def _record(program: Callable[[], None], providers: _Providers, stack: str = "dev") -> Graph:
@@ -141,21 +144,28 @@ def _record(program: Callable[[], None], providers: _Providers, stack: str = "de
 
     # An Output in an f-string is a warning by default, and a sentence of help in the value.
     with mock.patch.dict(os.environ, {"PULUMI_ERROR_OUTPUT_STRING": "true"}):
-        _WORKER.submit(contextvars.Context().run, inner).result()
+        ended = _WORKER.submit(contextvars.Context().run, inner).exception()
+    if providers.failing:
+        assert "can't be made" in str(ended), f"the program did not end with {providers.failing}: {ended!r}"
+    elif ended:
+        raise ended
     return Graph(resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated))
 
 
 class _Providers(Mocks):
     """Echoes the inputs and adds what the providers would compute, in its real shape."""
 
-    def __init__(self, computed: Computed, *, preview: bool = False) -> None:
+    def __init__(self, computed: Computed, *, preview: bool = False, failing: str = "") -> None:
         self._computed = computed
         self.preview = preview
+        self.failing = failing
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, object], None]:
         raise NotImplementedError(f"{args.token}: the program reads nothing from a provider")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if self.failing and args.name == self.failing:
+            raise RuntimeError(f"{args.name} can't be made")
         outputs: dict[str, Any] = dict(args.inputs)
         id_ = f"{args.name}-id"
         if args.typ.startswith("random:"):

@@ -60,6 +60,18 @@ def test_rules_become_a_role_as_they_are_written_for_the_step_that_has_them() ->
     assert graph.waits("Job/gate-first", for_="RoleBinding/gate-first")
     assert second["automountServiceAccountToken"] is False
     assert "serviceAccountName" not in second
+    rights = [str(r) for r in graph.made_by("Gate/gate") if r.kind not in {"ConfigMap", "Job"}]
+    assert sorted(rights) == ["Role/gate-first", "RoleBinding/gate-first", "ServiceAccount/gate-first"]
+
+
+def test_a_later_step_with_rules_waits_for_its_rights_too() -> None:
+    graph = gate(steps=[FIRST, replace(SECOND, rules=RULES)])
+    first, second = template(graph, "gate-first")["spec"], template(graph, "gate-second")["spec"]
+    assert (second["serviceAccountName"], second["automountServiceAccountToken"]) == ("gate-second", True)
+    assert first["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in first
+    assert graph.waits("Job/gate-second", for_="RoleBinding/gate-second")
+    assert graph.waits("Job/gate-second", for_="Job/gate-first")
 
 
 def test_a_step_is_a_job_and_waits_for_the_one_before() -> None:
@@ -72,9 +84,32 @@ def test_a_step_is_a_job_and_waits_for_the_one_before() -> None:
     assert graph.free("Job/gate-first", of="Job/gate-second")
 
 
-def test_a_gate_of_one_step_is_a_job_of_its_own_name() -> None:
-    graph = gate(steps=[SECOND])
-    assert [job.name for job in graph.of_type("kubernetes:batch/v1:Job")] == ["gate"]
+def test_any_number_of_steps_is_one_chain_in_the_order_given() -> None:
+    graph = gate(steps=[SECOND, replace(SECOND, name="third"), FIRST])
+    assert _jobs(graph) == ["gate-second", "gate-third", "gate-first"]
+    assert graph.waits("Job/gate-third", for_="Job/gate-second")
+    assert graph.waits("Job/gate-first", for_="Job/gate-third")
+
+
+@pytest.mark.parametrize(("failing", "succeeded"), [("gate-first", []), ("gate-second", ["gate-first"])])
+def test_a_failed_step_holds_up_the_next_and_all_that_depends_on_the_gate(failing: str, succeeded: list[str]) -> None:
+    def guarded(options: pulumi.ResourceOptions) -> None:
+        made = Gate("gate", GateArgs(**ARGS), options)
+        behind = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[made]))
+        pulumi.ComponentResource("test:index:Behind", "behind", None, behind)
+
+    graph = run(guarded, failing=failing)
+    assert _jobs(graph) == succeeded
+    assert [r.name for r in graph.components] == ["gate"]
+    assert [r.name for r in run(guarded).components] == ["gate", "behind"]
+
+
+def test_a_gate_of_one_step_is_a_job_of_its_own_name_and_so_are_its_rights() -> None:
+    graph = gate(steps=[replace(SECOND, rules=RULES)])
+    assert _jobs(graph) == ["gate"]
+    made = {str(r): r["metadata", "name"] for r in graph.made_by("Gate/gate") if r.kind != "ConfigMap"}
+    assert made == {f"{kind}/gate": "gate" for kind in ("ServiceAccount", "Role", "RoleBinding", "Job")}
+    assert template(graph, "gate")["spec"]["serviceAccountName"] == "gate"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +135,13 @@ def test_it_does_not_run_again_for_nothing() -> None:
         assert gate()[f"Job/{job}"].inputs == unchanged()[f"Job/{job}"].inputs
 
 
-def test_the_jobs_outlive_the_scripts_deadline() -> None:
+def test_each_job_outlives_its_scripts_deadline_and_pulumi_the_jobs() -> None:
+    """So the first to give up is the script, which knows the reason."""
     graph = gate(deadline_seconds=100)
-    assert {graph[f"Job/{job}"]["spec", "activeDeadlineSeconds"] for job in ("gate-first", "gate-second")} == {160}
+    for job in (graph["Job/gate-first"], graph["Job/gate-second"]):
+        assert job["spec", "activeDeadlineSeconds"] == 160
+        assert job.create_timeout == job.update_timeout == "220s"
+
+
+def _jobs(graph: Graph) -> list[str]:
+    return [job.name for job in graph.of_type("kubernetes:batch/v1:Job")]

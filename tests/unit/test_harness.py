@@ -110,5 +110,13 @@ def test_an_exception_of_the_program_ends_the_test() -> None:
         run(make)
 
 
+def test_what_depends_on_a_failure_is_not_made() -> None:
+    graph = run(chain, failing="b-map")
+    assert graph["ConfigMap/a-map"]
+    assert not {"b-map", "c", "c-map"} & {r.name for r in graph}
+    with pytest.raises(AssertionError, match="did not end with nowhere: None"):
+        run(chain, failing="nowhere")
+
+
 def test_runs_are_isolated() -> None:
     assert len(list(run(chain))) == len(list(run(chain)))

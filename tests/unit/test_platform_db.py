@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -211,8 +212,10 @@ def test_a_uri_gives_back_every_password(password: str, host: str, port: int) ->
 def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() -> None:
     graph = platform()
     assert graph.waits("Job/platform-db-gate-login", for_="Job/platform-db-gate-operator")
+    assert graph.free("Job/platform-db-gate-operator", of="Job/platform-db-gate-login")
     pod = graph["Job/platform-db-gate-login"]["spec", "template", "spec"]
     assert pod["automountServiceAccountToken"] is False
+    assert "serviceAccountName" not in pod
     environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
     assert environment["HOSTS"] == (
         f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
@@ -220,6 +223,22 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
     assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
     authority = next(v for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "platform-db-ca")
     assert authority["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "the authority's key stays outside"
+
+
+def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:
+    graph = run(
+        lambda options: PlatformDb("platform-db", PlatformDbArgs(**ARGS), options), failing="platform-db-gate-operator"
+    )
+    assert graph["postgresql/platform-db-cluster"]
+    assert [str(r) for r in graph if r.kind == "Job"] == []
+
+
+def test_each_step_gives_up_before_its_job_does() -> None:
+    graph = database(deadline_seconds=100)
+    said = {v["name"]: v.get("value") for name in ("operator", "login") for v in _container(graph, name)["env"]}
+    assert json.loads(said["CONFIG"])["deadline_seconds"] == int(said["DEADLINE_SECONDS"]) == 100
+    for name in ("operator", "login"):
+        assert graph[f"Job/platform-db-gate-{name}"]["spec", "activeDeadlineSeconds"] == 160
 
 
 @pytest.mark.parametrize(
@@ -232,6 +251,8 @@ def test_the_gate_runs_again_when_the_cluster_changes(change: dict[str, Any]) ->
 
 
 def test_the_gates_rights() -> None:
+    spec = platform()["Job/platform-db-gate-operator"]["spec", "template", "spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("platform-db-gate-operator", True)
     assert platform()["Role/platform-db-gate-operator"]["rules"] == [
         {
             "apiGroups": ["acid.zalan.do"],
