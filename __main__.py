@@ -1,28 +1,42 @@
 """Infisical on Kubernetes: settings, providers, then the parts in the order in which they come up."""
 
+from pathlib import Path
+
 import pulumi
 import pulumi_kubernetes
 import pulumi_random
-from pulumi import ResourceOptions
-from pulumi.runtime.config import get_config_env
+from pulumi import Output, ResourceOptions
+from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
+from pydantic import SecretStr
 
 import settings
+from components import encryption_key
 from components.cert_sync import CertSync, CertSyncArgs
 from components.infisical_release import PORT, Chart, InfisicalRelease, InfisicalReleaseArgs, object_name
 from components.infisical_secrets import CA_KEY, InfisicalSecrets, InfisicalSecretsArgs
 from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, Ingress, IngressArgs, LetsEncryptIssuer
-from components.platform_db import CLUSTER, PlatformDb, PlatformDbArgs
+from components.platform_db import CLUSTER, Certificates, PlatformDb, PlatformDbArgs
 from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig
+from components.requirements import Requirements, RequirementsArgs
 
 
 def main() -> None:
     """Declares the stack."""
     try:
-        stack = settings.load(pulumi.get_project(), get_config_env())
-    except settings.SettingsError as error:
+        stack = settings.load(pulumi.get_project(), get_config_env(), get_config_secret_keys_env(), pulumi.get_stack())
+        chart = settings.local_copy(stack.infisical.chart, pulumi.get_stack(), Path(__file__).parent)
+        environment = settings.environment_of(stack)
+        given = {name: value.get_secret_value() for name, value in environment.secret.items()}
+        encryption_key.keep(
+            given,
+            secret="infisical-secrets",
+            generated="infisical-secrets-encryption-key",
+            replaceable=stack.infisical.replace_encryption_key,
+        )
+    except (settings.SettingsError, settings.ChartError, encryption_key.KeyChangeError) as error:
         raise pulumi.RunError(str(error)) from None
-    cluster, database, redis, infisical, ingress, jobs = (
-        stack.cluster, stack.database, stack.redis, stack.infisical, stack.ingress, stack.jobs,
+    cluster, database, certificates, redis, infisical, ingress, jobs = (
+        stack.cluster, stack.database, stack.certificates, stack.redis, stack.infisical, stack.ingress, stack.jobs,
     )  # fmt: skip
 
     kubernetes = pulumi_kubernetes.Provider(
@@ -36,6 +50,20 @@ def main() -> None:
     def after(*parts: pulumi.Resource) -> ResourceOptions:
         return ResourceOptions(providers=[kubernetes, random], depends_on=list(parts))
 
+    issuer = (
+        ClusterIssuer(name=ingress.issuer.name)
+        if ingress.issuer.kind == "existing"
+        else LetsEncryptIssuer(email=ingress.issuer.email, staging=ingress.issuer.staging)
+    )
+    route = (
+        ClassRoute(class_name=ingress.route.class_name)
+        if ingress.route.kind == "ingress"
+        else GatewayRoute(name=ingress.route.name, namespace=ingress.route.namespace, listener=ingress.route.listener)
+    )
+    named = [name for name in (database.storage_class, redis.storage_class) if name]
+    requirements = Requirements(
+        "requirements", RequirementsArgs(storage_classes=named, issuer=issuer, route=route), after()
+    )
     db = PlatformDb(
         "platform-db",
         PlatformDbArgs(
@@ -47,11 +75,19 @@ def main() -> None:
             limits={"cpu": database.cpu_limit, "memory": database.memory_limit},
             pooler_instances=database.pooler.instances,
             pooler_mode=database.pooler.mode,
+            certificates=Certificates(
+                authority_duration=certificates.authority_duration,
+                leaf_duration=certificates.leaf_duration,
+                leaf_renew_before=certificates.leaf_renew_before,
+                extra_names=certificates.extra_names,
+            ),
+            password=_secret(stack.database_password),
+            password_rotation=database.password_rotation,
             python_image=jobs.python_image,
             postgres_image=jobs.postgres_image,
             protect=cluster.protect,
         ),
-        after(),
+        after(requirements),
     )
     kv = PlatformKv(
         "platform-kv",
@@ -66,24 +102,24 @@ def main() -> None:
             cpu_request=redis.cpu_request,
             memory_limit=redis.memory_limit,
             config=RedisConfig(max_memory_mib=redis.max_memory_mib),
+            password=_secret(stack.redis_password),
+            password_rotation=redis.password_rotation,
             python_image=jobs.python_image,
             protect=cluster.protect,
         ),
-        after(),
+        after(requirements),
     )
     secrets = InfisicalSecrets(
         "infisical-secrets",
         InfisicalSecretsArgs(
-            site_url=infisical.site_url,
-            https=infisical.https,
-            cors_allowed_origins=infisical.cors_allowed_origins,
-            read_replicas=infisical.read_replicas,
-            telemetry=infisical.telemetry,
+            environment=environment.plain,
+            secrets={name: Output.secret(value) for name, value in given.items()},
+            read_replicas=infisical.read_replicas == "cluster",
             database=db,
             redis=kv,
             protect=cluster.protect,
         ),
-        after(),
+        after(requirements),
     )
     service = object_name(infisical.chart.flavour)
     cert_sync = CertSync(
@@ -98,6 +134,7 @@ def main() -> None:
             cluster=CLUSTER,
             pooler_instances=database.pooler.instances,
             deployment=service,
+            schedule=certificates.sync_schedule,
             python_image=jobs.python_image,
         ),
         after(db, secrets),
@@ -105,12 +142,7 @@ def main() -> None:
     release = InfisicalRelease(
         "infisical",
         InfisicalReleaseArgs(
-            chart=Chart(
-                flavour=infisical.chart.flavour,
-                version=infisical.chart.version,
-                repository=infisical.chart.repository,
-                path=infisical.chart.path,
-            ),
+            chart=Chart(flavour=infisical.chart.flavour, version=infisical.chart.version, path=chart),
             image=infisical.image,
             replicas=infisical.replicas,
             environment=secrets.ref,
@@ -119,16 +151,6 @@ def main() -> None:
             python_image=jobs.python_image,
         ),
         after(cert_sync, db, kv),
-    )
-    issuer = (
-        ClusterIssuer(name=ingress.issuer.name)
-        if ingress.issuer.kind == "existing"
-        else LetsEncryptIssuer(email=ingress.issuer.email, staging=ingress.issuer.staging)
-    )
-    route = (
-        ClassRoute(class_name=ingress.route.class_name)
-        if ingress.route.kind == "ingress"
-        else GatewayRoute(name=ingress.route.name, namespace=ingress.route.namespace, listener=ingress.route.listener)
     )
     Ingress(
         "ingress",
@@ -143,6 +165,10 @@ def main() -> None:
         after(release),
     )
     pulumi.export("url", infisical.site_url)
+
+
+def _secret(value: SecretStr | None) -> Output[str] | None:
+    return Output.secret(value.get_secret_value()) if value else None
 
 
 if __name__ == "__main__":

@@ -26,12 +26,11 @@ def object_name(flavour: Flavour) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
-    """Where a chart comes from: a folder or archive (`path`), else a Helm repository or an OCI registry's folder."""
+    """A chart of Infisical, as a folder or an archive of this machine."""
 
     flavour: Flavour
     version: str
-    repository: str
-    path: str | None
+    path: str  # relative to the project, so that every machine gives the release the same input
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +84,7 @@ class InfisicalRelease(ComponentResource):
             name,
             name=_RELEASE,
             namespace=namespace,
-            chart=_chart(chart),
-            version=None if chart.path else chart.version,
-            repository_opts=_repository(chart),
+            chart=chart.path,
             values=values(args),
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[migration]),
@@ -146,17 +143,3 @@ def values(args: InfisicalReleaseArgs) -> dict[str, object]:
     # Without the override it would be called infisical-infisical-standalone-infisical.
     workload["fullnameOverride"] = object_name(args.chart.flavour)
     return {**bundled, "postgresql": {"enabled": False}, "infisical": workload}
-
-
-def _chart(chart: Chart) -> str:
-    if chart.path:
-        return chart.path
-    if chart.repository.startswith("oci://"):
-        return f"{chart.repository.rstrip('/')}/{chart.flavour}"
-    return chart.flavour
-
-
-def _repository(chart: Chart) -> helm.v3.RepositoryOptsArgs | None:
-    if chart.path or chart.repository.startswith("oci://"):
-        return None
-    return helm.v3.RepositoryOptsArgs(repo=chart.repository)

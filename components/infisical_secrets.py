@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
@@ -24,11 +24,9 @@ CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
 class InfisicalSecretsArgs:
     """What Infisical is told. Its variables and their forms: upstream's backend/src/lib/config/env.ts."""
 
-    site_url: str
-    https: bool
-    cors_allowed_origins: Sequence[str]
-    read_replicas: bool
-    telemetry: bool
+    environment: Mapping[str, str]
+    secrets: Mapping[str, Input[str]]  # given keys take the place of generated ones
+    read_replicas: bool  # whether the database's own replicas are read from
     database: PlatformDb
     redis: PlatformKv
     protect: bool
@@ -38,7 +36,7 @@ class InfisicalSecrets(ComponentResource):
     """Creates the namespace, the keys which are made once and kept, and the Secret `infisical-secrets`.
 
     ENCRYPTION_KEY encrypts everything that users store: lost or changed, all of it is gone for good. It is generated
-    once, kept in the stack's (encrypted) state, and protected.
+    once if it is not given, kept in the stack's (encrypted) state, and protected.
     """
 
     ref: SecretRef
@@ -53,10 +51,15 @@ class InfisicalSecrets(ComponentResource):
         self.namespace = core.v1.Namespace(
             f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=kept
         )
-        environment = _environment(args) | {
+        # Made in any case: one that may be in use can't be taken back out of the stack.
+        generated = {
             "ENCRYPTION_KEY": _random_hex(f"{name}-encryption-key", 32, kept),  # used as 32 bytes, not decoded
             "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, kept),
+            "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, kept),
         }
+        if "ROOT_ENCRYPTION_KEY" in args.secrets:
+            del generated["ENCRYPTION_KEY"]
+        environment = {**generated, **args.environment, **args.secrets, **_connections(args)}
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=SECRET, namespace=self.namespace.metadata.name),
@@ -92,25 +95,15 @@ def _fingerprint(parts: Mapping[str, object]) -> str:
     return hmac.new(str(parts["key"]).encode(), environment, hashlib.sha256).hexdigest()[:16]
 
 
-def _environment(args: InfisicalSecretsArgs) -> dict[str, str | Output[str]]:
+def _connections(args: InfisicalSecretsArgs) -> dict[str, Input[str]]:
     """Without REDIS_URL, which would win over Sentinel, and without DB_ROOT_CERT, which is CertSync's."""
-    environment: dict[str, str | Output[str]] = {
-        "SITE_URL": args.site_url,
-        "HTTPS_ENABLED": _switch(args.https),  # marks cookies as secure; it starts no TLS
-        "TELEMETRY_ENABLED": _switch(args.telemetry),
+    connections: dict[str, Input[str]] = {
         "DB_CONNECTION_URI": args.database.uri(args.database.pooler),
         "REDIS_SENTINEL_HOSTS": f"{args.redis.sentinel_host}:{SENTINEL_PORT}",
         "REDIS_SENTINEL_MASTER_NAME": MASTER_GROUP,
         "REDIS_PASSWORD": args.redis.password,
     }
-    if args.cors_allowed_origins:
-        environment["CORS_ALLOWED_ORIGINS"] = json.dumps(list(args.cors_allowed_origins))
     if args.read_replicas:
         replica = args.database.uri(args.database.replicas)
-        environment["DB_READ_REPLICAS"] = replica.apply(lambda uri: json.dumps([{"DB_CONNECTION_URI": uri}]))
-    return environment
-
-
-def _switch(on: bool) -> str:
-    """Infisical takes nothing but exactly "true" for true."""
-    return "true" if on else "false"
+        connections["DB_READ_REPLICAS"] = replica.apply(lambda uri: json.dumps([{"DB_CONNECTION_URI": uri}]))
+    return connections

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_random import RandomPassword
 
 from components.gate import Gate, GateArgs
 from components.names import DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
+from components.password import password
 from components.pod import SecretFiles, SecretKey, Step, versioned_secret
 from components.rights import Rule
 
@@ -26,6 +26,16 @@ _CREDENTIALS = f"{ROLE.replace('_', '-')}.{CLUSTER}.credentials.postgresql.acid.
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
 _SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's file can't be read
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificates:
+    """How long the authority and the leaf are valid, in Go's durations, and what else the leaf is to be called."""
+
+    authority_duration: str = "87600h"
+    leaf_duration: str = "2160h"
+    leaf_renew_before: str = "720h"
+    extra_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +53,9 @@ class PlatformDbArgs:
     python_image: Input[str]
     postgres_image: Input[str]
     protect: bool
+    certificates: Certificates = Certificates()
+    password: Input[str] | None = None  # None: generated
+    password_rotation: int = 1  # another number is another generated password
     deadline_seconds: int = 600  # of the gate: operators pull images and elect a primary
 
 
@@ -51,7 +64,8 @@ class PlatformDb(ComponentResource):
 
     Creates a Namespace; a self-signed Issuer, an authority, its Issuer and one leaf with the names of all four
     Services; the password and the Secret which the operator adopts; the `postgresql` cluster with its pooler; a Gate
-    which logs in as Infisical will, through the pooler and the primary.
+    which logs in as Infisical will, through the pooler and the primary. A changed password reaches the role through
+    the gate, which makes the operator read the Secret again.
     """
 
     password: Output[str]
@@ -71,9 +85,8 @@ class PlatformDb(ComponentResource):
         self._namespace = core.v1.Namespace(
             f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=DATABASE_NAMESPACE), opts=kept
         )
-        leaf = self._certificates(name)
-        # Letters and digits: no character that a URI, a shell or a configuration file could read otherwise.
-        self.password = RandomPassword(f"{name}-password", length=32, special=False, opts=kept).result
+        leaf = self._certificates(name, args.certificates)
+        self.password = password(f"{name}-password", args.password, args.password_rotation, parent=self)
         credentials = core.v1.Secret(
             f"{name}-credentials",
             metadata=self._metadata(_CREDENTIALS),
@@ -115,7 +128,7 @@ class PlatformDb(ComponentResource):
         namespace = self._namespace.metadata.name
         return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=annotations)
 
-    def _certificates(self, name: str) -> CustomResource:
+    def _certificates(self, name: str, certificates: Certificates) -> CustomResource:
         """Authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
         self_signed = self._cert_manager(f"{name}-self-signed", "Issuer", "platform-db-self-signed", {"selfSigned": {}})
         authority = self._cert_manager(
@@ -126,7 +139,7 @@ class PlatformDb(ComponentResource):
                 "isCA": True,
                 "commonName": _AUTHORITY,
                 "secretName": _AUTHORITY,
-                "duration": "87600h",
+                "duration": certificates.authority_duration,
                 # A renewed authority keeps its key: what the old one signed verifies under the new one too.
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Never"},
                 "issuerRef": {"kind": "Issuer", "name": "platform-db-self-signed"},
@@ -142,9 +155,12 @@ class PlatformDb(ComponentResource):
             _LEAF,
             {
                 "secretName": _LEAF,
-                "dnsNames": [dns_name for service in _SERVICES for dns_name in _dns_names(service)],
-                "duration": "2160h",
-                "renewBefore": "720h",
+                "dnsNames": [
+                    *(name for service in _SERVICES for name in _dns_names(service)),
+                    *certificates.extra_names,
+                ],
+                "duration": certificates.leaf_duration,
+                "renewBefore": certificates.leaf_renew_before,
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
                 "usages": ["digital signature", "key encipherment", "server auth"],
                 "issuerRef": {"kind": "Issuer", "name": _AUTHORITY},
@@ -210,6 +226,7 @@ class PlatformDb(ComponentResource):
                 namespace=namespace,
                 steps=[ready, log_in],
                 guards=spec,
+                guarded_value=login.metadata.name,
                 deadline_seconds=args.deadline_seconds,
             ),
             ResourceOptions(parent=self, depends_on=[cluster]),

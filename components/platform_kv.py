@@ -6,19 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi import (
+    ComponentResource,
+    Input,
+    Output,
+    ResourceHookArgs,
+    ResourceHookBinding,
+    ResourceOptions,
+    RunError,
+)
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_random import RandomPassword
 
 from components.gate import Gate, GateArgs
 from components.names import REDIS_NAMESPACE, type_token
+from components.password import password
 from components.pod import SecretKey, Step, content_addressed, versioned_secret
+from components.rights import Rule
 
 REPLICATION = "platform-kv"
 SENTINEL = "platform-kv-sentinel"
 MASTER_GROUP = "platform-kv-master"
 SENTINEL_PORT = 26379
+_REDIS_PORT = 6379
 _AUTH = "platform-kv-auth"
 _API_VERSION = "redis.redis.opstreelabs.in/v1beta2"
 _REDIS_ID = 1000
@@ -63,6 +73,8 @@ class PlatformKvArgs:
     config: RedisConfig
     python_image: Input[str]
     protect: bool
+    password: Input[str] | None = None  # letters and digits; None: generated
+    password_rotation: int = 1  # another number is another generated password
     deadline_seconds: int = 300  # of the gate
 
 
@@ -71,7 +83,7 @@ class PlatformKv(ComponentResource):
 
     Creates a Namespace, the password and its Secret, the configuration (a ConfigMap named by its content: neither
     Redis nor its operator notices an edited one), a RedisReplication, a RedisSentinel and a Gate which asks every
-    Sentinel and the master itself.
+    Sentinel and the master itself. A changed password is made known to every running Redis and Sentinel first.
     """
 
     password: Output[str]
@@ -86,11 +98,22 @@ class PlatformKv(ComponentResource):
             f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=REDIS_NAMESPACE), opts=kept
         )
         self._namespace = namespace.metadata.name
-        # Letters and digits: the operator's probes pass it to a shell without quotes.
-        self.password = RandomPassword(f"{name}-password", length=32, special=False, opts=kept).result
+        new = password(f"{name}-password", args.password, args.password_rotation, parent=self)
+        login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
+        rotates = args.password is not None or args.password_rotation > 1
         auth = core.v1.Secret(
-            f"{name}-auth", metadata=self._metadata(_AUTH), string_data={"password": self.password}, opts=kept
+            f"{name}-auth",
+            metadata=self._metadata(_AUTH),
+            string_data={"password": new},
+            opts=ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                depends_on=[self._rotation(name, args, login)] if rotates else [],
+                hooks=None if rotates else ResourceHookBinding(before_update=[_refuse_another_password]),
+            ),
         )
+        # Whoever uses the password comes after the Secret, so after Redis has learned it.
+        self.password = auth.id.apply(lambda _: new)
         config = {"redis-additional.conf": args.config.render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self)
         replication = CustomResource(
@@ -109,7 +132,7 @@ class PlatformKv(ComponentResource):
             spec=_sentinel_spec(args),
             opts=ResourceOptions(parent=self, depends_on=[replication], delete_before_replace=True),
         )
-        self._gate(name, args, config_map.metadata.name, sentinel)
+        self._gate(name, args, login, config_map.metadata.name, sentinel)
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
 
     def _metadata(self, name: str) -> meta.v1.ObjectMetaArgs:
@@ -119,9 +142,40 @@ class PlatformKv(ComponentResource):
         """
         return meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace)
 
-    def _gate(self, name: str, args: PlatformKvArgs, config_map: Output[str], sentinel: CustomResource) -> None:
+    def _rotation(self, name: str, args: PlatformKvArgs, login: core.v1.Secret) -> Gate:
+        """Has every running Redis and Sentinel take the new password beside the old, before the Secret changes."""
+        learn = Step(
+            name="rotation",
+            image=args.python_image,
+            script="redis_rotation.py",
+            rules=_ROTATION_RULES,
+            config={
+                "namespace": REDIS_NAMESPACE,
+                "secret": _AUTH,
+                "replication": REPLICATION,
+                "redis_port": _REDIS_PORT,
+                "sentinel": f"{SENTINEL}-sentinel",
+                "sentinel_port": SENTINEL_PORT,
+                "master_name": MASTER_GROUP,
+                "deadline_seconds": args.deadline_seconds,
+            },
+            env={"REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password")},
+        )
+        return Gate(
+            f"{name}-rotation",
+            GateArgs(namespace=self._namespace, steps=[learn], guards=None, deadline_seconds=args.deadline_seconds),
+            ResourceOptions(parent=self),
+        )
+
+    def _gate(
+        self,
+        name: str,
+        args: PlatformKvArgs,
+        login: core.v1.Secret,
+        config_map: Output[str],
+        sentinel: CustomResource,
+    ) -> None:
         gate = f"{name}-gate"
-        login = versioned_secret(f"{gate}-login", self._namespace, {"password": self.password}, parent=self)
         ask = Step(
             name="redis",
             image=args.python_image,
@@ -149,6 +203,26 @@ class PlatformKv(ComponentResource):
                 deadline_seconds=args.deadline_seconds,
             ),
             ResourceOptions(parent=self, depends_on=[sentinel]),
+        )
+
+
+_ROTATION_RULES = (
+    Rule(group="", resource="secrets", verbs=["get"], names=[_AUTH]),
+    Rule(group="", resource="pods", verbs=["list"]),
+)
+
+
+def _refuse_another_password(change: ResourceHookArgs) -> None:
+    """Of the first generated password, which has no rotation step: Redis would refuse any other. Raises RunError."""
+    # Both: the provider turns the one into the other before it asks.
+    old, new = (
+        [(inputs or {}).get(key) for key in ("data", "stringData")] for inputs in (change.old_inputs, change.new_inputs)
+    )
+    if old != new:
+        raise RunError(
+            "redis.passwordRotation: it was lowered to 1, or redisPassword was removed, and Redis would not know the "
+            "password that replaces it; set a higher number: "
+            "pulumi config set --path 'infisical-platform:redis.passwordRotation' 2"
         )
 
 
@@ -190,7 +264,7 @@ def _sentinel_spec(args: PlatformKvArgs) -> dict[str, Input[object]]:
         "redisSentinelConfig": {
             "redisReplicationName": REPLICATION,
             "masterGroupName": MASTER_GROUP,
-            "redisPort": "6379",
+            "redisPort": str(_REDIS_PORT),
             "quorum": str(args.quorum),
             "parallelSyncs": "1",
             "failoverTimeout": "10000",

@@ -15,7 +15,8 @@ from components.rights import Rule
 
 _SCRIPTS = Path(__file__).parent / "jobs"
 _SCRIPTS_FOLDER = "/job"
-_SHARED = ("job.py", "kube.py", "pods.py", "redact.py", "x509.py")  # what the Python scripts import
+# What the Python scripts import.
+_SHARED = ("job.py", "kube.py", "pods.py", "redact.py", "redis_connection.py", "x509.py")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from settings.types import Cpu, DnsName, Memory, Section
+from settings.types import Cpu, DnsName, Memory, Section, bytes_of, cores_of
 
 
 class PoolerSettings(Section):
@@ -33,3 +33,14 @@ class DatabaseSettings(Section):
     memory_request: Memory = "512Mi"
     memory_limit: Memory = Field(default="2Gi", description="The operator raises anything below 250Mi by itself.")
     pooler: PoolerSettings = PoolerSettings()
+    password_rotation: Annotated[
+        int, Field(ge=1, description="Raise it to have a new password generated. See docs/rotation.md.")
+    ] = 1
+
+    @model_validator(mode="after")
+    def _requests_fit_limits(self) -> DatabaseSettings:
+        if cores_of(self.cpu_request) > cores_of(self.cpu_limit):
+            raise ValueError("cpuRequest: it is above cpuLimit, which no node can grant")
+        if bytes_of(self.memory_request) > bytes_of(self.memory_limit):
+            raise ValueError("memoryRequest: it is above memoryLimit, which no node can grant")
+        return self

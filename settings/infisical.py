@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from settings.types import Image, Section, SiteUrl
+from settings.types import Digest, Image, Origin, Section, SiteUrl
+from settings.variables import Variable
 
 PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
 
@@ -25,10 +27,13 @@ class ChartSettings(Section):
         pattern=r"\A[0-9]+\.[0-9]+\.[0-9]+\z",
         description="Pinned: another version restarts every pod.",
     )
+    digest: Digest | None = Field(
+        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and checks it ever after."
+    )
     repository: str = Field(
         default=PUBLIC_CHARTS,
         pattern=r"\A(https|oci)://\S+\z",
-        description="Helm repository, or the folder of an OCI registry.",
+        description="Helm repository, or the folder of an OCI registry, from which `make charts` takes the chart.",
     )
     path: str | None = Field(default=None, min_length=1, description="Folder or archive of the chart, instead.")
 
@@ -39,30 +44,75 @@ class ChartSettings(Section):
         return self
 
 
+_Connections = Annotated[int, Field(ge=0, le=1000)]
+
+
+class PoolSettings(Section):
+    """Connections which each pod keeps to the database; unset, the image's own defaults hold (0 to 10)."""
+
+    min: Annotated[_Connections | None, Variable("DB_POOL_MIN", since="August 2026")] = None
+    max: Annotated[_Connections | None, Variable("DB_POOL_MAX", since="August 2026")] = None
+    replica_min: Annotated[_Connections | None, Variable("DB_REPLICA_POOL_MIN", since="August 2026")] = None
+    replica_max: Annotated[_Connections | None, Variable("DB_REPLICA_POOL_MAX", since="August 2026")] = None
+    audit_logs_min: Annotated[_Connections | None, Variable("AUDIT_LOGS_DB_POOL_MIN", since="August 2026")] = None
+    audit_logs_max: Annotated[_Connections | None, Variable("AUDIT_LOGS_DB_POOL_MAX", since="August 2026")] = None
+
+    @model_validator(mode="after")
+    def _there_is_room(self) -> PoolSettings:
+        pairs = {
+            "max": (self.min, self.max),
+            "replicaMax": (self.replica_min, self.replica_max),
+            "auditLogsMax": (self.audit_logs_min, self.audit_logs_max),
+        }
+        for name, (low, high) in pairs.items():
+            if high == 0:
+                raise ValueError(f"{name}: a pool without connections answers nothing")
+            if low is not None and low > (10 if high is None else high):
+                raise ValueError(f"{name}: it is below the minimum")
+        return self
+
+
 class InfisicalSettings(Section):
     """What Infisical is told through its environment, and how many of it there are."""
 
-    site_url: SiteUrl = Field(description="The address users type. It makes links, cookies and the certificate.")
+    site_url: Annotated[SiteUrl, Variable("SITE_URL")] = Field(
+        description="The address users type. It makes links, cookies and the certificate. https only."
+    )
     image: Image = Field(
         default="docker.io/infisical/infisical:v0.165.8",
         description="At least v0.151: earlier ones ignore the Redis password under Sentinel.",
     )
     replicas: Annotated[int, Field(ge=1, le=20)] = 2
     chart: ChartSettings = ChartSettings()
-    cors_allowed_origins: tuple[SiteUrl, ...] = Field(
+    cors_allowed_origins: Annotated[tuple[Origin, ...], Variable("CORS_ALLOWED_ORIGINS")] = Field(
         default=(), description="Further origins whose pages may call the API; siteUrl always may."
     )
-    read_replicas: bool = Field(
-        default=False, description="Send reads to the database's replicas too. They may lag; Infisical doesn't check."
+    read_replicas: Literal["none", "cluster"] = Field(
+        default="none",
+        description="`cluster` sends reads to the database's own replicas too. They may lag; Infisical doesn't check.",
     )
-    telemetry: bool = False
+    pools: PoolSettings = PoolSettings()
+    telemetry: Annotated[bool, Variable("TELEMETRY_ENABLED")] = Field(
+        default=False, description="Usage statistics for Infisical's makers."
+    )
+    allow_internal_ip_connections: Annotated[bool, Variable("ALLOW_INTERNAL_IP_CONNECTIONS")] = Field(
+        default=False,
+        description="Lets app connections and dynamic secrets reach private addresses, as those of this cluster.",
+    )
+    replace_encryption_key: str | None = Field(
+        default=None,
+        pattern=r"\A[0-9a-f]{12}\z",
+        description="The fingerprint which a refused change of the key prints: that key may be replaced.",
+    )
+
+    @model_validator(mode="after")
+    def _image_speaks_to_sentinel(self) -> InfisicalSettings:
+        tag = re.search(r":v?(\d+)\.(\d+)\.\d+(-postgres)?(@|$)", self.image)
+        if tag and (int(tag[1]), int(tag[2])) < (0, 151):
+            raise ValueError("image: before v0.151 it ignores the password of Redis under Sentinel")
+        return self
 
     @property
     def host(self) -> str:
         """Host name of the site, without port."""
         return urlsplit(self.site_url).hostname or ""
-
-    @property
-    def https(self) -> bool:
-        """Whether browsers reach the site over TLS."""
-        return self.site_url.startswith("https://")

@@ -3,62 +3,68 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, create_model
+from pydantic_core import ErrorDetails
 
-from settings.cluster import ClusterSettings, JobSettings
-from settings.database import DatabaseSettings
-from settings.infisical import InfisicalSettings
-from settings.ingress import IngressSettings, LetsEncrypt
-from settings.redis import RedisSettings
+from settings.environment import fields, parts
+from settings.finding import Finding
+from settings.rules import RULES
+from settings.secrets import Secrets
+from settings.settings import Settings
 from settings.types import Section
 
+_KEYS = {field.alias or name for name, field in Settings.model_fields.items()}
+_SECRETS = {field.alias or name for name, field in Secrets.model_fields.items()}
+_TEXT = _SECRETS - {"extraSecrets", "databaseReadReplicas"}  # a password of digits is no number
 _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
-
-
-class Settings(Section):
-    """A whole stack."""
-
-    cluster: ClusterSettings = ClusterSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    redis: RedisSettings = RedisSettings()
-    infisical: InfisicalSettings = Field(description="Needs at least siteUrl.")
-    ingress: IngressSettings = Field(description="Needs at least issuer.")
-    jobs: JobSettings = JobSettings()
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Settings:
-        if self.infisical.read_replicas and self.database.instances < 2:
-            raise ValueError("infisical.readReplicas: database.instances is 1, so there is no replica to read from")
-        if isinstance(self.ingress.issuer, LetsEncrypt) and self.ingress.route.kind == "gateway":
-            raise ValueError("ingress.issuer.kind: HTTP-01 is answered through an Ingress; take an existing issuer")
-        return self
+_EMPTY = ("", "{}", "[]")  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
 
 
 class SettingsError(Exception):
     """Everything that is wrong with a stack's configuration, one line a key, sorted; never a value."""
 
 
-def load(project: str, configuration: Mapping[str, str]) -> Settings:
+def load(
+    project: str, configuration: Mapping[str, str], secret_keys: Collection[str] = (), stack_name: str = ""
+) -> Settings:
     """Parses `configuration`, as the engine hands it over: "project:key" to a string, JSON where it is structured.
 
-    Raises SettingsError.
+    `secret_keys` are those, with project, which the stack file holds encrypted; `stack_name` is for the commands that
+    put things right, which else act on the selected stack. Raises SettingsError.
     """
     prefix = f"{project}:"
+    given = {
+        key.removeprefix(prefix): value
+        for key, value in configuration.items()
+        if key.startswith(prefix) and not (key.removeprefix(prefix) in _KEYS and value in _EMPTY)
+    }
+    findings = [*_wrongly_kept(given, {key.removeprefix(prefix) for key in secret_keys})]
+    unusable = {finding.section for finding in findings}
     # What is missing is reported by the keys that a user can set, so the required sections are there in any case.
     own: dict[str, Any] = {"infisical": {}, "ingress": {}}
-    own |= {key.removeprefix(prefix): _parse(value) for key, value in configuration.items() if key.startswith(prefix)}
+    own |= {key: value if key in _TEXT else _parse(value) for key, value in given.items() if key not in unusable}
     if isinstance(own["ingress"], dict):
         own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:
-        return Settings.model_validate(own)
+        stack = Settings.model_validate(own)
+        sound = {name: getattr(stack, name) for name in Settings.model_fields}
     except ValidationError as error:
-        lines = sorted({_line(project, dict(entry)) for entry in error.errors(include_input=False, include_url=False)})
-        raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines)) from None
+        broken = [*map(_finding, error.errors(include_input=False, include_url=False))]
+        stack, sound = None, _sound(own, unusable | {finding.section for finding in broken})
+        findings += [finding for finding in broken if finding.section not in unusable]
+    # A secret in plain text is called that, and not missing as well.
+    findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
+    if findings or stack is None:
+        lines = [_line(project, stack_name, finding) for finding in sorted(set(findings))]
+        raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))
+    return stack
 
 
 def _parse(value: str) -> Any:
@@ -68,42 +74,87 @@ def _parse(value: str) -> Any:
         return value
 
 
-def _line(project: str, error: dict[str, Any]) -> str:
-    location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"]]
+def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Iterator[Finding]:
+    for key in given:
+        if key in _SECRETS and key not in encrypted:
+            yield Finding(key, "it stands in plain text in the stack file: others may know it, so encrypt a new one")
+        if key not in _SECRETS and key in encrypted:
+            yield Finding(
+                key, "it holds an encrypted value, which would end in plain state: secrets have their own keys"
+            )
+
+
+def _sound(own: Mapping[str, Any], broken: Collection[str]) -> dict[str, Any]:
+    """What is right by itself, so that rules over it can speak too."""
+    sound: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        key = field.alias or name
+        if key not in broken:
+            alone = _alone(name).model_validate({key: own[key]} if key in own else {})
+            sound[name] = getattr(alone, name)
+    return sound
+
+
+@cache
+def _alone(name: str) -> type[Section]:
+    """Settings of one key, read as the whole reads it."""
+    field = Settings.model_fields[name]
+    fields: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model(name, __base__=Section, **fields)
+
+
+def _broken_rules(sound: Mapping[str, Any]) -> Iterator[Finding]:
+    for rule in RULES:
+        needed = _needed(rule)
+        if sound.keys() >= needed:
+            yield from rule(**{name: sound[name] for name in needed})
+
+
+@cache
+def _needed(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
+    return frozenset(inspect.signature(rule).parameters)
+
+
+def _finding(error: ErrorDetails) -> Finding:
+    location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
     # A choice puts its tag into the location; the stack file has no such level.
     path = location[:1] + [part for part in location[1:] if part not in _TAGS]
-    message = error["msg"].removeprefix("Value error, ")
-    if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule over several keys names the one to change
+    message, kind = error["msg"].removeprefix("Value error, "), error["type"]
+    if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
         path, message = path + rule[1].split("."), message[rule.end() :]
-    if error["type"] == "union_tag_invalid":
-        path, message = [*path, "kind"], f"input should be {error['ctx']['expected_tags']}"
-    if error["type"] == "union_tag_not_found":
-        path, error["type"] = [*path, "kind"], "missing"
-    key = _key(path)
-    if error["type"] == "extra_forbidden":
-        return f"- {key}: no such key{_suggestion(path)}; remove it: {_command('rm', project, path)}"
-    if error["type"] == "missing":
-        return f"- {key}: required, but not set; set it: {_command('set', project, path)} VALUE"
-    return f"- {key}: {message[:1].lower()}{message[1:]}; change it: {_command('set', project, path)} VALUE"
+    if kind == "union_tag_invalid":
+        path, message = [*path, "kind"], f"input should be {error.get('ctx', {})['expected_tags']}"
+    if kind == "union_tag_not_found":
+        path, kind = [*path, "kind"], "missing"
+    key = ".".join(path).replace(".[", "[")
+    if "[key]" in error["loc"]:
+        return Finding(key, message, "remove")
+    if kind == "extra_forbidden":
+        return Finding(key, f"no such key{_suggestion(path)}", "remove")
+    if kind == "missing":
+        return Finding(key, "required, but not set", "set")
+    return Finding(key, f"{message[:1].lower()}{message[1:]}")
 
 
-def _key(path: list[str]) -> str:
-    return ".".join(path).replace(".[", "[")
+def _line(project: str, stack_name: str, finding: Finding) -> str:
+    verb = "rm" if finding.remedy == "remove" else "set"
+    path = " --path" if finding.key != finding.section else ""
+    # Without a value Pulumi asks for it: everybody on the machine can read a command line.
+    secret, value = (" --secret", "") if finding.section in _SECRETS else ("", " VALUE")
+    stack = f" --stack {stack_name}" if stack_name else ""
+    command = f"pulumi config {verb}{stack}{path}{secret if verb == 'set' else ''} '{project}:{finding.key}'"
+    return f"- {finding.key}: {finding.reason}; {finding.remedy} it: {command}{value if verb == 'set' else ''}"
 
 
-def _command(verb: str, project: str, path: list[str]) -> str:
-    key = _key(path)
-    flag = " --path" if len(path) > 1 else ""
-    return f"pulumi config {verb}{flag} '{project}:{key}'"
+def _suggestion(path: Sequence[str]) -> str:
+    # A wrong nesting is the commonest mistake of all.
+    elsewhere = [".".join(known) for known, _, _ in fields(Settings) if known[-1] == path[-1]]
+    close = difflib.get_close_matches(path[-1], _siblings(Settings, path[:-1]), 1, 0.5)
+    return f" (did you mean {(elsewhere + close)[0]}?)" if elsewhere or close else ""
 
 
-def _suggestion(path: list[str]) -> str:
-    section: Any = Settings
-    for part in path[:-1]:
-        field = next((f for f in section.model_fields.values() if f.alias == part), None)
-        section = field.annotation if field else None
-        if not (isinstance(section, type) and issubclass(section, Section)):
-            return ""
-    known = [field.alias or name for name, field in section.model_fields.items()]
-    close = difflib.get_close_matches(path[-1], known, 1, 0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+def _siblings(section: type[Section], path: Sequence[str]) -> list[str]:
+    if not path:
+        return [field.alias or name for name, field in section.model_fields.items()]
+    field = next((field for field in section.model_fields.values() if field.alias == path[0]), None)
+    return [name for part in (parts(field) if field else []) for name in _siblings(part, path[1:])]

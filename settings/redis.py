@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from settings.types import Cpu, DnsName, Image, Memory, Section
+from settings.types import Cpu, DnsName, Image, Memory, Section, bytes_of
 
 
 class RedisSettings(Section):
@@ -29,11 +29,16 @@ class RedisSettings(Section):
             "without this limit the kernel would kill it instead.",
         ),
     ] = 384
+    password_rotation: Annotated[
+        int, Field(ge=1, description="Raise it to have a new password generated. See docs/rotation.md.")
+    ] = 1
 
     @model_validator(mode="after")
-    def _sentinels_can_decide(self) -> RedisSettings:
+    def _it_decides_and_survives(self) -> RedisSettings:
         if self.sentinels % 2 == 0:
             raise ValueError(f"sentinels: {self.sentinels} is even, so a network split can leave no majority")
         if self.quorum > self.sentinels:
             raise ValueError(f"quorum: {self.quorum} of {self.sentinels} Sentinels can never agree")
+        if self.max_memory_mib * 2**20 > 0.8 * bytes_of(self.memory_limit):
+            raise ValueError("maxMemoryMib: above 80 % of memoryLimit the kernel kills Redis before it refuses a write")
         return self

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, SecretStr
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Section(BaseModel):
@@ -22,7 +28,21 @@ class Section(BaseModel):
     )
 
 
-def _matching(pattern: str, reason: str) -> AfterValidator:
+@dataclass(frozen=True, slots=True)
+class Form(AfterValidator):
+    """Annotates text with the check it passes, and with the reason that is given when it does not."""
+
+    reason: str
+    pattern: str = ""  # the same for editors (ECMA 262), as far as a pattern can say it
+    media_type: str = ""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        form = {"pattern": self.pattern, "patternErrorMessage": self.reason} if self.pattern else {}
+        media = {"contentMediaType": self.media_type} if self.media_type else {}
+        return {**handler(schema), **form, **media}
+
+
+def _matching(pattern: str, reason: str) -> Form:
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
@@ -30,21 +50,110 @@ def _matching(pattern: str, reason: str) -> AfterValidator:
             raise ValueError(reason)
         return value
 
-    return AfterValidator(check)
+    return Form(check, reason, f"^({pattern})$")
+
+
+def _secretly(check: Callable[[str], object], reason: str, media_type: str = "") -> Form:
+    """Applies a check, which must not put the value into its error, to a secret."""
+
+    def checked(value: SecretStr) -> SecretStr:
+        check(value.get_secret_value())
+        return value
+
+    return Form(checked, reason, media_type=media_type)
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
+_HOST = _DNS_NAME.replace("a-z", "A-Za-z")
 
 
-def _site_url(value: str) -> str:
-    match = re.fullmatch(rf"https?://(?i:{_DNS_NAME})(:(?P<port>[0-9]{{1,5}}))?", value)
-    if not match or not 0 < int(match["port"] or 443) < 65536:
-        raise ValueError(
-            "give scheme, host name and port alone, as in https://secrets.example.org: Infisical appends its own paths"
-        )
+def _origin(schemes: str, example: str) -> Form:
+    pattern = rf"({schemes})://{_HOST}(:[0-9]{{1,5}})?"
+    reason = f"give scheme, host name and port alone, as in {example}: Infisical appends its own paths"
+
+    def check(value: str) -> str:
+        match = re.fullmatch(pattern, value)
+        port = value.rpartition(":")[2]
+        if not match or (port.isdecimal() and not 0 < int(port) < 65536):
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason, f"^{pattern}$")
+
+
+_CRON = 'five fields, as in "*/15 * * * *": minute, hour, day, month, weekday'
+_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+
+
+def _cron(value: str) -> str:
+    fields = value.split(" ")
+    if len(fields) != len(_CRON_RANGES):
+        raise ValueError(_CRON)
+    for field, (low, high) in zip(fields, _CRON_RANGES, strict=True):
+        for part in field.split(","):
+            match = re.fullmatch(r"(\*|(?P<from>\d{1,2})(-(?P<to>\d{1,2}))?)(/(?P<step>\d{1,2}))?", part, re.ASCII)
+            if not match:
+                raise ValueError("each field is *, a number, a range or a list of them, with /step if need be")
+            bounds = [int(match[name]) for name in ("from", "to") if match[name]]
+            if any(not low <= bound <= high for bound in bounds) or bounds != sorted(bounds) or match["step"] == "0":
+                raise ValueError(
+                    "a field is out of its range: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7"
+                )
     return value
 
+
+PEM = "application/x-pem-file"
+_PEM = "give the PEM with its line breaks, from -----BEGIN to -----END: on one line it is not read"
+
+
+def _pem(label: str) -> Callable[[str], str]:
+    block = re.compile(
+        rf"-----BEGIN (?P<label>{label})-----\n(?P<body>([A-Za-z0-9+/=]{{1,76}}\n)+)-----END (?P=label)-----\n*",
+        re.ASCII,
+    )
+
+    def check(value: str) -> str:
+        text, end = value.replace("\r\n", "\n").strip() + "\n", 0
+        while match := block.match(text, end):
+            _decoded(match["body"].replace("\n", ""))
+            end = match.end()
+        if not text.strip() or end != len(text):
+            raise ValueError(_PEM)
+        return value
+
+    return check
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("not base64") from None
+
+
+def _base64_of(length: int) -> Form:
+    reason = f"give {length} bytes in base64: openssl rand -base64 {length}"
+
+    def check(value: str) -> None:
+        if len(_decoded(value)) != length:
+            raise ValueError(reason)
+
+    return _secretly(check, reason)
+
+
+def _secret_matching(pattern: str, reason: str) -> Form:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> None:
+        if not compiled.fullmatch(value):
+            raise ValueError(reason)
+
+    return _secretly(check, reason)
+
+
+# What JavaScript's trim() takes away, and control characters.
+_BLANK = r"\x00-\x20\x7f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 DnsLabel = Annotated[
     str,
@@ -56,6 +165,7 @@ DnsName = Annotated[
     Field(max_length=253),
     _matching(_DNS_NAME, "use a-z, 0-9, '-' and '.': it names a Kubernetes object"),
 ]
+HostName = Annotated[str, Field(max_length=253), _matching(_HOST, "a host name alone, without scheme, port or path")]
 Cpu = Annotated[
     str,
     _matching(r"\d+m|\d+(\.\d{1,3})?", 'write cores as a string, "500m" or "1.5": both operators refuse a number'),
@@ -66,9 +176,66 @@ Memory = Annotated[
 ]
 Image = Annotated[
     str,
-    _matching(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", "not an image reference"),
+    _matching(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", "write it as registry/name:tag"),
     _matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "pin a tag (not latest) or a digest"),
 ]
-Cron = Annotated[str, _matching(r"(\S+\s+){4}\S+", 'five fields, as "*/15 * * * *"')]
-Email = Annotated[str, _matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "not an e-mail address")]
-SiteUrl = Annotated[str, AfterValidator(_site_url)]
+Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "write sha256: and 64 hexadecimal digits")]
+Hours = Annotated[
+    str, _matching(r"[1-9][0-9]{0,5}h", 'whole hours, as in "2160h": cert-manager knows no longer unit of time')
+]
+Cron = Annotated[str, Form(_cron, _CRON)]
+Email = Annotated[
+    str, _matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "write it as name@host.domain")
+]
+SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org")]
+Origin = Annotated[str, _origin("https?", "https://app.example.org")]
+CertificatePem = Annotated[str, Form(_pem("CERTIFICATE"), _PEM, media_type=PEM)]
+Line = Annotated[
+    str,
+    _matching(
+        rf"[^{_BLANK}]([^\x00-\x1f\x7f]*[^{_BLANK}])?",
+        "one line of text without control characters, no space around it: Infisical takes blanks for nothing",
+    ),
+]
+VariableName = Annotated[
+    str,
+    _matching(r"[A-Z_][A-Z0-9_]*", "a variable's name is written in capitals, digits and '_', as Infisical reads it"),
+]
+
+SecretLine = Annotated[
+    SecretStr,
+    _secret_matching(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "one line of printable ASCII, no space around it"),
+]
+Password = Annotated[
+    SecretStr,
+    _secret_matching(
+        r"[A-Za-z0-9]{16,128}",
+        "16 to 128 letters and digits: it passes through URIs, configuration files and the operators' shells",
+    ),
+]
+EncryptionKey = Annotated[
+    SecretStr,
+    # Not hexadecimal alone: chart 0.4.2 has made keys of letters and digits, which must be able to move in.
+    _secret_matching(
+        r"[0-9A-Za-z]{32}",
+        "exactly 32 hexadecimal digits (openssl rand -hex 16), or letters where the key is older: "
+        "the characters are the AES-256 key",
+    ),
+]
+Base64Key = Annotated[SecretStr, _base64_of(32)]
+SigningKey = Annotated[
+    SecretStr, _secret_matching(r"[\x21-\x7e]{32,}", "at least 32 printable characters: who guesses it forges sessions")
+]
+PrivateKeyPem = Annotated[SecretStr, _secretly(_pem("(RSA )?PRIVATE KEY"), _PEM, PEM)]
+
+
+def bytes_of(memory: str) -> float:
+    """Bytes of a Memory: "1.5Gi" is 1610612736."""
+    match = re.fullmatch(r"(?P<number>[\d.]+)(?P<unit>[KMGTPE])(?P<binary>i?)", memory)
+    assert match, memory
+    return float(match["number"]) * (1024 if match["binary"] else 1000) ** ("KMGTPE".index(match["unit"]) + 1)
+
+
+def cores_of(cpu: str) -> float:
+    """Cores of a Cpu: "500m" is 0.5."""
+    return float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)

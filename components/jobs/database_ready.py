@@ -14,6 +14,10 @@ from pods import troubles
 FIELD_MANAGER = "platform-db-gate"
 # The operator tries these again only at its next resync (resync_period, 30 minutes by default).
 CREATION_FAILED = ("CreateFailed", "Invalid")
+# The operator creates roles with the password that it finds in the Secret.
+CREATING = ("", "Creating")
+# A role's flags as the stack declares them, and others which mean the same.
+DECLARED, EQUIVALENT = list[str](), ["login"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,11 @@ class Config:
 
 
 class DatabaseReady:
-    """One wait: remembers which statuses were seen, as a failure means something else at the start than later on."""
+    """One wait: remembers which statuses were seen, as a failure means something else at the start than later on.
+
+    A role that exists gets another password from its Secret when its declaration changes, else at the next resync: so
+    one that the operator does not create before our eyes is declared otherwise and back again.
+    """
 
     def __init__(self, config: Config, api: Api) -> None:
         self.config = config
@@ -42,35 +50,40 @@ class DatabaseReady:
         self.started = time.monotonic()
         self.moved = False  # a status other than a failed creation was seen
         self.nudged_at: float | None = None
+        self.password_read = False  # the operator has read the role's password, or is bound to
+        self.written = ""  # resourceVersion after our last write
 
     def check(self) -> str:
-        """Raises Pending until the status is Running."""
+        """Raises Pending until the status is Running, and the role's password the one in its Secret."""
         resource = self.api.find(self.path)
         if resource is None:
             raise Failed(f"{self.name} does not exist")
-        if resource["spec"].get("databases", {}).get(self.config.database) != self.config.owner:
-            self._declare(self.config.owner)  # an earlier run was killed between its two writes
+        resource = self._restore(resource)
         status = resource.get("status", {}).get("PostgresClusterStatus", "")
-        if status == "Running":
-            return f"ready: {self.name} is Running"
+        waits_for = ""
         if status in CREATION_FAILED:
             self._creation_failed(resource, status)
         else:
             self.moved = True
+            self.password_read |= status in CREATING
+            if status not in (*CREATING, "Updating"):
+                waits_for = self._read_password(resource)
+        if status == "Running" and not waits_for:
+            return f"ready: {self.name} is Running"
         patience = self.config.operator_patience_seconds
         if not status and time.monotonic() - self.started > patience:
             raise Failed(
                 f"{self.name} has had no status for {patience:.0f} s: no Zalando postgres-operator acts on namespace "
                 f"{self.config.namespace}; is it installed and running, and does its watched_namespace include it?"
             )
-        raise Pending(f"{self.name}: status {status or 'empty'}{self._causes(resource)}")
+        raise Pending(f"{self.name}: status {status or 'empty'}{waits_for}{self._causes(resource)}")
 
     def _creation_failed(self, resource: Object, status: str) -> None:
         now = time.monotonic()
         if self.nudged_at is None and not self.moved:
             # The operator's Update makes up for most of a failed creation; databases it looks at only when they change.
-            self._declare(None)
-            self._declare(self.config.owner)
+            self._declare("databases", self.config.database, None)
+            self._declare("databases", self.config.database, self.config.owner)
             self.nudged_at = now
         elif self.moved:
             raise Failed(f"{self.name}: status {status}{self._causes(resource)}")
@@ -80,9 +93,34 @@ class DatabaseReady:
                 f"{self._causes(resource)}"
             )
 
-    def _declare(self, owner: str | None) -> None:
-        change = {"spec": {"databases": {self.config.database: owner}}}
-        self.api.merge_patch(self.path, change, field_manager=FIELD_MANAGER)
+    def _restore(self, resource: Object) -> Object:
+        """Puts back what an earlier run, killed between its two writes, has taken away."""
+        config, spec = self.config, resource["spec"]
+        if spec.get("databases", {}).get(config.database) != config.owner:
+            resource = self._declare("databases", config.database, config.owner)
+        if spec.get("users", {}).get(config.owner) != DECLARED:
+            resource = self._declare("users", config.owner, DECLARED)
+            self.password_read = True
+        return resource
+
+    def _read_password(self, resource: Object) -> str:
+        """Has the operator read it, once. Says what is waited for until the operator has written a status after that.
+
+        One change at a time: of two which it has not begun with, the operator sees the latter alone.
+        """
+        if resource["metadata"]["resourceVersion"] != self.written:
+            if self.password_read:
+                return ""
+            self._declare("users", self.config.owner, EQUIVALENT)
+            self._declare("users", self.config.owner, DECLARED)
+            self.password_read = True
+        return ", waiting for the operator to take up a changed declaration"
+
+    def _declare(self, kind: str, name: str, declaration: str | list[str] | None) -> Object:
+        change = {"spec": {kind: {name: declaration}}}
+        resource = self.api.merge_patch(self.path, change, field_manager=FIELD_MANAGER)
+        self.written = resource["metadata"]["resourceVersion"]
+        return resource
 
     def _causes(self, resource: Object) -> str:
         """Pods which are not ready and the latest warning about the cluster, as the tail of a sentence."""

@@ -8,19 +8,14 @@ before they watch anything (their master is 0.0.0.0 then), so no readiness of po
 import os
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from job import Failed, Pending, Report, run, secret, wait
 from redact import redactor
+from redis_connection import Address, Connection, ReplyError, pairs, refused
 
-TIMEOUT_SECONDS = 2
 POLICY = "noeviction"
 UNCONFIGURED = "0.0.0.0"  # what Sentinels watch until the operator configures them
-# Refusals of AUTH which no waiting mends.
-REFUSED = ("WRONGPASS", "NOAUTH", "NOPERM")
-NOT_PROTECTED = "without any password configured"
 # What a resolver says of a name it does not know, as opposed to a resolver which is out of reach.
 UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -42,80 +37,6 @@ class Config:
     operator_patience_seconds: float
     deadline_seconds: float
     replication_host: str | None = None
-
-
-class ReplyError(Exception):
-    """An error reply of the server."""
-
-
-class Connection:
-    """Just enough of RESP2 for commands whose replies are strings, numbers and arrays of those."""
-
-    def __init__(self, host: str, port: int, password: str | None = None) -> None:
-        self._socket = socket.create_connection((host, port), TIMEOUT_SECONDS)
-        self._replies = self._socket.makefile("rb")
-        self.asks_password = False
-        try:
-            if password:
-                self._authenticate(password)
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> "Connection":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._replies.close()
-        self._socket.close()
-
-    def call(self, *words: str) -> Any:
-        """The reply; raises ReplyError for an error reply, OSError when the connection breaks."""
-        encoded = [word.encode() for word in words]
-        self._socket.sendall(
-            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
-        )
-        return self._reply()
-
-    def _authenticate(self, password: str) -> None:
-        try:
-            self.call("AUTH", password)
-        except ReplyError as error:
-            if NOT_PROTECTED not in str(error):
-                raise
-        else:
-            self.asks_password = True
-
-    def _reply(self) -> Any:
-        line = self._replies.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionResetError("connection closed in the middle of a reply")
-        kind, rest = line[:1], line[1:-2].decode(errors="replace")
-        match kind:
-            case b"+":
-                return rest
-            case b"-":
-                raise ReplyError(rest)
-            case b":":
-                return int(rest)
-            case b"$":
-                return None if rest == "-1" else self._replies.read(int(rest) + 2)[:-2].decode(errors="replace")
-            case b"*":
-                return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
-            case _:
-                raise ConnectionError(f"not a Redis reply: {line[:20]!r}")
-
-
-@dataclass(frozen=True)
-class Address:
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 def main(config: Config, report: Report) -> str:
@@ -210,26 +131,32 @@ def usable_master(master: Address, password: str, wanted: int) -> int:
         raise Pending(f"redis {master}: asks for no password, its requirepass is not set")
     if role[0] != "master":
         raise Pending(f"redis {master}: is a {role[0]}, and the Sentinels name it as master")
-    attached = len({(replica[0], replica[1]) for replica in role[2]})
-    if attached < wanted:
-        raise Pending(f"redis {master}: {attached} replicas attached, wanted {wanted}")
-    return attached
+    attached = {Address(replica[0], int(replica[1])) for replica in role[2]}
+    if len(attached) < wanted:
+        raise Pending(f"redis {master}: {len(attached)} replicas attached, wanted {wanted}")
+    for replica in sorted(attached, key=str):
+        accepts(replica, password)
+    return len(attached)
+
+
+def accepts(replica: Address, password: str) -> None:
+    """A replica attached long ago need not take the password that Infisical would use after a failover."""
+    try:
+        Connection(replica.host, replica.port, password).close()
+    except ReplyError as error:
+        raise refusal(f"replica {replica}", error, "REDIS_PASSWORD", given=True) from error
+    except OSError as error:
+        raise Pending(f"replica {replica}: {error}") from error
 
 
 def refusal(server: str, error: ReplyError, variable: str, *, given: bool) -> Exception:
     """Failed when the password is the cause (named, never its value), Pending otherwise."""
-    code = str(error).partition(" ")[0]
-    if code not in REFUSED:
+    if not refused(error):
         return Pending(f"{server}: {error}")
     return Failed(
-        f"{server}: {code}: "
+        f"{server}: {error.code}: "
         + (f"the password in {variable} is refused" if given else f"asks for a password, and {variable} is not set")
     )
-
-
-def pairs(flat: Sequence[str]) -> dict[str, str]:
-    """A flat reply k1 v1 k2 v2 as a dict."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from job_cluster import Cluster, Rule
+from job_engines import eventually
 
 CLUSTER = "platform-db-cluster"
 RULES: list[Rule] = [
@@ -35,18 +36,35 @@ class Database:
         self.cluster.create(pods, {"metadata": {"name": name, "labels": {"cluster-name": CLUSTER}}, "spec": spec})
         self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
 
-    @property
-    def retries(self) -> list[str]:
-        """Field managers other than the stack which have declared the database."""
-        resource = self.cluster.call("GET", self.path)
-        assert resource["metadata"]["annotations"] == {"owner": "stack"}
-        assert resource["spec"]["databases"] == {"infisical": "infisical_user"}
+    def declared(self, kind: str, name: str) -> list[str]:
+        """Field managers other than the stack which have declared something, once all is as the stack declares it."""
+
+        def whole() -> bool:
+            spec = self.cluster.call("GET", self.path)["spec"]
+            return (spec["databases"], spec["users"]) == ({"infisical": "infisical_user"}, {"infisical_user": []})
+
+        eventually(whole, "everything is declared", 5)
+        metadata = self.cluster.call("GET", self.path)["metadata"]
+        assert metadata["annotations"] == {"owner": "stack"}
         return [
             entry["manager"]
-            for entry in resource["metadata"]["managedFields"]
-            if "f:infisical" in entry["fieldsV1"].get("f:spec", {}).get("f:databases", {})
+            for entry in metadata["managedFields"]
+            if f"f:{name}" in entry["fieldsV1"].get("f:spec", {}).get(f"f:{kind}", {})
             and entry["manager"].startswith("platform-db")
         ]
+
+    @property
+    def retries(self) -> list[str]:
+        return self.declared("databases", "infisical")
+
+    @property
+    def passwords_read(self) -> list[str]:
+        return self.declared("users", "infisical_user")
+
+    def update(self) -> None:
+        """As the operator acts on any change."""
+        self.status("Updating")
+        self.status("Running")
 
     def gate(self, deadline: float = 120, patience: float = 100) -> Any:
         config = {
@@ -74,7 +92,54 @@ def test_running(database: Database) -> None:
     outcome = gate.outcome()
     assert outcome.status == 0
     assert outcome.last_line == f"database gate: ready: postgresql {database.namespace}/{CLUSTER} is Running"
-    assert database.cluster.call("GET", database.path)["metadata"]["annotations"] == {"owner": "stack"}
+    assert database.passwords_read == [], "the operator has made the role with the password in the Secret"
+
+
+def test_a_role_that_exists_gets_its_password_from_the_secret(database: Database) -> None:
+    database.status("Running")
+    gate = database.gate()
+    gate.sees("status Running, waiting for the operator to take up a changed declaration")
+    assert database.passwords_read == ["platform-db-gate"]
+    database.update()
+    assert gate.outcome().status == 0
+
+
+def test_another_change_is_over_before_the_password_is_read(database: Database) -> None:
+    """Of two changes the operator would see the latter alone."""
+    database.status("Updating")
+    gate = database.gate()
+    gate.sees("status Updating")
+    assert database.passwords_read == []
+    database.status("Running")
+    gate.sees("waiting for the operator")
+    assert database.passwords_read == ["platform-db-gate"]
+    database.update()
+    assert gate.outcome().status == 0
+
+
+def test_a_failed_update_is_no_obstacle(database: Database) -> None:
+    database.status("UpdateFailed")
+    gate = database.gate()
+    gate.sees("status UpdateFailed, waiting for the operator")
+    database.update()
+    assert gate.outcome().status == 0
+
+
+def test_reading_killed_between_its_two_writes_is_completed(database: Database) -> None:
+    database.status("Running")
+    database.cluster.call("PATCH", database.path, {"spec": {"users": {"infisical_user": ["login"]}}})
+    gate = database.gate()
+    gate.sees("waiting for the operator")
+    assert database.passwords_read == ["platform-db-gate"]
+    database.update()
+    assert gate.outcome().status == 0
+
+
+def test_no_operator_reads_the_password(database: Database) -> None:
+    database.status("Running")
+    outcome = database.gate(deadline=2).outcome()
+    assert outcome.status == 1
+    assert "status Running, waiting for the operator to take up a changed declaration" in outcome.last_line
 
 
 def test_no_operator(database: Database) -> None:
@@ -93,15 +158,25 @@ def test_failed_earlier_attempt_is_retried_once(database: Database) -> None:
     assert database.retries == ["platform-db-gate"]
     database.status("Updating")
     gate.sees("status Updating")
+    assert database.passwords_read == []
     database.status("Running")
+    gate.sees("status Running, waiting for the operator")
+    database.update()
     assert gate.outcome().status == 0
 
 
-def test_retry_killed_between_its_two_writes_is_completed(database: Database) -> None:
+def test_retry_killed_between_its_two_writes_is_completed_before_the_password_is_read(database: Database) -> None:
     database.cluster.call("PATCH", database.path, {"spec": {"databases": {"infisical": None}}})
     database.status("Running")
-    assert database.gate().outcome().status == 0
+    gate = database.gate()
+    gate.sees("waiting for the operator")
     assert database.retries == ["platform-db-gate"]
+    assert database.passwords_read == []
+    database.update()
+    eventually(lambda: database.passwords_read, "the declaration of the role has changed")
+    assert database.passwords_read == ["platform-db-gate"]
+    database.update()
+    assert gate.outcome().status == 0
 
 
 def test_retry_which_no_operator_takes_up(database: Database) -> None:

@@ -9,61 +9,12 @@ from typing import Any
 import pytest
 from job import Pending
 from job_engines import RedisServer, eventually, free_port
-from redis_ready import Address, Config, Connection, ReplyError, agreed_master, pairs, resolve_sentinels
+from job_redis import ADDRESSES, GROUP, PASSWORD, Redis
+from redis_connection import Address, Connection, ReplyError
+from redis_ready import Config, agreed_master, resolve_sentinels
 
-PASSWORD = "correct-horse-battery"
-GROUP, SENTINELS, SERVICE = "platform-kv-master", "sentinels.test", "platform-kv.test"
-ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+SENTINELS, SERVICE = "sentinels.test", "platform-kv.test"
 Gate = Callable[..., Any]
-
-
-class Redis:
-    """The replication and its Sentinels."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, self.sentinel_port = free_port(*ADDRESSES), free_port(*ADDRESSES)
-        secured = [f"requirepass {PASSWORD}", f"masterauth {PASSWORD}", "save ''", "maxmemory-policy noeviction"]
-        self.servers: list[RedisServer] = []
-        for number, address in enumerate(ADDRESSES):
-            follows = [f"replicaof {ADDRESSES[0]} {self.port}", f"replica-announce-ip {address}"] if number else []
-            self.servers.append(RedisServer(folder / f"redis-{number}", address, self.port, [*secured, *follows]))
-        eventually(lambda: self.attached == 2, "replicas attached")
-        self.sentinels = [
-            RedisServer(
-                folder / f"sentinel-{number}",
-                address,
-                self.sentinel_port,
-                [f"sentinel announce-ip {address}", *self.watching()],
-                sentinel=True,
-            )
-            for number, address in enumerate(ADDRESSES)
-        ]
-        eventually(lambda: all(map(self.complete, self.sentinels)), "Sentinels know each other and the replicas")
-
-    def watching(self, master: str = ADDRESSES[0]) -> list[str]:
-        return [
-            f"sentinel monitor {GROUP} {master} {self.port} 2",
-            f"sentinel auth-pass {GROUP} {PASSWORD}",
-            f"sentinel down-after-milliseconds {GROUP} 60000",
-        ]
-
-    @property
-    def attached(self) -> int:
-        with Connection(ADDRESSES[0], self.port, PASSWORD) as connection:
-            return len(connection.call("ROLE")[2])
-
-    def complete(self, sentinel: RedisServer) -> bool:
-        with Connection(sentinel.host, sentinel.port) as connection:
-            facts = pairs(connection.call("SENTINEL", "MASTER", GROUP))
-        return (facts["num-slaves"], facts["num-other-sentinels"]) == ("2", "2")
-
-    def set(self, name: str, value: str) -> None:
-        with Connection(ADDRESSES[0], self.port, PASSWORD) as connection:
-            connection.call("CONFIG", "SET", name, value)
-
-    def stop(self) -> None:
-        for server in (*self.sentinels, *self.servers):
-            server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +105,23 @@ def test_dead_replica_which_sentinels_still_count(gate: Gate, redis: Redis) -> N
     eventually(lambda: redis.attached == 2, "the replica is back")
     assert outcome.status == 1
     assert outcome.last_line.endswith(f"redis 127.0.0.1:{redis.port}: 1 replicas attached, wanted 2")
+
+
+def test_replica_with_another_password(gate: Gate, redis: Redis) -> None:
+    """Its link to the master holds: only a client finds out, after a failover."""
+    replica = redis.servers[2]
+
+    def require(password: str, login: str) -> None:
+        with Connection(replica.host, replica.port, login) as connection:
+            connection.call("CONFIG", "SET", "requirepass", password)
+
+    require("earlier-horse", PASSWORD)
+    try:
+        outcome = gate(deadline_seconds=60)
+    finally:
+        require(PASSWORD, "earlier-horse")
+    assert outcome.status == 1
+    assert f"replica {replica.host}:{replica.port}: WRONGPASS" in outcome.last_line
 
 
 def test_replica_appears_late(gate: Gate, redis: Redis, start_job: Any) -> None:

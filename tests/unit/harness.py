@@ -23,7 +23,7 @@ import runpy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -39,8 +39,20 @@ from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
+from settings.secrets import Secrets
+
 ROOT = Path(__file__).resolve().parents[2]
+SECRETS = {field.alias for field in Secrets.model_fields.values()}
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+
+# What `make secrets STACK=prod` asks for.
+THROW_AWAY = {
+    "smtpPassword": "throw-away-smtp",
+    "githubLoginClientSecret": "throw-away-login",
+    "githubAppClientSecret": "throw-away-app",
+    "githubAppPrivateKey": "-----BEGIN PRIVATE KEY-----\ndGhyb3ctYXdheQ==\n-----END PRIVATE KEY-----\n",
+    "awsSecretAccessKey": "throw-away-aws",
+}
 
 # How secrets are marked on the wire: sdk/go/common/resource/sig.go of pulumi/pulumi.
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -59,29 +71,34 @@ def _start_loop() -> None:
 _WORKER = ThreadPoolExecutor(max_workers=1, initializer=_start_loop, thread_name_prefix="pulumi")
 
 Computed = Mapping[str, Mapping[str, object]]
+Configured = Mapping[str, object] | str  # of a stack's key
+State = Mapping[str, Mapping[str, object]]  # URN to type and outputs
 Key = str | int  # of a mapping, or the index in a list
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
-def platform(stack: str = "dev", *, preview: bool = False, **sections: Mapping[str, object]) -> Graph:
+def platform(stack: str = "dev", *, preview: bool = False, state: State | None = None, **keys: Configured) -> Graph:
     """The whole program, with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
 
-    A keyword names a section; its keys replace those of the file. In a preview nothing is known that a provider makes.
+    A keyword names a key of the stack: a section, whose keys replace those of the file, or a secret. In a preview
+    nothing is known that a provider makes. `state` is what the last update left.
     """
-    return _platform(stack, preview, json.dumps(sections, sort_keys=True))
+    return _platform(stack, preview, json.dumps(state or {}), json.dumps(keys, sort_keys=True))
 
 
 @functools.cache
-def _platform(stack: str, preview: bool, sections: str) -> Graph:
-    environment = {"PULUMI_CONFIG": json.dumps(configuration(stack, **json.loads(sections)))}
+def _platform(stack: str, preview: bool, state: str, keys: str) -> Graph:
+    values = configuration(stack, **json.loads(keys))
+    environment = {"PULUMI_CONFIG": json.dumps(values), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(encrypted(values))}
 
     def program() -> None:
         with mock.patch.dict(os.environ, environment):
             runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
-    return _record(program, _Providers({}, preview=preview), stack)
+    graph = _record(program, _Providers({}, preview=preview, state=json.loads(state)), stack)
+    return replace(graph, given=frozenset(values[key] for key in encrypted(values)))
 
 
 def everything() -> Graph:
@@ -92,21 +109,32 @@ def everything() -> Graph:
         redis={"instances": 5, "sentinels": 5, "quorum": 3, "storageClass": "fast"},
         infisical={
             "corsAllowedOrigins": ["https://app.example.org", "https://admin.example.org:8443"],
-            "readReplicas": True,
+            "readReplicas": "cluster",
             "telemetry": True,
-            "chart": {"flavour": "infisical", "version": "0.4.2", "repository": "oci://registry.example.org/charts/"},
+            "allowInternalIpConnections": True,
+            "pools": {"min": 1, "max": 8, "replicaMin": 0, "replicaMax": 4, "auditLogsMin": 0, "auditLogsMax": 2},
+            "chart": {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"},
         },
         ingress={"issuer": {"kind": "letsEncrypt", "email": "ops@example.org", "staging": True}},
     )
 
 
-def configuration(stack: str, **sections: Mapping[str, object]) -> dict[str, str]:
+def configuration(stack: str, **keys: Configured) -> dict[str, str]:
     """What the engine hands to the program: strings as they are, everything else as JSON."""
     values: dict[str, Any] = dict(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"])
-    for name, changes in sections.items():
+    if stack == "prod":
+        values |= {f"{PROJECT}:{key}": value for key, value in THROW_AWAY.items()}
+    chart = values[f"{PROJECT}:infisical"].setdefault("chart", {"flavour": "infisical-standalone"})
+    chart.setdefault("path", f"embedded/charts/{chart['flavour']}")  # which `make charts` would put into charts/
+    for name, changes in keys.items():
         key = f"{PROJECT}:{name}"
-        values[key] = {**values.get(key, {}), **changes}
+        values[key] = {**values.get(key, {}), **changes} if isinstance(changes, Mapping) else changes
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def encrypted(values: Iterable[str]) -> list[str]:
+    """The keys which a stack file holds encrypted."""
+    return [key for key in values if key.removeprefix(f"{PROJECT}:") in SECRETS]
 
 
 def run(
@@ -149,18 +177,25 @@ def _record(program: Callable[[], None], providers: _Providers, stack: str = "de
         assert "can't be made" in str(ended), f"the program did not end with {providers.failing}: {ended!r}"
     elif ended:
         raise ended
-    return Graph(resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated))
+    return Graph(
+        resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated), reads=monitor.reads
+    )
 
 
 class _Providers(Mocks):
     """Echoes the inputs and adds what the providers would compute, in its real shape."""
 
-    def __init__(self, computed: Computed, *, preview: bool = False, failing: str = "") -> None:
+    def __init__(
+        self, computed: Computed, *, preview: bool = False, failing: str = "", state: State | None = None
+    ) -> None:
         self._computed = computed
+        self._state = state or {}
         self.preview = preview
         self.failing = failing
 
-    def call(self, args: MockCallArgs) -> tuple[dict[str, object], None]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]]]:
+        if args.token == "pulumi:pulumi:readStackResourceOutputs":
+            return {"outputs": self._state}, []
         raise NotImplementedError(f"{args.token}: the program reads nothing from a provider")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -196,7 +231,13 @@ class _Monitor(MockMonitor):
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
         self.registered: dict[str, Resource] = {}
+        self.reads: dict[str, str] = {}
         self.generated: set[str] = set()
+
+    def ReadResource(self, request: Any) -> Any:
+        response = super().ReadResource(request)
+        self.reads[response.urn] = f"{request.type.rpartition(':')[2]}/{request.id}"
+        return response
 
     def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)
@@ -353,6 +394,8 @@ class Graph:
     resources: dict[str, Resource]  # by URN, in the order of registration
     exports: dict[str, Leaf]  # the stack's outputs
     generated: frozenset[str]  # the values which the random provider made: all of them secret
+    reads: Mapping[str, str]  # URN to kind and id of what has to exist already
+    given: frozenset[str] = frozenset()  # the encrypted settings
 
     def __repr__(self) -> str:
         return f"<graph of {len(self.resources)} resources>"
@@ -421,7 +464,7 @@ class Graph:
         )
 
     def leaks(self) -> list[str]:
-        """Where a generated value stands in the plain: an input without mark, a name, an id, an output, an export."""
+        """Where a secret value stands in the plain: an input without mark, a name, an id, an output, an export."""
         found = [
             f"{resource}: {leaf.where}"
             for resource in self
@@ -433,9 +476,10 @@ class Graph:
         return found + [f"export {e.where}" for e in self.exports.values() if not e.secret and self.reveals(e.value)]
 
     def reveals(self, value: object) -> bool:
-        """Whether a value contains a generated one, as it is or in base64."""
+        """Whether a value contains a secret one, as it is or in base64."""
         text = json.dumps(value, default=str)
-        return any(form in text for secret in self.generated for form in (secret, _base64(secret)))
+        secrets = self.generated | self.given
+        return any(form in text for secret in secrets for form in (json.dumps(secret)[1:-1], _base64(secret)))
 
     def _pair(self, name: str, other: str) -> tuple[list[Resource], list[Resource]]:
         later, earlier = self.made_by(name), self.made_by(other)

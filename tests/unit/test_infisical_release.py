@@ -15,9 +15,7 @@ from tests.unit.harness import Graph, everything, platform, run
 
 RELEASE = "Release/infisical"
 ARGS: dict[str, Any] = {
-    "chart": Chart(
-        flavour="infisical-standalone", version="1.10.0", repository="https://charts.example.org", path=None
-    ),
+    "chart": Chart(flavour="infisical-standalone", version="1.10.0", path="charts/infisical-standalone-1.10.0.tgz"),
     "image": "registry.example.org:5000/infisical:v1",
     "replicas": 2,
     "environment": SecretRef(namespace="infisical", name="infisical-secrets"),
@@ -127,20 +125,11 @@ def test_the_charts_put_every_image_together_again(image: str) -> None:
     assert f"{rendered['repository']}:{rendered['tag']}" == image
 
 
-FOLDER = Chart(
-    flavour="infisical-standalone", version="1.10.0", repository="https://ignored.example.org", path="./c.tgz"
-)
-REGISTRY = Chart(flavour="infisical", version="0.4.2", repository="oci://registry.example.org/charts/", path=None)
-
-
-def test_a_chart_comes_from_a_repository_a_registry_or_a_folder() -> None:
-    repository, registry, folder = (released(**c)[RELEASE] for c in ({}, {"chart": REGISTRY}, {"chart": FOLDER}))
-    assert (repository["chart"], repository["version"]) == ("infisical-standalone", "1.10.0")
-    assert repository["repositoryOpts"] == {"repo": "https://charts.example.org"}
-    assert (registry["chart"], registry["version"]) == ("oci://registry.example.org/charts/infisical", "0.4.2")
-    assert "repositoryOpts" not in registry.inputs
-    assert folder["chart"] == "./c.tgz"
-    assert not {"repositoryOpts", "version"} & set(folder.inputs)
+def test_the_chart_is_the_copy_on_this_machine() -> None:
+    """Helm loads it in previews too, where there may be no network; and nobody checks what a repository serves."""
+    release = unchanged()[RELEASE]
+    assert release["chart"] == "charts/infisical-standalone-1.10.0.tgz"
+    assert not {"repositoryOpts", "version"} & set(release.inputs)
 
 
 def test_helm_only_applies() -> None:
@@ -185,5 +174,5 @@ def test_a_log_line_is_redacted_with_the_values_themselves() -> None:
 
 def _values(flavour: str) -> dict[str, Any]:
     version = "0.4.2" if flavour == "infisical" else "1.10.0"
-    chart: Any = {"flavour": flavour, "version": version, "repository": "https://charts.example.org", "path": None}
+    chart: Any = {"flavour": flavour, "version": version, "path": "chart.tgz"}
     return dict(released(chart=Chart(**chart))[RELEASE]["values"])

@@ -27,6 +27,7 @@ def test_what_it_creates() -> None:
         "Namespace/infisical-secrets-namespace",
         "RandomPassword/infisical-secrets-encryption-key",
         "RandomPassword/infisical-secrets-auth-secret",
+        "RandomPassword/infisical-secrets-cookie-secret",
         "RandomPassword/infisical-secrets-fingerprint-key",
         SECRET,
     }
@@ -42,12 +43,14 @@ def test_the_environment_of_the_smallest_stack() -> None:
         "SITE_URL": "https://secrets.infisical.test",
         "HTTPS_ENABLED": "true",
         "TELEMETRY_ENABLED": "false",
+        "ALLOW_INTERNAL_IP_CONNECTIONS": "false",
         "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc.cluster.local:26379",
         "REDIS_SENTINEL_MASTER_NAME": "platform-kv-master",
     }
     assert {name for name, value in variables.items() if graph.reveals(value)} == {
         "ENCRYPTION_KEY",
         "AUTH_SECRET",
+        "COOKIE_SECRET_SIGN_KEY",
         "DB_CONNECTION_URI",
         "REDIS_PASSWORD",
     }
@@ -68,7 +71,12 @@ def test_every_variable_is_a_secret_string(graph: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "variable", "length"), [("encryption-key", "ENCRYPTION_KEY", 32), ("auth-secret", "AUTH_SECRET", 64)]
+    ("name", "variable", "length"),
+    [
+        ("encryption-key", "ENCRYPTION_KEY", 32),
+        ("auth-secret", "AUTH_SECRET", 64),
+        ("cookie-secret", "COOKIE_SECRET_SIGN_KEY", 64),
+    ],
 )
 def test_keys_are_hexadecimal_digits(name: str, variable: str, length: int) -> None:
     """Infisical takes the 32 characters of ENCRYPTION_KEY, undecoded, as the bytes of an AES-256 key."""
@@ -99,10 +107,34 @@ def test_lists_are_json() -> None:
     )
 
 
-def test_switches_are_exactly_true_or_false() -> None:
-    http, https = (environment(secrets(https=https).graph) for https in (False, True))
-    assert (http["HTTPS_ENABLED"], https["HTTPS_ENABLED"]) == ("false", "true")
-    assert environment(everything())["TELEMETRY_ENABLED"] == "true"
+GIVEN = {"ENCRYPTION_KEY": "0" * 32, "AUTH_SECRET": "a" * 32, "COOKIE_SECRET_SIGN_KEY": "c" * 32}
+
+
+@pytest.mark.parametrize("variable", GIVEN)
+def test_a_given_key_takes_the_place_of_the_generated_one(variable: str) -> None:
+    generated = environment(secrets().graph)
+    graph = secrets(secrets={variable: GIVEN[variable]}).graph
+    assert environment(graph) == generated | {variable: GIVEN[variable]}
+    assert graph.secret(SECRET, "stringData")
+
+
+def test_a_root_key_leaves_no_other_beside_it() -> None:
+    """Infisical would encrypt with one, and its older images with the other."""
+    graph = secrets(secrets={"ROOT_ENCRYPTION_KEY": "cm9vdA=="}).graph
+    assert set(environment(graph)) & {"ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"} == {"ROOT_ENCRYPTION_KEY"}
+
+
+@pytest.mark.parametrize("given", [{}, GIVEN, {"ROOT_ENCRYPTION_KEY": "cm9vdA=="}])
+def test_generated_keys_stay_in_the_stack_whatever_is_given(given: dict[str, str]) -> None:
+    """They are protected: `up` could not take them out again."""
+    graph = secrets(secrets=given, protect=True).graph
+    kept = {r.name for r in graph.of_type("random:index/randomPassword:RandomPassword") if r.protect}
+    assert kept == {f"infisical-secrets-{name}" for name in ("encryption-key", "auth-secret", "cookie-secret")}
+
+
+def test_where_database_and_redis_are_is_nobody_elses_to_say() -> None:
+    others = dict.fromkeys(("DB_CONNECTION_URI", "REDIS_PASSWORD", "REDIS_SENTINEL_HOSTS"), "elsewhere")
+    assert environment(secrets(environment=ARGS["environment"] | others).graph) == environment(secrets().graph)
 
 
 # --- fingerprint -----------------------------------------------------------------------------------------------------
@@ -137,11 +169,9 @@ class Made:
 
 
 ARGS: dict[str, Any] = {
-    "site_url": "https://a.example.org",
-    "https": True,
-    "cors_allowed_origins": [],
+    "environment": {"SITE_URL": "https://a.example.org"},
+    "secrets": {},
     "read_replicas": False,
-    "telemetry": False,
     "database": Database(),
     "redis": Redis(),
     "protect": False,
@@ -160,17 +190,17 @@ def secrets(computed: Computed | None = None, **changes: Any) -> Made:
 
 CHANGES: list[dict[str, Any]] = [
     {},
-    {"site_url": "https://b.example.org"},
-    {"https": False},
-    {"cors_allowed_origins": ["https://app.example.org"]},
+    {"environment": {"SITE_URL": "https://b.example.org"}},
+    {"environment": {}},
+    {"secrets": {"SMTP_PASSWORD": "s"}},
     {"read_replicas": True},
-    {"telemetry": True},
     {"database": Database(password="another")},
     {"database": Database(pooler="another")},
     {"redis": Redis(password="another")},
     {"redis": Redis(sentinel_host="another")},
     {"computed": {"infisical-secrets-encryption-key": {"result": "0" * 32}}},
     {"computed": {"infisical-secrets-auth-secret": {"result": "another"}}},
+    {"computed": {"infisical-secrets-cookie-secret": {"result": "another"}}},
     # The digest has a key: whoever guesses a value can't check it.
     {"computed": {"infisical-secrets-fingerprint-key": {"result": "another"}}},
 ]

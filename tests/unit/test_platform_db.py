@@ -172,6 +172,32 @@ def test_the_gate_logs_in_with_the_password_that_infisical_uses() -> None:
     assert reference["name"].startswith("platform-db-gate-login-")
 
 
+def test_another_password_is_generated_when_the_rotation_is_raised_and_only_then() -> None:
+    first, third = unchanged()["platform-db-password"], database(password_rotation=3)["platform-db-password"]
+    assert "keepers" not in first.inputs, "a stack which has never rotated keeps what it has"
+    assert third["keepers"] == {"rotation": "3"}
+    assert first.inputs == {name: value for name, value in third.inputs.items() if name != "keepers"}
+    assert not database(protect=True)["platform-db-password"].protect, "it could not be replaced"
+
+
+def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
+    graph = database(password="given-by-the-stack")
+    assert [str(r) for r in graph if r.kind == "RandomPassword"] == []
+    for name in ("Secret/platform-db-credentials", "Secret/platform-db-gate-login"):
+        assert graph[name]["stringData", "password"] == "given-by-the-stack"
+        assert graph.secret(name, "stringData", "password")
+
+
+def test_the_gate_runs_again_for_another_password() -> None:
+    """Both steps: the first one makes the operator read it."""
+    login = next(r for r in unchanged() if str(r) == "Secret/platform-db-gate-login")
+    for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
+        annotations = unchanged()[job]["spec", "template", "metadata", "annotations"]
+        assert annotations["infisical-platform/value"].startswith(f"{login.name}-")
+        assert unchanged().waits(job, for_=str(login))
+        assert unchanged().waits(job, for_="Secret/platform-db-credentials")
+
+
 # '/', '?', '#' and '@' end a URI's user information; '%' begins an escape.
 PASSWORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1) | st.text(
     "/?#@:%+ &=", min_size=1

@@ -7,11 +7,14 @@ import re
 from functools import cache
 from typing import Any
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi import ResourceHookArgs
+from pulumi_kubernetes import core
 
-from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig
+from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig, _refuse_another_password
 from tests.unit.harness import Graph, everything, platform, run
 
 NAMESPACE = "platform-kv-redis-cluster"
@@ -189,6 +192,82 @@ def test_the_gate_needs_no_rights() -> None:
     graph = platform()
     assert {r.kind for r in graph.made_by("platform-kv-gate")} == {"ConfigMap", "Job"}
     assert graph["Job/platform-kv-gate"]["spec", "template", "spec", "automountServiceAccountToken"] is False
+
+
+# --- rotation --------------------------------------------------------------------------------------------------------
+
+
+def rotated(**changes: Any) -> Graph:
+    """A Redis with somebody who uses its password."""
+
+    def make(options: pulumi.ResourceOptions) -> None:
+        kv = PlatformKv("platform-kv", PlatformKvArgs(**(ARGS | changes)), options)
+        core.v1.Secret("user", metadata={"namespace": "user"}, string_data={"password": kv.password}, opts=options)
+
+    return run(make)
+
+
+ROTATIONS: list[dict[str, Any]] = [{"password_rotation": 2}, {"password": "GivenByTheStack"}]
+
+
+def test_another_password_is_generated_when_the_rotation_is_raised_and_only_then() -> None:
+    first, third = unchanged()["platform-kv-password"], redis(password_rotation=3)["platform-kv-password"]
+    assert "keepers" not in first.inputs, "a stack which has never rotated keeps what it has"
+    assert third["keepers"] == {"rotation": "3"}
+    assert not redis(protect=True)["platform-kv-password"].protect, "it could not be replaced"
+
+
+def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
+    graph = rotated(password="GivenByTheStack")
+    assert [str(r) for r in graph if r.kind == "RandomPassword"] == []
+    for name in ("platform-kv-auth", "platform-kv-gate-login", "user"):
+        assert graph[name]["stringData", "password"] == "GivenByTheStack"
+        assert graph.secret(name, "stringData", "password")
+
+
+@pytest.mark.parametrize("rotation", ROTATIONS)
+def test_redis_learns_a_password_before_anybody_uses_it(rotation: dict[str, Any]) -> None:
+    graph = rotated(**rotation)
+    for user in ("Secret/platform-kv-auth", "Secret/user", "platform-kv-replication", "Job/platform-kv-gate"):
+        assert graph.waits(user, for_="Job/platform-kv-rotation")
+    assert graph.free("Job/platform-kv-rotation", of="Secret/platform-kv-auth"), "it reads there what it was before"
+
+
+def test_the_first_password_takes_no_step_of_its_own_and_its_users_wait_for_the_secret_alone() -> None:
+    graph = rotated()
+    assert [str(r) for r in graph.of_type("kubernetes:batch/v1:Job")] == ["Job/platform-kv-gate"]
+    assert graph.waits("Secret/user", for_="Secret/platform-kv-auth")
+    assert graph.free("Secret/user", of="platform-kv-replication")
+
+
+@pytest.mark.parametrize("key", ["data", "stringData"])
+def test_the_first_generated_password_is_changed_by_no_update(key: str) -> None:
+    """There is no step which would make it known to Redis."""
+
+    def change(**new: object) -> ResourceHookArgs:
+        old: dict[str, object] = {"metadata": {}, key: {"password": "one"}}
+        return ResourceHookArgs("urn", "id", "platform-kv-auth", "Secret", old | new, old)
+
+    _refuse_another_password(change(metadata={"labels": {"a": "b"}}))
+    with pytest.raises(pulumi.RunError, match=r"redis\.passwordRotation: .*pulumi config set") as refusal:
+        _refuse_another_password(change(**{key: {"password": "two"}}))
+    assert "two" not in str(refusal.value)
+
+
+def test_what_the_rotation_is_told_and_may_do() -> None:
+    graph = redis(password_rotation=2)
+    spec = graph["Job/platform-kv-rotation"]["spec", "template", "spec"]
+    environment = {variable["name"]: variable for variable in spec["containers"][0]["env"]}
+    told = json.loads(environment["CONFIG"]["value"])
+    assert (told["secret"], told["master_name"]) == ("platform-kv-auth", "platform-kv-master")
+    assert (told["replication"], told["redis_port"]) == ("platform-kv", 6379)
+    assert (told["sentinel"], told["sentinel_port"]) == ("platform-kv-sentinel-sentinel", 26379)
+    reference = environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]
+    assert reference["name"].startswith("platform-kv-gate-login-"), "another password is another Secret: another run"
+    assert graph["Role/platform-kv-rotation"]["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["platform-kv-auth"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    ]
 
 
 def _annotations(graph: Graph) -> object:

@@ -95,6 +95,7 @@ def test_every_component_has_a_type_of_this_program_and_registers_its_outputs_on
 def test_the_parts() -> None:
     parts = Counter(component.kind for component in platform().components)
     assert parts == {
+        "Requirements": 1,
         "PlatformDb": 1,
         "PlatformKv": 1,
         "InfisicalSecrets": 1,
@@ -157,16 +158,15 @@ def test_nothing_ignores_changes(graph: Graph) -> None:
 
 DATA = {
     "Namespace/platform-db-namespace",
-    "RandomPassword/platform-db-password",
     "Secret/platform-db-credentials",
     "postgresql/platform-db-cluster",
     "Namespace/platform-kv-namespace",
-    "RandomPassword/platform-kv-password",
     "Secret/platform-kv-auth",
     "RedisReplication/platform-kv-replication",
     "Namespace/infisical-secrets-namespace",
     "RandomPassword/infisical-secrets-encryption-key",
     "RandomPassword/infisical-secrets-auth-secret",
+    "RandomPassword/infisical-secrets-cookie-secret",
     "Secret/infisical-secrets",
 }
 
@@ -179,9 +179,16 @@ def test_data_is_protected_in_prod_and_free_in_dev() -> None:
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 
-def test_no_generated_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
-    assert len(graph.generated) == 5  # two passwords, three keys
+def test_no_secret_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
+    assert len(graph.generated) == 6  # two passwords, four keys
     assert graph.leaks() == []
+
+
+def test_given_secrets_reach_infisical() -> None:
+    graph = platform("prod")
+    environment = graph["Secret/infisical-secrets"]["stringData"]
+    assert graph.given <= set(environment.values())
+    assert len(graph.given) == 5
 
 
 def test_a_secret_value_is_in_secrets_alone(graph: Graph) -> None:
@@ -204,7 +211,8 @@ def test_the_first_preview_shows_everything_that_up_will_make() -> None:
     preview, up = platform(preview=True), platform()
     assert [str(r) for r in preview if "Secret/" in str(r)]
     assert {r.urn for r in preview} == {r.urn for r in up}
-    assert {r.urn: r.dependencies for r in preview} == {r.urn: r.dependencies for r in up}
+    assert {r.urn: r.dependencies for r in preview} == {r.urn: r.dependencies - set(up.reads) for r in up}
+    assert preview.reads == {}, "it needs no cluster"
 
 
 # --- settings and layers ---------------------------------------------------------------------------------------------

@@ -19,19 +19,27 @@ import settings
 from settings.database import DatabaseSettings
 from settings.infisical import ChartSettings
 from settings.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
-from tests.unit.harness import PROJECT, configuration
+from tests.unit.harness import PROJECT, configuration, encrypted
 
 Config = dict[str, Any]  # section to its content, as in the stack file without "project:"
 ISSUER = {"kind": "existing", "name": "ca"}
 SITE = "https://secrets.example.org"
 SMALLEST: Config = {"infisical": {"siteUrl": SITE}, "ingress": {"issuer": ISSUER}}
+MAIL = {"host": "smtp.example.org", "fromAddress": "secrets@example.org"}
+PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 HEADING = "this stack's configuration can't be used:"
 
 
 def load(config: Mapping[str, Any]) -> settings.Settings:
     """As the engine hands it over."""
-    encoded = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
-    return settings.load(PROJECT, {f"{PROJECT}:{key}": value for key, value in encoded.items()})
+    values = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
+    return settings.load(PROJECT, values, encrypted(values))
+
+
+def load_stack(stack: str) -> settings.Settings:
+    """As its file has it."""
+    values = configuration(stack)
+    return settings.load(PROJECT, values, encrypted(values))
 
 
 def errors(config: Mapping[str, Any]) -> list[str]:
@@ -59,9 +67,9 @@ def with_(*changes: tuple[str, Any]) -> Config:
 # --- what loads ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stack", ["dev", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "minimal", "prod"])
 def test_the_stack_files_load(stack: str) -> None:
-    settings.load(PROJECT, configuration(stack))
+    load_stack(stack)
 
 
 def test_the_smallest_stack_is_a_safe_one() -> None:
@@ -70,21 +78,22 @@ def test_the_smallest_stack_is_a_safe_one() -> None:
     assert (loaded.database.instances, loaded.database.pooler.instances, loaded.infisical.replicas) == (2, 2, 2)
     assert (loaded.redis.instances, loaded.redis.sentinels, loaded.redis.quorum) == (3, 3, 2)
     assert loaded.database.pooler.mode == "transaction"
-    assert (loaded.infisical.read_replicas, loaded.infisical.telemetry) == (False, False)
+    assert (loaded.infisical.read_replicas, loaded.infisical.telemetry) == ("none", False)
+    assert (loaded.mail, loaded.sign_on.saml, loaded.infisical.allow_internal_ip_connections) == (None, None, False)
     assert loaded.infisical.chart.flavour == "infisical-standalone"
     assert loaded.ingress.route.kind == "ingress"
 
 
 def test_prod_is_the_site_it_says_it_is() -> None:
-    loaded = settings.load(PROJECT, configuration("prod"))
-    assert (loaded.infisical.host, loaded.infisical.https) == ("secrets.pnats.cloud", True)
+    loaded = load_stack("prod")
+    assert loaded.infisical.host == "secrets.pnats.cloud"
     assert (loaded.infisical.chart.flavour, loaded.infisical.chart.version) == ("infisical", "0.4.2")
     assert loaded.cluster.protect is True
 
 
 def test_redis_keeps_room_below_the_kernels_limit() -> None:
     """With noeviction a full Redis refuses writes; at the limit of its memory it is killed instead."""
-    for loaded in (load(SMALLEST), *(settings.load(PROJECT, configuration(stack)) for stack in ("dev", "prod"))):
+    for loaded in (load(SMALLEST), *(load_stack(stack) for stack in ("dev", "prod"))):
         limit = int(loaded.redis.memory_limit.removesuffix("Mi"))
         assert loaded.redis.max_memory_mib <= 0.8 * limit
 
@@ -116,7 +125,7 @@ REPAIRS = {
     "infisical.chart.version": "1.10.0",
     "infisical.chart.repository": "https://charts.example.org",
     "infisical.corsAllowedOrigins[0]": "https://app.example.org",
-    "infisical.readReplicas": "false",
+    "infisical.readReplicas": "none",
     "infisical.replicas": "2",
     "infisical.image": "infisical/infisical:v1",
     "redis.sentinels": "3",
@@ -127,6 +136,39 @@ REPAIRS = {
     "database.storage": "10Gi",
     "database.pooler.mode": "session",
     "jobs.pythonImage": "python:3.13",
+    "certificates.leafDuration": "2160h",
+    "certificates.leafRenewBefore": "24h",
+    "certificates.syncSchedule": "0 * * * *",
+    "infisical.pools.max": "20",
+    "infisical.chart.digest": f"sha256:{'0' * 64}",
+    "mail": json.dumps(MAIL),
+    "mail.host": "smtp.example.org",
+    "mail.fromAddress": "secrets@example.org",
+    "mail.port": "587",
+    "mail.tls": "required",
+    "mail.verify": "true",
+    "mail.authority": PEM,
+    "mail.username": "infisical",
+    "signOn.github.clientId": "Iv1",
+    "signOn.saml.defaultOrganization": "acme-x1y",
+    "integrations.githubApp.clientId": "Iv2",
+    "integrations.githubApp.slug": "acme",
+    "integrations.githubApp.id": "7",
+    "integrations.aws.accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "database.cpuRequest": "100m",
+    "database.memoryRequest": "256Mi",
+    "redis.maxMemoryMib": "64",
+    "encryptionKey": "0123456789abcdef" * 2,
+    "rootEncryptionKey": "A" * 43 + "=",
+    "authSecret": "a" * 32,
+    "databasePassword": "a1" * 16,
+    "smtpPassword": "correct horse",
+    "githubLoginClientSecret": "g" * 40,
+    "githubAppClientSecret": "g" * 40,
+    "githubAppPrivateKey": PEM.replace("CERTIFICATE", "PRIVATE KEY"),
+    "awsSecretAccessKey": "w" * 40,
+    "databaseReadReplicas[0].uri": "postgresql://u:p@10.0.0.7/infisical",
+    "databaseReadReplicas[0].authority": PEM,
 }
 
 FAULTS: list[tuple[str, Any, str]] = [
@@ -153,6 +195,46 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("database.version", "9.6", "database.version"),
     ("database.pooler.mode", "statement", "database.pooler.mode"),
     ("jobs.pythonImage", "python", "jobs.pythonImage"),
+    ("database.cpuRequest", "3", "database.cpuRequest"),
+    ("database.memoryRequest", "3Gi", "database.memoryRequest"),
+    ("redis.maxMemoryMib", 500, "redis.maxMemoryMib"),
+    ("certificates.leafDuration", "90d", "certificates.leafDuration"),
+    ("certificates.leafDuration", "87600h", "certificates.leafDuration"),
+    ("certificates.leafRenewBefore", "2160h", "certificates.leafRenewBefore"),
+    ("certificates.syncSchedule", "*/15 * * *", "certificates.syncSchedule"),
+    ("certificates.syncSchedule", "60 * * * *", "certificates.syncSchedule"),
+    ("infisical.pools", {"min": 5, "max": 4}, "infisical.pools.max"),
+    ("infisical.image", "infisical/infisical:v0.136.1-postgres", "infisical.image"),
+    ("infisical.chart.digest", "0" * 64, "infisical.chart.digest"),
+    ("mail", {"host": "smtp.example.org"}, "mail.fromAddress"),
+    ("mail", MAIL | {"host": "https://smtp.example.org"}, "mail.host"),
+    ("mail", MAIL | {"port": 465, "tls": "off"}, "mail.tls"),
+    ("mail", MAIL | {"authority": PEM, "verify": False}, "mail.verify"),
+    ("mail", MAIL | {"authority": PEM.replace("\n", " ")}, "mail.authority"),
+    ("mail", MAIL | {"username": "infisical"}, "smtpPassword"),
+    ("smtpPassword", "correct horse", "mail.username"),
+    ("signOn.github.clientId", "Iv1", "githubLoginClientSecret"),
+    ("githubLoginClientSecret", "g" * 40, "signOn.github.clientId"),
+    ("signOn.saml.defaultOrganization", "Acme Inc", "signOn.saml.defaultOrganization"),
+    ("integrations.aws.accessKeyId", "AKIAIOSFODNN7EXAMPLE", "awsSecretAccessKey"),
+    ("awsSecretAccessKey", "w" * 40, "integrations.aws.accessKeyId"),
+    ("encryptionKey", "0" * 31, "encryptionKey"),
+    ("encryptionKey", "+" * 32, "encryptionKey"),
+    ("rootEncryptionKey", "A" * 42, "rootEncryptionKey"),
+    ("authSecret", "short", "authSecret"),
+    ("databasePassword", "with space and more", "databasePassword"),
+    ("databaseReadReplicas", [{"uri": "postgresql://u:p@db.example.org/i"}], "databaseReadReplicas[0].authority"),
+    ("databaseReadReplicas", [{"uri": "mysql://u:p@h/i", "authority": PEM}], "databaseReadReplicas[0].uri"),
+    (
+        "databaseReadReplicas",
+        [{"uri": "postgres://h/i?sslmode=require", "authority": PEM}],
+        "databaseReadReplicas[0].uri",
+    ),
+    ("extraEnvironment.REDIS_URL", "redis://cache", "extraEnvironment.REDIS_URL"),
+    ("extraEnvironment.SMTP_HOST", "smtp.example.org", "extraEnvironment.SMTP_HOST"),
+    ("extraEnvironment.smtp_host", "smtp.example.org", "extraEnvironment.smtp_host"),
+    ("extraSecrets.DB_CONNECTION_URI", "postgres://u:p@h/i", "extraSecrets.DB_CONNECTION_URI"),
+    ("extraEnvironment.OTEL_EXPORT_TYPE", "", "extraEnvironment.OTEL_EXPORT_TYPE"),
     ("databse", {"instances": 3}, "databse"),
     ("database.instnaces", 3, "database.instnaces"),
     ("database.pooler.sze", 3, "database.pooler.sze"),
@@ -175,6 +257,57 @@ def test_a_number_where_a_string_belongs_is_taken_or_put_right_by_the_printed_co
     load(repaired(with_((path, value))))
 
 
+def test_the_app_of_github_is_whole() -> None:
+    config = with_(("integrations.githubApp", {"clientId": "Iv2", "slug": "acme", "id": 7}))
+    assert [line.split(":")[0] for line in errors(config)] == ["- githubAppClientSecret", "- githubAppPrivateKey"]
+    load(repaired(config))
+    config = with_(("githubAppClientSecret", "g" * 40))
+    assert [line.split(":")[0] for line in errors(config)] == [
+        "- githubAppPrivateKey",
+        "- integrations.githubApp.clientId",
+        "- integrations.githubApp.id",
+        "- integrations.githubApp.slug",
+    ]
+    load(repaired(config))
+
+
+def test_there_is_one_encryption_key() -> None:
+    config = with_(("encryptionKey", "0" * 32), ("rootEncryptionKey", REPAIRS["rootEncryptionKey"]))
+    [line] = errors(config)
+    assert line.startswith("- rootEncryptionKey: ")
+    load(repaired(config))
+
+
+@pytest.mark.parametrize("host", ["secrets", "secrets.corp.internal", "secrets.test", "10.0.0.1"])
+def test_lets_encrypt_certifies_public_names_alone(host: str) -> None:
+    issuer = {"kind": "letsEncrypt", "email": "ops@example.org"}
+    [line] = errors(with_(("ingress.issuer", issuer), ("infisical.siteUrl", f"https://{host}")))
+    assert line.startswith("- ingress.issuer.kind: ")
+
+
+def test_a_secret_in_plain_text_is_refused_and_not_repeated() -> None:
+    values = {f"{PROJECT}:{key}": json.dumps(value) for key, value in SMALLEST.items()}
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.load(PROJECT, values | {f"{PROJECT}:smtpPassword": PASTED})
+    [_, line] = str(caught.value).splitlines()
+    assert line.startswith("- smtpPassword: it stands in plain text")
+    assert line.endswith(f"pulumi config set --secret '{PROJECT}:smtpPassword'")
+    assert PASTED not in line
+
+
+def test_an_encrypted_value_in_a_plain_section_is_refused_and_not_repeated() -> None:
+    values = {f"{PROJECT}:{key}": json.dumps(value) for key, value in with_(("database.password", PASTED)).items()}
+    with pytest.raises(settings.SettingsError) as caught:
+        settings.load(PROJECT, values, [f"{PROJECT}:database"])
+    assert "- database: it holds an encrypted value" in str(caught.value)
+    assert PASTED not in str(caught.value)
+
+
+def test_rules_over_sound_sections_speak_while_others_are_broken() -> None:
+    lines = errors(with_(("redis.sentinels", "four"), ("smtpPassword", "correct horse"), ("databse", {})))
+    assert [line.split(":")[0] for line in lines] == ["- databse", "- mail.username", "- redis.sentinels"]
+
+
 def test_a_missing_section_says_what_it_needs() -> None:
     assert [line.split(":")[0] for line in errors({})] == ["- infisical.siteUrl", "- ingress.issuer.kind"]
 
@@ -184,7 +317,7 @@ def test_a_section_that_is_none_is_put_right_too() -> None:
 
 
 def test_rules_over_several_keys_name_the_one_to_change() -> None:
-    [line] = errors(with_(("infisical.readReplicas", True), ("database.instances", 1)))
+    [line] = errors(with_(("infisical.readReplicas", "cluster"), ("database.instances", 1)))
     assert line.startswith("- infisical.readReplicas: ")
     gateway = {"kind": "gateway", "name": "public", "namespace": "edge"}
     config = with_(("ingress.route", gateway), ("ingress.issuer", {"kind": "letsEncrypt", "email": "o@example.org"}))
@@ -202,6 +335,10 @@ def test_rules_over_several_keys_name_the_one_to_change() -> None:
         ("database.pooler.instance", "instances"),
         ("infisical.siteURL", "siteUrl"),
         ("redis.maxMemory", "maxMemoryMib"),
+        ("smtpPasword", "smtpPassword"),
+        ("replicas", "infisical.replicas"),
+        ("database.siteUrl", "infisical.siteUrl"),
+        ("mail.smtpPassword", "smtpPassword"),
     ],
 )
 def test_an_unknown_key_suggests_the_one_that_was_meant(path: str, meant: str) -> None:
@@ -225,6 +362,9 @@ def test_all_errors_come_at_once_and_sorted(faults: list[tuple[str, Any]]) -> No
     expected = {path for path, _ in faults}
     # Of one section, a rule over several keys speaks once each of them is right by itself.
     rules = {"redis.sentinels", "redis.quorum", "infisical.chart.version", "infisical.chart.repository"}
+    rules |= {"certificates.leafDuration", "certificates.leafRenewBefore", "infisical.image", "redis.maxMemoryMib"}
+    rules |= {"database.cpuRequest", "database.memoryRequest"}
+    rules |= {path for path in expected if path.startswith("extra")} - {"extraEnvironment.smtp_host"}
     named = {re.match(r"- (\S+): ", line)[1] for line in lines}  # pyright: ignore[reportOptionalSubscript]
     assert expected - rules <= named <= expected
     assert lines == sorted(lines)
@@ -263,7 +403,7 @@ def test_the_error_does_not_carry_the_one_that_has_the_values() -> None:
     with pytest.raises(settings.SettingsError) as caught:
         load(with_(("redis.sentinels", PASTED)))
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_pydantics_own_error_repeats_no_value_either() -> None:
@@ -347,7 +487,7 @@ def test_names_are_kubernetes(value: str) -> None:
 @example("https", "", "a b", "", "")
 def test_a_site_is_scheme_host_and_port(scheme: str, before: str, host: str, port: str, after: str) -> None:
     """It becomes a host name of a certificate and the beginning of links: what is taken must be usable as both."""
-    good = scheme in ("http", "https") and host in ("secrets.example.org", "secrets") and port in ("", ":8443")
+    good = scheme == "https" and host in ("secrets.example.org", "secrets") and port in ("", ":8443")
     assert accepts(SiteUrl, f"{scheme}://{before}{host}{port}{after}") == (good and not before and not after)
 
 
@@ -416,7 +556,7 @@ def _run(command: list[str], config: Config) -> None:
     elif isinstance(section, list) != isinstance(last, int):
         pytest.fail(f"{shlex.join(command)}: {last} is no place in a {type(section).__name__}")
     else:
-        assert rest[-1] == "VALUE", command
+        assert (rest[-1] == "VALUE") != ("--secret" in rest), command
         value = REPAIRS[key]
         typed = {"true": True, "false": False}.get(value, int(value) if re.fullmatch(r"0|-?[1-9]\d*", value) else value)
         section[last] = value if keep_text or "--path" not in rest else typed

@@ -1,0 +1,56 @@
+"""Which chart the program hands to Helm: the copy below charts/, checked. No network, nothing but hashlib."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from settings.infisical import ChartSettings
+
+
+class ChartError(Exception):
+    """Why the chart can't be used and what to do about it: one sentence."""
+
+
+def digest_of(archive: bytes) -> str:
+    """As a Helm repository's index and an OCI registry's chart layer have it, with "sha256:" before it."""
+    return f"sha256:{hashlib.sha256(archive).hexdigest()}"
+
+
+def location(chart: ChartSettings) -> str:
+    """Where the chart's copy lies. Relative to the project: it is an input of the release, on whatever machine."""
+    return f"charts/{chart.flavour}-{chart.version}.tgz"
+
+
+def local_copy(chart: ChartSettings, stack: str, root: Path = Path(".")) -> str:
+    """Path of the chart, relative to `root`: `path` where it is set, else the copy which `make charts` has put there.
+
+    An archive is what `digest` says; a folder of the user's own (`path`) is taken without one. Raises ChartError.
+    """
+    where = chart.path or location(chart)
+    if chart.path and not chart.digest:
+        if not (root / where).exists():
+            raise ChartError(f"infisical.chart.path: {where} is not there")
+        return where
+    command = f"`make charts STACK={stack}`"
+    if not chart.digest:
+        raise ChartError(f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned: run {command}")
+    try:
+        found = digest_of((root / where).read_bytes())
+    except IsADirectoryError:
+        raise ChartError(
+            f"infisical.chart.digest: {where} is a folder, which has no digest: remove the digest, or the path"
+        ) from None
+    except FileNotFoundError:
+        if chart.path:
+            raise ChartError(f"infisical.chart.path: {where} is not there") from None
+        raise ChartError(
+            f"chart {chart.flavour} {chart.version} is not in charts/: run {command}, "
+            f"or with a copy of yours `make charts STACK={stack} CHART=path`"
+        ) from None
+    except OSError as error:
+        raise ChartError(f"{where} can't be read: {error.strerror}") from None
+    if found != chart.digest:
+        remedy = "put the right one there" if chart.path else f"delete it and run {command}"
+        raise ChartError(f"{where} is {found}, but infisical.chart.digest is {chart.digest}: {remedy}")
+    return where

@@ -1,0 +1,107 @@
+"""The part of Infisical's environment that follows from settings alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from settings.settings import Settings
+from settings.types import Section
+from settings.variables import Variable
+
+_TLS = {"required": ("true", "false"), "opportunistic": ("false", "false"), "off": ("false", "true")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """Variables by name, each ready to be read by Infisical."""
+
+    plain: Mapping[str, str]
+    secret: Mapping[str, SecretStr]
+
+
+def environment_of(stack: Settings) -> Environment:
+    """What Infisical is told besides where its database and Redis are, and the keys that are generated."""
+    plain: dict[str, str] = {"HTTPS_ENABLED": "true"}  # marks cookies as secure; it starts no TLS
+    secret: dict[str, SecretStr] = {}
+    for variable, value in _values(stack):
+        if isinstance(value, SecretStr):
+            secret[variable.name] = value
+        else:
+            plain[variable.name] = _text(variable, value)
+    if stack.mail:
+        plain["SMTP_REQUIRE_TLS"], plain["SMTP_IGNORE_TLS"] = _TLS[stack.mail.tls]
+    if (saml := stack.sign_on.saml) and saml.configured:
+        plain["DEFAULT_SAML_ORG_SLUG"] = saml.default_organization
+    if stack.database_read_replicas:
+        replicas = [
+            {"DB_CONNECTION_URI": replica.uri.get_secret_value()}
+            | ({"DB_ROOT_CERT": _base64(replica.authority)} if replica.authority else {})
+            for replica in stack.database_read_replicas
+        ]
+        secret["DB_READ_REPLICAS"] = SecretStr(json.dumps(replicas))
+    return Environment(plain=plain | stack.extra_environment, secret=secret | stack.extra_secrets)
+
+
+@cache
+def homes() -> Mapping[str, str]:
+    """Variable to the key of the setting that becomes it: {"SMTP_HOST": "mail.host"}."""
+    return {variable.name: ".".join(path) for path, _, variable in fields(Settings) if variable}
+
+
+def fields(
+    section: type[Section], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], FieldInfo, Variable | None]]:
+    """Every setting below a section, subsections and all: its path in the stack file, what is allowed, its variable."""
+    for name, field in section.model_fields.items():
+        path = (*above, field.alias or name)
+        yield path, field, _variable(field)
+        for part in parts(field):
+            yield from fields(part, path)
+
+
+def parts(field: FieldInfo) -> list[type[Section]]:
+    """The sections a field may hold: one, or the several of a choice."""
+    pending, found = [field.annotation], list[type[Section]]()
+    while pending:
+        annotation = pending.pop(0)
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            found.append(annotation)
+        pending += get_args(annotation)
+    return found
+
+
+def _values(section: Section) -> Iterator[tuple[Variable, object]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _values(value)
+        elif (variable := _variable(field)) and value not in (None, ()):
+            yield variable, value
+
+
+def _variable(field: FieldInfo) -> Variable | None:
+    return next((item for item in field.metadata if isinstance(item, Variable)), None)
+
+
+def _text(variable: Variable, value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return json.dumps(value)
+        case _ if variable.form == "base64":
+            return _base64(str(value))
+        case _:
+            return str(value)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

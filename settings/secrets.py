@@ -1,0 +1,101 @@
+"""What a stack keeps encrypted: keys of their own at the top, because a secret inside an object loses its mark."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import unquote
+
+from pydantic import Field, SecretStr, field_validator
+
+from settings.types import (
+    Base64Key,
+    CertificatePem,
+    EncryptionKey,
+    Password,
+    PrivateKeyPem,
+    SecretLine,
+    Section,
+    SigningKey,
+    VariableName,
+)
+from settings.variables import Variable
+
+_PART = r"([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"  # of a URI, RFC 3986
+_URI = re.compile(rf"postgres(ql)?://{_PART}(:{_PART})?@(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{{1,5}}))?/{_PART}")
+
+
+def _is_text(encoded: str) -> bool:
+    try:
+        unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class ReadReplica(Section):
+    """A PostgreSQL that replicates this one, outside of the platform's cluster."""
+
+    uri: SecretStr = Field(description="postgresql://user:password@host:port/database, without sslmode.")
+    authority: CertificatePem | None = Field(
+        default=None, description="PEM that its certificate verifies against; default: the platform's own."
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _it_is_one_that_is_verified(cls, uri: SecretStr) -> SecretStr:
+        address, question_mark, _ = uri.get_secret_value().partition("?")
+        match = _URI.fullmatch(address)
+        if not match or not 0 < int(match["port"] or 5432) < 65536 or not _is_text(address):
+            raise ValueError("write postgresql://user:password@host:port/database, the password percent-encoded")
+        if question_mark:
+            raise ValueError("leave out ?sslmode=…: beside an authority it switches verification off")
+        return uri
+
+    @property
+    def host(self) -> str:
+        """Host name."""
+        match = _URI.fullmatch(self.uri.get_secret_value())
+        assert match
+        return match["host"]
+
+
+class Secrets(Section):
+    """Encrypted settings. What is not given and has no pair in plain settings is generated once, and kept."""
+
+    encryption_key: Annotated[EncryptionKey | None, Variable("ENCRYPTION_KEY")] = Field(
+        default=None,
+        description="Encrypts everything that users store. Give it when you move in; else it is generated.",
+    )
+    root_encryption_key: Annotated[Base64Key | None, Variable("ROOT_ENCRYPTION_KEY")] = Field(
+        default=None, description="Takes the place of encryptionKey where a deployment began with it. Never both."
+    )
+    auth_secret: Annotated[SigningKey | None, Variable("AUTH_SECRET")] = Field(
+        default=None, description="Signs sessions; another one logs everybody out. Generated if not given."
+    )
+    cookie_secret: Annotated[SigningKey | None, Variable("COOKIE_SECRET_SIGN_KEY")] = Field(
+        default=None, description="Signs cookies. Generated if not given: upstream's own default is public."
+    )
+    database_password: Password | None = Field(default=None, description="Of infisical_user. Generated if not given.")
+    redis_password: Password | None = Field(default=None, description="Of Redis. Generated if not given.")
+    database_read_replicas: tuple[ReadReplica, ...] = Field(
+        default=(), description="PostgreSQL servers outside of the platform to read from, instead of its own replicas."
+    )
+    smtp_password: Annotated[SecretLine | None, Variable("SMTP_PASSWORD")] = Field(
+        default=None, description="Belongs to mail.username."
+    )
+    github_login_client_secret: Annotated[SecretLine | None, Variable("CLIENT_SECRET_GITHUB_LOGIN")] = Field(
+        default=None, description="Belongs to signOn.github."
+    )
+    github_app_client_secret: Annotated[SecretLine | None, Variable("INF_APP_CONNECTION_GITHUB_APP_CLIENT_SECRET")] = (
+        Field(default=None, description="Belongs to integrations.githubApp.")
+    )
+    github_app_private_key: Annotated[PrivateKeyPem | None, Variable("INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY")] = (
+        Field(default=None, description="Belongs to integrations.githubApp. PEM with its line breaks.")
+    )
+    aws_secret_access_key: Annotated[SecretLine | None, Variable("INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY")] = Field(
+        default=None, description="Belongs to integrations.aws."
+    )
+    extra_secrets: dict[VariableName, SecretStr] = Field(
+        default={}, description="Further variables of Infisical whose values are secret."
+    )

@@ -1,0 +1,35 @@
+"""A whole stack."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from settings.certificates import CertificateSettings
+from settings.cluster import ClusterSettings, JobSettings
+from settings.database import DatabaseSettings
+from settings.infisical import InfisicalSettings
+from settings.ingress import IngressSettings
+from settings.integrations import IntegrationSettings
+from settings.mail import MailSettings
+from settings.redis import RedisSettings
+from settings.secrets import Secrets
+from settings.sign_on import SignOnSettings
+from settings.types import VariableName
+
+
+class Settings(Secrets):
+    """What a stack says, one key a subject; encrypted keys stand beside them."""
+
+    cluster: ClusterSettings = ClusterSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    certificates: CertificateSettings = CertificateSettings()
+    infisical: InfisicalSettings = Field(description="Needs at least siteUrl.")
+    ingress: IngressSettings = Field(description="Needs at least issuer.")
+    mail: MailSettings | None = None
+    sign_on: SignOnSettings = SignOnSettings()
+    integrations: IntegrationSettings = IntegrationSettings()
+    extra_environment: dict[VariableName, str] = Field(
+        default={}, description="Further variables of Infisical, in plain text."
+    )
+    jobs: JobSettings = JobSettings()
