@@ -36,6 +36,10 @@ def main() -> int:
     _command(commands, _status, "status", "what runs, what does not, and why")
     preview = _command(commands, _pulumi, "pulumi", "run Pulumi on the stack: python -m embedded pulumi preview --diff")
     preview.add_argument("arguments", nargs=argparse.REMAINDER)
+    operate = _command(
+        commands, _operate, "operate", "run an operation on the stack: python -m embedded operate doctor"
+    )
+    operate.add_argument("arguments", nargs=argparse.REMAINDER)
     _command(commands, _repair, "repair", "after a killed `up`: release locks, clear what is stuck half-way")
     _command(commands, _build, "build", "build programs and images, start nothing")
     image = _command(commands, _image, "image", "build the images and write them as an OCI archive, for kind or k3d")
@@ -131,6 +135,11 @@ def _status(arguments: argparse.Namespace) -> None:
 def _pulumi(arguments: argparse.Namespace) -> None:
     command, *rest = arguments.arguments or ["stack"]
     _stack(arguments).run(command, *rest)
+
+
+def _operate(arguments: argparse.Namespace) -> None:
+    command, *rest = arguments.arguments or ["--help"]
+    _stack(arguments).operate(command, *rest)
 
 
 def _repair(arguments: argparse.Namespace) -> None:

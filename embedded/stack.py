@@ -41,28 +41,29 @@ class Stack:
         return self._folder / f"Pulumi.{STACK}.yaml"
 
     def init(self, overrides: Mapping[str, object] | None = None) -> None:
-        """Makes the stack where there is none. Takes the checkout's settings, with `overrides` for whole keys."""
+        """Makes the stack where there is none. Takes the checkout's settings, with `overrides` for whole keys.
+
+        Keys which `pulumi config set --secret` has encrypted in the copy stay: the checkout's file has none.
+        """
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
         passphrase = self._folder / "passphrase"
         if not passphrase.exists():
             passphrase.touch(mode=0o600)
             passphrase.write_text(secrets.token_urlsafe(32))
         shutil.copy(PROJECT / "Pulumi.yaml", self._folder / "Pulumi.yaml")
-        salt = self._salt()
+        before = yaml.safe_load(self.configuration.read_text()) if self.configuration.exists() else {}
         wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
         ours = {"cluster": {"context": self._context, "protect": False}} if self._context else {}
         for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
-        if salt:
+        for key, value in before.get("config", {}).items():
+            if isinstance(value, dict) and "secure" in str(value):
+                wanted["config"][key] = value
+        if salt := before.get("encryptionsalt"):
             wanted["encryptionsalt"] = salt
         self.configuration.write_text(yaml.safe_dump(wanted, sort_keys=False))
         if not salt:
             self.pulumi("stack", "init", STACK, cwd=self._folder, quiet=True)
-
-    def _salt(self) -> str:
-        if not self.configuration.exists():
-            return ""
-        return yaml.safe_load(self.configuration.read_text()).get("encryptionsalt", "")
 
     def run(self, command: str, *arguments: str, quiet: bool = False) -> str:
         """`pulumi COMMAND` on the stack; with `quiet`, returns what it prints. Raises EmbeddedError."""
@@ -76,6 +77,11 @@ class Stack:
     def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> str:
         """Raises EmbeddedError when Pulumi fails; its own output has said why."""
         return self._run([self.program, *arguments, *(["--non-interactive"] if quiet else [])], cwd, quiet)
+
+    def operate(self, command: str, *arguments: str) -> None:
+        """`python -m operations COMMAND` on the stack. Raises EmbeddedError."""
+        where = ["--stack", STACK, "--config-file", str(self.configuration)]
+        self._run([sys.executable, "-m", "operations", command, *where, *arguments], PROJECT, quiet=False)
 
     def repair(self, quiet: bool = False) -> None:
         """`repair.sh`, as a user on a cluster of their own runs it. Raises EmbeddedError."""
@@ -135,6 +141,7 @@ class Stack:
                 _hard_link(self._programs.path(name), place)
             elif name in wanted():
                 _hard_link(self._programs.path(name), place / name)
+        _hard_link(Path(__file__).parent / _ANALYZER, home / "bin" / _ANALYZER)
         for plugin in _random_plugins():
             link = home / "plugins" / plugin.name
             if not link.exists():
@@ -143,6 +150,7 @@ class Stack:
 
 
 _CLI = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
+_ANALYZER = "pulumi-analyzer-policy-python"
 
 
 def wanted() -> set[str]:

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs the servers which the tests of jobs and stand-ins start themselves; no service of the system's is started.
+# Installs the servers which the tests of jobs and stand-ins start themselves, and the programs of those of operations;
+# no service of the system's is started.
 set -eu
 missing=
-for package in postgresql-15 pgbouncer redis-server redis-sentinel; do
+for package in postgresql-15 pgbouncer redis-server redis-sentinel age gnupg; do
   dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

@@ -1,0 +1,53 @@
+"""`python -m operations COMMAND --stack NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from operations import charts, doctor, escrow, importing, reference, secrets
+from operations.errors import OperationError
+from operations.pulumi import Stack
+
+
+def main() -> int:
+    """Parses the command line; a known problem is one sentence on stderr and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, doctor.run, "doctor", "ask the cluster for what `pulumi up` will need")
+    command = _command(commands, charts.run, "charts", "put the chart into charts/, pinned by its digest")
+    command.add_argument("--chart", type=Path, help="a copy of yours: folder or archive")
+    _command(commands, secrets.run, "secrets", "which encrypted settings are set, missing, optional; how to set them")
+    command = _command(commands, importing.run, "import-secrets", "take over the environment of another deployment")
+    command.add_argument("--overwrite", action="store_true", help="replace values which the stack has already")
+    command.add_argument("file", type=Path, help="manifest of a Kubernetes Secret")
+    command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
+    command.add_argument("--output", type=Path, help="default: escrow-<stack>-<date>")
+    command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")
+    command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
+    command.set_defaults(run=reference.run, stack="", config_file=None)
+    arguments = parser.parse_args()
+    try:
+        return arguments.run(Stack(arguments.stack, arguments.config_file), arguments)
+    except OperationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[Stack, argparse.Namespace], int],
+    name: str,
+    help: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help)
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--config-file", type=Path, help="default: Pulumi.<stack>.yaml")
+    parser.set_defaults(run=run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Whether certificates will be issued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operations.checks.cluster import Cluster, Unanswered
+from operations.checks.result import Result, fail, ok, setting
+from settings import Settings
+from settings.ingress import ExistingIssuer
+
+
+def issuer(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """The ClusterIssuer that the stack names."""
+    wanted = settings.ingress.issuer
+    if not isinstance(wanted, ExistingIssuer):
+        return
+    subject = f"ClusterIssuer {wanted.name}"
+    found = cluster.get(f"/apis/cert-manager.io/v1/clusterissuers/{wanted.name}")
+    if not found:
+        issuers = cluster.items("/apis/cert-manager.io/v1/clusterissuers")
+        names = sorted(entry["metadata"]["name"] for entry in issuers)
+        there = f"there is {', '.join(names)}" if names else "nor any other"
+        fix = f"make it, or: {setting('ingress.issuer.name', names[0] if names else 'NAME')}"
+        yield fail(subject, f"no such issuer; {there}", fix)
+        return
+    conditions = {entry["type"]: entry for entry in found.get("status", {}).get("conditions", [])}
+    ready = conditions.get("Ready", {"status": "Unknown", "message": "cert-manager has not looked at it"})
+    if ready["status"] == "True":
+        yield ok(subject, "Ready")
+    else:
+        fix = f"kubectl describe clusterissuer {wanted.name}"
+        yield fail(subject, f"not Ready: {ready.get('message') or ready.get('reason', 'without a reason')}", fix)
+
+
+def webhook(cluster: Cluster, _: Settings) -> Iterator[Result]:
+    """Asks it for what it must refuse: an accepted one would only show that nobody was asked."""
+    subject = "cert-manager's webhook"
+    fix = "see to the Deployment, the Service and the certificate of cert-manager's webhook: kubectl get pods -A"
+    nonsense = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "infisical-doctor", "namespace": "default"},
+        "spec": {
+            "secretName": "infisical-doctor",
+            "dnsNames": ["doctor.invalid"],
+            "issuerRef": {"name": "none", "kind": "NoIssuerAtAll"},
+        },
+    }
+    refusal = cluster.refusal("/apis/cert-manager.io/v1/namespaces/default/certificates", nonsense)
+    if refusal.startswith("admission webhook"):
+        yield ok(subject, "answers")
+    elif "cannot create resource" in refusal:
+        raise Unanswered(refusal)
+    elif not refusal:
+        yield fail(subject, "it is not asked: an impossible Certificate was accepted", fix)
+    else:
+        yield fail(subject, refusal, fix)

@@ -1,0 +1,108 @@
+"""The cluster as `kubectl` shows it. Paths instead of kinds: kubectl then asks nothing but what it is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from operations.checks.bounded import SECONDS
+from operations.errors import OperationError
+
+Object = dict[str, Any]
+
+
+class Unanswered(Exception):
+    """The cluster does not tell: no right to ask, no answer in time. The message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster of a stack. Raises OperationError without kubectl or for a context which kubectl does not know."""
+
+    context: str | None
+    kubeconfig: str | None
+
+    def get(self, path: str) -> Object | None:
+        """The JSON at a path of the API; None where there is nothing. Raises Unanswered."""
+        done = self._run("get", "--raw", path)
+        if "(NotFound)" in done.stderr:
+            return None
+        return json.loads(self._answer(done))
+
+    def items(self, path: str) -> list[Object]:
+        """The objects of a list; none when the cluster has no such kind. Raises Unanswered."""
+        listed = self.get(path)
+        return listed["items"] if listed else []
+
+    def exists(self, *selection: str) -> bool:
+        """Whether `kubectl get SELECTION` finds anything. What it has inside stays there. Raises Unanswered."""
+        # Without `-o` the server sends a table: the data of a Secret does not leave it.
+        done = self._run("get", *selection, "--ignore-not-found", "--no-headers")
+        if "the server doesn't have a resource type" in done.stderr or "(NotFound)" in done.stderr:
+            return False
+        return bool(self._answer(done))
+
+    def refusal(self, path: str, body: Object) -> str:
+        """What the API server says against making `body`, which is not made; empty when it would be."""
+        done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
+        return _reason(done.stderr) if done.returncode else ""
+
+    def allowed(self, questions: Sequence[Object]) -> list[bool]:
+        """Whether the caller may do each of `questions`: resourceAttributes of a review. Raises Unanswered."""
+        reviews = [
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": question},
+            }
+            for question in questions
+        ]
+        batch = json.dumps({"apiVersion": "v1", "kind": "List", "items": reviews})
+        done = self._run("create", "--validate=false", "-f", "-", "-o", "json", stdin=batch)
+        return [answer["status"]["allowed"] for answer in _documents(self._answer(done))]
+
+    def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
+        if done.returncode:
+            raise Unanswered(_reason(done.stderr))
+        return done.stdout
+
+    def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = ["kubectl", f"--request-timeout={SECONDS}s"]
+        command += [f"--context={self.context}"] if self.context else []
+        command += [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+        try:
+            # A program that fetches credentials may take its own time; with stdin empty none can ask for a password.
+            done = subprocess.run(
+                [*command, *arguments], input=stdin, capture_output=True, text=True, timeout=SECONDS + 2
+            )
+        except FileNotFoundError:
+            raise OperationError("`kubectl` is not on PATH: https://kubernetes.io/docs/tasks/tools/") from None
+        except subprocess.TimeoutExpired:
+            raise Unanswered(f"no answer within {SECONDS + 2} s") from None
+        if re.search(r'context "[^"]*" does not exist', done.stderr):
+            raise OperationError(
+                f"cluster.context: kubectl knows no context {self.context}; `kubectl config get-contexts` lists those "
+                "it knows, cluster.kubeconfig or KUBECONFIG names the file"
+            )
+        return done
+
+
+def _documents(text: str) -> Iterator[Object]:
+    """kubectl prints one JSON document after the other."""
+    decoder = json.JSONDecoder()
+    text = text.strip()
+    while text:
+        document, end = decoder.raw_decode(text)
+        yield document
+        text = text[end:].lstrip()
+
+
+def _reason(stderr: str) -> str:
+    """kubectl's last line without what it begins with."""
+    last = stderr.strip().rpartition("\n")[2]
+    last = re.sub(r"^(error|Error from server( \(\w+\))?): ", "", last, flags=re.IGNORECASE)
+    return re.sub(r"^\S+( \S+)? is forbidden: ", "", last)

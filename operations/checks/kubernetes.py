@@ -1,0 +1,74 @@
+"""Kubernetes itself, and the kinds it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from operations.checks.cluster import Cluster
+from operations.checks.result import Result, fail, ok
+from operations.checks.versions import Known, Version
+from settings import Settings
+
+# 1.25 has the Pod Security that the Jobs' pods are made for; 1.36 is what the end-to-end test runs on.
+_KUBERNETES = Known(good=[(Version(1, 25, 0), Version(1, 37, 0))], advice="Kubernetes 1.25 to 1.36")
+
+
+def answers(cluster: Cluster, _: Settings) -> Iterator[Result]:
+    """Raises Unanswered when nobody is there."""
+    version = (cluster.get("/version") or {}).get("gitVersion", "")
+    yield _KUBERNETES.judge("Kubernetes", Version.find(version), version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    group: str
+    version: str
+    resources: frozenset[str]
+    fix: str
+
+
+_KINDS = (
+    _Kinds(
+        "acid.zalan.do",
+        "v1",
+        frozenset({"postgresqls"}),
+        "install the Zalando postgres-operator with its CRDs: https://github.com/zalando/postgres-operator",
+    ),
+    _Kinds(
+        "redis.redis.opstreelabs.in",
+        "v1beta2",
+        frozenset({"redisreplications", "redissentinels"}),
+        "apply the CRDs of the redis-operator's own version, which Helm never upgrades: "
+        "`kubectl apply --server-side -f` charts/redis-operator/crds of "
+        "https://github.com/OT-CONTAINER-KIT/redis-operator",
+    ),
+    _Kinds(
+        "cert-manager.io",
+        "v1",
+        frozenset({"certificates", "issuers", "clusterissuers"}),
+        "install cert-manager with its CRDs (Helm: crds.enabled=true): https://cert-manager.io/docs/installation",
+    ),
+)
+_GATEWAY_FIX = "install the Gateway API's standard CRDs: https://gateway-api.sigs.k8s.io/guides"
+_GATEWAY = (
+    _Kinds("gateway.networking.k8s.io", "v1", frozenset({"httproutes", "gateways"}), _GATEWAY_FIX),
+    _Kinds("gateway.networking.k8s.io", "v1beta1", frozenset({"referencegrants"}), _GATEWAY_FIX),
+)
+
+
+def kinds(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """The custom resources that `up` makes, in the versions in which it makes them."""
+    for wanted in (*_KINDS, *(_GATEWAY if settings.ingress.route.kind == "gateway" else ())):
+        subject = f"CRDs of {wanted.group}/{wanted.version}"
+        served = cluster.get(f"/apis/{wanted.group}/{wanted.version}")
+        if not served:
+            group = cluster.get(f"/apis/{wanted.group}") or {}
+            versions = ", ".join(version["version"] for version in group.get("versions", []))
+            yield fail(subject, f"not served, but {versions}" if versions else "not installed", wanted.fix)
+            continue
+        missing = wanted.resources - {resource["name"] for resource in served["resources"]}
+        if missing:
+            yield fail(subject, f"served without {', '.join(sorted(missing))}", wanted.fix)
+        else:
+            yield ok(subject, ", ".join(sorted(wanted.resources)))

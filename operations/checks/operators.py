@@ -1,0 +1,108 @@
+"""The three operators: there, running, of a version that works, and acting where the platform is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from operations.checks import zalando
+from operations.checks.cluster import Cluster, Unanswered
+from operations.checks.deployments import Deployed, find, flag, watching
+from operations.checks.result import Result, fail, unknown
+from operations.checks.versions import Known, Version
+from settings import Settings
+
+_ZALANDO = Known(
+    good=[(Version(1, 15, 0), Version(1, 16, 0)), (Version(2, 0, 2), Version(3, 0, 0))],
+    bad=dict.fromkeys(
+        (Version(2, 0, 0), Version(2, 0, 1)),
+        "it salts every password anew at each sync, and the pooler refuses logins meanwhile (#3170)",
+    ),
+    advice="1.15, or 2.0.2 and newer",
+)
+_REDIS = Known(
+    good=[(Version(0, 23, 0), Version(0, 24, 0)), (Version(0, 25, 0), Version(1, 0, 0))],
+    bad={Version(0, 24, 0): "once restarted, it finds no master any more (#1719)"},
+    advice="0.23, or 0.25 and newer",
+)
+_CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11 or newer")
+
+_ZALANDO_INSTALL = (
+    "helm install postgres-operator --repo https://opensource.zalando.com/postgres-operator/charts/postgres-operator "
+    "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false"
+)
+_REDIS_INSTALL = "helm install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator"
+_CERT_MANAGER_INSTALL = (
+    "helm install cert-manager --repo https://charts.jetstack.io cert-manager --namespace cert-manager "
+    "--create-namespace --set crds.enabled=true"
+)
+
+
+def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
+    """The Zalando operator and those of its settings that matter. Other operators' images have the same name."""
+    subject = "postgres-operator"
+    operators = find(cluster, lambda d: d.repository == subject and zalando.is_configured(d))
+
+    def results(operator: Deployed) -> Iterator[Result]:
+        yield _running(subject, operator, _ZALANDO)
+        try:
+            yield from zalando.settings_of(cluster, operator, settings)
+        except Unanswered as reason:
+            yield unknown(f"{subject}: settings", reason)
+
+    return _best(operators, results) or [_absent(subject, _ZALANDO_INSTALL)]
+
+
+def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
+    """The OT-CONTAINER-KIT operator."""
+    subject = "redis-operator"
+    operators = find(cluster, lambda d: d.repository == subject)
+
+    def results(operator: Deployed) -> Iterator[Result]:
+        yield _running(subject, operator, _REDIS)
+        scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE", "").split(",")} - {""}
+        yield watching(subject, scope, [REDIS_NAMESPACE], f"add it to WATCH_NAMESPACE of Deployment {operator}")
+
+    return _best(operators, results) or [_absent(subject, _REDIS_INSTALL)]
+
+
+def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
+    """Its controller, which issues. Whether the webhook answers is asked apart."""
+    subject = "cert-manager"
+    controllers = find(cluster, _is_controller)
+
+    def results(controller: Deployed) -> Iterator[Result]:
+        yield _running(subject, controller, _CERT_MANAGER)
+        # It takes one namespace or all of them, and the platform has certificates in two.
+        only = flag(controller, "namespace")
+        scope, fix = {only} if only else set[str](), f"remove --namespace from the arguments of Deployment {controller}"
+        yield watching(subject, scope, (DATABASE_NAMESPACE, INFISICAL_NAMESPACE), fix)
+
+    return _best(controllers, results) or [_absent(subject, _CERT_MANAGER_INSTALL)]
+
+
+def _is_controller(deployed: Deployed) -> bool:
+    if deployed.repository == "cert-manager":  # one image with all of its programs
+        return "controller" in deployed.arguments
+    return deployed.repository == "cert-manager-controller"
+
+
+def _running(subject: str, deployed: Deployed, known: Known) -> Result:
+    if not deployed.available:
+        return fail(
+            subject,
+            f"Deployment {deployed} has no available pod",
+            f"kubectl rollout status -n {deployed.namespace} deployment/{deployed.name}; with 0 replicas: "
+            f"kubectl scale -n {deployed.namespace} deployment/{deployed.name} --replicas=1",
+        )
+    return known.judge(subject, deployed.version, f"{deployed.version or deployed.image} in {deployed}")
+
+
+def _absent(subject: str, install: str) -> Result:
+    return fail(subject, f"no Deployment runs an image named {subject}", install)
+
+
+def _best(operators: Sequence[Deployed], results: Callable[[Deployed], Iterable[Result]]) -> list[Result]:
+    """Those of the operator that suits best: several may share a cluster, each with namespaces of its own."""
+    found = [list(results(operator)) for operator in operators]
+    return min(found, key=lambda rows: sorted((row.level for row in rows), reverse=True), default=[])

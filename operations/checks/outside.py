@@ -1,0 +1,102 @@
+"""What lies outside of the cluster: the site's name, and the chart."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from operations.checks.bounded import bounded
+from operations.checks.cluster import Cluster, Object, Unanswered
+from operations.checks.result import Result, fail, ok, warn
+from operations.pulumi import ROOT, Stack
+from settings import Settings
+from settings.charts import ChartError, local_copy
+from settings.infisical import ChartSettings
+from settings.ingress import GatewayRoute, LetsEncrypt
+
+
+def name(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Whether the site's name leads to where its route will be served."""
+    host = settings.infisical.host
+    subject = f"DNS of {host}"
+    fix = "make a DNS record that leads to the ingress controller's address"
+    found = _addresses(host)
+    if not found and isinstance(settings.ingress.issuer, LetsEncrypt):
+        yield fail(subject, "does not resolve, and Let's Encrypt proves the host by it", fix)
+        return
+    if not found:
+        yield warn(subject, "does not resolve", fix)
+        return
+    served = _served(cluster, settings)
+    shown = ", ".join(sorted(found))
+    if not served or found & {address for one in served for address in (one, *_addresses(one))}:
+        yield ok(subject, shown)
+    else:
+        yield warn(
+            subject,
+            f"{shown}, but the cluster's own addresses are {', '.join(sorted(served))}",
+            f"{fix}, unless something in between passes requests on",
+        )
+
+
+def _addresses(host: str) -> set[str]:
+    try:
+        return {str(entry[4][0]) for entry in bounded(lambda: socket.getaddrinfo(host, 443))}
+    except (OSError, UnicodeError, TimeoutError):
+        return set()
+
+
+def _served(cluster: Cluster, settings: Settings) -> set[str]:
+    """Addresses and names at which the cluster is reached: of the Gateway, or of Ingresses and load balancers."""
+    route = settings.ingress.route
+    try:
+        if isinstance(route, GatewayRoute):
+            gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{route.namespace}/gateways"
+            gateway = cluster.get(f"{gateways}/{route.name}") or {}
+            return {entry["value"] for entry in gateway.get("status", {}).get("addresses", [])}
+        ingresses = [entry for entry in cluster.items("/apis/networking.k8s.io/v1/ingresses")
+                     if entry["spec"].get("ingressClassName") == route.class_name]  # fmt: skip
+        return {address for entry in [*ingresses, *cluster.items("/api/v1/services")] for address in _balanced(entry)}
+    except Unanswered:
+        return set()  # then there is nothing to compare with
+
+
+def _balanced(entry: Object) -> Iterator[str]:
+    for point in entry.get("status", {}).get("loadBalancer", {}).get("ingress", []):
+        yield point.get("ip") or point["hostname"]
+
+
+def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
+    """The chart's copy, which `up` takes; without one, whether its repository can be reached to get it from."""
+    wanted = settings.infisical.chart
+    subject = f"chart {wanted.flavour} {wanted.version}"
+    try:
+        yield ok(subject, local_copy(wanted, stack.name, ROOT))
+        return
+    except ChartError as error:
+        yield fail(subject, str(error), f"make charts STACK={stack.name}")
+    if wanted.path or wanted.repository.startswith("oci://"):
+        return
+    yield _repository(stack, wanted)
+
+
+def _repository(stack: Stack, wanted: ChartSettings) -> Result:
+    subject = "chart repository"
+    base, _, query = wanted.repository.partition("?")
+    request = urllib.request.Request(f"{base.rstrip('/')}/index.yaml?{query}".rstrip("?"), method="HEAD")
+    try:
+        with bounded(lambda: urllib.request.urlopen(request, timeout=3)) as answer:
+            return ok(subject, f"answers {answer.status}")
+    except urllib.error.HTTPError as error:
+        reason = f"HTTP status {error.code}"
+    except urllib.error.URLError as error:
+        reason = str(error.reason)
+    except TimeoutError:
+        reason = "no answer in time"
+    except (OSError, http.client.HTTPException) as error:  # without its text, which may have the address's password
+        reason = type(error).__name__
+    fix = f"correct infisical.chart.repository, or give a copy: make charts STACK={stack.name} CHART=path"
+    return warn(subject, f"can't be reached: {reason}", fix)

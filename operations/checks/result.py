@@ -1,0 +1,57 @@
+"""What a check has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from operations.checks.cluster import Cluster, Unanswered
+from settings import Settings
+
+
+class Level(IntEnum):
+    """How bad it is; the worst one decides about the exit status."""
+
+    OK = 0
+    WARN = 1
+    FAIL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row of the table."""
+
+    level: Level
+    subject: str
+    seen: str
+    fix: str = ""  # what to do, for all that is not OK
+
+
+Check = Callable[[Cluster, Settings], Iterable[Result]]
+
+
+def ok(subject: str, seen: str) -> Result:
+    """As it should be."""
+    return Result(Level.OK, subject, seen)
+
+
+def warn(subject: str, seen: str, fix: str) -> Result:
+    """`up` will pass, but somebody should know."""
+    return Result(Level.WARN, subject, seen, fix)
+
+
+def fail(subject: str, seen: str, fix: str) -> Result:
+    """`up` would fail, or harm what is there."""
+    return Result(Level.FAIL, subject, seen, fix)
+
+
+def unknown(subject: str, reason: Unanswered) -> Result:
+    """The cluster does not tell."""
+    fix = "ask again as a user who may see it, or have it checked by an administrator"
+    return Result(Level.WARN, subject, f"unknown: {reason}", fix)
+
+
+def setting(key: str, value: str) -> str:
+    """The command that changes a key of the stack, as all messages about settings have it."""
+    return f"pulumi config set --path 'infisical-platform:{key}' {value}"

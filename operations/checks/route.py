@@ -1,0 +1,57 @@
+"""What the site's route hangs on: an IngressClass, or a Gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.names import INFISICAL_NAMESPACE
+from operations.checks.cluster import Cluster
+from operations.checks.result import Result, fail, ok, setting
+from settings import Settings
+from settings.ingress import GatewayRoute, IngressClass
+
+
+def route(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """The IngressClass, or the Gateway with a listener that takes routes from Infisical's namespace."""
+    wanted = settings.ingress.route
+    yield _class(cluster, wanted) if isinstance(wanted, IngressClass) else _gateway(cluster, wanted)
+
+
+def _class(cluster: Cluster, wanted: IngressClass) -> Result:
+    subject = f"IngressClass {wanted.class_name}"
+    if found := cluster.get(f"/apis/networking.k8s.io/v1/ingressclasses/{wanted.class_name}"):
+        return ok(subject, found["spec"]["controller"])
+    classes = cluster.items("/apis/networking.k8s.io/v1/ingressclasses")
+    names = sorted(entry["metadata"]["name"] for entry in classes)
+    if names:
+        fix = setting("ingress.route.className", names[0])
+        return fail(subject, f"no such class; there is {', '.join(names)}", fix)
+    return fail(subject, "no such class, nor any other", "install an ingress controller with its class")
+
+
+def _gateway(cluster: Cluster, wanted: GatewayRoute) -> Result:
+    subject = f"Gateway {wanted.namespace}/{wanted.name}"
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{wanted.namespace}/gateways/{wanted.name}"
+    found = cluster.get(path)
+    if not found:
+        return fail(subject, "no such Gateway", "make it, or correct ingress.route.name and ingress.route.namespace")
+    listeners = found["spec"]["listeners"]
+    named = [entry for entry in listeners if wanted.listener in (None, entry["name"])]
+    if not named:
+        names = ", ".join(entry["name"] for entry in listeners)
+        fix = setting("ingress.route.listener", listeners[0]["name"])
+        return fail(subject, f"no listener {wanted.listener}; it has {names}", fix)
+    open_ones = [entry["name"] for entry in named if _lets_in(entry, wanted.namespace)]
+    if not open_ones:
+        return fail(
+            subject,
+            f"no listener takes routes from namespace {INFISICAL_NAMESPACE}",
+            "set allowedRoutes.namespaces.from of the listener to All, or to a Selector which has it",
+        )
+    return ok(subject, f"listener {', '.join(open_ones)}")
+
+
+def _lets_in(listener: dict[str, Any], namespace: str) -> bool:
+    where = listener.get("allowedRoutes", {}).get("namespaces", {}).get("from", "Same")
+    return where != "None" and (where != "Same" or namespace == INFISICAL_NAMESPACE)

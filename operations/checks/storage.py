@@ -1,0 +1,29 @@
+"""Where volumes come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from operations.checks.cluster import Cluster
+from operations.checks.result import Result, fail, ok, setting
+from settings import Settings
+
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+
+
+def storage_classes(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """The StorageClass of the database and that of Redis, or the cluster's default one."""
+    classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
+    names = sorted(entry["metadata"]["name"] for entry in classes)
+    defaults = [entry["metadata"]["name"] for entry in classes
+                if entry["metadata"].get("annotations", {}).get(_DEFAULT) == "true"]  # fmt: skip
+    there = f"there is {', '.join(names)}" if names else "there is none at all"
+    for section, wanted in (("database", settings.database.storage_class), ("redis", settings.redis.storage_class)):
+        subject = f"StorageClass of {section}"
+        fix = setting(f"{section}.storageClass", names[0] if names else "NAME")
+        if wanted and wanted not in names:
+            yield fail(subject, f"no class {wanted}; {there}", fix)
+        elif not wanted and not defaults:
+            yield fail(subject, f"no class is the default one; {there}", fix)
+        else:
+            yield ok(subject, wanted or f"{defaults[0]}, the default one")

@@ -1,0 +1,113 @@
+"""Settings of the Zalando operator that the platform depends on: from its object, or from its ConfigMap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from components.names import DATABASE_NAMESPACE
+from operations.checks.cluster import Cluster
+from operations.checks.deployments import Deployed, watching
+from operations.checks.result import Result, fail, ok, warn
+from settings import Settings
+
+_OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"
+_CONFIG_MAP = "CONFIG_MAP_NAME"
+_TEMPLATE = "{username}.{cluster}.credentials.{tprkind}.{tprgroup}"
+_SUBJECT = "postgres-operator"
+
+
+def is_configured(deployed: Deployed) -> bool:
+    """Whether it is started as the Zalando operator is."""
+    return bool(deployed.environment.keys() & {_OBJECT, _CONFIG_MAP})
+
+
+def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Iterator[Result]:
+    """Where the operator acts, and what its settings would do to the platform. Raises Unanswered."""
+    where, found = _configuration(cluster, operator)
+    if found is None:
+        yield fail(f"{_SUBJECT}: settings", f"{where} is not there", f"make it, or correct Deployment {operator}")
+        return
+    # The operator's own order: environment, settings, its own namespace.
+    scope = operator.environment.get("WATCHED_NAMESPACE") or found.get("watched_namespace") or operator.namespace
+    fix = f'set watched_namespace to "*" in {where}, and restart the operator'
+    yield watching(_SUBJECT, set() if scope == "*" else {scope}, [DATABASE_NAMESPACE], fix)
+    yield _deletion(where, found, operator)
+    yield _template(where, found)
+    yield _resizing(where, found)
+    yield _instances(where, found, settings.database.instances)
+
+
+def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[str, str] | None]:
+    """What the settings are called, and they; the object wins, as it does in the operator."""
+    if name := operator.environment.get(_OBJECT):
+        path = f"/apis/acid.zalan.do/v1/namespaces/{operator.namespace}/operatorconfigurations/{name}"
+        found = cluster.get(path)
+        where = f"OperatorConfiguration {operator.namespace}/{name}"
+        if not found:
+            return where, None
+        top = found["configuration"]
+        return where, {key: _text(value) for key, value in {**top, **top.get("kubernetes", {})}.items()}
+    namespace, _, name = operator.environment[_CONFIG_MAP].rpartition("/")
+    namespace = namespace or operator.namespace
+    found = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+    return f"ConfigMap {namespace}/{name}", found.get("data", {}) if found else None
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _deletion(where: str, found: Mapping[str, str], operator: Deployed) -> Result:
+    subject = f"{_SUBJECT}: enable_secrets_deletion"
+    if found.get("enable_secrets_deletion", "true") != "false":
+        return warn(
+            subject,
+            "true: it deletes credentials by name, those of a database made anew as well",
+            f"set enable_secrets_deletion to false in {where}, and restart the operator",
+        )
+    # With owner references Kubernetes itself deletes them; fixed in 2.0.2 (#3165).
+    version = operator.version
+    if found.get("enable_owner_references") == "true" and (not version or version < (2, 0, 2)):
+        return warn(
+            subject,
+            "false, but enable_owner_references has Kubernetes delete the credentials instead",
+            f"set enable_owner_references to false in {where}, and restart the operator",
+        )
+    return ok(subject, "false")
+
+
+def _template(where: str, found: Mapping[str, str]) -> Result:
+    subject = f"{_SUBJECT}: secret_name_template"
+    template = found.get("secret_name_template") or _TEMPLATE
+    if template == _TEMPLATE:
+        return ok(subject, "the default")
+    return fail(
+        subject,
+        f"{template}: the operator would not find the password that `up` has made, and make another",
+        f"remove secret_name_template from {where}, and restart the operator",
+    )
+
+
+def _resizing(where: str, found: Mapping[str, str]) -> Result:
+    subject = f"{_SUBJECT}: storage_resize_mode"
+    mode = found.get("storage_resize_mode") or "pvc"
+    if mode != "off":
+        return ok(subject, mode)
+    return warn(
+        subject,
+        "off: a larger database.storage would change nothing",
+        f"set storage_resize_mode to pvc in {where}, and restart the operator",
+    )
+
+
+def _instances(where: str, found: Mapping[str, str], wanted: int) -> Result:
+    subject = f"{_SUBJECT}: instances"
+    least, most = (int(found.get(key, "-1")) for key in ("min_instances", "max_instances"))
+    given = max(wanted, least) if most < 0 else min(max(wanted, least), most)
+    if given == wanted:
+        return ok(subject, f"allow {wanted}")
+    return warn(
+        subject,
+        f"it makes {given} of the {wanted} that database.instances asks for",
+        f"change min_instances and max_instances in {where}, or database.instances",
+    )

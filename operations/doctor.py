@@ -1,0 +1,89 @@
+"""Asks the cluster of a stack for everything that `pulumi up` will need, before it is needed. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from operations.checks import certificates, clashes, kubernetes, operators, outside, rights, route, storage
+from operations.checks.cluster import Cluster, Unanswered
+from operations.checks.result import Check, Level, Result, fail, unknown
+from operations.pulumi import Stack
+from operations.table import table
+from settings import Settings
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Prints the table; 0 when `up` has what it needs, 1 when something fails. Raises OperationError."""
+    settings = stack.settings()
+    cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
+    results = list(examine(cluster, settings, checks(stack)))
+    print("\n".join(report(results)))
+    return int(any(result.level is Level.FAIL for result in results))
+
+
+def checks(stack: Stack) -> Mapping[str, Check]:
+    """All of them, in the order of the table; the name stands for one that the cluster does not answer."""
+    return {
+        "kinds": kubernetes.kinds,
+        "postgres-operator": operators.postgres_operator,
+        "redis-operator": operators.redis_operator,
+        "cert-manager": operators.cert_manager,
+        "cert-manager's webhook": certificates.webhook,
+        "ClusterIssuer": certificates.issuer,
+        "StorageClasses": storage.storage_classes,
+        "IngressClass or Gateway": route.route,
+        "rights": rights.rights,
+        "what is there already": partial(clashes.clashes, stack),
+        "DNS": outside.name,
+        "chart": partial(outside.chart, stack),
+    }
+
+
+def examine(cluster: Cluster, settings: Settings, checks: Mapping[str, Check]) -> Iterator[Result]:
+    """Their results, in order; of a cluster that does not answer, that alone."""
+    try:
+        yield from kubernetes.answers(cluster, settings)
+    except Unanswered as reason:
+        fix = "start the cluster or log in to it; cluster.context and cluster.kubeconfig say which one it is"
+        yield fail("Kubernetes", f"does not answer: {reason}", fix)
+        return
+    # Each waits for a kubectl of its own, most of the time.
+    with ThreadPoolExecutor(len(checks)) as pool:
+        for results in pool.map(lambda name: _results(name, checks[name], cluster, settings), checks):
+            yield from results
+
+
+def _results(name: str, check: Check, cluster: Cluster, settings: Settings) -> list[Result]:
+    results: list[Result] = []
+    try:
+        for result in check(cluster, settings):
+            results.append(result)
+    except Unanswered as reason:
+        results.append(unknown(name, reason))
+    return results
+
+
+def report(results: Sequence[Result]) -> Iterator[str]:
+    """A line a result and one for its fix; at the end, the verdict."""
+    rows: list[tuple[str, str, str]] = []
+    for result in results:
+        rows.append((_LEVELS[result.level], result.subject, result.seen))
+        if result.fix:
+            rows.append(("", "", f"fix: {result.fix}"))
+    yield from table(rows)
+    failures, warnings = (sum(result.level is level for result in results) for level in (Level.FAIL, Level.WARN))
+    yield ""
+    if failures:
+        yield f"{_counted(failures, 'failure')}, {_counted(warnings, 'warning')}: `pulumi up` would fail or do harm"
+    else:
+        yield "ready for `pulumi up`" + (f", with {_counted(warnings, 'warning')}" if warnings else "")
+
+
+_LEVELS = {Level.OK: "ok", Level.WARN: "warn", Level.FAIL: "FAIL"}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

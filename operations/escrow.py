@@ -1,0 +1,154 @@
+"""Puts what a stack can't be restored without into one encrypted file, to be kept away from the cluster."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from operations.errors import OperationError
+from operations.pulumi import Stack
+
+SECRET = "infisical-secrets"
+
+# Setting to the variable of the deployed Secret; Infisical encrypts with the first of the two keys that is set.
+_KEYS = {"rootEncryptionKey": "ROOT_ENCRYPTION_KEY", "encryptionKey": "ENCRYPTION_KEY"}
+_DEPLOYED = {"authSecret": "AUTH_SECRET", "cookieSecret": "COOKIE_SECRET_SIGN_KEY", "redisPassword": "REDIS_PASSWORD"}
+
+# How a secret stands in an exported state: sdk/go/common/resource/sig.go of pulumi/pulumi.
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+_HOW_TO = """\
+# The secrets of an Infisical. To restore a stack whose state is lost, in a checkout of the project, before its first
+# `pulumi up` and before a backup of its database is restored, since without the encryption key that can't be read:
+#
+#   {decrypt} | make import-secrets STACK=NAME FILE=/dev/stdin
+#
+# It reads the Secret below. By hand: pulumi config set --secret 'infisical-platform:KEY' for each key of `settings`
+# (one of several lines from a file, databaseReadReplicas and extraSecrets as JSON). As long as the state is there,
+# nothing of this has to be set: what was generated stands in it.
+"""
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Writes the file for `arguments.recipient` to `arguments.output`, or to a name of its own. Returns 0.
+
+    Raises OperationError; then there is no file.
+    """
+    recipient: str = arguments.recipient
+    if "SECRET-KEY" in recipient or "PRIVATE KEY" in recipient:
+        raise OperationError("that recipient is a private key: give the public one (of age: age-keygen -y FILE)")
+    if not recipient.strip():
+        raise OperationError("name a recipient: age1…, an SSH public key, or a user of your GPG keyring")
+    program = "age" if re.match(r"age1|ssh-(ed25519|rsa) ", recipient) else "gpg"
+    if not shutil.which(program):
+        package = {"age": "age", "gpg": "gnupg"}[program]
+        raise OperationError(f"`{program}` is not on PATH: apt-get install {package}, brew install {package}")
+    today = datetime.now(UTC).date().isoformat()
+    output: Path = arguments.output or Path(f"escrow-{stack.name.replace('/', '-')}-{today}.{program}")
+    if output.exists():
+        raise OperationError(f"{output} is there already, and may be the only one of its kind: name another")
+    decrypt = "age --decrypt --identity KEYFILE" if program == "age" else "gpg --decrypt"
+    opening = f"{decrypt} {shlex.quote(str(output))}"
+    variables = deployed(stack)
+    kept = settings_of(stack, variables)
+    about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "settings": kept}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": variables}
+    content = _HOW_TO.format(decrypt=opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
+    _encrypt(_command(program, recipient), content, output)
+    print("settings inside:", *kept, sep="\n  ")
+    print("variables inside:", *variables, sep="\n  ")
+    print(f"encrypted for {recipient} in {output}: keep it where neither the cluster nor the stack's state is")
+    print(f"to open it: {opening}")
+    return 0
+
+
+def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Setting to value: what is deployed, and what else the stack file has encrypted. Raises OperationError."""
+    key = next((setting for setting, variable in _KEYS.items() if variables.get(variable)), None)
+    if not key:
+        raise OperationError(f"stack {stack.name} has no encryption key deployed: there is nothing to keep yet")
+    kept: dict[str, Any] = {key: variables[_KEYS[key]]}
+    kept |= {setting: variables[name] for setting, name in _DEPLOYED.items() if variables.get(name)}
+    if password := urlsplit(variables.get("DB_CONNECTION_URI", "")).password:
+        kept["databasePassword"] = password
+    others = sorted(stack.secret_keys - kept.keys() - _KEYS.keys())
+    return kept | {name: stack.configuration[name] for name in others}
+
+
+def deployed(stack: Stack) -> dict[str, str]:
+    """The environment of Infisical as the stack's state has it, by name. Raises OperationError."""
+    state = json.loads(stack.run("stack", "export", "--show-secrets"))
+    for resource in _revealed(state["deployment"].get("resources") or []):
+        if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
+            continue
+        inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
+        if (inputs.get("metadata") or {}).get("name") == SECRET:
+            encoded: Mapping[str, str] = outputs.get("data") or {}
+            return {name: base64.b64decode(value).decode() for name, value in sorted(encoded.items())}
+    return {}
+
+
+def _revealed(value: Any) -> Any:
+    match value:
+        case {"plaintext": str(plaintext)} if value.get(_SIGNATURE) == _SECRET:
+            return _revealed(json.loads(plaintext))
+        case dict():
+            return {key: _revealed(item) for key, item in value.items()}
+        case list():
+            return [_revealed(item) for item in value]
+        case _:
+            return value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as it is, so that a person can copy it."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _command(program: str, recipient: str) -> list[str]:
+    if program == "age":
+        return ["age", "--encrypt", "--recipient", recipient]
+    # Of the user's own keyring, whatever its owner trusts there; GPG would ask the recipient's domain for a key.
+    options = ["--batch", "--no-auto-key-locate", "--trust-model", "always"]
+    return ["gpg", *options, "--encrypt", "--recipient", recipient]
+
+
+def _encrypt(command: list[str], content: str, output: Path) -> None:
+    """Over a pipe: plain text is never on disk."""
+    try:
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise OperationError(f"{output} can't be written: {error.strerror}") from None
+    complete = False
+    try:
+        done = subprocess.run(command, input=content.encode(), stdout=file, stderr=subprocess.PIPE)
+        if done.returncode:
+            raise OperationError(f"`{command[0]}` failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+        if not os.fstat(file).st_size:
+            raise OperationError(f"`{command[0]}` wrote nothing")
+        os.fsync(file)
+        complete = True
+    finally:
+        os.close(file)
+        if not complete:
+            output.unlink()

@@ -1,0 +1,157 @@
+"""Moves the environment of an Infisical that runs already into a stack's settings, from its Secret's manifest."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import settings
+from operations.errors import OperationError
+from operations.manifest import variables_of
+from operations.pulumi import PROJECT, Stack
+from operations.table import table
+from operations.translation import Imported, translate
+from settings.secrets import Secrets
+
+Config = dict[str, Any]  # as in the stack file, without "project:"
+
+SECRETS = {field.alias for field in Secrets.model_fields.values()}
+_STRUCTURED = {"extraSecrets", "databaseReadReplicas"}  # the other secrets are text, whatever it looks like
+_ABSENT = ("", "{}", "[]", {}, [])  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
+_TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # what Pulumi makes a number or a switch of
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Sets what `arguments.file` says and the stack does not; with `arguments.overwrite`, also what it says otherwise.
+
+    0 when the stack then says all that could be imported, 1 when it kept values of its own. Raises OperationError,
+    before anything is set, when the stack could not be used with what is imported.
+    """
+    existing = {key: _parsed(key, value) for key, value in stack.configuration.items() if value not in _ABSENT}
+    variables, not_text = variables_of(arguments.file)
+    imported = translate(variables, existing)
+    imported.left_out |= not_text
+    outcomes = {key: _outcome(existing, key, value, arguments.overwrite) for key, value in imported.values.items()}
+    changes = {key: imported.values[key] for key, outcome in outcomes.items() if outcome in ("set", "replaced")}
+    merged = copy.deepcopy(existing)
+    for key, value in changes.items():
+        _put(merged, key, value)
+    _check(stack, merged, changes, imported, arguments.file)
+
+    texts = frozenset(key for key, value in stack.configuration.items() if isinstance(value, str))
+    writer = _Writer(stack, existing, merged, texts)
+    rows = table([("VARIABLE", "SETTING", ""), *((imported.sources[key], key, outcomes[key]) for key in outcomes)])
+    print(next(rows))
+    for key, row in zip(outcomes, rows, strict=True):
+        if key in changes:
+            writer.set(key, changes[key])
+        print(row, flush=True)
+    for remark in imported.remarks:
+        print(f"note: {remark}")
+    for name, reason in imported.left_out.items():
+        print(f"left out: {name}: {reason}")
+    kept = sum(outcome == "kept" for outcome in outcomes.values())
+    print(f"\n{len(changes)} set, {len(outcomes) - len(changes) - kept} already set, {kept} kept as the stack has them")
+    if kept:
+        print("to take the file's values in their place: --overwrite")
+    return int(kept > 0)
+
+
+def _parsed(key: str, value: Any) -> Any:
+    """A section may stand in the stack file as JSON text."""
+    if not isinstance(value, str) or key in SECRETS - _STRUCTURED:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _outcome(existing: Config, key: str, value: Any, overwrite: bool) -> str:
+    present = _get(existing, key)
+    if present is None:
+        return "set"
+    if _same(present, value):
+        return "already set"
+    return "replaced" if overwrite else "kept"
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same: Pulumi makes numbers of text, and takes line breaks off its end."""
+    match one, other:
+        case (list(), list()):
+            return len(one) == len(other) and all(map(_same, one, other))
+        case (dict(), dict()):
+            return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        case _:
+            return _text(one).rstrip("\n") == _text(other).rstrip("\n")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | list | dict) else str(value)
+
+
+def _get(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
+
+
+def _put(config: Config, key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        if not isinstance(config.get(parent), dict):
+            config[parent] = {}
+        config = config[parent]
+    config[last] = value
+
+
+def _check(stack: Stack, merged: Config, changes: Config, imported: Imported, file: Path) -> None:
+    values = {
+        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in merged.items()
+    }
+    encrypted = stack.secret_keys | ({key.partition(".")[0] for key in changes} & SECRETS)
+    try:
+        settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in encrypted])
+    except settings.SettingsError as error:
+        lines = [_with_source(line, imported.sources) for line in str(error).splitlines()[1:]]
+        heading = f"nothing is set: together with {file} stack {stack.name} could not be used:"
+        raise OperationError("\n".join([heading, *lines])) from None
+
+
+def _with_source(line: str, sources: Mapping[str, str]) -> str:
+    key, colon, rest = line.removeprefix("- ").partition(": ")
+    source = next((name for path, name in sources.items() if re.match(rf"{re.escape(path)}([.\[]|$)", key)), "")
+    return f"- {key}{f' ({source})' if source else ''}{colon}{rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Sets what is new of `merged`, key by key."""
+
+    stack: Stack
+    existing: Config
+    merged: Config
+    text_sections: frozenset[str]  # those which stand in the stack file as JSON text
+
+    def set(self, key: str, value: Any) -> None:
+        section = key.partition(".")[0]
+        secret = section in SECRETS
+        if "." in key and section in self.text_sections:  # Pulumi would throw away what stands there
+            self.stack.set(section, json.dumps(self.merged[section]), secret=secret)
+        elif isinstance(value, list) and secret:
+            self.stack.set(key, json.dumps(value), secret=True)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.stack.set(f"{key}[{index}]", str(item), secret=False)
+            for index in reversed(range(len(value), len(_get(self.existing, key) or []))):
+                self.stack.run("config", "rm", "--path", f"{PROJECT}:{key}[{index}]")
+        else:
+            text = isinstance(value, str) and bool(_TYPED.fullmatch(value))
+            self.stack.set(key, _text(value), secret=secret, text=text and not secret)

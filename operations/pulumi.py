@@ -1,0 +1,92 @@
+"""A stack's configuration and state, through the Pulumi CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import settings
+from operations.errors import OperationError
+from settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of this project, with backend and passphrase from the environment, as `pulumi` itself takes them."""
+
+    name: str
+    config_file: Path | None = None  # default: Pulumi.<name>.yaml
+
+    @cached_property
+    def configuration(self) -> Mapping[str, Any]:
+        """Keys without "project:" to values, secrets decrypted. Never print it. Raises OperationError."""
+        return _values(self._entries)
+
+    @cached_property
+    def visible(self) -> Mapping[str, Any]:
+        """As `configuration`, with None for what is encrypted: no passphrase is needed. Raises OperationError."""
+        return _values(_own(self.run("config", "--json")))
+
+    @cached_property
+    def secret_keys(self) -> frozenset[str]:
+        """Keys whose value, or part of it, is encrypted. Raises OperationError."""
+        return frozenset(key for key, entry in self._entries.items() if entry["secret"])
+
+    @cached_property
+    def _entries(self) -> Mapping[str, Any]:
+        return _own(self.run("config", "--json", "--show-secrets"))
+
+    def settings(self) -> Settings:
+        """What the stack says, as the program will read it. Raises OperationError with all that is wrong."""
+        values = {f"{PROJECT}:{key}": entry["value"] for key, entry in self._entries.items()}
+        try:
+            return settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in self.secret_keys], self.name)
+        except settings.SettingsError as error:
+            raise OperationError(str(error)) from None
+
+    def set(self, key: str, value: str, *, secret: bool, text: bool = False) -> None:
+        """Sets a value, which goes over a pipe: command lines are seen by every process. Raises OperationError.
+
+        A plain value below the top that looks like a number or a switch becomes one, unless it is said to be `text`.
+        """
+        options = ["--secret"] if secret else ["--type", "string"] if text else ["--plaintext"]
+        path = ["--path"] if "." in key else []
+        # Pulumi takes one line break off the end, so that of a PEM needs another.
+        self.run("config", "set", *options, *path, f"{PROJECT}:{key}", input=f"{value}\n")
+        for cached in ("configuration", "visible", "secret_keys", "_entries"):
+            self.__dict__.pop(cached, None)
+
+    def run(self, *arguments: str, input: str = "") -> str:
+        """`pulumi ARGUMENTS` on the stack; returns its stdout. Raises OperationError with Pulumi's own words."""
+        options = ["--stack", self.name, "--non-interactive"]
+        if self.config_file and arguments[0] in ("config", "preview", "up", "refresh"):
+            options += ["--config-file", str(self.config_file)]
+        command = ["pulumi", *arguments, *options]
+        try:
+            done = subprocess.run(command, cwd=ROOT, input=input, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/") from None
+        if done.returncode:
+            shown = " ".join(arguments[:2])
+            raise OperationError(f"`pulumi {shown}` on stack {self.name} failed: {done.stderr.strip()}")
+        return done.stdout
+
+
+def _own(entries: str) -> Mapping[str, Any]:
+    return {key.removeprefix(f"{PROJECT}:"): entry for key, entry in json.loads(entries).items()
+            if key.startswith(f"{PROJECT}:")}  # fmt: skip
+
+
+def _values(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: json.loads(entry["value"]) if entry.get("objectValue") is not None else entry.get("value")
+            for key, entry in entries.items()}  # fmt: skip

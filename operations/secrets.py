@@ -1,0 +1,142 @@
+"""Lists the encrypted keys of a stack: what it has, what it needs, what each is for. Decrypts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from operations.pulumi import PROJECT, Stack
+from operations.table import table
+from settings import Settings
+from settings.finding import Finding
+from settings.rules import RULES
+from settings.secrets import Secrets
+
+GENERATED = frozenset({"encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"})
+COLLECTIONS = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
+_FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes one line alone
+_INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
+_ABSENT = ("", "{}", "[]", {}, [])  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """An encrypted key: whether the stack has it, what it is for, and what to do."""
+
+    name: str
+    state: str
+    purpose: str
+    command: str = ""
+    wrong: bool = False
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Prints the table; 0 when nothing is missing, 1 when something is, or can't be told. Raises OperationError."""
+    keys, unreadable = examine(stack)
+    rows = [("KEY", "STATE", "FOR")]
+    for key in keys:
+        rows.append((key.name, key.state, key.purpose))
+        if key.command:
+            rows.append(("", "", key.command))
+    print("\n".join(table(rows)))
+    print()
+    wrong = [key.name for key in keys if key.wrong]
+    if wrong:
+        print(f"to be put right: {', '.join(wrong)}")
+    if unreadable:
+        print(
+            f"which secrets {' and '.join(unreadable)} will need can't be told before it is valid: "
+            f"`pulumi preview --stack {shlex.quote(stack.name)}` says what is wrong with it"
+        )
+    if not wrong and not unreadable:
+        print("nothing is missing")
+    return int(bool(wrong or unreadable))
+
+
+def examine(stack: Stack) -> tuple[list[Key], list[str]]:
+    """All encrypted keys, in the order of the settings, and the plain keys that are not valid yet but may need some.
+
+    Raises OperationError.
+    """
+    given = {key for key, value in stack.visible.items() if value not in _ABSENT}
+    findings, unreadable = _judge(stack.visible, given)
+    reasons = {finding.section: finding for finding in findings}
+    fields = {field.alias or name: field.description or "" for name, field in Secrets.model_fields.items()}
+    return [_key(stack, name, purpose, given, reasons) for name, purpose in fields.items()], unreadable
+
+
+def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mapping[str, Finding]) -> Key:
+    setting = _command(stack, "set --secret", COLLECTIONS.get(name, name))
+    if name in _FILES:
+        setting += f" < {_FILES[name]}"
+    if name in given and stack.visible[name] is not None:
+        reason = "It stands in plain text in the stack file: others may know it, so encrypt a new one."
+        return Key(name=name, state="PLAIN TEXT", purpose=reason, command=setting, wrong=True)
+    if finding := findings.get(name):
+        state, command = ("MISSING", setting) if finding.remedy == "set" else ("EXCESS", _command(stack, "rm", name))
+        return Key(name=name, state=state, purpose=finding.reason, command=command, wrong=True)
+    if name in given:
+        return Key(name=name, state="set", purpose=purpose)
+    if (other := _INSTEAD.get(name)) in given:
+        return Key(name=name, state="replaced", purpose=f"{other} is in its place.")
+    if name in GENERATED:
+        return Key(name=name, state="generated", purpose=purpose)
+    return Key(name=name, state="optional", purpose=purpose, command=setting)
+
+
+def _command(stack: Stack, verb: str, key: str) -> str:
+    words = ["pulumi config", verb, f"--stack {shlex.quote(stack.name)}"]
+    if stack.config_file:
+        words.append(f"--config-file {shlex.quote(str(stack.config_file))}")
+    if "." in key:
+        words.append("--path")
+    return " ".join([*words, f"'{PROJECT}:{key}'"])
+
+
+def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:
+    """What the settings' rules find, told only which secrets there are; and the keys that keep them from speaking."""
+    secrets = {name: SecretStr("set") if field.alias in given else None
+               for name, field in Secrets.model_fields.items() if field.alias not in COLLECTIONS}  # fmt: skip
+    known: dict[str, Any] = {**secrets, **_valid_sections(visible)}
+    findings: list[Finding] = []
+    unreadable: set[str] = set()
+    for rule in RULES:
+        needed = inspect.signature(rule).parameters.keys()
+        if not needed & Secrets.model_fields.keys() <= secrets.keys() or not needed & secrets.keys():
+            continue  # it looks into encrypted values, or speaks of none
+        if missing := needed - known.keys():
+            unreadable |= missing
+        else:
+            findings += rule(**{name: known[name] for name in needed})
+    return findings, sorted(Settings.model_fields[name].alias or name for name in unreadable)
+
+
+def _valid_sections(visible: Mapping[str, Any]) -> dict[str, Any]:
+    sections: dict[str, Any] = {}
+    for name in Settings.model_fields.keys() - Secrets.model_fields.keys():
+        field = Settings.model_fields[name]
+        value = visible.get(field.alias or name, "")
+        annotation: Any = field.annotation
+        try:
+            sections[name] = TypeAdapter[Any](annotation).validate_python(
+                field.default if value in _ABSENT else _parsed(value)
+            )
+        except ValidationError:
+            continue
+    return sections
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value

@@ -1,0 +1,233 @@
+"""The preflight on a real cluster: each thing that it looks for is taken away once, and put back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from views import Kubectl, eventually
+
+import settings
+from embedded.instance import Instance
+from embedded.stack import PROJECT, STACK, Stack
+from operations.checks.rights import Right, needed
+
+TAKEN_BACK = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
+SENTINELS = "redissentinels.redis.redis.opstreelabs.in"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `doctor` printed, and its exit status."""
+
+    status: int
+    printed: str
+
+    @property
+    def failures(self) -> list[str]:
+        """Each row that failed, with its fix behind it."""
+        lines = self.printed.splitlines()
+        pairs = pairwise(lines)
+        return [f"{row} | {fix.strip()}" for row, fix in pairs if row.startswith("FAIL")]
+
+
+@pytest.fixture(scope="module")
+def doctor(stack: Stack) -> Callable[[], Diagnosis]:
+    def diagnose() -> Diagnosis:
+        command = [sys.executable, "-m", "operations", "doctor", "--stack", STACK]
+        command += ["--config-file", str(stack.configuration)]
+        done = subprocess.run(command, cwd=PROJECT, env=stack.environment(), capture_output=True, text=True, timeout=60)
+        assert done.stderr == ""
+        return Diagnosis(done.returncode, done.stdout)
+
+    return diagnose
+
+
+@contextmanager
+def stopped(kubectl: Kubectl, name: str, namespace: str) -> Iterator[None]:
+    """A Deployment without pods."""
+    deployment = ("-n", namespace, f"deployment/{name}")
+    kubectl("scale", *deployment, "--replicas=0")
+    available = ("get", *deployment, "-o", "jsonpath={.status.availableReplicas}")
+    eventually(lambda: kubectl(*available) in ("", "0"), f"{name} has no pod")
+    try:
+        yield
+    finally:
+        kubectl("scale", *deployment, "--replicas=1")
+        kubectl("rollout", "status", *deployment, "--timeout=120s")
+
+
+@contextmanager
+def gone(kubectl: Kubectl, *object_: str) -> Iterator[None]:
+    """An object, deleted."""
+    saved = json.loads(kubectl("get", *object_, "-o", "json"))
+    saved["metadata"] = {key: value for key, value in saved["metadata"].items() if key not in TAKEN_BACK}
+    saved.pop("status", None)
+    kubectl("delete", *object_)
+    try:
+        yield
+    finally:
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(saved))
+
+
+@contextmanager
+def not_served(kubectl: Kubectl, kind: str) -> Iterator[None]:
+    """A kind which the API server does not offer: as if its CRD were deleted, but its objects stay."""
+
+    def serve(yes: bool) -> None:
+        change = [{"op": "replace", "path": "/spec/versions/0/served", "value": yes}]
+        kubectl("patch", "crd", kind, "--type=json", "-p", json.dumps(change))
+        group = kind.partition(".")[2]
+        served = ("get", "--raw", f"/apis/{group}/v1beta2")
+        eventually(lambda: (kind.partition(".")[0] in kubectl(*served, check=False)) == yes, f"{kind} served: {yes}")
+
+    serve(False)
+    try:
+        yield
+    finally:
+        serve(True)
+
+
+BROKEN: dict[str, tuple[Callable[[Kubectl], AbstractContextManager[None]], str, str]] = {
+    # what is wrong; the row; its fix
+    "postgres-operator stopped": (
+        lambda kubectl: stopped(kubectl, "postgres-operator", "postgres-operator"),
+        "postgres-operator",
+        "kubectl scale -n postgres-operator deployment/postgres-operator --replicas=1",
+    ),
+    "redis-operator stopped": (
+        lambda kubectl: stopped(kubectl, "redis-operator", "redis-operator"),
+        "redis-operator",
+        "kubectl scale -n redis-operator deployment/redis-operator --replicas=1",
+    ),
+    "cert-manager's webhook stopped": (
+        lambda kubectl: stopped(kubectl, "cert-manager-webhook", "cert-manager"),
+        "cert-manager's webhook",
+        "see to the Deployment",
+    ),
+    "a CRD": (
+        lambda kubectl: not_served(kubectl, SENTINELS),
+        "CRDs of redis.redis.opstreelabs.in/v1beta2",
+        "apply the CRDs of the redis-operator's own version",
+    ),
+    "the IngressClass": (
+        lambda kubectl: gone(kubectl, "ingressclass", "nginx"),
+        "IngressClass nginx",
+        "install an ingress controller",
+    ),
+    "the ClusterIssuer": (
+        lambda kubectl: gone(kubectl, "clusterissuer", "embedded-ca"),
+        "ClusterIssuer embedded-ca",
+        "make it, or: pulumi config set --path 'infisical-platform:ingress.issuer.name' embedded-selfsigned",
+    ),
+    "the StorageClass": (
+        lambda kubectl: gone(kubectl, "storageclass", "local-path"),
+        "StorageClass of database",
+        "pulumi config set --path 'infisical-platform:database.storageClass' NAME",
+    ),
+}
+
+
+def test_on_a_whole_cluster_everything_is_ready(doctor: Callable[[], Diagnosis]) -> None:
+    found = doctor()
+    assert (found.status, found.failures) == (0, []), found.printed
+    assert "unknown" not in found.printed
+    assert found.printed.splitlines()[-1].startswith("ready for `pulumi up`")
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_taken_away_is_named_with_its_fix(what: str, doctor: Callable[[], Diagnosis], kubectl: Kubectl) -> None:
+    take, row, fix = BROKEN[what]
+    with take(kubectl):
+        found = doctor()
+    assert found.status == 1, found.printed
+    assert any(row in failure and fix in failure for failure in found.failures), found.printed
+
+
+def test_a_secret_of_somebody_elses_is_not_overwritten(doctor: Callable[[], Diagnosis], kubectl: Kubectl) -> None:
+    kubectl("create", "namespace", "infisical")
+    try:
+        kubectl("create", "secret", "generic", "infisical-secrets", "-n", "infisical", "--from-literal=A=hunter2")
+        found = doctor()
+    finally:
+        kubectl("delete", "namespace", "infisical")
+    assert found.status == 1
+    [failure] = found.failures
+    assert "Secret infisical-secrets" in failure
+    assert "hunter2" not in found.printed
+
+
+def test_a_right_that_the_caller_lacks_is_named(
+    doctor: Callable[[], Diagnosis], kubectl: Kubectl, stack: Stack, instance: Instance, tmp_path: Path
+) -> None:
+    """With all other rights; but what is wanted only to look around is unknown, not wrong."""
+    lacking = ("postgresqls.acid.zalan.do", "create")
+    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in wanted.items()}
+    rights = [r for r in needed(settings.load("infisical-platform", plain)) if (r.resource, r.verb) != lacking]
+    kubeconfig = tmp_path / "limited.conf"
+    try:
+        kubectl("create", "serviceaccount", "doctor", "-n", "default")
+        kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": _granted(rights)}))
+        kubeconfig.write_text(_kubeconfig(kubectl, instance))
+        stack.init({"cluster": {"kubeconfig": str(kubeconfig), "context": "limited", "protect": False}})
+        found = doctor()
+    finally:
+        stack.init()
+        kubectl("delete", "clusterrolebinding,clusterrole", "-l", "test=doctor")
+        kubectl("delete", "serviceaccount", "doctor", "-n", "default")
+
+    assert found.status == 1
+    [failure] = found.failures
+    assert "rights in platform-db-pg" in failure
+    assert "may not create postgresqls.acid.zalan.do" in failure
+    assert "have an administrator grant them" in failure
+    assert "postgres-operator: settings" in found.printed
+    assert 'unknown: User "system:serviceaccount:default:doctor"' in found.printed
+
+
+def _granted(rights: list[Right]) -> list[dict[str, object]]:
+    """A ClusterRole with `rights`, in all namespaces, and its binding to ServiceAccount default/doctor."""
+    metadata = {"name": "doctor", "labels": {"test": "doctor"}}
+    rules = [
+        {"apiGroups": [asked["group"]], "resources": [_whole(asked)], "verbs": [asked["verb"]]}
+        for asked in (right.attributes for right in rights)
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    return [
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "doctor"},
+            "subjects": [{"kind": "ServiceAccount", "name": "doctor", "namespace": "default"}],
+        },
+    ]
+
+
+def _whole(asked: dict[str, str]) -> str:
+    return f"{asked['resource']}/{asked['subresource']}".rstrip("/")
+
+
+def _kubeconfig(kubectl: Kubectl, instance: Instance) -> str:
+    """That of ServiceAccount default/doctor."""
+    [cluster] = yaml.safe_load(instance.kubeconfig.read_text())["clusters"]
+    token = kubectl("create", "token", "doctor", "-n", "default").strip()
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [cluster],
+            "users": [{"name": "doctor", "user": {"token": token}}],
+            "contexts": [{"name": "limited", "context": {"cluster": cluster["name"], "user": "doctor"}}],
+        }
+    )

@@ -1,0 +1,151 @@
+"""The cluster as kubectl shows it: what is asked, and what its errors are taken for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from operations.checks import cluster as module
+from operations.checks.cluster import Cluster, Unanswered
+from operations.errors import OperationError
+
+HERE = Cluster("somewhere", "/etc/kubeconfig")
+PATH = "/api/v1/namespaces/infisical"
+
+
+class Kubectl:
+    """A program of that name, alone on PATH, which says what it is told to and keeps what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.says()
+
+    def says(self, out: str = "", err: str = "", status: int = 0, prelude: str = "") -> None:
+        (self._folder / "out").write_text(out)
+        (self._folder / "err").write_text(err)
+        script = self._folder / "kubectl"
+        lines = ["#!/bin/sh", "PATH=/usr/bin:/bin", f'cd "{self._folder}"', prelude, 'printf "%s\\n" "$@" > asked']
+        script.write_text("\n".join([*lines, "cat > stdin", "cat out", "cat err >&2", f"exit {status}"]))
+        script.chmod(0o755)
+
+    @property
+    def asked(self) -> list[str]:
+        return (self._folder / "asked").read_text().splitlines()
+
+    @property
+    def stdin(self) -> str:
+        return (self._folder / "stdin").read_text()
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return Kubectl(tmp_path)
+
+
+def test_it_asks_the_stacks_own_cluster(kubectl: Kubectl) -> None:
+    kubectl.says('{"kind": "Namespace"}')
+    assert HERE.get(PATH) == {"kind": "Namespace"}
+    assert kubectl.asked == [
+        "--request-timeout=5s",
+        "--context=somewhere",
+        "--kubeconfig=/etc/kubeconfig",
+        "get",
+        "--raw",
+        PATH,
+    ]
+    assert Cluster(None, None).get(PATH)
+    assert kubectl.asked == ["--request-timeout=5s", "get", "--raw", PATH]
+
+
+def test_what_is_not_there_is_none(kubectl: Kubectl) -> None:
+    kubectl.says(err='Error from server (NotFound): namespaces "infisical" not found\n', status=1)
+    assert HERE.get(PATH) is None
+    assert HERE.items(PATH) == []
+    assert HERE.exists("secrets", "x") is False
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            'Error from server (Forbidden): deployments.apps is forbidden: User "guest" cannot list',
+            'User "guest" cannot list',
+        ),
+        (
+            'Error from server (Forbidden): secrets "infisical-secrets" is forbidden: User "guest" cannot get',
+            'User "guest" cannot get',
+        ),
+        (
+            "error: You must be logged in to the server (Unauthorized)",
+            "You must be logged in to the server (Unauthorized)",
+        ),
+        ("W1124 old api\nUnable to connect to the server: EOF", "Unable to connect to the server: EOF"),
+    ],
+)
+def test_every_other_error_is_no_answer_and_the_reason(kubectl: Kubectl, said: str, reason: str) -> None:
+    kubectl.says(err=f"{said}\n", status=1)
+    for ask in (HERE.get, HERE.exists, HERE.items):
+        with pytest.raises(Unanswered) as caught:
+            ask(PATH)
+        assert str(caught.value) == reason
+    with pytest.raises(Unanswered):
+        HERE.allowed([{}])
+    assert HERE.refusal(PATH, {}) == reason
+
+
+def test_no_answer_in_time_is_none(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SECONDS", -1.9)
+    kubectl.says(prelude="exec tail -f /dev/null")
+    with pytest.raises(Unanswered, match="no answer within"):
+        HERE.get(PATH)
+
+
+def test_nobody_is_asked_for_a_password(kubectl: Kubectl) -> None:
+    kubectl.says("{}")
+    HERE.get(PATH)
+    assert kubectl.stdin == ""
+
+
+def test_without_kubectl_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OperationError, match="`kubectl` is not on PATH"):
+        HERE.get(PATH)
+
+
+def test_an_unknown_context_is_named(kubectl: Kubectl) -> None:
+    kubectl.says(err='error: context "somewhere" does not exist\n', status=1)
+    with pytest.raises(OperationError, match="kubectl knows no context somewhere"):
+        HERE.get(PATH)
+
+
+def test_a_secret_is_looked_for_in_a_table(kubectl: Kubectl) -> None:
+    """In no other form does the server keep its data back."""
+    kubectl.says("infisical-secrets   Opaque   9   3d\n")
+    assert HERE.exists("secrets", "infisical-secrets", "-n", "infisical")
+    assert not any(argument.startswith(("-o", "--output")) for argument in kubectl.asked)
+    kubectl.says("")
+    assert not HERE.exists("secrets", "infisical-secrets", "-n", "infisical")
+
+
+def test_a_kind_that_is_not_there_has_no_objects(kubectl: Kubectl) -> None:
+    kubectl.says(err='error: the server doesn\'t have a resource type "postgresqls"\n', status=1)
+    assert HERE.exists("postgresqls.v1.acid.zalan.do", "x") is False
+
+
+def test_nothing_is_made_to_hear_a_refusal(kubectl: Kubectl) -> None:
+    assert HERE.refusal("/apis/x", {"kind": "Certificate"}) == ""
+    assert kubectl.asked[3:] == ["create", "--raw", "/apis/x?dryRun=All", "-f", "-"]
+    assert json.loads(kubectl.stdin) == {"kind": "Certificate"}
+
+
+def test_rights_are_asked_for_in_one_go(kubectl: Kubectl) -> None:
+    answers = [{"status": {"allowed": True}}, {"status": {"allowed": False}}]
+    kubectl.says("\n".join(json.dumps(answer, indent=4) for answer in answers))
+    questions = [{"verb": "get", "resource": "pods"}, {"verb": "create", "resource": "pods"}]
+    assert HERE.allowed(questions) == [True, False]
+    asked = json.loads(kubectl.stdin)["items"]
+    assert [review["kind"] for review in asked] == ["SelfSubjectAccessReview"] * 2
+    assert [review["spec"]["resourceAttributes"] for review in asked] == questions
