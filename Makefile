@@ -6,8 +6,12 @@ export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
+# An operation on STACK, with your own Pulumi; without STACK on `dev` of the embedded cluster.
+# OPTIONS go through to it.
+operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
 
-.PHONY: up down status repair preview destroy refresh test unit e2e check
+.PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference \
+  test unit contract e2e check
 
 up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours
 	@$(embedded) up $(where)
@@ -24,10 +28,31 @@ repair: .venv/synced ## after a killed `up`: release the lock, clear what is stu
 preview refresh destroy: .venv/synced ## the same of Pulumi, on stack dev
 	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),,--yes)
 
-test: check unit e2e ## everything
+doctor: .venv/synced ## ask the cluster of STACK for what `pulumi up` will need
+	@$(call operate,doctor)
+
+charts: .venv/synced ## put STACK's chart into charts/, pinned by its digest; CHART=… takes a copy of yours
+	@$(call operate,charts,$(if $(CHART),--chart '$(CHART)'))
+
+secrets: .venv/synced ## which secrets of STACK are set, missing, optional, and how to set them
+	@$(call operate,secrets)
+
+import-secrets: .venv/synced ## take over a deployment: FILE is the manifest of its Kubernetes Secret
+	@$(call operate,import-secrets,'$(FILE)' $(OPTIONS))
+
+escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
+	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
+
+reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml anew from settings/
+	@$(python) -m operations reference
+
+test: check unit contract e2e ## everything
 
 unit: .venv/synced ## seconds, no cluster
 	@$(python) -m pytest tests/unit
+
+contract: .venv/synced ## what is emitted, against what others define
+	@$(python) -m pytest tests/contract
 
 e2e: .venv/synced ## the real thing, from empty
 	@$(embedded) build
