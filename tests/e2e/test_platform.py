@@ -19,6 +19,7 @@ from views import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, STACK, Stack
+from tests.unit.harness import THROW_AWAY
 
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
@@ -30,6 +31,15 @@ def _configure(stack: Stack, **changes: dict[str, object]) -> None:
     """The checkout's stack dev with keys of its sections changed."""
     wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
     stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
+
+
+def _pulumi(stack: Stack, *arguments: str, input: str = "") -> str:
+    """What it prints, on stdout and stderr; secrets go in through `input`."""
+    command = [stack.program, *arguments, *stack.options, "--non-interactive"]
+    environment = stack.environment() | {"PULUMI_DEBUG_COMMANDS": "true"}
+    done = subprocess.run(command, cwd=PROJECT, env=environment, input=input, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def _token(kubectl: Kubectl) -> str:
@@ -72,19 +82,47 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
     _assert_nothing_to_do(stack)
 
 
-def test_no_secret_is_in_the_state_or_in_what_is_printed(stack: Stack, kubectl: Kubectl) -> None:
+def test_no_secret_is_in_the_state_or_in_what_is_printed(
+    stack: Stack, site: Site, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    for key, value in THROW_AWAY.items():
+        _pulumi(stack, "config", "set", "--secret", f"infisical-platform:{key}", input=value)
+    prod = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
+    _configure(stack, **{name: prod[f"infisical-platform:{name}"] for name in ("mail", "signOn", "integrations")})
+    events = tmp_path / "events"
+    printed = _pulumi(
+        stack, "up", "--yes", "--skip-preview", "--diff", "--logtostderr", "-v=3", "--event-log", str(events)
+    )
+    _assert_healthy(site)
+
     environment = kubectl.secret("infisical", "infisical-secrets")
     plain = {key: base64.b64decode(value).decode() for key, value in environment.items()}
-    hidden = ("ENCRYPTION_KEY", "AUTH_SECRET", "DB_CONNECTION_URI", "REDIS_PASSWORD")
+    assert set(THROW_AWAY.values()) <= set(plain.values())
+    hidden = [plain[key] for key in ("ENCRYPTION_KEY", "AUTH_SECRET", "COOKIE_SECRET_SIGN_KEY", "REDIS_PASSWORD")]
     password = plain["DB_CONNECTION_URI"].split(":")[2].split("@")[0]
-    printed = stack.run("up", "--yes", "--skip-preview", "--diff", "--logtostderr", "-v=3", quiet=True)
     state = "".join(path.read_text() for path in (stack.configuration.parent / "state").rglob("*") if path.is_file())
-
-    for value in [password, *(plain[key] for key in hidden)]:
-        for text in (state, printed):
+    for value in (*hidden, *THROW_AWAY.values(), password, plain["DB_CONNECTION_URI"]):
+        for text in (state, printed, events.read_text(), stack.configuration.read_text()):
             assert value not in text
+            assert json.dumps(value)[1:-1] not in text
             assert base64.b64encode(value.encode()).decode() not in text
-    assert plain["SITE_URL"] in state  # the search would find a value which is there
+    for text in (state, printed, events.read_text()):
+        assert plain["SITE_URL"] in text  # the search would find a value which is there
+
+    for key in THROW_AWAY:
+        _pulumi(stack, "config", "rm", f"infisical-platform:{key}")
+    _configure(stack)
+
+
+def test_another_encryption_key_is_refused_before_anything_changes(stack: Stack) -> None:
+    key = "infisical-platform:encryptionKey"
+    _pulumi(stack, "config", "set", "--secret", key, input="0123456789abcdef" * 2)
+    with pytest.raises(EmbeddedError, match="encrypted under another key") as caught:
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+    assert "pulumi config rm --stack dev 'infisical-platform:encryptionKey'" in str(caught.value)
+    assert "updated" not in str(caught.value)
+
+    _pulumi(stack, "config", "rm", key)
 
 
 def test_cert_sync_owns_its_key_and_nothing_else(kubectl: Kubectl) -> None:

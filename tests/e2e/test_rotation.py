@@ -1,0 +1,213 @@
+"""Passwords rotate while the platform is in use. In order: each test starts where the last one ended."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from test_platform import (
+    SECRET_PATH,
+    _assert_healthy,
+    _assert_nothing_to_do,
+    _configure,
+    _kill_up_when_seen,
+    _token,
+)
+from views import Kubectl, Site, eventually
+
+from embedded.errors import EmbeddedError
+from embedded.stack import Stack
+
+DATABASE, REDIS = "platform-db-pg", "platform-kv-redis-cluster"
+GATE = "**platform-kv-gate"
+OUTAGE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """What Infisical has been given."""
+
+    database: str
+    redis: str
+
+    @classmethod
+    def of(cls, kubectl: Kubectl) -> Passwords:
+        environment = kubectl.secret("infisical", "infisical-secrets")
+        uri, redis = (base64.b64decode(environment[key]).decode() for key in ("DB_CONNECTION_URI", "REDIS_PASSWORD"))
+        return cls(urlsplit(uri).password or "", redis)
+
+
+@dataclass
+class Traffic:
+    """Somebody who writes a secret and reads it, again and again."""
+
+    site: Site
+    token: str
+    written: int = 0
+    errors: list[str] = field(default_factory=list[str])
+    outage: float = 0
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    @contextlib.contextmanager
+    def flowing(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._flow)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            thread.join()
+
+    def _flow(self) -> None:
+        began = last = time.monotonic()
+        while not self._done.is_set():
+            try:
+                self._write_and_read(f"{self.written}")
+            except (OSError, AssertionError) as error:
+                self.errors.append(f"{time.monotonic() - began:.0f} s: {type(error).__name__}: {error}")
+                continue
+            self.written += 1
+            self.outage = max(self.outage, time.monotonic() - last)
+            last = time.monotonic()
+
+    def _write_and_read(self, value: str) -> None:
+        path = f"{SECRET_PATH}-traffic"
+        assert self.site.request("PUT", path, {"value": value}, self.token)[0] == 200
+        status, body = self.site.request("GET", path, token=self.token)
+        assert (status, body.get("value")) == (200, value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left(stack: Stack) -> Iterator[None]:
+    """A number that goes back to 1 is refused: what comes later starts from empty."""
+    yield
+    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+
+
+def _rotate(stack: Stack, number: int) -> None:
+    _configure(stack, database={"passwordRotation": number}, redis={"passwordRotation": number})
+
+
+def _database_takes(kubectl: Kubectl, password: str, host: str) -> bool:
+    """Whether a new session through `host` may begin. The password goes over stdin: arguments are for all to read."""
+    login = f"read -r PGPASSWORD; export PGPASSWORD; psql -h {host} -U infisical_user -d infisical -XwAtc 'select 1'"
+    inside = ("exec", "-i", "platform-db-cluster-0", "-n", DATABASE, "--", "sh", "-c", login)
+    return kubectl(*inside, stdin=f"{password}\n", check=False).strip() == "1"
+
+
+def _redis_takes(kubectl: Kubectl, password: str, pod: str) -> bool:
+    login = "read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli ping"
+    inside = ("exec", "-i", pod, "-n", REDIS, "-c", "platform-kv", "--", "sh", "-c", login)
+    return "PONG" in kubectl(*inside, stdin=f"{password}\n", check=False)
+
+
+def _starts(kubectl: Kubectl, *pods: str) -> dict[str, str]:
+    """Since when each container of the pods runs."""
+    running = "{range .items[*]}{.metadata.name} {.status.containerStatuses[*].state.running.startedAt}{'\\n'}{end}"
+    lines = kubectl("get", "pods", *pods, "-o", f"jsonpath={running}").splitlines()
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def _servers(kubectl: Kubectl) -> dict[str, str]:
+    """Pods of PostgreSQL, PgBouncer, Redis and Sentinel, and since when they run."""
+    return _starts(kubectl, "-n", DATABASE, "-l", "cluster-name=platform-db-cluster") | _starts(
+        kubectl, "-n", REDIS, "-l", "redis_setup_type in (replication, sentinel)"
+    )
+
+
+def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    _configure(stack)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    token = _token(kubectl)
+    assert site.request("PUT", SECRET_PATH, {"value": "kept over a rotation"}, token)[0] == 200
+    old, servers = Passwords.of(kubectl), _servers(kubectl)
+    traffic = Traffic(site, token)
+
+    _rotate(stack, 2)
+    with traffic.flowing():
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+    new = Passwords.of(kubectl)
+    assert (new.database, new.redis) != (old.database, old.redis)
+    assert new.database != old.database
+    assert new.redis != old.redis
+    assert traffic.written > 0
+    assert traffic.outage < OUTAGE_SECONDS, traffic.errors
+    assert _servers(kubectl) == servers, "no server was restarted"
+    for host in ("platform-db-cluster-pooler", "platform-db-cluster"):
+        assert _database_takes(kubectl, new.database, host)
+        assert not _database_takes(kubectl, old.database, host)
+    for pod in ("platform-kv-0", "platform-kv-1", "platform-kv-2"):
+        assert _redis_takes(kubectl, new.redis, pod)
+    _assert_healthy(site)
+    assert site.request("GET", SECRET_PATH, token=token)[1]["value"] == "kept over a rotation"
+    _assert_nothing_to_do(stack)
+
+
+@pytest.mark.parametrize("redis", ["platform-kv-2", "platform-kv-0"])
+def test_a_redis_and_a_sentinel_which_start_later_have_the_new_password(
+    stack: Stack, site: Site, kubectl: Kubectl, redis: str
+) -> None:
+    kubectl("delete", "pod", redis, "platform-kv-sentinel-sentinel-0", "-n", REDIS)
+
+    eventually(lambda: _redis_takes(kubectl, Passwords.of(kubectl).redis, redis), f"{redis} answers", 120)
+    assert not _redis_takes(kubectl, "anything else", redis)
+    stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
+    _assert_healthy(site)
+
+
+def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    """Its file was written when its pod started, for the password of that time; its probes have the new one."""
+    login = "read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli shutdown"
+    before = _servers(kubectl)["platform-kv-1"]
+    kubectl(
+        "exec", "-i", "platform-kv-1", "-n", REDIS, "-c", "platform-kv", "--", "sh", "-c", login,
+        stdin=f"{Passwords.of(kubectl).redis}\n", check=False,
+    )  # fmt: skip
+
+    eventually(lambda: _servers(kubectl).get("platform-kv-1", before) != before, "the container runs again", 120)
+    kubectl("wait", "--for=condition=Ready", "pod/platform-kv-1", "-n", REDIS, "--timeout=120s")
+    stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
+    _assert_healthy(site)
+
+
+@pytest.mark.parametrize(("number", "namespace"), [(3, REDIS), (4, DATABASE)])
+def test_a_rotation_killed_half_way_goes_on_after_repair(
+    stack: Stack, site: Site, kubectl: Kubectl, number: int, namespace: str
+) -> None:
+    """At the first sign of a Job: of Redis' rotation, or of the database's gate."""
+    old = Passwords.of(kubectl)
+    _rotate(stack, number)
+    _kill_up_when_seen(stack, kubectl, "jobs", "-n", namespace)
+
+    stack.repair(quiet=True)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+    new = Passwords.of(kubectl)
+    _assert_healthy(site)
+    assert _database_takes(kubectl, new.database, "platform-db-cluster-pooler")
+    assert not _database_takes(kubectl, old.database, "platform-db-cluster-pooler")
+    assert _redis_takes(kubectl, new.redis, "platform-kv-0")
+    assert site.request("GET", SECRET_PATH, token=_token(kubectl))[1]["value"] == "kept over a rotation"
+    _assert_nothing_to_do(stack)
+
+
+def test_a_number_that_goes_back_to_one_changes_nothing_in_redis(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    old = Passwords.of(kubectl)
+    _configure(stack, database={"passwordRotation": 4}, redis={"passwordRotation": 1})
+
+    with pytest.raises(EmbeddedError, match=r"redis\.passwordRotation: it was lowered to 1"):
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+    assert Passwords.of(kubectl) == old
+    assert _redis_takes(kubectl, old.redis, "platform-kv-0")
+    _rotate(stack, 5)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    _assert_healthy(site)
+    _assert_nothing_to_do(stack)

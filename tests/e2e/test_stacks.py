@@ -1,0 +1,117 @@
+"""Each stack of the project previews where there is neither a cluster nor a network, as in a user's CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from embedded.instance import Instance, cache_folder
+from embedded.programs import Programs
+from embedded.stack import PROJECT, Stack
+from tests.unit.harness import THROW_AWAY
+
+ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project, with a Pulumi and a backend of its own, and no cluster."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def __call__(self, *command: str, input: str = "", fails: bool = False) -> str:
+        """Runs without network; returns what is printed on stdout and stderr."""
+        done = subprocess.run(
+            [*ALONE, *command], cwd=self.folder, env=self.environment, input=input, capture_output=True, text=True
+        )
+        printed = done.stdout + done.stderr
+        assert bool(done.returncode) == fails, printed
+        for value in THROW_AWAY.values():
+            assert value not in printed
+        return printed
+
+    def preview(self, stack: str, *, fails: bool = False) -> str:
+        return self("pulumi", "preview", "--stack", stack, "--non-interactive", fails=fails)
+
+    def set(self, stack: str, key: str, value: str) -> None:
+        self("pulumi", "config", "set", "--stack", stack, "--secret", f"infisical-platform:{key}", input=value)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    folder = tmp_path / "project"
+    for name in ("components", "operations", "settings", "embedded/charts"):
+        shutil.copytree(PROJECT / name, folder / name)
+    for file in (PROJECT / "__main__.py", *PROJECT.glob("Pulumi*.yaml")):
+        shutil.copy(file, folder)
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    (tmp_path / "state").mkdir()
+    instance = Stack(Instance("stacks"), Programs(cache_folder()))
+    environment = {**os.environ, **instance.environment()}
+    environment["PATH"] = os.pathsep.join([str(Path(instance.program).parent), environment["PATH"]])
+    environment |= {
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "throw-away",
+        "KUBECONFIG": str(tmp_path / "none"),
+    }
+    del environment["PULUMI_CONFIG_PASSPHRASE_FILE"]
+    return Checkout(folder, environment)
+
+
+def test_prod(checkout: Checkout) -> None:
+    checkout("pulumi", "stack", "init", "prod")
+    printed = checkout.preview("prod", fails=True)
+    for key in THROW_AWAY:
+        assert f"pulumi config set --stack prod --secret 'infisical-platform:{key}'" in printed
+    listed = checkout(sys.executable, "-m", "operations", "secrets", "--stack", "prod", fails=True)
+    assert all(key in listed for key in THROW_AWAY)
+    for key, value in THROW_AWAY.items():
+        checkout.set("prod", key, value)
+    checkout(sys.executable, "-m", "operations", "secrets", "--stack", "prod")
+
+    assert "run `make charts STACK=prod`" in checkout.preview("prod", fails=True)
+    copy = "embedded/charts/infisical"
+    checkout(sys.executable, "-m", "operations", "charts", "--stack", "prod", "--chart", copy)
+    assert " to create" in checkout.preview("prod")
+
+    with (checkout.folder / "charts/infisical-0.4.2.tgz").open("ab") as archive:
+        archive.write(b"\0")
+    assert "infisical.chart.digest is sha256:" in checkout.preview("prod", fails=True)
+    (checkout.folder / "charts/infisical-0.4.2.tgz").unlink()
+    assert "make charts STACK=prod CHART=path" in checkout.preview("prod", fails=True)
+    fetched = checkout(sys.executable, "-m", "operations", "charts", "--stack", "prod", fails=True)
+    assert "CHART=" in fetched  # no repository here: it says how to point at a copy
+    assert "Traceback" not in fetched
+
+
+def test_two_keys_are_a_stack(checkout: Checkout) -> None:
+    checkout("pulumi", "stack", "init", "minimal")
+    copy = "embedded/charts/infisical-standalone"
+    checkout(sys.executable, "-m", "operations", "charts", "--stack", "minimal", "--chart", copy)
+    assert " to create" in checkout.preview("minimal")
+
+
+def test_what_can_not_be_decrypted_is_a_sentence(checkout: Checkout) -> None:
+    checkout("pulumi", "stack", "init", "prod")
+    checkout.set("prod", "smtpPassword", THROW_AWAY["smtpPassword"])
+    wrong = Checkout(checkout.folder, {**checkout.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"})
+    assert "incorrect passphrase" in wrong.preview("prod", fails=True)
+    assert "incorrect passphrase" in wrong(
+        sys.executable, "-m", "operations", "charts", "--stack", "prod", "--chart", "x", fails=True
+    )
+
+    file = checkout.folder / "Pulumi.prod.yaml"
+    text = file.read_text()
+    start = text.index("secure: v1:")
+    file.write_text(text[: start + 11] + "AAAA" + text[start + 15 :])
+    printed = checkout.preview("prod", fails=True)
+    assert "message authentication failed" in printed  # Pulumi's own words, which the README explains
+    assert "Traceback" not in printed
