@@ -25,8 +25,9 @@ status: .venv/synced ## what runs, what does not, and why
 repair: .venv/synced ## after a killed `up`: release the lock, clear what is stuck half-way
 	@$(embedded) repair $(where)
 
-preview refresh destroy: .venv/synced ## the same of Pulumi, on stack dev
-	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),,--yes)
+preview: policy/.venv/synced
+preview refresh destroy: .venv/synced ## the same of Pulumi, on stack dev; the preview with the policy pack
+	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),--policy-pack policy,--yes)
 
 doctor: .venv/synced ## ask the cluster of STACK for what `pulumi up` will need
 	@$(call operate,doctor)
@@ -54,15 +55,19 @@ unit: .venv/synced ## seconds, no cluster
 contract: .venv/synced ## what is emitted, against what others define
 	@$(python) -m pytest tests/contract
 
-e2e: .venv/synced ## the real thing, from empty
+e2e: .venv/synced ## the real thing, from empty; THOROUGH=1 for some minutes more of it
 	@$(embedded) build
 	@tests/install-engines.sh
-	@$(python) -m pytest tests/jobs tests/standins tests/e2e --durations=10
+	@$(if $(THOROUGH),THOROUGH=1 )$(python) -m pytest tests/jobs tests/standins tests/e2e --durations=10
 
 check: .venv/synced ## lint, format, types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/pyright
+
+policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced
+	@PYTHON=$(CURDIR)/$(python) policy/sync.sh
+	@touch $@
 
 .venv/synced: uv.lock pyproject.toml bootstrap.sh
 	@./bootstrap.sh

@@ -209,8 +209,8 @@ SecretLine = Annotated[
 Password = Annotated[
     SecretStr,
     _secret_matching(
-        r"[A-Za-z0-9]{16,128}",
-        "16 to 128 letters and digits: it passes through URIs, configuration files and the operators' shells",
+        r"(?!md5[0-9a-f]{32}\Z)[A-Za-z0-9]{16,128}",  # the operator would take md5… for a hash that it need not make
+        "16 to 128 letters and digits, no md5 hash: it passes through URIs, files and the operators' shells",
     ),
 ]
 EncryptionKey = Annotated[

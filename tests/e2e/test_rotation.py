@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from embedded.stack import Stack
 DATABASE, REDIS = "platform-db-pg", "platform-kv-redis-cluster"
 GATE = "**platform-kv-gate"
 OUTAGE_SECONDS = 30
+# `make e2e THOROUGH=1` runs these too, which take another five minutes.
+thorough = pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: 
     _assert_nothing_to_do(stack)
 
 
+@thorough
 @pytest.mark.parametrize("redis", ["platform-kv-2", "platform-kv-0"])
 def test_a_redis_and_a_sentinel_which_start_later_have_the_new_password(
     stack: Stack, site: Site, kubectl: Kubectl, redis: str
@@ -162,6 +166,7 @@ def test_a_redis_and_a_sentinel_which_start_later_have_the_new_password(
     _assert_healthy(site)
 
 
+@thorough
 def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     """Its file was written when its pod started, for the password of that time; its probes have the new one."""
     login = "read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli shutdown"
@@ -177,7 +182,7 @@ def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site
     _assert_healthy(site)
 
 
-@pytest.mark.parametrize(("number", "namespace"), [(3, REDIS), (4, DATABASE)])
+@pytest.mark.parametrize(("number", "namespace"), [(3, REDIS), pytest.param(4, DATABASE, marks=thorough)])
 def test_a_rotation_killed_half_way_goes_on_after_repair(
     stack: Stack, site: Site, kubectl: Kubectl, number: int, namespace: str
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_rotation_killed_half_way_goes_on_after_repair(
     _assert_nothing_to_do(stack)
 
 
+@thorough
 def test_a_number_that_goes_back_to_one_changes_nothing_in_redis(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     old = Passwords.of(kubectl)
     _configure(stack, database={"passwordRotation": 4}, redis={"passwordRotation": 1})

@@ -46,7 +46,7 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     folder = tmp_path / "project"
     for name in ("components", "operations", "settings", "embedded/charts"):
         shutil.copytree(PROJECT / name, folder / name)
@@ -54,6 +54,7 @@ def checkout(tmp_path: Path) -> Checkout:
         shutil.copy(file, folder)
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     (tmp_path / "state").mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     instance = Stack(Instance("stacks"), Programs(cache_folder()))
     environment = {**os.environ, **instance.environment()}
     environment["PATH"] = os.pathsep.join([str(Path(instance.program).parent), environment["PATH"]])

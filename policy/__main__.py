@@ -1,0 +1,99 @@
+"""The policy pack: `pulumi preview --policy-pack policy`. What is right and wrong stands in rules.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyPack,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+from rules import RULES, Resource, Rule, Stack, Unknown, secrets_of, strings
+
+PROJECT = Path(__file__).parent.parent / "Pulumi.yaml"
+
+
+def policy(rule: Rule) -> Policy:
+    """A rule as Pulumi has it: on each resource before it is made, or on all of them when the last is declared."""
+    about: dict[str, Any] = {"name": rule.name, "description": rule.description, "remediation_steps": rule.remedy}
+
+    def resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        for message in rule.messages(_resource(args), Stack(protects=_protects())):
+            report(message, None)
+
+    def stack(args: StackValidationArgs, report: ReportViolation) -> None:
+        resources = {declared.urn: _resource(declared) for declared in args.resources}
+        known = Stack(protects=_protects(), secrets=[*_encrypted(), *secrets_of(resources.values())])
+        for urn, declared in resources.items():
+            for message in rule.messages(declared, known):
+                report(message, urn)
+
+    if rule.whole_stack:
+        return StackValidationPolicy(validate=stack, **about)
+    return ResourceValidationPolicy(validate=resource, **about)
+
+
+def _protects() -> bool:
+    """What cluster.protect says; on, if it says nothing."""
+    return (pulumi.Config().get_object("cluster") or {}).get("protect", True)
+
+
+def _encrypted() -> Iterator[str]:
+    """The values of the stack's encrypted keys, which Pulumi.yaml declares as secret."""
+    project = yaml.safe_load(PROJECT.read_text())
+    for key, declared in project["config"].items():
+        if isinstance(declared, Mapping) and declared.get("secret"):
+            yield from strings(_given(key.removeprefix(f"{project['name']}:")))
+
+
+def _given(key: str) -> object:
+    try:
+        return pulumi.Config().get_object(key)
+    except pulumi.ConfigTypeError:  # not JSON: the text itself
+        return pulumi.Config().get(key)
+
+
+def _resource(declared: ResourceValidationArgs | PolicyResource) -> Resource:
+    return Resource(
+        type=declared.resource_type,
+        name=declared.name,
+        props=_plain(declared.props),
+        protect=declared.opts.protect,
+        provider=declared.provider.name if declared.provider else "",
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Pulumi's views of properties raise an error for what a preview can't tell; here it is a value."""
+    if isinstance(value, Mapping):
+        return {key: _item(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_item(value, number) for number in range(len(value))]
+    return value
+
+
+def _item(container: Any, key: str | int) -> Any:
+    try:
+        return _plain(container[key])
+    except UnknownValueError:
+        return Unknown.VALUE
+
+
+if __name__ == "__main__":
+    PolicyPack(
+        name="infisical-platform",
+        enforcement_level=EnforcementLevel.MANDATORY,
+        policies=[policy(rule) for rule in RULES],
+    )

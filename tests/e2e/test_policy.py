@@ -1,0 +1,231 @@
+"""The policy pack under the real engine: the project's stacks break no rule, and a stack that breaks one is refused.
+
+A preview needs neither a cluster nor a network.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import test_stacks
+from test_stacks import Checkout
+
+from embedded.stack import PROJECT
+from policy.rules import RULES
+from tests.unit.harness import THROW_AWAY
+
+PACK = ("PulumiPolicy.yaml", "__main__.py", "rules.py")
+PASSED = "✅ infisical-platform@v1.0.0"
+PASSWORD = "throwAwayDatabasePassword"
+
+checkout = test_stacks.checkout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breach:
+    """A change to the project, and what a user then reads."""
+
+    rule: str
+    message: str
+    file: str = "__main__.py"
+    text: str = ""  # of the file, in the place of which `other` comes
+    other: str = ""
+    program: str = ""  # runs after the project's own
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+BREACHES = [
+    Breach(
+        rule="data-services-are-private",
+        message="postgresql/platform-db-cluster: spec.enableReplicaPoolerLoadBalancer is not false. Leave it a "
+        "ClusterIP Service; for postgresql, say false to each load balancer.",
+        file="components/platform_db.py",
+        text='"enableReplicaPoolerLoadBalancer": False',
+        other='"enableReplicaPoolerLoadBalancer": True',
+    ),
+    Breach(
+        rule="no-sslmode",
+        message="Secret/infisical-migration-uri: data.DB_CONNECTION_URI has a connection URI with sslmode. Take it out "
+        "of the URI; DB_ROOT_CERT alone turns verification on.",
+        file="components/platform_db.py",
+        text='/{DATABASE}"',
+        other='/{DATABASE}?sslmode=require"',
+    ),
+    Breach(
+        rule="images-are-pinned",
+        message="Release/infisical: values.infisical.image has no tag, or latest. Write repository:tag or "
+        "repository@sha256:….",
+        file="components/infisical_release.py",
+        text='"tag": tag',
+        other='"tag": "latest"',
+    ),
+    Breach(
+        rule="providers-are-explicit",
+        message="ConfigMap/stray: it has no provider of the program's. Give it a parent with a provider, or provider=.",
+        file="Pulumi.yaml",
+        text='disable-default-providers: {value: ["*"]}',
+        other='disable-default-providers: {value: ["aws"]}',
+        program='pulumi_kubernetes.core.v1.ConfigMap("stray")',
+    ),
+    Breach(
+        rule="data-is-protected",
+        message="RandomPassword/infisical-secrets-encryption-key: it is not protected, and cluster.protect is on. Pass "
+        "protect=, as the component's other data does.",
+        file="components/infisical_secrets.py",
+        text='-encryption-key", 32, kept)',
+        other='-encryption-key", 32, ResourceOptions(parent=self))',
+        settings={"cluster.protect": "true"},
+    ),
+    Breach(
+        rule="jobs-end",
+        message="CronJob/cert-sync-schedule: spec.jobTemplate.spec.activeDeadlineSeconds is not set. Set it, or make "
+        "the Job with components.pod.run_once.",
+        file="components/cert_sync.py",
+        text="active_deadline_seconds=",
+        other="ttl_seconds_after_finished=",
+    ),
+    Breach(
+        rule="ingresses-have-tls",
+        message="Ingress/ingress: spec.rules.0.host has no certificate in spec.tls. Name the host in spec.rules and in "
+        "spec.tls, with a secretName.",
+        file="components/ingress.py",
+        text="hosts=[args.host]",
+        other="hosts=[]",
+    ),
+    Breach(
+        rule="redis-has-no-inline-comment",
+        message="ConfigMap/platform-kv-config: data.redis-additional.conf, line 3 has a comment behind a directive. "
+        "Put it on a line of its own.",
+        file="components/platform_kv.py",
+        text='"appendonly": "yes"',
+        other='"appendonly": "yes # queues live here"',
+    ),
+    Breach(
+        rule="secrets-are-in-secrets",
+        message="ConfigMap/notes: data.smtp holds the value of a secret. Put the value into a Secret and refer to it "
+        "(valueFrom, envFrom, a volume).",
+        program="""
+password = pulumi.Config().require("databasePassword")
+provider = pulumi_kubernetes.Provider("notes")
+notes = {"smtp": f"the database's password is {password}"}
+pulumi_kubernetes.core.v1.ConfigMap("notes", data=notes, opts=pulumi.ResourceOptions(provider=provider))
+""",
+    ),
+]
+
+GENERATED = """
+import pulumi
+import pulumi_random
+
+generator = pulumi_random.Provider("generator")
+made = pulumi_random.RandomPassword("made", length=32, opts=pulumi.ResourceOptions(provider=generator))
+pulumi.export("made", made.result)
+"""
+LEAKED = """
+import pulumi_kubernetes
+
+labels = {"app": pulumi.Output.unsecret(made.result)}
+pulumi_kubernetes.core.v1.ConfigMap(
+    "labelled",
+    metadata={"labels": labels},
+    opts=pulumi.ResourceOptions(provider=pulumi_kubernetes.Provider("kubernetes")),
+)
+"""
+
+
+@pytest.fixture
+def guarded(checkout: Checkout) -> Checkout:
+    """The project with its policy pack."""
+    subprocess.run([PROJECT / "policy/sync.sh"], env={**checkout.environment, "PYTHON": sys.executable}, check=True)
+    pack = checkout.folder / "policy"
+    pack.mkdir()
+    for name in PACK:
+        shutil.copy(PROJECT / "policy" / name, pack)
+    (pack / ".venv").symlink_to(PROJECT / "policy/.venv")
+    return checkout
+
+
+def preview(project: Checkout, stack: str, *, fails: bool = False) -> str:
+    command = ("pulumi", "preview", "--stack", stack, "--non-interactive", "--policy-pack", "policy")
+    printed = project(*command, fails=fails)
+    assert "Traceback" not in printed
+    assert "can't run policy" not in printed  # a rule that a preview's unknown values keep from running
+    return printed
+
+
+def violations(printed: str) -> Sequence[tuple[str, str]]:
+    """Rule and message of each, as Pulumi prints them: below the rule's name its description, then the message."""
+    return re.findall(r"- \[mandatory\] +(\S+) .*\n.*\n +(.+)\n", printed)
+
+
+def test_the_embedded_stack_passes(guarded: Checkout) -> None:
+    guarded("pulumi", "stack", "init", "dev")
+    assert PASSED in preview(guarded, "dev")
+
+
+def test_two_keys_pass(guarded: Checkout) -> None:
+    guarded("pulumi", "stack", "init", "minimal")
+    charts = (sys.executable, "-m", "operations", "charts", "--stack", "minimal")
+    guarded(*charts, "--chart", "embedded/charts/infisical-standalone")
+    assert PASSED in preview(guarded, "minimal")
+
+
+def test_production_passes(guarded: Checkout) -> None:
+    guarded("pulumi", "stack", "init", "prod")
+    for key, value in THROW_AWAY.items():
+        guarded.set("prod", key, value)
+    charts = (sys.executable, "-m", "operations", "charts", "--stack", "prod")
+    guarded(*charts, "--chart", "embedded/charts/infisical")
+    assert PASSED in preview(guarded, "prod")
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=[breach.rule for breach in BREACHES])
+def test_a_stack_that_breaks_a_rule_is_refused(guarded: Checkout, breach: Breach) -> None:
+    file = guarded.folder / breach.file
+    if breach.text:
+        before = file.read_text()
+        assert before.count(breach.text) == 1, f"{breach.file} has changed"
+        file.write_text(before.replace(breach.text, breach.other))
+    with (guarded.folder / "__main__.py").open("a") as program:
+        program.write(breach.program)
+    guarded("pulumi", "stack", "init", "dev")
+    guarded.set("dev", "databasePassword", PASSWORD)  # a given one is known in a preview too
+    for key, value in breach.settings.items():
+        guarded("pulumi", "config", "set", "--stack", "dev", "--path", f"infisical-platform:{key}", value)
+
+    printed = preview(guarded, "dev", fails=True)
+    assert violations(printed) == [(breach.rule, breach.message)]
+    assert PASSWORD not in printed
+
+
+def test_a_generated_secret_is_known_once_it_is_made(guarded: Checkout) -> None:
+    program = guarded.folder / "__main__.py"
+    program.write_text(GENERATED)
+    guarded("pulumi", "stack", "init", "dev")
+    guarded("pulumi", "up", "--stack", "dev", "--non-interactive", "--yes", "--skip-preview")
+    value = guarded("pulumi", "stack", "output", "--stack", "dev", "--show-secrets", "made").strip()
+    assert len(value) == 32
+
+    program.write_text(GENERATED + LEAKED)
+    printed = preview(guarded, "dev", fails=True)
+    ((rule, message),) = violations(printed)
+    assert rule == "secrets-are-in-secrets"
+    assert message.startswith("ConfigMap/labelled: metadata.labels.app holds the value of a secret.")
+    assert value not in printed
+
+
+def test_every_rule_has_a_stack_that_breaks_it() -> None:
+    assert sorted(breach.rule for breach in BREACHES) == sorted(rule.name for rule in RULES)
+
+
+def test_a_pack_without_its_environment_says_how_to_make_it(guarded: Checkout) -> None:
+    (guarded.folder / "policy/.venv").unlink()
+    guarded("pulumi", "stack", "init", "dev")
+    command = ("pulumi", "preview", "--stack", "dev", "--non-interactive", "--policy-pack", "policy")
+    assert "policy/.venv is missing: run policy/sync.sh" in guarded(*command, fails=True)
