@@ -10,11 +10,11 @@ where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # OPTIONS go through to it.
 operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
 
-.PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference \
+.PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
   test unit contract e2e check
 
-up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours
-	@$(embedded) up $(where)
+up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours, TIMELINE=up.html draws it
+	@$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)')
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
@@ -43,6 +43,9 @@ import-secrets: .venv/synced ## take over a deployment: FILE is the manifest of 
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
 	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
+
+graph: .venv/synced ## draw docs/graph.svg anew
+	@$(python) -m pictures graph
 
 reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml anew from settings/
 	@$(python) -m operations reference

@@ -31,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
+    up.add_argument("--timeline", type=Path, help="draw where the time went, as a page of HTML")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -80,7 +81,7 @@ def _up(arguments: argparse.Namespace) -> None:
         return
     target = _stack(arguments)
     progress("pulumi up")
-    target.run("up", "--yes", "--skip-preview")
+    target.up(arguments.timeline)
     if not arguments.context:
         print(stack.summary(instance))
 

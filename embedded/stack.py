@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ import yaml
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
+from pictures import timeline
 
 PROJECT = Path(__file__).parent.parent
 STACK = "dev"
@@ -78,6 +80,21 @@ class Stack:
         """Raises EmbeddedError when Pulumi fails; its own output has said why."""
         return self._run([self.program, *arguments, *(["--non-interactive"] if quiet else [])], cwd, quiet)
 
+    def up(self, page: Path | None = None) -> None:
+        """`pulumi up`; draws its timeline on `page`, of a failed one too. Raises EmbeddedError."""
+        if not page:
+            self.run("up", "--yes", "--skip-preview")
+            return
+        events = self._folder / "events"
+        events.unlink(missing_ok=True)
+        try:
+            self.run("up", "--yes", "--skip-preview", "--event-log", str(events))
+        finally:
+            if events.exists():
+                state = self.pulumi("stack", "export", "--stack", STACK, cwd=self._folder, quiet=True)
+                timeline.write(events, json.loads(state), page)
+                events.unlink()  # it has every plain input
+
     def operate(self, command: str, *arguments: str) -> None:
         """`python -m operations COMMAND` on the stack. Raises EmbeddedError."""
         where = ["--stack", STACK, "--config-file", str(self.configuration)]
@@ -117,6 +134,7 @@ class Stack:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_ERROR_OUTPUT_STRING": "true",
+            "PULUMI_DEBUG_COMMANDS": "true",  # or --event-log does not exist
             # The virtual environment first: the built language host runs whichever python3 it finds.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], str(self._binaries)]),
         }

@@ -37,8 +37,7 @@ def _configure(stack: Stack, **changes: dict[str, object]) -> None:
 def _pulumi(stack: Stack, *arguments: str, input: str = "") -> str:
     """What it prints, on stdout and stderr; secrets go in through `input`."""
     command = [stack.program, *arguments, *stack.options, "--non-interactive"]
-    environment = stack.environment() | {"PULUMI_DEBUG_COMMANDS": "true"}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, input=input, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=PROJECT, env=stack.environment(), input=input, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
