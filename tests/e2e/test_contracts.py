@@ -1,0 +1,189 @@
+"""What the program emits, before a real API server: strict field validation, Pod Security, and rights.
+
+Everything goes into namespaces of its own, so that a deployed stack neither helps nor suffers.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from views import Kubectl, eventually
+
+from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from tests.contract.shapes import SHAPES, Json, manifests, pods, shape
+from tests.unit.harness import ROOT, Graph
+
+PREFIX = "contract-"
+NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE)
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+RESOURCES = (
+    "secrets", "configmaps", "pods", "pods/log", "pods/exec", "events", "services", "serviceaccounts",
+    "serviceaccounts/token", "deployments.apps", "deployments.apps/scale", "replicasets.apps", "statefulsets.apps",
+    "jobs.batch", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
+    "postgresqls.acid.zalan.do", "redisreplications.redis.redis.opstreelabs.in", "certificates.cert-manager.io",
+)  # fmt: skip
+
+
+def moved(manifest: Json) -> Json:
+    """The same in the namespaces of this test."""
+    done = copy.deepcopy(manifest)
+    if done["kind"] == "Namespace":
+        done["metadata"]["name"] = PREFIX + done["metadata"]["name"]
+    else:
+        done["metadata"]["namespace"] = PREFIX + done["metadata"]["namespace"]
+    for subject in done.get("subjects", []):
+        subject["namespace"] = PREFIX + subject["namespace"]
+    return done
+
+
+def listed(items: list[Json]) -> str:
+    """Not as a List: the API server has no fields of one to validate, and kubectl falls back to less."""
+    return "\n---\n".join(map(json.dumps, items))
+
+
+def refusal(kubectl: Kubectl, verb: str, items: list[Json]) -> str:
+    """What the API server says against them."""
+    command = [str(kubectl.programs.path("kubectl")), f"--kubeconfig={kubectl.instance.kubeconfig}"]
+    command += [verb, "--dry-run=server", "--validate=strict", "-f", "-"]
+    done = subprocess.run(command, input=listed(items), capture_output=True, text=True)
+    assert (done.returncode == 0) == (not done.stderr), done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespaces(kubectl: Kubectl, cluster: object) -> Iterator[None]:
+    """Empty ones, which admit what Pod Security's level restricted admits; ready for pods."""
+    label = {"pod-security.kubernetes.io/enforce": "restricted"}
+    made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PREFIX + n, "labels": label}}
+            for n in NAMESPACES]  # fmt: skip
+    kubectl("delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--ignore-not-found", "--timeout=2m")
+    kubectl("apply", "-f", "-", stdin=listed(made))  # not create: a later apply would have something to remark
+    for name in NAMESPACES:
+        account = ("get", "serviceaccount/default", "-n", PREFIX + name, "--ignore-not-found", "-o", "name")
+        eventually(lambda account=account: kubectl(*account) or None, f"{PREFIX}{name} has its default account")
+    yield
+    kubectl("delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--timeout=2m")
+
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_api_server_takes_every_object_and_every_field(kubectl: Kubectl, name: str) -> None:
+    assert refusal(kubectl, "apply", [moved(manifest) for manifest in manifests(shape(name))]) == ""
+
+
+def test_a_field_that_does_not_exist_is_refused(kubectl: Kubectl) -> None:
+    job = next(moved(manifest) for manifest in manifests(shape("dev")) if manifest["kind"] == "Job")
+    job["spec"]["template"]["spec"]["restartsPolicy"] = "Never"
+    assert 'unknown field "spec.template.spec.restartsPolicy"' in refusal(kubectl, "apply", [job])
+
+
+# --- Pod Security ----------------------------------------------------------------------------------------------------
+
+
+def pods_of(graph: Graph) -> list[Json]:
+    """As the Job controller would make them, but for an account which need not exist here."""
+    made: list[Json] = []
+    for namespace, kind, template in pods(graph):
+        name = kind.lower().replace("/", "-")
+        spec = {key: value for key, value in template["spec"].items() if key != "serviceAccountName"}
+        metadata = {**template.get("metadata", {}), "name": name, "namespace": PREFIX + namespace}
+        made.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    return made
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_pod_of_ours_is_admitted_at_level_restricted(kubectl: Kubectl, name: str) -> None:
+    made = pods_of(shape(name))
+    assert len(made) == 7
+    assert refusal(kubectl, "create", made) == ""
+
+
+def test_a_pod_with_more_than_that_is_not(kubectl: Kubectl) -> None:
+    pod = pods_of(shape("dev"))[0]
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+    assert 'violates PodSecurity "restricted' in refusal(kubectl, "create", [pod])
+
+
+# --- rights ----------------------------------------------------------------------------------------------------------
+
+
+class Right(NamedTuple):
+    """One cell of the matrix; without a name, every object of the kind."""
+
+    account: str  # namespace/name
+    namespace: str
+    verb: str
+    resource: str
+    name: str
+
+    def covers(self, asked: Right) -> bool:
+        """Whether having this one answers another one with yes."""
+        return asked == self or (not self.name and asked == self._replace(name=asked.name))
+
+
+def written(graph: Graph) -> set[Right]:
+    """The table of docs/rights.md."""
+    rows = [line.split("|")[1:-1] for line in (ROOT / "docs" / "rights.md").read_text().splitlines()]
+    deployment = "infisical-backend" if graph["Release/infisical"]["chart"].endswith("/infisical") else "infisical"
+    return {
+        Right(account, namespace, verb, resource, name.replace("DEPLOYMENT", deployment))
+        for account, namespace, verbs, resource, name, _ in ([cell.strip() for cell in row] for row in rows if row)
+        if "/" in account
+        for verb in verbs.split(", ")
+    }
+
+
+def matrix(granted: set[Right]) -> list[Right]:
+    """Every account, namespace, verb and kind; with every name that occurs in the table, another one, and none."""
+    names = sorted({"", "another"} | {right.name for right in granted})
+    accounts = sorted({right.account for right in granted})
+    places = ("", "default", "kube-system", *NAMESPACES)
+    asked = itertools.product(accounts, places, VERBS, RESOURCES, names)
+    interesting = {(right.resource, right.name) for right in granted}
+    # A name that belongs to another kind says nothing new of this one.
+    return [Right(*cells) for cells in asked if cells[4] in ("", "another") or (cells[3], cells[4]) in interesting]
+
+
+def review(right: Right) -> Json:
+    home, account = right.account.split("/")
+    resource, _, subresource = right.resource.partition("/")
+    resource, _, group = resource.partition(".")
+    place = PREFIX + right.namespace if right.namespace in NAMESPACES else right.namespace
+    attributes = {"namespace": place, "verb": right.verb, "group": group, "resource": resource,
+                  "subresource": subresource, "name": right.name}  # fmt: skip
+    user = f"system:serviceaccount:{PREFIX}{home}:{account}"
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{PREFIX}{home}", "system:authenticated"]
+    spec = {"user": user, "groups": groups, "resourceAttributes": attributes}
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+
+
+@pytest.mark.parametrize("name", ["dev", "everything"])
+def test_a_job_may_do_what_is_written_down_and_nothing_else(kubectl: Kubectl, name: str) -> None:
+    graph = shape(name)
+    kinds = ("ServiceAccount", "Role", "RoleBinding")
+    kubectl("apply", "-f", "-", stdin=listed([moved(m) for m in manifests(graph) if m["kind"] in kinds]))
+    granted = written(graph)
+    asked = matrix(granted)
+    assert all(right.resource in RESOURCES and right.verb in VERBS for right in granted)
+    allowed = may(kubectl, asked)
+    expected = {right for right in asked if any(one.covers(right) for one in granted)}
+    assert {"not written down": sorted(allowed - expected), "not granted": sorted(expected - allowed)} == {
+        "not written down": [],
+        "not granted": [],
+    }
+
+
+def may(kubectl: Kubectl, asked: list[Right]) -> set[Right]:
+    """Which of the questions the API server answers with yes."""
+    line = 'jsonpath={.status.allowed}{"\\n"}'
+    reviews = {"apiVersion": "v1", "kind": "List", "items": [*map(review, asked)]}  # in one request each
+    answers = kubectl("create", "--validate=false", "-o", line, "-f", "-", stdin=json.dumps(reviews)).split()
+    return {right for right, allowed in zip(asked, answers, strict=True) if allowed == "true"}
