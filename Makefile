@@ -11,7 +11,7 @@ where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
 
 .PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
-  test unit contract e2e programs cluster check
+  test unit contract e2e programs platform failures check
 
 up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours, TIMELINE=up.html draws it
 	@$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)')
@@ -61,13 +61,18 @@ contract: .venv/synced ## what is emitted, against what others define
 e2e: .venv/synced ## the real thing, from empty; THOROUGH=1 for some minutes more of it
 	@$(embedded) build
 	@tests/install-engines.sh
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target programs cluster
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target programs platform failures
 
-programs: ## what runs without a cluster: the Jobs' scripts, the stand-ins, the engine
+# Most of their time they wait, so they run side by side.
+programs: ## what needs no cluster: the Jobs' scripts, the stand-ins, the engine
 	@$(python) -m pytest tests/jobs tests/standins tests/engine
 
-cluster: ## the platform on a cluster of its own, from empty
-	@$(if $(THOROUGH),THOROUGH=1 )$(python) -m pytest tests/e2e --durations=10
+platform: ## the platform on a cluster of its own, as its user lives with it
+	@E2E_INSTANCE=e2e $(python) -m pytest tests/e2e/test_platform.py --durations=5
+
+failures: ## on another one: what is refused, what fails and heals, what rotates
+	@E2E_INSTANCE=e2e-failures $(if $(THOROUGH),THOROUGH=1 )$(python) -m pytest tests/e2e --durations=5 \
+	  --ignore tests/e2e/test_platform.py
 
 check: .venv/synced ## lint, format, types
 	@.venv/bin/ruff check .

@@ -1,7 +1,11 @@
-"""One embedded cluster for the whole run, from empty, beside any that a developer has running."""
+"""One embedded cluster for the whole run, from empty, beside any that a developer has running.
+
+E2E_INSTANCE names it: runs of different names go side by side.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +20,7 @@ from embedded.stack import Stack
 
 @pytest.fixture(scope="session")
 def instance() -> Instance:
-    return Instance("e2e")
+    return Instance(os.environ.get("E2E_INSTANCE", "e2e"))
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,8 @@ def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site
     _assert_healthy(site)
 
 
-@pytest.mark.parametrize(("number", "namespace"), [(3, REDIS), pytest.param(4, DATABASE, marks=thorough)])
+@thorough
+@pytest.mark.parametrize(("number", "namespace"), [(3, REDIS), (4, DATABASE)])
 def test_a_rotation_killed_half_way_goes_on_after_repair(
     stack: Stack, site: Site, kubectl: Kubectl, number: int, namespace: str
 ) -> None:
