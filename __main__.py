@@ -15,9 +15,12 @@ from components.cert_sync import CertSync, CertSyncArgs
 from components.infisical_release import PORT, Chart, InfisicalRelease, InfisicalReleaseArgs, object_name
 from components.infisical_secrets import CA_KEY, InfisicalSecrets, InfisicalSecretsArgs
 from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, Ingress, IngressArgs, LetsEncryptIssuer
-from components.platform_db import CLUSTER, Certificates, PlatformDb, PlatformDbArgs
+from components.names import DATABASE_CLUSTER
+from components.platform_db import Certificates, PlatformDb, PlatformDbArgs
 from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig
 from components.requirements import Requirements, RequirementsArgs
+
+SECRETS = "infisical-secrets"  # logical name, under which the state has the key that must stay
 
 
 def main() -> None:
@@ -27,12 +30,7 @@ def main() -> None:
         chart = settings.local_copy(stack.infisical.chart, pulumi.get_stack(), Path(__file__).parent)
         environment = settings.environment_of(stack)
         given = {name: value.get_secret_value() for name, value in environment.secret.items()}
-        encryption_key.keep(
-            given,
-            secret="infisical-secrets",
-            generated="infisical-secrets-encryption-key",
-            replaceable=stack.infisical.replace_encryption_key,
-        )
+        encryption_key.keep(given, SECRETS, replaceable=stack.infisical.replace_encryption_key)
     except (settings.SettingsError, settings.ChartError, encryption_key.KeyChangeError) as error:
         raise pulumi.RunError(str(error)) from None
     cluster, database, certificates, redis, infisical, ingress, jobs = (
@@ -110,7 +108,7 @@ def main() -> None:
         after(requirements),
     )
     secrets = InfisicalSecrets(
-        "infisical-secrets",
+        SECRETS,
         InfisicalSecretsArgs(
             environment=environment.plain,
             secrets={name: Output.secret(value) for name, value in given.items()},
@@ -131,7 +129,7 @@ def main() -> None:
             target_key=CA_KEY,
             target_uid=secrets.uid,
             endpoints=[db.primary, db.pooler],
-            cluster=CLUSTER,
+            cluster=DATABASE_CLUSTER,
             pooler_instances=database.pooler.instances,
             deployment=service,
             schedule=certificates.sync_schedule,

@@ -10,6 +10,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import invoke
 
+from components.names import INFISICAL_SECRET
+
 # Variable to the setting that gives it. Infisical encrypts with the first that is set.
 _SETTINGS = {"ROOT_ENCRYPTION_KEY": "rootEncryptionKey", "ENCRYPTION_KEY": "encryptionKey"}
 
@@ -18,16 +20,20 @@ class KeyChangeError(Exception):
     """The stack's settings would replace the key that its data is encrypted under. Says how to keep it."""
 
 
-def keep(given: Mapping[str, str], secret: str, generated: str, replaceable: str | None) -> None:
+def generated(name: str) -> str:
+    """Logical name of the RandomPassword that stands in where no key is given, of the InfisicalSecrets `name`."""
+    return f"{name}-encryption-key"
+
+
+def keep(given: Mapping[str, str], name: str, *, replaceable: str | None) -> None:
     """Compares the key that the stack's state has with the one that its settings lead to, before there is a resource.
 
-    `given` has the variables which the settings set, `secret` and `generated` are the logical names of the Secret and
-    of the RandomPassword which stands in where no key is given, `replaceable` is the fingerprint of a key that may go.
-    Raises KeyChangeError.
+    `given` has the variables which the settings set, `name` is that of the InfisicalSecrets and of its Secret,
+    `replaceable` is the fingerprint of a key that may go. Raises KeyChangeError.
     """
     state = _state()
-    before = _key(_secret_data(state.get(f"kubernetes:core/v1:Secret::{secret}", {})))
-    made = state.get(f"random:index/randomPassword:RandomPassword::{generated}", {}).get("result")
+    before = _key(_secret_data(state.get(f"kubernetes:core/v1:Secret::{name}", {})))
+    made = state.get(f"random:index/randomPassword:RandomPassword::{generated(name)}", {}).get("result")
     after = _key(given) or ("ENCRYPTION_KEY", made)
     if before in (None, after) or _fingerprint(before) == replaceable:
         return
@@ -37,7 +43,9 @@ def keep(given: Mapping[str, str], secret: str, generated: str, replaceable: str
         way_back = f"That one was generated, so set none: pulumi config rm {stack} {config}"
     else:
         old = f"'{pulumi.get_project()}:{_SETTINGS[before[0]]}'"
-        way_back = f"Set it again, {before[0]} of Secret {secret} has it: pulumi config set {stack} --secret {old}"
+        way_back = (
+            f"Set it again, {before[0]} of Secret {INFISICAL_SECRET} has it: pulumi config set {stack} --secret {old}"
+        )
     raise KeyChangeError(
         f"{_SETTINGS[after[0]]}: this stack's data is encrypted under another key, without which nobody can read it. "
         f"{way_back}. If the data may go: pulumi config set {stack} --path "

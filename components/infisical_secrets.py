@@ -12,11 +12,11 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
-from components.names import INFISICAL_NAMESPACE, SecretRef, type_token
+from components import encryption_key
+from components.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, SecretRef, type_token
 from components.platform_db import PlatformDb
 from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
 
-SECRET = "infisical-secrets"
 CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
 
 
@@ -45,7 +45,7 @@ class InfisicalSecrets(ComponentResource):
 
     def __init__(self, name: str, args: InfisicalSecretsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalSecrets"), name, None, opts)
-        self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=SECRET)
+        self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=INFISICAL_SECRET)
 
         kept = ResourceOptions(parent=self, protect=args.protect)
         self.namespace = core.v1.Namespace(
@@ -53,7 +53,7 @@ class InfisicalSecrets(ComponentResource):
         )
         # Made in any case: one that may be in use can't be taken back out of the stack.
         generated = {
-            "ENCRYPTION_KEY": _random_hex(f"{name}-encryption-key", 32, kept),  # used as 32 bytes, not decoded
+            "ENCRYPTION_KEY": _random_hex(encryption_key.generated(name), 32, kept),  # used as 32 bytes, not decoded
             "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, kept),
             "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, kept),
         }
@@ -62,7 +62,7 @@ class InfisicalSecrets(ComponentResource):
         environment = {**generated, **args.environment, **args.secrets, **_connections(args)}
         secret = core.v1.Secret(
             name,
-            metadata=meta.v1.ObjectMetaArgs(name=SECRET, namespace=self.namespace.metadata.name),
+            metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=self.namespace.metadata.name),
             string_data=environment,
             opts=kept,
         )
@@ -70,7 +70,7 @@ class InfisicalSecrets(ComponentResource):
         # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.
         key = _random_hex(f"{name}-fingerprint-key", 64, ResourceOptions(parent=self))
         self.fingerprint = Output.unsecret(Output.all(key=key, environment=environment).apply(_fingerprint))
-        self.register_outputs({"secret": SECRET})
+        self.register_outputs({"secret": INFISICAL_SECRET})
 
 
 def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:

@@ -8,6 +8,9 @@ from typing import Literal
 DATABASE_NAMESPACE = "platform-db-pg"
 REDIS_NAMESPACE = "platform-kv-redis-cluster"
 INFISICAL_NAMESPACE = "infisical"
+DATABASE_CLUSTER = "platform-db-cluster"
+REDIS_REPLICATION = "platform-kv"
+INFISICAL_SECRET = "infisical-secrets"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

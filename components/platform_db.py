@@ -11,18 +11,17 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.gate import Gate, GateArgs
-from components.names import DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
+from components.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
 from components.password import password
 from components.pod import SecretFiles, SecretKey, Step, versioned_secret
 from components.rights import Rule
 
-CLUSTER = "platform-db-cluster"
 DATABASE = "infisical"
 ROLE = "infisical_user"
 _AUTHORITY = "platform-db-ca"
 _LEAF = "platform-db-tls"
 # The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
-_CREDENTIALS = f"{ROLE.replace('_', '-')}.{CLUSTER}.credentials.postgresql.acid.zalan.do"
+_CREDENTIALS = f"{ROLE.replace('_', '-')}.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
 _SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's file can't be read
@@ -98,7 +97,7 @@ class PlatformDb(ComponentResource):
             f"{name}-cluster",
             api_version="acid.zalan.do/v1",
             kind="postgresql",
-            metadata=self._metadata(CLUSTER),
+            metadata=self._metadata(DATABASE_CLUSTER),
             spec=spec,
             opts=ResourceOptions(
                 parent=self, depends_on=[leaf, credentials], protect=args.protect, delete_before_replace=True
@@ -198,7 +197,7 @@ class PlatformDb(ComponentResource):
             rules=_READY_RULES,
             config={
                 "namespace": DATABASE_NAMESPACE,
-                "cluster": CLUSTER,
+                "cluster": DATABASE_CLUSTER,
                 "database": DATABASE,
                 "owner": ROLE,
                 "operator_patience_seconds": 60,
@@ -234,7 +233,7 @@ class PlatformDb(ComponentResource):
 
 
 _READY_RULES = (
-    Rule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[CLUSTER]),
+    Rule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
     Rule(group="", resource="pods", verbs=["list"]),
     Rule(group="", resource="events", verbs=["list"]),
 )
@@ -242,7 +241,7 @@ _READY_RULES = (
 
 def _dns_names(service: str) -> list[str]:
     """The names of one of the cluster's Services, the full one last."""
-    short = f"{CLUSTER}{service}"
+    short = f"{DATABASE_CLUSTER}{service}"
     in_namespace = f"{short}.{DATABASE_NAMESPACE}"
     return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]
 

@@ -19,12 +19,11 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.gate import Gate, GateArgs
-from components.names import REDIS_NAMESPACE, type_token
+from components.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
 from components.password import password
 from components.pod import SecretKey, Step, content_addressed, versioned_secret
 from components.rights import Rule
 
-REPLICATION = "platform-kv"
 SENTINEL = "platform-kv-sentinel"
 MASTER_GROUP = "platform-kv-master"
 SENTINEL_PORT = 26379
@@ -120,7 +119,7 @@ class PlatformKv(ComponentResource):
             f"{name}-replication",
             api_version=_API_VERSION,
             kind="RedisReplication",
-            metadata=self._metadata(REPLICATION),
+            metadata=self._metadata(REDIS_REPLICATION),
             spec=_replication_spec(args, config_map.metadata.name),
             opts=ResourceOptions(parent=self, depends_on=[auth], protect=args.protect, delete_before_replace=True),
         )
@@ -152,7 +151,7 @@ class PlatformKv(ComponentResource):
             config={
                 "namespace": REDIS_NAMESPACE,
                 "secret": _AUTH,
-                "replication": REPLICATION,
+                "replication": REDIS_REPLICATION,
                 "redis_port": _REDIS_PORT,
                 "sentinel": f"{SENTINEL}-sentinel",
                 "sentinel_port": SENTINEL_PORT,
@@ -186,7 +185,7 @@ class PlatformKv(ComponentResource):
                 "sentinels": args.sentinels,
                 "master_name": MASTER_GROUP,
                 "replicas": args.instances - 1,
-                "replication_host": f"{REPLICATION}.{REDIS_NAMESPACE}.svc.cluster.local",
+                "replication_host": f"{REDIS_REPLICATION}.{REDIS_NAMESPACE}.svc.cluster.local",
                 "operator_patience_seconds": 60,
                 "deadline_seconds": args.deadline_seconds,
             },
@@ -262,7 +261,7 @@ def _sentinel_spec(args: PlatformKvArgs) -> dict[str, Input[object]]:
         "kubernetesConfig": _kubernetes_config(args.sentinel_image, args),
         # Numbers and switches are strings in this resource's schema.
         "redisSentinelConfig": {
-            "redisReplicationName": REPLICATION,
+            "redisReplicationName": REDIS_REPLICATION,
             "masterGroupName": MASTER_GROUP,
             "redisPort": str(_REDIS_PORT),
             "quorum": str(args.quorum),

@@ -97,8 +97,7 @@ class Stack:
 
     def operate(self, command: str, *arguments: str) -> None:
         """`python -m operations COMMAND` on the stack. Raises EmbeddedError."""
-        where = ["--stack", STACK, "--config-file", str(self.configuration)]
-        self._run([sys.executable, "-m", "operations", command, *where, *arguments], PROJECT, quiet=False)
+        self._run([sys.executable, "-m", "operations", command, *self.options, *arguments], PROJECT, quiet=False)
 
     def repair(self, quiet: bool = False) -> None:
         """`repair.sh`, as a user on a cluster of their own runs it. Raises EmbeddedError."""

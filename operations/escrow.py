@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from components.names import INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
-
-SECRET = "infisical-secrets"
 
 # Setting to the variable of the deployed Secret; Infisical encrypts with the first of the two keys that is set.
 _KEYS = {"rootEncryptionKey": "ROOT_ENCRYPTION_KEY", "encryptionKey": "ENCRYPTION_KEY"}
@@ -66,7 +65,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     variables = deployed(stack)
     kept = settings_of(stack, variables)
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "settings": kept}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": variables}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
     content = _HOW_TO.format(decrypt=opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
     _encrypt(_command(program, recipient), content, output)
     print("settings inside:", *kept, sep="\n  ")
@@ -96,7 +95,7 @@ def deployed(stack: Stack) -> dict[str, str]:
         if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
             continue
         inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
-        if (inputs.get("metadata") or {}).get("name") == SECRET:
+        if (inputs.get("metadata") or {}).get("name") == INFISICAL_SECRET:
             encoded: Mapping[str, str] = outputs.get("data") or {}
             return {name: base64.b64decode(value).decode() for name, value in sorted(encoded.items())}
     return {}

@@ -17,13 +17,11 @@ from operations.manifest import variables_of
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from operations.translation import Imported, translate
-from settings.secrets import Secrets
+from settings.loader import ABSENT, parsed
+from settings.secrets import SECRETS
 
 Config = dict[str, Any]  # as in the stack file, without "project:"
 
-SECRETS = {field.alias for field in Secrets.model_fields.values()}
-_STRUCTURED = {"extraSecrets", "databaseReadReplicas"}  # the other secrets are text, whatever it looks like
-_ABSENT = ("", "{}", "[]", {}, [])  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
 _TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # what Pulumi makes a number or a switch of
 
 
@@ -33,7 +31,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     0 when the stack then says all that could be imported, 1 when it kept values of its own. Raises OperationError,
     before anything is set, when the stack could not be used with what is imported.
     """
-    existing = {key: _parsed(key, value) for key, value in stack.configuration.items() if value not in _ABSENT}
+    existing = {key: parsed(key, value) for key, value in stack.configuration.items() if value not in ABSENT}
     variables, not_text = variables_of(arguments.file)
     imported = translate(variables, existing)
     imported.left_out |= not_text
@@ -61,16 +59,6 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     if kept:
         print("to take the file's values in their place: --overwrite")
     return int(kept > 0)
-
-
-def _parsed(key: str, value: Any) -> Any:
-    """A section may stand in the stack file as JSON text."""
-    if not isinstance(value, str) or key in SECRETS - _STRUCTURED:
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
 
 
 def _outcome(existing: Config, key: str, value: Any, overwrite: bool) -> str:

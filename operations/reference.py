@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 
 from operations.pulumi import PROJECT, ROOT, Stack
 from settings import Settings
-from settings.environment import homes, parts
-from settings.secrets import Secrets
+from settings.environment import homes, parts, variable_of
+from settings.secrets import SECRETS, Secrets
 from settings.types import PEM, Form, Section
-from settings.variables import FORMS, OWNED, REFUSED, Variable
+from settings.variables import FORMS, OWNED, REFUSED
 
 Schema = dict[str, Any]  # JSON Schema
 
@@ -55,7 +55,7 @@ def project_config() -> str:
     for key, field in _settings().items():
         lines.append(f"  {PROJECT}:{key}:")
         # A type would have the engine refuse a stack without the key: it takes the default for an unencrypted value.
-        lines += ["    secret: true", '    default: ""'] if key in _SECRETS else ["    type: object", "    default: {}"]
+        lines += ["    secret: true", '    default: ""'] if key in SECRETS else ["    type: object", "    default: {}"]
         lines.append(f"    description: {json.dumps(_about(field), ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
@@ -67,7 +67,7 @@ def schema() -> str:
     """JSON Schema, draft 7, of Pulumi.<stack>.yaml. Of rules over several keys it knows nothing."""
     model = _edited(Settings.model_json_schema(by_alias=True))
     properties: Schema = model["properties"]
-    for key in _SECRETS:
+    for key in SECRETS:
         properties[key] = _encrypted(properties[key])
     for key, field in _settings().items():
         properties[key]["description"] = _about(field)
@@ -195,7 +195,7 @@ def markdown() -> str:
     """docs/configuration.md."""
     text = [_INTRODUCTION % _plain(ROOT / "Pulumi.prod.yaml")]
     for key, field in _settings().items():
-        if key not in _SECRETS:
+        if key not in SECRETS:
             text += [f"## {key}\n", f"{_about(field)}\n"]
             text += [_table(_COLUMNS, _rows(field)), ""]
     return "\n".join([*text, *_secrets(), *_variables()]).rstrip() + "\n"
@@ -218,8 +218,7 @@ def _secrets() -> Iterator[str]:
         "asks for the value, or reads it from a pipe or a file (`< key.pem`); it never stands on a command line.\n"
     )
     rows: list[tuple[str, ...]] = []
-    for name, field in Secrets.model_fields.items():
-        key = field.alias or name
+    for key, field in Secrets.by_key().items():
         path = {"extraSecrets": ".NAME", "databaseReadReplicas": "[0].uri"}.get(key, "")
         command = f"pulumi config set{' --path' if path else ''} --secret '{PROJECT}:{key}{path}'"
         rows.append((f"`{key}`", _type(_node(Secrets, key)), _why(field), _variable(field), f"`{command}`"))
@@ -245,7 +244,7 @@ def _variables() -> Iterator[str]:
 
 def _reasoned(variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """Names of settings as code."""
-    keys = {*homes().values(), *_SECRETS, "mail.tls", "signOn.saml", "infisical.readReplicas"}
+    keys = {*homes().values(), *SECRETS, "mail.tls", "signOn.saml", "infisical.readReplicas"}
     pattern = "|".join(rf"\b{re.escape(key)}\b" for key in sorted(keys, key=len, reverse=True))
     for name, why in sorted(variables.items()):
         yield f"`{name}`", re.sub(pattern, r"`\g<0>`", _sentences(why))
@@ -256,8 +255,8 @@ def _rows(field: FieldInfo, above: str = "") -> Iterator[tuple[str, ...]]:
     if not parts(field):
         yield ("`NAME`", "text", "", _reasons(field), "`NAME`")
     for part in parts(field):
-        for name, inner in part.model_fields.items():
-            key = f"{above}{inner.alias or name}"
+        for name, inner in part.by_key().items():
+            key = f"{above}{name}"
             if inside := _sections(inner):
                 for section in inside:
                     kind = section.model_fields.get("kind")
@@ -270,8 +269,8 @@ def _rows(field: FieldInfo, above: str = "") -> Iterator[tuple[str, ...]]:
 
 
 def _rows_of(section: type[Section], above: str) -> Iterator[tuple[str, ...]]:
-    for name, field in section.model_fields.items():
-        yield _row(section, f"{above}{field.alias or name}", field)
+    for key, field in section.by_key().items():
+        yield _row(section, f"{above}{key}", field)
 
 
 def _row(section: type[Section], key: str, field: FieldInfo) -> tuple[str, ...]:
@@ -327,7 +326,7 @@ def _sentences(*texts: str | None) -> str:
 
 
 def _variable(field: FieldInfo) -> str:
-    variable = next((item for item in field.metadata if isinstance(item, Variable)), None)
+    variable = variable_of(field)
     if not variable:
         return ""
     return f"`{variable.name}`" + (f" since {variable.since}" if variable.since else "")
@@ -366,8 +365,4 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _settings() -> Mapping[str, FieldInfo]:
     """The keys at the top: sections first, the encrypted ones behind them."""
-    keys = {field.alias or name: field for name, field in Settings.model_fields.items()}
-    return dict(sorted(keys.items(), key=lambda item: item[0] in _SECRETS))
-
-
-_SECRETS = frozenset(field.alias or name for name, field in Secrets.model_fields.items())
+    return dict(sorted(Settings.by_key().items(), key=lambda item: item[0] in SECRETS))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import inspect
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import SecretStr
 
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from settings import Settings
 from settings.finding import Finding
+from settings.loader import ABSENT, needs, parsed, sound_parts
 from settings.rules import RULES
-from settings.secrets import Secrets
+from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset({"encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"})
-COLLECTIONS = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
+_ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
 _FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes one line alone
 _INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
-_ABSENT = ("", "{}", "[]", {}, [])  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,15 +63,15 @@ def examine(stack: Stack) -> tuple[list[Key], list[str]]:
 
     Raises OperationError.
     """
-    given = {key for key, value in stack.visible.items() if value not in _ABSENT}
+    given = {key for key, value in stack.visible.items() if value not in ABSENT}
     findings, unreadable = _judge(stack.visible, given)
     reasons = {finding.section: finding for finding in findings}
-    fields = {field.alias or name: field.description or "" for name, field in Secrets.model_fields.items()}
-    return [_key(stack, name, purpose, given, reasons) for name, purpose in fields.items()], unreadable
+    fields = Secrets.by_key().items()
+    return [_key(stack, name, field.description or "", given, reasons) for name, field in fields], unreadable
 
 
 def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mapping[str, Finding]) -> Key:
-    setting = _command(stack, "set --secret", COLLECTIONS.get(name, name))
+    setting = _command(stack, "set --secret", _ENTRIES.get(name, name))
     if name in _FILES:
         setting += f" < {_FILES[name]}"
     if name in given and stack.visible[name] is not None:
@@ -103,12 +101,13 @@ def _command(stack: Stack, verb: str, key: str) -> str:
 def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:
     """What the settings' rules find, told only which secrets there are; and the keys that keep them from speaking."""
     secrets = {name: SecretStr("set") if field.alias in given else None
-               for name, field in Secrets.model_fields.items() if field.alias not in COLLECTIONS}  # fmt: skip
-    known: dict[str, Any] = {**secrets, **_valid_sections(visible)}
+               for name, field in Secrets.model_fields.items() if field.alias not in STRUCTURED}  # fmt: skip
+    plain = {key: parsed(key, value) for key, value in visible.items() if key in given}
+    known: dict[str, Any] = {**secrets, **sound_parts(plain, SECRETS)}
     findings: list[Finding] = []
     unreadable: set[str] = set()
     for rule in RULES:
-        needed = inspect.signature(rule).parameters.keys()
+        needed = needs(rule)
         if not needed & Secrets.model_fields.keys() <= secrets.keys() or not needed & secrets.keys():
             continue  # it looks into encrypted values, or speaks of none
         if missing := needed - known.keys():
@@ -116,27 +115,3 @@ def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], 
         else:
             findings += rule(**{name: known[name] for name in needed})
     return findings, sorted(Settings.model_fields[name].alias or name for name in unreadable)
-
-
-def _valid_sections(visible: Mapping[str, Any]) -> dict[str, Any]:
-    sections: dict[str, Any] = {}
-    for name in Settings.model_fields.keys() - Secrets.model_fields.keys():
-        field = Settings.model_fields[name]
-        value = visible.get(field.alias or name, "")
-        annotation: Any = field.annotation
-        try:
-            sections[name] = TypeAdapter[Any](annotation).validate_python(
-                field.default if value in _ABSENT else _parsed(value)
-            )
-        except ValidationError:
-            continue
-    return sections
-
-
-def _parsed(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value

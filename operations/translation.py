@@ -14,14 +14,14 @@ from urllib.parse import unquote, urlsplit
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from components.names import DATABASE_NAMESPACE
+from components.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
 from settings import Settings
 from settings.environment import fields
 from settings.mail import IMPLICIT_TLS
 from settings.types import Password, VariableName
 from settings.variables import FORMS, OWNED, REFUSED, Variable
 
-_REPLICAS = ("platform-db-cluster-repl", "platform-db-cluster-pooler-repl")  # Services of the platform's own database
+_REPLICAS = (f"{DATABASE_CLUSTER}-repl", f"{DATABASE_CLUSTER}-pooler-repl")  # Services of the platform's own database
 
 # A variable which is not known is taken for a secret unless both its name and its value are harmless.
 _SECRET_NAME = re.compile(r"KEY|SECRET|PASS|PWD|TOKEN|CERT|UR[IL]|AUTH|CREDENTIAL|PRIVATE|SALT|SEED|DSN|PIN|CODE|HASH")

@@ -109,11 +109,11 @@ class _Reader:
 
     def _edges(self) -> set[tuple[str, str]]:
         components = sorted(set(self.resources) - set(self.objects), key=lambda urn: (-len(self.made_by(urn)), urn))
+        made_by = {component: self.made_by(component) for component in components}
         edges: set[tuple[str, str]] = set()
         for urn, resource in self.resources.items():
             left = {need for need in resource.dependencies if need in self.resources} if resource else set[str]()
-            for component in components:  # the largest first
-                made = self.made_by(component)
+            for component, made in made_by.items():  # the largest first
                 whole = made <= left and (len(made) > 1 or (made and urn not in self.objects))
                 if whole and not self.inside(component, urn):
                     edges.add((component, urn))

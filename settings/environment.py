@@ -60,9 +60,9 @@ def fields(
     section: type[Section], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], FieldInfo, Variable | None]]:
     """Every setting below a section, subsections and all: its path in the stack file, what is allowed, its variable."""
-    for name, field in section.model_fields.items():
-        path = (*above, field.alias or name)
-        yield path, field, _variable(field)
+    for key, field in section.by_key().items():
+        path = (*above, key)
+        yield path, field, variable_of(field)
         for part in parts(field):
             yield from fields(part, path)
 
@@ -83,11 +83,12 @@ def _values(section: Section) -> Iterator[tuple[Variable, object]]:
         value = getattr(section, name)
         if isinstance(value, Section):
             yield from _values(value)
-        elif (variable := _variable(field)) and value not in (None, ()):
+        elif (variable := variable_of(field)) and value not in (None, ()):
             yield variable, value
 
 
-def _variable(field: FieldInfo) -> Variable | None:
+def variable_of(field: FieldInfo) -> Variable | None:
+    """What a setting becomes, if it becomes a variable by itself."""
     return next((item for item in field.metadata if isinstance(item, Variable)), None)
 
 

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, cast
 
@@ -16,15 +17,19 @@ from pydantic_core import ErrorDetails
 from settings.environment import fields, parts
 from settings.finding import Finding
 from settings.rules import RULES
-from settings.secrets import Secrets
+from settings.secrets import SECRETS, STRUCTURED
 from settings.settings import Settings
 from settings.types import Section
 
-_KEYS = {field.alias or name for name, field in Settings.model_fields.items()}
-_SECRETS = {field.alias or name for name, field in Secrets.model_fields.items()}
-_TEXT = _SECRETS - {"extraSecrets", "databaseReadReplicas"}  # a password of digits is no number
+_KEYS = frozenset(Settings.by_key())
 _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
-_EMPTY = ("", "{}", "[]")  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
+ABSENT: tuple[object, ...] = (
+    "",
+    "{}",
+    "[]",
+    {},
+    [],
+)  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
 
 
 class SettingsError(Exception):
@@ -43,13 +48,13 @@ def load(
     given = {
         key.removeprefix(prefix): value
         for key, value in configuration.items()
-        if key.startswith(prefix) and not (key.removeprefix(prefix) in _KEYS and value in _EMPTY)
+        if key.startswith(prefix) and not (key.removeprefix(prefix) in _KEYS and value in ABSENT)
     }
     findings = [*_wrongly_kept(given, {key.removeprefix(prefix) for key in secret_keys})]
     unusable = {finding.section for finding in findings}
     # What is missing is reported by the keys that a user can set, so the required sections are there in any case.
     own: dict[str, Any] = {"infisical": {}, "ingress": {}}
-    own |= {key: value if key in _TEXT else _parse(value) for key, value in given.items() if key not in unusable}
+    own |= {key: parsed(key, value) for key, value in given.items() if key not in unusable}
     if isinstance(own["ingress"], dict):
         own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:
@@ -57,7 +62,7 @@ def load(
         sound = {name: getattr(stack, name) for name in Settings.model_fields}
     except ValidationError as error:
         broken = [*map(_finding, error.errors(include_input=False, include_url=False))]
-        stack, sound = None, _sound(own, unusable | {finding.section for finding in broken})
+        stack, sound = None, sound_parts(own, unusable)
         findings += [finding for finding in broken if finding.section not in unusable]
     # A secret in plain text is called that, and not missing as well.
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
@@ -67,7 +72,10 @@ def load(
     return stack
 
 
-def _parse(value: str) -> Any:
+def parsed(key: str, value: Any) -> Any:
+    """The value of a key: a section may stand in the stack file as JSON text, a password of digits is no number."""
+    if not isinstance(value, str) or key in SECRETS - STRUCTURED:
+        return value
     try:
         return json.loads(value)
     except json.JSONDecodeError:
@@ -76,22 +84,22 @@ def _parse(value: str) -> Any:
 
 def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Iterator[Finding]:
     for key in given:
-        if key in _SECRETS and key not in encrypted:
+        if key in SECRETS and key not in encrypted:
             yield Finding(key, "it stands in plain text in the stack file: others may know it, so encrypt a new one")
-        if key not in _SECRETS and key in encrypted:
+        if key not in SECRETS and key in encrypted:
             yield Finding(
                 key, "it holds an encrypted value, which would end in plain state: secrets have their own keys"
             )
 
 
-def _sound(own: Mapping[str, Any], broken: Collection[str]) -> dict[str, Any]:
-    """What is right by itself, so that rules over it can speak too."""
+def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
+    """What is right by itself, by field, so that rules over it can speak. Nothing of the keys `without`."""
     sound: dict[str, Any] = {}
-    for name, field in Settings.model_fields.items():
-        key = field.alias or name
-        if key not in broken:
-            alone = _alone(name).model_validate({key: own[key]} if key in own else {})
-            sound[name] = getattr(alone, name)
+    for key, name in zip(Settings.by_key(), Settings.model_fields, strict=True):
+        if key not in without:
+            with suppress(ValidationError):
+                alone = _alone(name).model_validate({key: own[key]} if key in own else {})
+                sound[name] = getattr(alone, name)
     return sound
 
 
@@ -105,13 +113,14 @@ def _alone(name: str) -> type[Section]:
 
 def _broken_rules(sound: Mapping[str, Any]) -> Iterator[Finding]:
     for rule in RULES:
-        needed = _needed(rule)
+        needed = needs(rule)
         if sound.keys() >= needed:
             yield from rule(**{name: sound[name] for name in needed})
 
 
 @cache
-def _needed(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
+def needs(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
+    """The fields that a rule speaks of."""
     return frozenset(inspect.signature(rule).parameters)
 
 
@@ -140,7 +149,7 @@ def _line(project: str, stack_name: str, finding: Finding) -> str:
     verb = "rm" if finding.remedy == "remove" else "set"
     path = " --path" if finding.key != finding.section else ""
     # Without a value Pulumi asks for it: everybody on the machine can read a command line.
-    secret, value = (" --secret", "") if finding.section in _SECRETS else ("", " VALUE")
+    secret, value = (" --secret", "") if finding.section in SECRETS else ("", " VALUE")
     stack = f" --stack {stack_name}" if stack_name else ""
     command = f"pulumi config {verb}{stack}{path}{secret if verb == 'set' else ''} '{project}:{finding.key}'"
     return f"- {finding.key}: {finding.reason}; {finding.remedy} it: {command}{value if verb == 'set' else ''}"
@@ -155,6 +164,6 @@ def _suggestion(path: Sequence[str]) -> str:
 
 def _siblings(section: type[Section], path: Sequence[str]) -> list[str]:
     if not path:
-        return [field.alias or name for name, field in section.model_fields.items()]
-    field = next((field for field in section.model_fields.values() if field.alias == path[0]), None)
+        return list(section.by_key())
+    field = section.by_key().get(path[0])
     return [name for part in (parts(field) if field else []) for name in _siblings(part, path[1:])]

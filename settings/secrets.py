@@ -99,3 +99,7 @@ class Secrets(Section):
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="Further variables of Infisical whose values are secret."
     )
+
+
+SECRETS = frozenset(Secrets.by_key())
+STRUCTURED = frozenset({"databaseReadReplicas", "extraSecrets"})  # the others are text, whatever it looks like

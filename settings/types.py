@@ -7,10 +7,11 @@ import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, SecretStr
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -26,6 +27,11 @@ class Section(BaseModel):
         hide_input_in_errors=True,
         validate_default=True,
     )
+
+    @classmethod
+    def by_key(cls) -> dict[str, FieldInfo]:
+        """The fields by the names which they have in the stack file."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +59,15 @@ def _matching(pattern: str, reason: str) -> Form:
     return Form(check, reason, f"^({pattern})$")
 
 
-def _secretly(check: Callable[[str], object], reason: str, media_type: str = "") -> Form:
-    """Applies a check, which must not put the value into its error, to a secret."""
+def _secretly(form: Form) -> Form:
+    """The same of a secret: the check must not put the value into its error, and an editor sees none to check."""
+    check = cast("Callable[[str], object]", form.func)
 
     def checked(value: SecretStr) -> SecretStr:
         check(value.get_secret_value())
         return value
 
-    return Form(checked, reason, media_type=media_type)
+    return Form(checked, form.reason, media_type=form.media_type)
 
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -104,10 +111,10 @@ def _cron(value: str) -> str:
 
 
 PEM = "application/x-pem-file"
-_PEM = "give the PEM with its line breaks, from -----BEGIN to -----END: on one line it is not read"
 
 
-def _pem(label: str) -> Callable[[str], str]:
+def _pem(label: str) -> Form:
+    reason = "give the PEM with its line breaks, from -----BEGIN to -----END: on one line it is not read"
     block = re.compile(
         rf"-----BEGIN (?P<label>{label})-----\n(?P<body>([A-Za-z0-9+/=]{{1,76}}\n)+)-----END (?P=label)-----\n*",
         re.ASCII,
@@ -119,10 +126,10 @@ def _pem(label: str) -> Callable[[str], str]:
             _decoded(match["body"].replace("\n", ""))
             end = match.end()
         if not text.strip() or end != len(text):
-            raise ValueError(_PEM)
+            raise ValueError(reason)
         return value
 
-    return check
+    return Form(check, reason, media_type=PEM)
 
 
 def _decoded(value: str) -> bytes:
@@ -135,21 +142,16 @@ def _decoded(value: str) -> bytes:
 def _base64_of(length: int) -> Form:
     reason = f"give {length} bytes in base64: openssl rand -base64 {length}"
 
-    def check(value: str) -> None:
+    def check(value: str) -> str:
         if len(_decoded(value)) != length:
             raise ValueError(reason)
+        return value
 
-    return _secretly(check, reason)
+    return Form(check, reason)
 
 
 def _secret_matching(pattern: str, reason: str) -> Form:
-    compiled = re.compile(pattern, re.ASCII)
-
-    def check(value: str) -> None:
-        if not compiled.fullmatch(value):
-            raise ValueError(reason)
-
-    return _secretly(check, reason)
+    return _secretly(_matching(pattern, reason))
 
 
 # What JavaScript's trim() takes away, and control characters.
@@ -189,7 +191,7 @@ Email = Annotated[
 ]
 SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org")]
 Origin = Annotated[str, _origin("https?", "https://app.example.org")]
-CertificatePem = Annotated[str, Form(_pem("CERTIFICATE"), _PEM, media_type=PEM)]
+CertificatePem = Annotated[str, _pem("CERTIFICATE")]
 Line = Annotated[
     str,
     _matching(
@@ -222,11 +224,11 @@ EncryptionKey = Annotated[
         "the characters are the AES-256 key",
     ),
 ]
-Base64Key = Annotated[SecretStr, _base64_of(32)]
+Base64Key = Annotated[SecretStr, _secretly(_base64_of(32))]
 SigningKey = Annotated[
     SecretStr, _secret_matching(r"[\x21-\x7e]{32,}", "at least 32 printable characters: who guesses it forges sessions")
 ]
-PrivateKeyPem = Annotated[SecretStr, _secretly(_pem("(RSA )?PRIVATE KEY"), _PEM, PEM)]
+PrivateKeyPem = Annotated[SecretStr, _secretly(_pem("(RSA )?PRIVATE KEY"))]
 
 
 def bytes_of(memory: str) -> float:

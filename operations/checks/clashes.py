@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.names import (
+    DATABASE_CLUSTER,
+    DATABASE_NAMESPACE,
+    INFISICAL_NAMESPACE,
+    INFISICAL_SECRET,
+    REDIS_NAMESPACE,
+    REDIS_REPLICATION,
+)
 from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.pulumi import Stack
@@ -29,10 +36,10 @@ class _Thing:
 _TAKE_OVER = "delete it if nothing needs it any more; else move its data into the platform first"
 _THINGS = (
     _Thing(
-        "Secret infisical-secrets",
+        f"Secret {INFISICAL_SECRET}",
         "kubernetes:core/v1:Secret",
-        f"{INFISICAL_NAMESPACE}/infisical-secrets",
-        ("secrets", "infisical-secrets", "-n", INFISICAL_NAMESPACE),
+        f"{INFISICAL_NAMESPACE}/{INFISICAL_SECRET}",
+        ("secrets", INFISICAL_SECRET, "-n", INFISICAL_NAMESPACE),
         "it has the key that opens everything users stored: take it over with `make import-secrets`, keep a copy, and "
         "delete it then",
     ),
@@ -44,17 +51,17 @@ _THINGS = (
         f"helm uninstall infisical -n {INFISICAL_NAMESPACE}; left by a killed `up`: ./repair.sh",
     ),
     _Thing(
-        "postgresql platform-db-cluster",
+        f"postgresql {DATABASE_CLUSTER}",
         "kubernetes:acid.zalan.do/v1:postgresql",
-        f"{DATABASE_NAMESPACE}/platform-db-cluster",
-        ("postgresqls.v1.acid.zalan.do", "platform-db-cluster", "-n", DATABASE_NAMESPACE),
+        f"{DATABASE_NAMESPACE}/{DATABASE_CLUSTER}",
+        ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", DATABASE_NAMESPACE),
         _TAKE_OVER,
     ),
     _Thing(
-        "RedisReplication platform-kv",
+        f"RedisReplication {REDIS_REPLICATION}",
         "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication",
-        f"{REDIS_NAMESPACE}/platform-kv",
-        ("redisreplications.v1beta2.redis.redis.opstreelabs.in", "platform-kv", "-n", REDIS_NAMESPACE),
+        f"{REDIS_NAMESPACE}/{REDIS_REPLICATION}",
+        ("redisreplications.v1beta2.redis.redis.opstreelabs.in", REDIS_REPLICATION, "-n", REDIS_NAMESPACE),
         _TAKE_OVER,
     ),
 )

@@ -16,7 +16,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.harness import PROJECT, SECRETS
+from settings.secrets import SECRETS
+from tests.unit.harness import PROJECT
 
 Config = dict[str, Any]  # key to its content, as in the stack file without "project:"; secrets as they are decrypted
 Make = Callable[[Random], Any]

@@ -16,6 +16,7 @@ from hypothesis import settings as budget
 import settings
 from settings import Settings
 from settings.environment import fields
+from settings.secrets import SECRETS
 from tests.contract.infisical_rules import violations
 from tests.contract.stacks import (
     FAULTS,
@@ -27,7 +28,7 @@ from tests.contract.stacks import (
     secret_values,
     stacks,
 )
-from tests.unit.harness import PROJECT, SECRETS, configuration, platform
+from tests.unit.harness import PROJECT, configuration, platform
 
 CERTIFICATE = pem("CERTIFICATE", b"authority" * 10)
 

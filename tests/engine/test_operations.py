@@ -23,6 +23,7 @@ from operations import escrow, importing, secrets
 from operations.errors import OperationError
 from operations.pulumi import PROJECT, Stack
 from settings import environment_of
+from settings.secrets import SECRETS
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n"
 KEY_PEM = PEM.replace("CERTIFICATE", "RSA PRIVATE KEY")
@@ -118,7 +119,7 @@ def test_an_environment_is_moved_in_once(
     assert settings.database_password
     assert settings.redis_password
     config = yaml.safe_load(before)["config"]
-    for key in importing.SECRETS & {key.removeprefix(f"{PROJECT}:") for key in config}:
+    for key in SECRETS & {key.removeprefix(f"{PROJECT}:") for key in config}:
         kept = config[f"{PROJECT}:{key}"]
         assert _encrypted(kept), key
     everywhere = before + out + err + (tmp_path / "command-lines").read_text()

@@ -1,5 +1,7 @@
 """Redis under Sentinel for the tests: a master, two replicas and three Sentinels on three loopback addresses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from job_engines import PASSWORD, RedisServer, eventually, free_port
@@ -56,3 +58,12 @@ class Redis:
     def stop(self) -> None:
         for server in (*self.sentinels, *self.servers):
             server.stop()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Redis]:
+    """A replication of its own, in a new folder."""
+    folder.mkdir()
+    redis = Redis(folder)
+    yield redis
+    redis.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from job import Pending
 from job_engines import RedisServer, eventually, free_port
-from job_redis import ADDRESSES, GROUP, PASSWORD, Redis
+from job_redis import ADDRESSES, GROUP, PASSWORD, Redis, running
 from redis_connection import Address, Connection, ReplyError
 from redis_ready import Config, agreed_master, resolve_sentinels
 
@@ -19,11 +19,8 @@ Gate = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def redis(servers_folder: Path) -> Iterator[Redis]:
-    folder = servers_folder / "redis"
-    folder.mkdir()
-    redis = Redis(folder)
-    yield redis
-    redis.stop()
+    with running(servers_folder / "redis") as redis:
+        yield redis
 
 
 @pytest.fixture

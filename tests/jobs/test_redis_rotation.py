@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from job_cluster import Cluster, Rule
 from job_engines import RedisServer, eventually
-from job_redis import GROUP, PASSWORD, Redis
+from job_redis import GROUP, PASSWORD, Redis, running
 from redis_connection import Connection, ReplyError, pairs
 
 SECRET, REPLICATION, SENTINEL = "platform-kv-auth", "platform-kv", "platform-kv-sentinel-sentinel"
@@ -20,11 +20,8 @@ RULES: list[Rule] = [("", "secrets", ["get"], [SECRET]), ("", "pods", ["list"], 
 
 @pytest.fixture(scope="module")
 def servers(servers_folder: Path) -> Iterator[Redis]:
-    folder = servers_folder / "rotation"
-    folder.mkdir()
-    redis = Redis(folder)
-    yield redis
-    redis.stop()
+    with running(servers_folder / "rotation") as redis:
+        yield redis
 
 
 class Rotation:

@@ -39,10 +39,9 @@ from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
-from settings.secrets import Secrets
+from settings.secrets import SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRETS = {field.alias for field in Secrets.model_fields.values()}
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 
 # What `make secrets STACK=prod` asks for.

@@ -22,6 +22,7 @@ from operations.errors import OperationError
 from operations.pulumi import PROJECT
 from operations.translation import Imported, is_harmless, translate
 from settings.environment import homes
+from settings.secrets import SECRETS
 from settings.variables import OWNED, REFUSED
 from tests.unit.fake_stack import Encrypted, FakeStack
 
@@ -247,7 +248,7 @@ def test_secrets_are_encrypted_and_nothing_else_is(stack: FakeStack) -> None:
     bring_in(stack, EVERYTHING)
     for key, value in stack.kept.items():
         leaves = value.values() if key in ("extraSecrets", "extraEnvironment") else [value]
-        assert {isinstance(leaf, Encrypted) for leaf in leaves} == {key in importing.SECRETS}, key
+        assert {isinstance(leaf, Encrypted) for leaf in leaves} == {key in SECRETS}, key
 
 
 def test_the_second_run_changes_nothing(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -621,7 +622,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
 @given(config=configurations())
 def test_what_is_rendered_is_imported_to_the_same(config: dict[str, Any]) -> None:
     values = {f"{PROJECT}:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in config.items()}
-    before = settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in config if key in importing.SECRETS])
+    before = settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in config if key in SECRETS])
     stack = FakeStack(kept={"ingress": ISSUER})
     assert bring_in(stack, environment(before)) == 0
     assert environment(loaded(stack)) == environment(before)

@@ -14,9 +14,10 @@ from jsonschema import Draft7Validator
 from operations import reference
 from settings import Settings
 from settings.environment import fields
+from settings.secrets import SECRETS
 from settings.variables import OWNED, REFUSED
 from tests.contract.stacks import Config, stacks
-from tests.unit.harness import PROJECT, ROOT, SECRETS
+from tests.unit.harness import PROJECT, ROOT
 
 SCHEMA = json.loads(reference.schema())
 VALIDATOR = Draft7Validator(SCHEMA)
