@@ -94,22 +94,27 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 def _downloaded(chart: ChartSettings) -> tuple[bytes, str]:
     """The chart's archive from its Helm repository, and the repository's host."""
     # Some repositories have their password in path or query, so messages show no more than the host.
-    base, _, query = chart.repository.partition("?")
-    base = f"{base.rstrip('/')}/"
-    host = base[: base.index("/", base.index("//") + 2)]
+    address = index_address(chart.repository)
+    host = address[: address.index("/", address.index("//") + 2)]
     opener = urllib.request.build_opener(_NoDowngrade)
 
-    index = _get(opener, base, f"index.yaml?{query}".rstrip("?"), f"index.yaml of {host}")
+    index = _get(opener, address, address, f"index.yaml of {host}")
     entry = _entry(chart, index, host)
     match entry:
         case {"urls": [str(url), *_]}:
-            archive = _get(opener, base, url, f"chart {chart.flavour} {chart.version} of {host}")
+            archive = _get(opener, address, url, f"chart {chart.flavour} {chart.version} of {host}")
         case _:
             raise OperationError(f"{host} has {chart.flavour} {chart.version} without an address in its index")
     promised = str(entry.get("digest") or "").removeprefix("sha256:")
     if promised and f"sha256:{promised}" != digest_of(archive):
         raise OperationError(f"{host} sent {digest_of(archive)}, but its index says sha256:{promised}")
     return archive, host
+
+
+def index_address(repository: str) -> str:
+    """Where a Helm repository has its index; what follows a ? in the setting follows one there."""
+    base, _, query = repository.partition("?")
+    return f"{base.rstrip('/')}/index.yaml?{query}".rstrip("?")
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from operations.charts import index_address
 from operations.checks.bounded import bounded
 from operations.checks.cluster import Cluster, Object, Unanswered
 from operations.checks.result import Result, fail, ok, warn
@@ -85,8 +86,7 @@ def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
 
 def _repository(stack: Stack, wanted: ChartSettings) -> Result:
     subject = "chart repository"
-    base, _, query = wanted.repository.partition("?")
-    request = urllib.request.Request(f"{base.rstrip('/')}/index.yaml?{query}".rstrip("?"), method="HEAD")
+    request = urllib.request.Request(index_address(wanted.repository), method="HEAD")
     try:
         with bounded(lambda: urllib.request.urlopen(request, timeout=3)) as answer:
             return ok(subject, f"answers {answer.status}")

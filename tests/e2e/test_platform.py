@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import hashlib
-import hmac
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, kill_up_when_seen, login
 from views import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
-from embedded.stack import PROJECT, STACK, Stack
+from embedded.stack import PROJECT, Stack
 from tests.unit.harness import THROW_AWAY
 
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}
-SECRET_PATH = "/api/v3/secrets/raw/e2e"
-
-
-def _configure(stack: Stack, **changes: dict[str, object]) -> None:
-    """The checkout's stack dev with keys of its sections changed."""
-    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
-    stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
 
 
 def _pulumi(stack: Stack, *arguments: str, input: str = "") -> str:
@@ -42,36 +31,16 @@ def _pulumi(stack: Stack, *arguments: str, input: str = "") -> str:
     return done.stdout + done.stderr
 
 
-def _token(kubectl: Kubectl) -> str:
-    auth_secret = base64.b64decode(kubectl.secret("infisical", "infisical-secrets")["AUTH_SECRET"])
-    return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
-
-
-def _assert_nothing_to_do(stack: Stack) -> None:
-    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
-    stack.run("preview", "--expect-no-changes", quiet=True)
-    stack.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
-
-
-def _assert_healthy(site: Site) -> None:
-    detail = site.status()["detail"]
-    assert detail["database"]["encrypted"] is True
-    assert detail["database"]["verified"] is True
-    assert detail["database"]["host"] == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
-    assert detail["redis"]["mode"] == "sentinel"
-    assert detail["redis"]["role"] == "master"
-
-
 def test_up_from_empty_ends_with_infisical_over_verified_https(stack: Stack, site: Site) -> None:
     stack.run("preview", quiet=True)
     printed = stack.run("up", "--yes", "--skip-preview", quiet=True)
 
-    _assert_healthy(site)
+    assert_healthy(site)
     assert "https://secrets.infisical.test" in printed
 
 
 def test_a_secret_is_written_and_read(site: Site, kubectl: Kubectl) -> None:
-    token = _token(kubectl)
+    token = login(kubectl)
 
     assert site.request("GET", SECRET_PATH)[0] == 401
     assert site.request("PUT", SECRET_PATH, {"value": "kept over everything"}, token)[0] == 200
@@ -79,7 +48,7 @@ def test_a_secret_is_written_and_read(site: Site, kubectl: Kubectl) -> None:
 
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:
-    _assert_nothing_to_do(stack)
+    assert_nothing_to_do(stack)
 
 
 def test_the_policy_pack_has_nothing_to_say_of_what_runs(stack: Stack) -> None:
@@ -94,12 +63,12 @@ def test_no_secret_is_in_the_state_or_in_what_is_printed(
     for key, value in given.items():
         _pulumi(stack, "config", "set", "--secret", f"infisical-platform:{key}", input=value)
     prod = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())["config"]
-    _configure(stack, **{name: prod[f"infisical-platform:{name}"] for name in ("mail", "signOn", "integrations")})
+    configure(stack, **{name: prod[f"infisical-platform:{name}"] for name in ("mail", "signOn", "integrations")})
     events = tmp_path / "events"
     printed = _pulumi(
         stack, "up", "--yes", "--skip-preview", "--diff", "--logtostderr", "-v=3", "--event-log", str(events)
     )
-    _assert_healthy(site)
+    assert_healthy(site)
 
     environment = kubectl.secret("infisical", "infisical-secrets")
     plain = {key: base64.b64decode(value).decode() for key, value in environment.items()}
@@ -117,7 +86,7 @@ def test_no_secret_is_in_the_state_or_in_what_is_printed(
 
     for key in given:
         _pulumi(stack, "config", "rm", f"infisical-platform:{key}")
-    _configure(stack)
+    configure(stack)
 
 
 def test_another_encryption_key_is_refused_before_anything_changes(stack: Stack) -> None:
@@ -144,46 +113,46 @@ def test_cert_sync_owns_its_key_and_nothing_else(kubectl: Kubectl) -> None:
 
 
 def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kubectl) -> None:
-    _configure(stack, infisical={"chart": OLD_CHART}, ingress={"route": GATEWAY})
+    configure(stack, infisical={"chart": OLD_CHART}, ingress={"route": GATEWAY})
     stack.run("up", "--yes", "--skip-preview", quiet=True)
 
-    _assert_healthy(site)
-    assert site.request("GET", SECRET_PATH, token=_token(kubectl))[1]["value"] == "kept over everything"
+    assert_healthy(site)
+    assert site.request("GET", SECRET_PATH, token=login(kubectl))[1]["value"] == "kept over everything"
     assert kubectl("get", "deployments", "-n", "infisical", "-o", "name").split() == [
         "deployment.apps/infisical-backend"
     ]
     assert kubectl("get", "ingresses", "-n", "infisical", "-o", "name") == ""
-    _assert_nothing_to_do(stack)
+    assert_nothing_to_do(stack)
 
 
 def test_a_migration_that_fails_changes_nothing_else_and_the_next_up_heals(stack: Stack, site: Site) -> None:
-    _configure(stack, infisical={"image": "embedded.local/redis:7.0", "chart": OLD_CHART})
+    configure(stack, infisical={"image": "embedded.local/redis:7.0", "chart": OLD_CHART})
     with pytest.raises(EmbeddedError, match=r"infisical-migration.*npm"):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
+    assert_healthy(site)
 
-    _configure(stack)
+    configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
-    _assert_nothing_to_do(stack)
+    assert_healthy(site)
+    assert_nothing_to_do(stack)
 
 
 def test_up_killed_while_helm_works_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
-    _configure(stack, infisical={"replicas": 1})
+    configure(stack, infisical={"replicas": 1})
     marked = ("secrets", "-n", "infisical", "-l", "owner=helm,status=pending-upgrade")
-    _kill_up_when_seen(stack, kubectl, *marked)
+    kill_up_when_seen(stack, kubectl, *marked)
     assert kubectl("get", *marked, "-o", "name")
     with pytest.raises(EmbeddedError):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
 
     stack.repair(quiet=True)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
-    _assert_nothing_to_do(stack)
+    assert_healthy(site)
+    assert_nothing_to_do(stack)
 
 
 def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, kubectl: Kubectl) -> None:
-    _configure(stack)
+    configure(stack)
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
 
     assert not set(kubectl("get", "namespaces", "-o", "name").split()) & {f"namespace/{name}" for name in NAMESPACES}
@@ -191,40 +160,15 @@ def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, k
     eventually(lambda: kubectl("get", "persistentvolumes", "-o", "name") == "", "volumes are gone")
 
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
-    _assert_nothing_to_do(stack)
+    assert_healthy(site)
+    assert_nothing_to_do(stack)
 
 
 def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
-    _kill_up_when_seen(stack, kubectl, "postgresqls.acid.zalan.do", "-n", "platform-db-pg")
+    kill_up_when_seen(stack, kubectl, "postgresqls.acid.zalan.do", "-n", "platform-db-pg")
 
     stack.repair(quiet=True)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
-    _assert_nothing_to_do(stack)
-
-
-def _kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
-    """Kills `pulumi up` and its plugins at the first sign of `objects`: Helm's mark stays for less than a second."""
-    environment = stack.environment()
-    command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
-    with kubectl.watch(*objects) as watch:
-        assert watch.stdout
-        up = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
-        ready, _, _ = select.select([watch.stdout], [], [], 180)
-        for pid in _processes_of(environment["PULUMI_HOME"]):
-            os.kill(pid, signal.SIGKILL)
-        watch.kill()
-        assert up.wait() == -signal.SIGKILL, "`up` ended before it could be killed"
-    assert ready, f"nothing was seen of {objects}"
-
-
-def _processes_of(home: str) -> list[int]:
-    """Plugins first: they go on without the engine."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if home.encode() in (line := path.read_bytes()):
-                found[int(path.parent.name)] = line
-    return sorted(found, key=lambda pid: b"resource-kubernetes" not in found[pid])
+    assert_healthy(site)
+    assert_nothing_to_do(stack)

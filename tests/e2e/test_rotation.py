@@ -12,14 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from test_platform import (
-    SECRET_PATH,
-    _assert_healthy,
-    _assert_nothing_to_do,
-    _configure,
-    _kill_up_when_seen,
-    _token,
-)
+from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, kill_up_when_seen, login
 from views import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
@@ -94,7 +87,7 @@ def _nothing_is_left(stack: Stack) -> Iterator[None]:
 
 
 def _rotate(stack: Stack, number: int) -> None:
-    _configure(stack, database={"passwordRotation": number}, redis={"passwordRotation": number})
+    configure(stack, database={"passwordRotation": number}, redis={"passwordRotation": number})
 
 
 def _database_takes(kubectl: Kubectl, password: str, host: str) -> bool:
@@ -125,9 +118,9 @@ def _servers(kubectl: Kubectl) -> dict[str, str]:
 
 
 def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: Kubectl) -> None:
-    _configure(stack)
+    configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    token = _token(kubectl)
+    token = login(kubectl)
     assert site.request("PUT", SECRET_PATH, {"value": "kept over a rotation"}, token)[0] == 200
     old, servers = Passwords.of(kubectl), _servers(kubectl)
     traffic = Traffic(site, token)
@@ -148,9 +141,9 @@ def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: 
         assert not _database_takes(kubectl, old.database, host)
     for pod in ("platform-kv-0", "platform-kv-1", "platform-kv-2"):
         assert _redis_takes(kubectl, new.redis, pod)
-    _assert_healthy(site)
+    assert_healthy(site)
     assert site.request("GET", SECRET_PATH, token=token)[1]["value"] == "kept over a rotation"
-    _assert_nothing_to_do(stack)
+    assert_nothing_to_do(stack)
 
 
 @thorough
@@ -163,7 +156,7 @@ def test_a_redis_and_a_sentinel_which_start_later_have_the_new_password(
     eventually(lambda: _redis_takes(kubectl, Passwords.of(kubectl).redis, redis), f"{redis} answers", 120)
     assert not _redis_takes(kubectl, "anything else", redis)
     stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
-    _assert_healthy(site)
+    assert_healthy(site)
 
 
 @thorough
@@ -179,7 +172,7 @@ def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site
     eventually(lambda: _servers(kubectl).get("platform-kv-1", before) != before, "the container runs again", 120)
     kubectl("wait", "--for=condition=Ready", "pod/platform-kv-1", "-n", REDIS, "--timeout=120s")
     stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
-    _assert_healthy(site)
+    assert_healthy(site)
 
 
 @thorough
@@ -190,24 +183,24 @@ def test_a_rotation_killed_half_way_goes_on_after_repair(
     """At the first sign of a Job: of Redis' rotation, or of the database's gate."""
     old = Passwords.of(kubectl)
     _rotate(stack, number)
-    _kill_up_when_seen(stack, kubectl, "jobs", "-n", namespace)
+    kill_up_when_seen(stack, kubectl, "jobs", "-n", namespace)
 
     stack.repair(quiet=True)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
 
     new = Passwords.of(kubectl)
-    _assert_healthy(site)
+    assert_healthy(site)
     assert _database_takes(kubectl, new.database, "platform-db-cluster-pooler")
     assert not _database_takes(kubectl, old.database, "platform-db-cluster-pooler")
     assert _redis_takes(kubectl, new.redis, "platform-kv-0")
-    assert site.request("GET", SECRET_PATH, token=_token(kubectl))[1]["value"] == "kept over a rotation"
-    _assert_nothing_to_do(stack)
+    assert site.request("GET", SECRET_PATH, token=login(kubectl))[1]["value"] == "kept over a rotation"
+    assert_nothing_to_do(stack)
 
 
 @thorough
 def test_a_number_that_goes_back_to_one_changes_nothing_in_redis(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     old = Passwords.of(kubectl)
-    _configure(stack, database={"passwordRotation": 4}, redis={"passwordRotation": 1})
+    configure(stack, database={"passwordRotation": 4}, redis={"passwordRotation": 1})
 
     with pytest.raises(EmbeddedError, match=r"redis\.passwordRotation: it was lowered to 1"):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
@@ -216,5 +209,5 @@ def test_a_number_that_goes_back_to_one_changes_nothing_in_redis(stack: Stack, s
     assert _redis_takes(kubectl, old.redis, "platform-kv-0")
     _rotate(stack, 5)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    _assert_healthy(site)
-    _assert_nothing_to_do(stack)
+    assert_healthy(site)
+    assert_nothing_to_do(stack)

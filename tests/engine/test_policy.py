@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-import test_stacks
-from test_stacks import Checkout
+from checkout import Checkout
 
 from embedded.stack import PROJECT
 from policy.rules import RULES
@@ -23,8 +22,6 @@ from tests.unit.harness import THROW_AWAY
 PACK = ("PulumiPolicy.yaml", "__main__.py", "rules.py")
 PASSED = "✅ infisical-platform@v1.0.0"
 PASSWORD = "throwAwayDatabasePassword"
-
-checkout = test_stacks.checkout
 
 
 @dataclass(frozen=True, kw_only=True)

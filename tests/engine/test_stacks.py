@@ -2,69 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
+from checkout import Checkout
 
-from embedded.instance import Instance, cache_folder
-from embedded.programs import Programs
-from embedded.stack import PROJECT, Stack
 from tests.unit.harness import THROW_AWAY
-
-ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the project, with a Pulumi and a backend of its own, and no cluster."""
-
-    folder: Path
-    environment: Mapping[str, str]
-
-    def __call__(self, *command: str, input: str = "", fails: bool = False) -> str:
-        """Runs without network; returns what is printed on stdout and stderr."""
-        done = subprocess.run(
-            [*ALONE, *command], cwd=self.folder, env=self.environment, input=input, capture_output=True, text=True
-        )
-        printed = done.stdout + done.stderr
-        assert bool(done.returncode) == fails, printed
-        for value in THROW_AWAY.values():
-            assert value not in printed
-        return printed
-
-    def preview(self, stack: str, *, fails: bool = False) -> str:
-        return self("pulumi", "preview", "--stack", stack, "--non-interactive", fails=fails)
-
-    def set(self, stack: str, key: str, value: str) -> None:
-        self("pulumi", "config", "set", "--stack", stack, "--secret", f"infisical-platform:{key}", input=value)
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    folder = tmp_path / "project"
-    for name in ("components", "operations", "settings", "embedded/charts"):
-        shutil.copytree(PROJECT / name, folder / name)
-    for file in (PROJECT / "__main__.py", *PROJECT.glob("Pulumi*.yaml")):
-        shutil.copy(file, folder)
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
-    (tmp_path / "state").mkdir()
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    instance = Stack(Instance("stacks"), Programs(cache_folder()))
-    environment = {**os.environ, **instance.environment()}
-    environment["PATH"] = os.pathsep.join([str(Path(instance.program).parent), environment["PATH"]])
-    environment |= {
-        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
-        "PULUMI_CONFIG_PASSPHRASE": "throw-away",
-        "KUBECONFIG": str(tmp_path / "none"),
-    }
-    del environment["PULUMI_CONFIG_PASSPHRASE_FILE"]
-    return Checkout(folder, environment)
 
 
 def test_prod(checkout: Checkout) -> None:

@@ -1,0 +1,74 @@
+"""What several of the end-to-end tests do with the platform."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import yaml
+from views import Kubectl, Site
+
+from embedded.stack import PROJECT, STACK, Stack
+
+SECRET_PATH = "/api/v3/secrets/raw/e2e"
+
+
+def configure(stack: Stack, **changes: dict[str, object]) -> None:
+    """The checkout's stack dev with keys of its sections changed."""
+    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
+
+
+def login(kubectl: Kubectl) -> str:
+    """What the stand-in of Infisical takes for a login."""
+    auth_secret = base64.b64decode(kubectl.secret("infisical", "infisical-secrets")["AUTH_SECRET"])
+    return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
+
+
+def assert_nothing_to_do(stack: Stack) -> None:
+    """Neither for `up` nor for a preview nor for a refresh."""
+    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+    stack.run("preview", "--expect-no-changes", quiet=True)
+    stack.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+
+
+def assert_healthy(site: Site) -> None:
+    """Infisical answers, with its database verified and Redis under Sentinel."""
+    detail = site.status()["detail"]
+    assert detail["database"]["encrypted"] is True
+    assert detail["database"]["verified"] is True
+    assert detail["database"]["host"] == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
+    assert detail["redis"]["mode"] == "sentinel"
+    assert detail["redis"]["role"] == "master"
+
+
+def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
+    """Kills `pulumi up` and its plugins at the first sign of `objects`: Helm's mark stays for less than a second."""
+    environment = stack.environment()
+    command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
+    with kubectl.watch(*objects) as watch:
+        assert watch.stdout
+        up = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
+        ready, _, _ = select.select([watch.stdout], [], [], 180)
+        for pid in _processes_of(environment["PULUMI_HOME"]):
+            os.kill(pid, signal.SIGKILL)
+        watch.kill()
+        assert up.wait() == -signal.SIGKILL, "`up` ended before it could be killed"
+    assert ready, f"nothing was seen of {objects}"
+
+
+def _processes_of(home: str) -> list[int]:
+    """Plugins first: they go on without the engine."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if home.encode() in (line := path.read_bytes()):
+                found[int(path.parent.name)] = line
+    return sorted(found, key=lambda pid: b"resource-kubernetes" not in found[pid])
