@@ -75,8 +75,8 @@ BREACHES = [
         message="RandomPassword/infisical-secrets-encryption-key: it is not protected, and cluster.protect is on. Pass "
         "protect=, as the component's other data does.",
         file="components/infisical_secrets.py",
-        text='-encryption-key", 32, kept)',
-        other='-encryption-key", 32, ResourceOptions(parent=self))',
+        text="generated(name), 32, kept)",
+        other="generated(name), 32, ResourceOptions(parent=self))",
         settings={"cluster.protect": "true"},
     ),
     Breach(
