@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, CustomTimeouts, Resource, ResourceOptions
@@ -13,7 +14,12 @@ from components.names import type_token
 CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
-_ACCEPTED = 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'
+# Annotations.
+_READY = {"pulumi.com/waitFor": "condition=Ready"}
+_ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
+# A pod which has just ended, or whose node is lost, stays an endpoint for a while, and to connect there is to wait:
+# 5 s with ingress-nginx, 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
+_NEXT_POD = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +78,7 @@ class Ingress(ComponentResource):
             f"{name}-certificate",
             api_version="cert-manager.io/v1",
             kind="Certificate",
-            metadata=_metadata(CERTIFICATE, args, wait=True),
+            metadata=_metadata(CERTIFICATE, args, _READY),
             spec={
                 "secretName": CERTIFICATE,
                 "dnsNames": [args.host],
@@ -88,8 +94,7 @@ class Ingress(ComponentResource):
         self.register_outputs({"host": args.host})
 
 
-def _metadata(name: str, args: IngressArgs, *, wait: bool = False) -> meta.v1.ObjectMetaArgs:
-    annotations = {"pulumi.com/waitFor": "condition=Ready"} if wait else None
+def _metadata(name: str, args: IngressArgs, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
     return meta.v1.ObjectMetaArgs(name=name, namespace=args.namespace, annotations=annotations)
 
 
@@ -117,7 +122,7 @@ def _lets_encrypt(name: str, args: IngressArgs, parent: Resource) -> CustomResou
         f"{name}-issuer",
         api_version="cert-manager.io/v1",
         kind="Issuer",
-        metadata=_metadata(_NAME, args, wait=True),
+        metadata=_metadata(_NAME, args, _READY),
         spec={
             "acme": {
                 "server": f"https://{directory}.api.letsencrypt.org/directory",
@@ -139,7 +144,7 @@ def _ingress(name: str, args: IngressArgs, route: ClassRoute, parent: Resource, 
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     networking.v1.Ingress(
         name,
-        metadata=_metadata(_NAME, args),
+        metadata=_metadata(_NAME, args, _NEXT_POD),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=route.class_name,
             tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=CERTIFICATE)],
@@ -172,11 +177,7 @@ def _http_route(
         f"{name}-route",
         api_version=f"{_GATEWAY_API}/v1",
         kind="HTTPRoute",
-        metadata=meta.v1.ObjectMetaArgs(
-            name=_NAME,
-            namespace=args.namespace,
-            annotations={"pulumi.com/waitFor": _ACCEPTED},
-        ),
+        metadata=_metadata(_NAME, args, _ACCEPTED),
         spec={
             "parentRefs": [parent_ref],
             "hostnames": [args.host],

@@ -1,4 +1,4 @@
-"""Passwords rotate while the platform is in use. In order: each test starts where the last one ended."""
+"""Pods and passwords are replaced while the platform is in use. In order: each test starts where the last one ended."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Traffic:
     token: str
     written: int = 0
     errors: list[str] = field(default_factory=list[str])
-    outage: float = 0
+    outage: float = 0  # seconds, the longest
     _done: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
@@ -117,9 +117,26 @@ def _servers(kubectl: Kubectl) -> dict[str, str]:
     )
 
 
-def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+def test_a_roll_of_infisical_holds_up_no_request(stack: Stack, site: Site, kubectl: Kubectl) -> None:
+    """The ingress controller sends some to a pod which has just ended."""
     configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
+    deployment = ("deployment/infisical", "-n", "infisical")
+    old = kubectl("get", "pods", "-n", "infisical", "-l", "release=infisical", "-o", "name").split()
+    traffic = Traffic(site, login(kubectl))
+
+    with traffic.flowing():
+        kubectl("rollout", "restart", *deployment)
+        kubectl("rollout", "status", *deployment, "--timeout=120s")
+        kubectl("wait", *old, "-n", "infisical", "--for=delete", "--timeout=60s")
+        seen = traffic.written
+        eventually(lambda: traffic.written > seen + 50 or traffic.errors, "50 requests after the last pod has ended")
+
+    assert traffic.errors == []
+    assert traffic.outage < 5
+
+
+def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     token = login(kubectl)
     assert site.request("PUT", SECRET_PATH, {"value": "kept over a rotation"}, token)[0] == 200
     old, servers = Passwords.of(kubectl), _servers(kubectl)

@@ -47,6 +47,7 @@ def test_what_it_creates() -> None:
 
 def test_the_ingress() -> None:
     ingress = ingress_of(entrance())
+    assert ingress["metadata", "annotations"] == {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
     backend = {"service": {"name": "infisical-backend", "port": {"number": 8080}}}
     assert ingress["spec"] == {
         "ingressClassName": "traefik",
@@ -58,7 +59,6 @@ def test_the_ingress() -> None:
             }
         ],
     }
-    assert "annotations" not in ingress["metadata"], "kubernetes.io/ingress.class is deprecated"
 
 
 def test_the_ingress_of_the_charts_service() -> None:
