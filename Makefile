@@ -11,7 +11,7 @@ where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
 
 .PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
-  test unit contract e2e programs platform failures check
+  test bench unit mutation contract e2e programs platform failures check
 
 up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours, TIMELINE=up.html draws it
 	@$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)')
@@ -50,10 +50,16 @@ graph: .venv/synced ## draw docs/graph.svg anew
 reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml anew from settings/
 	@$(python) -m operations reference
 
-test: check unit contract e2e ## everything
+bench: .venv/synced ## ratios of one run, on a cluster of its own: docs/benchmarks.md, and up.html
+	@$(python) -m bench
 
-unit: .venv/synced ## seconds, no cluster
-	@$(python) -m pytest tests/unit
+test: check unit mutation contract e2e ## everything
+
+unit: .venv/synced ## the program on mocks, and the tools around it: seconds, no cluster
+	@$(python) -m pytest tests/unit tests/tools
+
+mutation: .venv/synced ## take every wait, secret mark and protection away in turn: a unit test turns red
+	@$(python) -m tests.mutation
 
 contract: .venv/synced ## what is emitted, against what others define
 	@$(python) -m pytest tests/contract

@@ -5,7 +5,7 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes
 import pulumi_random
-from pulumi import Output, ResourceOptions
+from pulumi import ResourceOptions
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 from pydantic import SecretStr
 
@@ -79,7 +79,7 @@ def main() -> None:
                 leaf_renew_before=certificates.leaf_renew_before,
                 extra_names=certificates.extra_names,
             ),
-            password=_secret(stack.database_password),
+            password=_value(stack.database_password),
             password_rotation=database.password_rotation,
             python_image=jobs.python_image,
             postgres_image=jobs.postgres_image,
@@ -100,7 +100,7 @@ def main() -> None:
             cpu_request=redis.cpu_request,
             memory_limit=redis.memory_limit,
             config=RedisConfig(max_memory_mib=redis.max_memory_mib),
-            password=_secret(stack.redis_password),
+            password=_value(stack.redis_password),
             password_rotation=redis.password_rotation,
             python_image=jobs.python_image,
             protect=cluster.protect,
@@ -111,7 +111,7 @@ def main() -> None:
         SECRETS,
         InfisicalSecretsArgs(
             environment=environment.plain,
-            secrets={name: Output.secret(value) for name, value in given.items()},
+            secrets=given,
             read_replicas=infisical.read_replicas == "cluster",
             database=db,
             redis=kv,
@@ -146,9 +146,10 @@ def main() -> None:
             environment=secrets.ref,
             fingerprint=secrets.fingerprint,
             primary_uri=db.uri(db.primary),
+            redis=kv,
             python_image=jobs.python_image,
         ),
-        after(cert_sync, db, kv),
+        after(cert_sync),
     )
     Ingress(
         "ingress",
@@ -157,16 +158,17 @@ def main() -> None:
             host=infisical.host,
             service=service,
             port=PORT,
+            backend=release,
             issuer=issuer,
             route=route,
         ),
-        after(release),
+        after(secrets),
     )
     pulumi.export("url", infisical.site_url)
 
 
-def _secret(value: SecretStr | None) -> Output[str] | None:
-    return Output.secret(value.get_secret_value()) if value else None
+def _value(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 if __name__ == "__main__":

@@ -45,17 +45,15 @@ class CertSync(ComponentResource):
         step = Step(name="cert-sync", image=args.python_image, script="cert_sync.py", config=_config(args))
         scripts_map = scripts(f"{name}-scripts", namespace, [step], parent=self)
         account = service_account(name, namespace, parent=self)
-        rights = [
-            grant(f"{name}-target", namespace, _target_rules(args), account, parent=self),
-            grant(f"{name}-source", args.authority.namespace, _source_rules(args), account, parent=self),
-        ]
+        publish = grant(f"{name}-target", namespace, _target_rules(args), account, parent=self)
+        read = grant(f"{name}-source", args.authority.namespace, _source_rules(args), account, parent=self)
         template = pod_template(
             step,
             scripts_map=scripts_map.metadata.name,
             service_account=account.metadata.name,
             annotations={"infisical-platform/value": args.target_uid},
         )
-        first = run_once(name, namespace, template, args.deadline_seconds, parent=self, depends_on=rights)
+        first = run_once(name, namespace, template, args.deadline_seconds, parent=self, depends_on=[publish, read])
         batch.v1.CronJob(
             f"{name}-schedule",
             metadata=meta.v1.ObjectMetaArgs(name=name, namespace=namespace),

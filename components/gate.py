@@ -47,6 +47,13 @@ class Gate(ComponentResource):
                 service_account=account.metadata.name if account else None,
                 annotations=guarded,
             )
-            needs = [*before, *rights]
-            before = [run_once(job, args.namespace, template, args.deadline_seconds, parent=self, depends_on=needs)]
+            done = run_once(
+                job,
+                args.namespace,
+                template,
+                args.deadline_seconds,
+                parent=self,
+                depends_on=[*before, *rights],
+            )
+            before = [done]
         self.register_outputs({})

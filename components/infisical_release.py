@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Resource, ResourceOptions
 from pulumi_kubernetes import helm
 
 from components.gate import Gate, GateArgs
@@ -41,6 +41,7 @@ class InfisicalReleaseArgs:
     image: str  # repository:tag
     replicas: int
     environment: SecretRef
+    redis: Resource  # the release waits for it, migrations do not use it
     fingerprint: Input[str]  # of the environment: pods are replaced when it changes
     primary_uri: Input[str]  # for migrations: the session parameters they set would stay behind in the pooler
     python_image: Input[str]
@@ -87,7 +88,7 @@ class InfisicalRelease(ComponentResource):
             chart=chart.path,
             values=values(args),
             skip_await=True,
-            opts=ResourceOptions(parent=self, depends_on=[migration]),
+            opts=ResourceOptions(parent=self, depends_on=[migration, args.redis]),
         )
         deployment = object_name(chart.flavour)
         rollout = Step(

@@ -61,6 +61,7 @@ class IngressArgs:
     host: str
     service: str
     port: int
+    backend: Resource  # what serves there: the way in is made when it is up, the certificate in the meantime
     issuer: ClusterIssuer | LetsEncryptIssuer
     route: ClassRoute | GatewayRoute
 
@@ -68,7 +69,7 @@ class IngressArgs:
 class Ingress(ComponentResource):
     """Creates a Certificate and an Ingress, or an HTTPRoute and the grant by which its Gateway reads the certificate.
 
-    With a LetsEncryptIssuer also the Issuer. Ready once the certificate is issued.
+    With a LetsEncryptIssuer also the Issuer. Ready once the certificate is issued and the way in accepted.
     """
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions | None = None) -> None:
@@ -143,7 +144,7 @@ def _ingress(name: str, args: IngressArgs, route: ClassRoute, parent: Resource, 
     )
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     networking.v1.Ingress(
-        name,
+        f"{name}-route",
         metadata=_metadata(_NAME, args, _NEXT_POD),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=route.class_name,
@@ -152,7 +153,7 @@ def _ingress(name: str, args: IngressArgs, route: ClassRoute, parent: Resource, 
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
             ],
         ),
-        opts=_awaited(parent, "5m", certificate),
+        opts=_awaited(parent, "5m", certificate, args.backend),
     )
 
 
@@ -188,5 +189,5 @@ def _http_route(
                 }
             ],
         },
-        opts=_awaited(parent, "2m", certificate, grant),
+        opts=_awaited(parent, "2m", certificate, grant, args.backend),
     )

@@ -94,7 +94,7 @@ PROGRAMS: Mapping[str, Program] = {
         binaries={"certmanager": "."},
         files={"cert-manager-crds": (_CERT_MANAGER, "deploy/crds")},
     ),
-    "coredns": Program(binaries={"coredns": "github.com/coredns/coredns"}),
+    "coredns": Program(binaries={"coredns": "."}),
     "local-path-provisioner": Program(binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
     "postgres-operator": Program(
         binaries={"postgres-operator": f"{_ZALANDO}/cmd"},

@@ -86,12 +86,12 @@ class _Picture:
     # --- where the boxes stand ---
 
     def _layers(self) -> list[list[_Box]]:
-        """By the longest way over edges between components; within a layer so that edges are short."""
-        between = [edge for edge in self.edges if edge[1] in self.boxes]
+        """By the longest way over edges of whole components; within a layer so that edges are short."""
+        between = {(self.home[a].node.urn, self.home[b].node.urn) for a, b in self.edges if {a, b} & self.boxes.keys()}
         level: dict[str, int] = dict.fromkeys(self.boxes, 0)
         for _ in self.boxes:
             for earlier, later in between:
-                level[later] = max(level[later], level[self.home[earlier].node.urn] + 1)
+                level[later] = max(level[later], level[earlier] + 1)
         layers = [[self.boxes[urn] for urn in self.boxes if level[urn] == n] for n in range(max(level.values()) + 1)]
         return [min(map(list, itertools.permutations(layer)), key=self._stretch) for layer in layers]
 
@@ -200,6 +200,8 @@ class _Picture:
         lane = target.x - _GAP / 2 if rightwards else target.x + _BOX + _GAP / 2
         lane += (number % 3 - 1) * 4
         sx, tx = (source.x + _BOX, target.x) if rightwards else (source.x, target.x + _BOX)
+        if source.x == target.x:  # one above the other: along their right sides
+            sx = tx
         return [(sx, start), (lane, start), (lane, end), (tx + (-2 if rightwards else 2), end)]
 
     def _downwards(

@@ -82,9 +82,9 @@ class _Reader:
         return Order(tuple(self._node(urn, depth) for urn in self._below("", depth)), _reduced(self.parents, edges))
 
     def _below(self, parent: str, depth: Mapping[str, int]) -> list[str]:
-        """In an order of its own: that of registration is not the same twice."""
+        """By when they are complete: the order of registration is not the same twice."""
         members = [urn for urn, above in self.parents.items() if above == parent]
-        return sorted(members, key=lambda urn: (depth[_begin(urn)], urn.rpartition("::")[2], urn))
+        return sorted(members, key=lambda urn: (depth[_end(urn)], urn.rpartition("::")[2], urn))
 
     def _node(self, urn: str, depth: Mapping[str, int]) -> Node:
         members = tuple(self._node(member, depth) for member in self._below(urn, depth))

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.infisical_release import Chart, Flavour, InfisicalReleaseArgs, values
-from components.names import SecretRef
-from tests.contract.shapes import SHAPES, shape
-from tests.unit.harness import ROOT
+from components.infisical_release import Flavour
+from tests.unit.harness import ROOT, SHAPES, everything, platform, shape
 
 Json = dict[str, Any]
 CHARTS = ROOT / "embedded" / "charts"
@@ -35,16 +33,8 @@ def defaults(flavour: str) -> Json:
 
 
 def ours(flavour: Flavour) -> Json:
-    args = InfisicalReleaseArgs(
-        chart=Chart(flavour=flavour, version="1.0.0", path="charts/x"),
-        image="registry.example.org:5000/infisical:v1",
-        replicas=2,
-        environment=SecretRef(namespace="infisical", name="infisical-secrets"),
-        fingerprint="f1",
-        primary_uri="postgresql://primary/infisical",
-        python_image="python:3.13",
-    )
-    return copy.deepcopy(values(args))
+    graph = everything() if flavour == "infisical" else platform()
+    return copy.deepcopy(graph["Release/infisical"]["values"])
 
 
 def passed_over(given: Json, known: Json, flavour: str, above: str = "") -> list[str]:

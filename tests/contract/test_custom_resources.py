@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 
 from tests.contract.crds import Release, faults, releases, strict
-from tests.contract.shapes import SHAPES, Json, is_custom, manifests, shape
+from tests.contract.manifests import Json, is_custom, manifests
 from tests.contract.stacks import Config, stacks
-from tests.unit.harness import Graph, platform
+from tests.unit.harness import SHAPES, Graph, platform, shape
 
 RELEASES = releases()
 KINDS = {

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.contract.manifests import pods
 from tests.contract.pod_security import refusals
-from tests.contract.shapes import SHAPES, pods, shape
+from tests.unit.harness import SHAPES, shape
 
 PODS = {
     "Job/cert-sync", "CronJob/cert-sync", "Job/infisical-gate", "Job/infisical-migration", "Job/platform-db-gate-login",

@@ -16,8 +16,8 @@ import pytest
 from views import Kubectl, eventually
 
 from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
-from tests.contract.shapes import SHAPES, Json, manifests, pods, shape
-from tests.unit.harness import ROOT, Graph
+from tests.contract.manifests import Json, manifests, pods
+from tests.unit.harness import ROOT, SHAPES, Graph, shape
 
 PREFIX = "contract-"
 NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE)

@@ -89,8 +89,8 @@ BREACHES = [
     ),
     Breach(
         rule="ingresses-have-tls",
-        message="Ingress/ingress: spec.rules.0.host has no certificate in spec.tls. Name the host in spec.rules and in "
-        "spec.tls, with a secretName.",
+        message="Ingress/ingress-route: spec.rules.0.host has no certificate in spec.tls. Name the host in spec.rules "
+        "and in spec.tls, with a secretName.",
         file="components/ingress.py",
         text="hosts=[args.host]",
         other="hosts=[]",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Mapping
 
 import pulumi
 import pytest
 
-from tests.unit.harness import Graph, State, platform
+from components import encryption_key
+from tests.unit.harness import State, platform, run
 
 SECRET, KEY = "kubernetes:core/v1:Secret", "random:index/randomPassword:RandomPassword"
 GENERATED, GIVEN, OTHER = "0" * 32, "1" * 32, "2" * 32
@@ -27,79 +28,77 @@ def deployed(**environment: str) -> State:
     }
 
 
-def up(state: State, **keys: Any) -> Graph:
-    return platform(state=state, **keys)
+def keep(before: State, given: Mapping[str, str], *, replaceable: str | None = None) -> None:
+    run(lambda _: encryption_key.keep(given, "infisical-secrets", replaceable=replaceable), state=before)
 
 
-def refusal(state: State, **keys: Any) -> str:
-    with pytest.raises(pulumi.RunError) as caught:
-        up(state, **keys)
+def refusal(before: State, given: Mapping[str, str]) -> str:
+    with pytest.raises(encryption_key.KeyChangeError) as caught:
+        keep(before, given)
     message = str(caught.value)
     assert not [value for value in (GENERATED, GIVEN, OTHER, ROOT, OTHER_ROOT) if value in message]
     return message
 
 
 @pytest.mark.parametrize(
-    ("before", "settings"),
+    ("before", "given"),
     [
         ({}, {}),
-        ({}, {"encryptionKey": GIVEN}),
+        ({}, {"ENCRYPTION_KEY": GIVEN}),
         ({"ENCRYPTION_KEY": GENERATED}, {}),
-        ({"ENCRYPTION_KEY": GENERATED}, {"encryptionKey": GENERATED}),  # taken over into the stack file
-        ({"ENCRYPTION_KEY": GIVEN}, {"encryptionKey": GIVEN}),
-        ({"ROOT_ENCRYPTION_KEY": ROOT}, {"rootEncryptionKey": ROOT}),
+        ({"ENCRYPTION_KEY": GENERATED}, {"ENCRYPTION_KEY": GENERATED}),  # taken over into the stack file
+        ({"ENCRYPTION_KEY": GIVEN}, {"ENCRYPTION_KEY": GIVEN}),
+        ({"ROOT_ENCRYPTION_KEY": ROOT}, {"ROOT_ENCRYPTION_KEY": ROOT}),
     ],
 )
-def test_the_same_key_is_used_again(before: dict[str, str], settings: dict[str, str]) -> None:
-    assert up(deployed(**before), **settings)["Secret/infisical-secrets"]
+def test_the_same_key_is_used_again(before: dict[str, str], given: dict[str, str]) -> None:
+    keep(deployed(**before), given)
 
 
 @pytest.mark.parametrize(
-    ("before", "settings", "remedy"),
+    ("before", "given", "remedy"),
     [
+        ({"ENCRYPTION_KEY": GENERATED}, {"ENCRYPTION_KEY": GIVEN}, "config rm --stack stack 'project:encryptionKey'"),
         (
             {"ENCRYPTION_KEY": GENERATED},
-            {"encryptionKey": GIVEN},
-            "config rm --stack dev 'infisical-platform:encryptionKey'",
+            {"ROOT_ENCRYPTION_KEY": ROOT},
+            "config rm --stack stack 'project:rootEncryptionKey'",
         ),
-        (
-            {"ENCRYPTION_KEY": GENERATED},
-            {"rootEncryptionKey": ROOT},
-            "config rm --stack dev 'infisical-platform:rootEncryptionKey'",
-        ),
-        ({"ENCRYPTION_KEY": GIVEN}, {}, "config set --stack dev --secret 'infisical-platform:encryptionKey'"),
+        ({"ENCRYPTION_KEY": GIVEN}, {}, "config set --stack stack --secret 'project:encryptionKey'"),
         (
             {"ENCRYPTION_KEY": GIVEN},
-            {"encryptionKey": OTHER},
-            "config set --stack dev --secret 'infisical-platform:encryptionKey'",
+            {"ENCRYPTION_KEY": OTHER},
+            "config set --stack stack --secret 'project:encryptionKey'",
         ),
-        ({"ROOT_ENCRYPTION_KEY": ROOT}, {}, "config set --stack dev --secret 'infisical-platform:rootEncryptionKey'"),
+        ({"ROOT_ENCRYPTION_KEY": ROOT}, {}, "config set --stack stack --secret 'project:rootEncryptionKey'"),
         (
             {"ROOT_ENCRYPTION_KEY": ROOT},
-            {"rootEncryptionKey": OTHER_ROOT},
-            "config set --stack dev --secret 'infisical-platform:rootEncryptionKey'",
+            {"ROOT_ENCRYPTION_KEY": OTHER_ROOT},
+            "config set --stack stack --secret 'project:rootEncryptionKey'",
         ),
         (
             {"ROOT_ENCRYPTION_KEY": ROOT},
-            {"encryptionKey": GIVEN},
-            "config set --stack dev --secret 'infisical-platform:rootEncryptionKey'",
+            {"ENCRYPTION_KEY": GIVEN},
+            "config set --stack stack --secret 'project:rootEncryptionKey'",
         ),
     ],
 )
-def test_another_key_is_refused_with_the_way_back(
-    before: dict[str, str], settings: dict[str, str], remedy: str
-) -> None:
-    message = refusal(deployed(**before), **settings)
+def test_another_key_is_refused_with_the_way_back(before: dict[str, str], given: dict[str, str], remedy: str) -> None:
+    message = refusal(deployed(**before), given)
     assert remedy in message
-    fingerprint = message.split()[-1]
-    assert up(deployed(**before), infisical={"replaceEncryptionKey": fingerprint}, **settings)
+    keep(deployed(**before), given, replaceable=message.split()[-1])
 
 
 def test_leave_to_replace_one_key_is_none_for_the_next() -> None:
-    fingerprint = refusal(deployed(ENCRYPTION_KEY=GIVEN), encryptionKey=OTHER).split()[-1]
-    with pytest.raises(pulumi.RunError):
-        platform(
-            state=deployed(ENCRYPTION_KEY=OTHER),
-            infisical={"replaceEncryptionKey": fingerprint},
-            encryptionKey=GIVEN,
-        )
+    fingerprint = refusal(deployed(ENCRYPTION_KEY=GIVEN), {"ENCRYPTION_KEY": OTHER}).split()[-1]
+    with pytest.raises(encryption_key.KeyChangeError):
+        keep(deployed(ENCRYPTION_KEY=OTHER), {"ENCRYPTION_KEY": GIVEN}, replaceable=fingerprint)
+
+
+def test_the_program_ends_before_it_makes_anything() -> None:
+    before = deployed(ENCRYPTION_KEY=GIVEN)
+    with pytest.raises(pulumi.RunError, match=r"encrypted under another key") as caught:
+        platform(state=before, encryptionKey=OTHER)
+    fingerprint = str(caught.value).split()[-1]
+    graph = platform(state=before, encryptionKey=OTHER, infisical={"replaceEncryptionKey": fingerprint})
+    assert graph["Secret/infisical-secrets"]["stringData", "ENCRYPTION_KEY"] == OTHER

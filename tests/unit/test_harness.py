@@ -61,6 +61,14 @@ def test_waiting_for_what_makes_nothing_is_an_error() -> None:
         graph.waits("a", for_="empty")
 
 
+def test_the_order_is_the_fewest_waits_and_the_critical_path_its_longest_chain() -> None:
+    graph = run(chain)
+    assert graph.order(["a", "b", "c", "d"]) == {("b", "a"), ("c", "b")}
+    assert graph.order(["a", "c"]) == {("c", "a")}
+    assert graph.critical_path({"a": 1, "b": 1, "c": 1, "d": 2}) == ["a", "b", "c"]
+    assert graph.critical_path({"a": 1, "b": 1, "c": 1, "d": 4}) == ["d"]
+
+
 def test_a_dependency_through_a_value_is_one() -> None:
     def make(opts: ResourceOptions) -> None:
         map_ = core.v1.ConfigMap("map", opts=opts)
@@ -84,11 +92,17 @@ def test_names_are_unambiguous() -> None:
 
     graph: Graph = run(make)
     assert graph["Secret/same"].kind == "Secret"
-    with pytest.raises(AssertionError, match="2 resources are called same; there are: ConfigMap/same, Secret/same"):
+    with pytest.raises(AssertionError, match="2 resources are called same; say which: ConfigMap/same, Secret/same"):
         graph["same"]
-    with pytest.raises(AssertionError, match="there are: ConfigMap/part-map, Part/part"):
+    with pytest.raises(
+        AssertionError, match="0 resources are called Secret/part; there are: ConfigMap/part-map, Part/"
+    ):
         graph["Secret/part"]
-    with pytest.raises(AssertionError, match="ConfigMap/same: no spec below its inputs"):
+    with pytest.raises(AssertionError, match="called prat-map; there are: ConfigMap/part-map"):
+        graph["prat-map"]
+    with pytest.raises(AssertionError, match="called nobody; none has a name like it"):
+        graph["nobody"]
+    with pytest.raises(AssertionError, match="ConfigMap/same: no spec in its inputs; there: "):
         graph["ConfigMap/same"]["spec", "x"]
 
 

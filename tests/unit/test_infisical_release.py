@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pulumi import ResourceOptions
+from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.infisical_release import Chart, InfisicalRelease, InfisicalReleaseArgs
 from components.names import SecretRef
@@ -26,8 +28,11 @@ ARGS: dict[str, Any] = {
 
 
 def released(**changes: Any) -> Graph:
-    args = InfisicalReleaseArgs(**(ARGS | changes))
-    return run(lambda options: InfisicalRelease("infisical", args, options))
+    def make(opts: ResourceOptions) -> None:
+        args: dict[str, Any] = {**ARGS, "redis": ConfigMap("redis", opts=opts), **changes}
+        InfisicalRelease("infisical", InfisicalReleaseArgs(**args), opts)
+
+    return run(make)
 
 
 @cache
@@ -54,6 +59,12 @@ def test_migration_then_release_then_gate() -> None:
     graph = platform()
     assert graph.waits(RELEASE, for_="Job/infisical-migration")
     assert graph.waits("infisical-gate", for_=RELEASE)
+
+
+def test_migrations_do_not_wait_for_redis() -> None:
+    graph = unchanged()
+    assert graph.waits(RELEASE, for_="redis")
+    assert graph.free("Job/infisical-migration", of="redis")
 
 
 # --- migration -------------------------------------------------------------------------------------------------------

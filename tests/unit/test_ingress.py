@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 import pytest
+from pulumi import ResourceOptions
+from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, Ingress, IngressArgs, LetsEncryptIssuer
 from tests.unit.harness import Graph, Resource, everything, platform, run
@@ -24,8 +26,11 @@ ARGS: dict[str, Any] = {
 
 @cache
 def entrance(**changes: Any) -> Graph:
-    args = IngressArgs(**(ARGS | changes))
-    return run(lambda options: Ingress("ingress", args, options))
+    def make(opts: ResourceOptions) -> None:
+        args: dict[str, Any] = {**ARGS, "backend": ConfigMap("backend", opts=opts), **changes}
+        Ingress("ingress", IngressArgs(**args), opts)
+
+    return run(make)
 
 
 def ingress_of(graph: Graph) -> Resource:
@@ -76,8 +81,14 @@ def test_the_certificate_is_there_first() -> None:
     assert certificate["spec", "dnsNames"] == ["secrets.example.org"]
     assert certificate["spec", "secretName"] == "infisical-tls"
     assert certificate["spec", "issuerRef"] == {"kind": "ClusterIssuer", "name": "ca"}
-    assert graph["ingress-certificate"].urn in ingress_of(graph).dependencies
-    assert entrance(route=GATEWAY).waits("ingress-route", for_="ingress-certificate")
+    for graph in (entrance(), entrance(route=GATEWAY)):
+        assert graph.waits("ingress-route", for_="ingress-certificate")
+
+
+def test_the_certificate_is_issued_while_the_backend_comes_up() -> None:
+    for graph in (entrance(), entrance(route=GATEWAY)):
+        assert graph.waits("ingress-route", for_="backend")
+        assert graph.free("ingress-certificate", of="backend")
 
 
 @pytest.mark.parametrize(("staging", "directory"), [(True, "acme-staging-v02"), (False, "acme-v02")])

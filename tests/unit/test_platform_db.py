@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,14 @@ ARGS: dict[str, Any] = {
 def database(**changes: Any) -> Graph:
     args = PlatformDbArgs(**(ARGS | changes))
     return run(lambda options: PlatformDb("platform-db", args, options))
+
+
+def test_a_given_password_is_as_secret_as_a_generated_one() -> None:
+    def make(opts: pulumi.ResourceOptions) -> None:
+        args: dict[str, Any] = {**ARGS, "password": "GivenByTheStack"}
+        pulumi.export("password", PlatformDb("platform-db", PlatformDbArgs(**args), opts).password)
+
+    assert run(make).exports["password"].secret
 
 
 @cache

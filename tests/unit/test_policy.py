@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from harness import Graph, everything, platform
 
 from policy.rules import RULES, Resource, Stack, Unknown, secrets_of
+from tests.unit.harness import Graph, everything, platform
 
 CONFIG_MAP, SECRET = "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret"
 JOB, CRON_JOB = "kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"

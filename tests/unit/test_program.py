@@ -5,63 +5,108 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 import pytest
 
-from tests.unit.harness import ROOT, Graph, Resource, everything, platform
+from tests.unit.harness import ROOT, SHAPES, Graph, Resource, platform, shape
 
 JOB = "kubernetes:batch/v1:Job"
 CRON_JOB = "kubernetes:batch/v1:CronJob"
-CHAINS = [
-    # later, earlier
-    ("platform-db-gate", "postgresql/platform-db-cluster"),
-    ("platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
-    ("cert-sync", "platform-db"),
-    ("cert-sync", "infisical-secrets"),
-    ("infisical", "cert-sync"),
-    ("infisical", "platform-db"),
-    ("infisical", "platform-kv"),
-    ("infisical", "infisical-secrets"),
-    ("Release/infisical", "Job/infisical-migration"),
-    ("infisical-gate", "Release/infisical"),
-    ("ingress", "infisical"),
-]
+# What takes more than a moment, with the seconds it took on the embedded cluster, two cores.
+SECONDS = {
+    "Certificate/platform-db-leaf": 2,
+    "postgresql/platform-db-cluster": 1,
+    "Job/platform-db-gate-operator": 30,
+    "Job/platform-db-gate-login": 3,
+    "RedisReplication/platform-kv-replication": 1,
+    "RedisSentinel/platform-kv-sentinel": 1,
+    "Job/platform-kv-gate": 28,
+    "Job/cert-sync": 3,
+    "Job/infisical-migration": 4,
+    "Release/infisical": 1,
+    "Job/infisical-gate": 17,
+    "Certificate/ingress-certificate": 1,
+    "ingress-route": 1,
+}
 
 
-@pytest.fixture(params=["dev", "prod", "everything", "gateway"])
+@pytest.fixture(params=SHAPES)
 def graph(request: pytest.FixtureRequest) -> Graph:
     """Each rule holds whatever the stack."""
-    if request.param == "everything":
-        return everything()
-    if request.param == "gateway":
-        return platform(ingress={"route": {"kind": "gateway", "name": "public", "namespace": "edge"}})
-    return platform(request.param)
+    return shape(request.param)
 
 
 # --- order -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("later", "earlier"), CHAINS)
-def test_waits(graph: Graph, later: str, earlier: str) -> None:
+def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -> None:
+    """The order of all that takes time, as its fewest waits: one too few is a race, one too many is time lost."""
+    assert graph.order(SECONDS) == {
+        # later, earlier
+        ("postgresql/platform-db-cluster", "Certificate/platform-db-leaf"),
+        ("Job/platform-db-gate-operator", "postgresql/platform-db-cluster"),
+        ("Job/platform-db-gate-login", "Job/platform-db-gate-operator"),
+        ("RedisSentinel/platform-kv-sentinel", "RedisReplication/platform-kv-replication"),
+        ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
+        ("Job/cert-sync", "Job/platform-db-gate-login"),
+        ("Job/infisical-migration", "Job/cert-sync"),
+        ("Release/infisical", "Job/infisical-migration"),
+        ("Release/infisical", "Job/platform-kv-gate"),
+        ("Job/infisical-gate", "Release/infisical"),
+        ("ingress-route", "Job/infisical-gate"),
+        ("ingress-route", "Certificate/ingress-certificate"),
+    }
+
+
+def test_the_database_sets_the_time_of_the_whole() -> None:
+    assert platform().critical_path(SECONDS) == [
+        "Certificate/platform-db-leaf",
+        "postgresql/platform-db-cluster",
+        "Job/platform-db-gate-operator",
+        "Job/platform-db-gate-login",
+        "Job/cert-sync",
+        "Job/infisical-migration",
+        "Release/infisical",
+        "Job/infisical-gate",
+        "ingress-route",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ("platform-db-gate", "platform-db-leaf"),
+        ("cert-sync", "platform-db"),
+        ("cert-sync", "infisical-secrets"),
+        ("infisical", "cert-sync"),
+        ("infisical", "platform-db"),
+        ("infisical", "infisical-secrets"),
+        ("Release/infisical", "platform-kv"),
+        ("ingress", "infisical-secrets"),
+    ],
+)
+def test_whole_components_wait(graph: Graph, later: str, earlier: str) -> None:
     assert graph.waits(later, for_=earlier)
     assert graph.free(earlier, of=later)
 
 
-def test_database_and_redis_come_up_in_parallel(graph: Graph) -> None:
-    assert graph.parallel("platform-db", "platform-kv")
-
-
-@pytest.mark.parametrize(
-    "slow", ["platform-db-gate", "platform-db-cluster", "platform-kv-gate", "platform-kv-sentinel"]
-)
-def test_the_environment_waits_for_no_database(graph: Graph, slow: str) -> None:
-    assert graph.free("infisical-secrets", of=slow)
-
-
-def test_certificates_are_published_while_redis_comes_up(graph: Graph) -> None:
-    assert graph.free("cert-sync", of="platform-kv-gate")
+def test_what_is_made_at_once_waits_for_nothing_that_takes_time(graph: Graph) -> None:
+    """Namespaces, passwords, certificates and the environment are there while operators work."""
+    slow = [r for r in graph.objects if r.kind == "Job"]
+    early = ["platform-db", "platform-kv", "infisical-secrets", "ingress-certificate"]
+    jobs = {str(r) for r in slow}
+    late = [
+        f"{resource} waits for {job}"
+        for name in early
+        for resource in graph.made_by(name)
+        if resource.kind != "Job"
+        for job in jobs
+        if graph.waits(str(resource), for_=job)
+    ]
+    assert late == []
 
 
 # --- rules of every resource -----------------------------------------------------------------------------------------
@@ -72,6 +117,43 @@ def test_every_resource_has_an_explicit_provider(graph: Graph) -> None:
     expected = {"kubernetes": "kubernetes", "random": "random"}
     wrong = [str(r) for r in graph.objects if expected[r.type.split(":")[0]] != r.provider.rpartition("::")[2]]
     assert wrong == []
+
+
+# Where an object of Kubernetes names another one: the end of the path to it, and the kinds that it may be.
+REFERENCES: Mapping[tuple[str, ...], set[str]] = {
+    ("namespace",): {"Namespace"},
+    ("secretName",): {"Secret"},
+    ("secretKeyRef", "name"): {"Secret"},
+    ("secretRef", "name"): {"Secret"},
+    ("redisSecret", "name"): {"Secret"},
+    ("kubeSecretRef",): {"Secret"},
+    ("configMap", "name"): {"ConfigMap"},
+    ("additionalRedisConfig",): {"ConfigMap"},
+    ("serviceAccountName",): {"ServiceAccount"},
+    ("roleRef", "name"): {"Role"},
+    ("issuerRef", "name"): {"Issuer"},
+    ("redisReplicationName",): {"RedisReplication"},
+}
+
+
+def test_who_names_an_object_waits_for_it(graph: Graph) -> None:
+    """Whether by an Output or by `depends_on`: a name alone is no order."""
+    made = {
+        (r.kind, namespace, name): str(r)
+        for r in graph.objects
+        if (name := (key := _object(r))[3])
+        for namespace in key[2:3]
+    }
+    found: dict[str, bool] = {}
+    for resource in graph.objects:
+        for leaf in resource.leaves():
+            keys = tuple(key for key in leaf.path if isinstance(key, str))
+            for kind in REFERENCES.get(keys[-1:], set()) | REFERENCES.get(keys[-2:], set()):
+                namespace = "" if kind == "Namespace" else _object(resource)[2]
+                if named := made.get((kind, namespace, str(leaf.value))):
+                    found[f"{resource}: {leaf.where} is {named}"] = bool(graph.waits(str(resource), for_=named))
+    assert len(found) > 60
+    assert [reference for reference, waits in found.items() if not waits] == []
 
 
 def test_the_provider_changes_secrets_in_place() -> None:

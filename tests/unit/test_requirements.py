@@ -24,7 +24,9 @@ def test_nothing_else_is() -> None:
     assert sorted(platform("prod").reads.values()) == ["IngressClass/nginx"], "its issuer is its own"
 
 
-@pytest.mark.parametrize("part", ["PlatformDb/platform-db", "PlatformKv/platform-kv"])
+@pytest.mark.parametrize(
+    "part", ["PlatformDb/platform-db", "PlatformKv/platform-kv", "InfisicalSecrets/infisical-secrets"]
+)
 def test_nothing_is_made_before_it_was_found(part: str) -> None:
     graph = platform()
     assert set(graph.reads) <= graph[part].dependencies

@@ -24,7 +24,7 @@ from operations.translation import Imported, is_harmless, translate
 from settings.environment import homes
 from settings.secrets import SECRETS
 from settings.variables import OWNED, REFUSED
-from tests.unit.fake_stack import Encrypted, FakeStack
+from tests.tools.fake_stack import Encrypted, FakeStack
 
 SITE = "https://secrets.example.org"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\nAAAA\n-----END CERTIFICATE-----\n"

@@ -17,7 +17,7 @@ import yaml
 
 from operations import escrow, importing
 from operations.errors import OperationError
-from tests.unit.fake_stack import Encrypted, FakeStack
+from tests.tools.fake_stack import Encrypted, FakeStack
 
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 SIGNATURE = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}

@@ -15,7 +15,7 @@ import settings
 from operations import secrets
 from operations.pulumi import PROJECT
 from settings.secrets import Secrets
-from tests.unit.fake_stack import Encrypted, FakeStack
+from tests.tools.fake_stack import Encrypted, FakeStack
 from tests.unit.harness import platform
 
 VALUE = "hunter2hunter2hunter2"

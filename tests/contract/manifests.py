@@ -1,4 +1,4 @@
-"""The shapes that a stack can have, and the program's graph as Kubernetes' own manifests."""
+"""The program's graph as Kubernetes' own manifests."""
 
 from __future__ import annotations
 
@@ -6,25 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.unit.harness import Graph, Resource, everything, platform
+from tests.unit.harness import Graph, Resource
 
 Json = dict[str, Any]
-
-GATEWAY = {"route": {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}}
-SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest")
-
-
-def shape(name: str) -> Graph:
-    """`everything` has the older chart, the others the newer one; `smallest` has one of everything that may be one."""
-    match name:
-        case "everything":
-            return everything()
-        case "gateway":
-            return platform("dev", ingress=GATEWAY)
-        case "smallest":
-            return platform("dev", database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
-        case _:
-            return platform(name)
 
 
 def manifests(graph: Graph) -> Iterator[Json]:

@@ -86,7 +86,8 @@ def test_no_edge_follows_from_the_others() -> None:
     assert len(edges) == len(set(edges)) < 70
     assert ("Namespace/platform-db-namespace", "postgresql/platform-db-cluster") not in edges
     assert ("component PlatformDb/platform-db", "component InfisicalRelease/infisical") not in edges
-    assert ("component PlatformKv/platform-kv", "component InfisicalRelease/infisical") in edges
+    assert ("component CertSync/cert-sync", "component InfisicalRelease/infisical") in edges
+    assert ("component PlatformKv/platform-kv", "Release/infisical") in edges
 
 
 def test_boxes_do_not_overlap_and_lie_within_the_picture(graph: Graph) -> None:

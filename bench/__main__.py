@@ -1,0 +1,217 @@
+"""`make bench`: what the program costs, beside an empty one; what `up` takes, beside what operators need by themselves.
+
+Every figure is a ratio of two things measured in turn in one run. Writes docs/benchmarks.md, and the page of an `up`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform as machine
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from bench import alone, programs
+from bench.samples import Samples, in_turn
+from embedded.__main__ import Progress, start
+from embedded.cluster import Cluster
+from embedded.instance import Instance, cache_folder
+from embedded.programs import Programs
+from embedded.stack import PROJECT, Stack
+from tests.unit.harness import platform
+
+REPORT = PROJECT / "docs" / "benchmarks.md"
+TIMELINE = PROJECT / "up.html"
+COUNT = 5  # of the engine's runs
+ROUNDS = 3  # of the whole platform
+MORE = (10, 100, 1000)
+_IMPORTED = "import runpy; runpy.run_path('__main__.py', run_name='imported')"
+Row = tuple[str, str, str]  # what, how much, target
+
+
+def main() -> int:
+    """Starts a cluster of its own, measures, writes the report and ends the cluster."""
+    progress = Progress()
+    instance, built = Instance("bench"), Programs(cache_folder())
+    Cluster(instance, built, progress).down()
+    cluster = start(instance, progress)
+    stack = Stack(instance, built)
+    stack.init()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = [
+                *_first_up(stack, functools.partial(_kubectl, built, instance), progress),
+                *_engine(stack, Path(folder), progress),
+                *_growth(stack, Path(folder), progress),
+                *_start(stack, progress),
+            ]
+    finally:
+        cluster.down()
+    REPORT.write_text(_report(rows))
+    print(f"{REPORT.relative_to(PROJECT)} is written, {TIMELINE.name} has the time of one `up`")
+    return 0
+
+
+def _first_up(stack: Stack, kubectl: alone.Kubectl, progress: Progress) -> Iterator[Row]:
+    progress("the first `up`")
+    stack.up(TIMELINE)
+    platform_objects = alone.Platform(kubectl, platform(), alone.rendered(kubectl))
+    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+    ups: list[float] = []
+    waves: list[float] = []
+    chains: list[float] = []
+    parts: list[dict[str, float]] = []
+    for number in range(ROUNDS):
+        progress(f"from empty, round {number + 1} of {ROUNDS}: `up`, the parts alone, waves")
+        ups.append(_seconds(lambda: stack.run("up", "--yes", "--skip-preview", quiet=True)))
+        stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+        parts.append(platform_objects.parts())
+        chains.append(_chain(parts[-1]))
+        platform_objects.delete()
+        waves.append(platform_objects.waves())
+        platform_objects.delete()
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    up, chain = Samples(ups), Samples(chains)
+    yield "first `up`, to its critical path", up.over(chain).said(), "≤ 1.15"
+    yield "the same objects in waves, to the first `up`", Samples(waves).over(up).said(), "≥ 1.5"
+    yield "first `up`", up.said("{:.1f} s"), ""
+    for name in parts[0]:
+        yield f"{name}, alone", Samples([part[name] for part in parts]).said("{:.1f} s"), ""
+
+
+def _chain(parts: dict[str, float]) -> float:
+    """The longest way through the parts, as tests/unit/test_program.py has their order."""
+    database = parts["database"] + parts["certificate sync"] + parts["migration"]
+    return max(max(database, parts["redis"]) + parts["release"], parts["certificate"]) + parts["route"]
+
+
+def _engine(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
+    progress("nothing to change, beside an empty program")
+    empty = programs.empty(folder)
+    stack.pulumi("stack", "init", "empty", cwd=empty, quiet=True)
+    stack.pulumi("up", "--stack", "empty", "--yes", "--skip-preview", cwd=empty, quiet=True)
+    for command, target in ((["preview"], "≤ 1.7"), (["up", "--yes", "--skip-preview"], "≤ 2")):
+        ours, theirs = in_turn(
+            COUNT,
+            lambda command=command: _seconds(lambda: stack.run(*command, quiet=True)),
+            lambda command=command: _seconds(lambda: stack.pulumi(*command, "--stack", "empty", cwd=empty, quiet=True)),
+        )
+        yield f"`{command[0]}` without a change, to an empty program's", ours.over(theirs).said(), target
+        yield f"`{command[0]}` without a change", ours.said("{:.2f} s"), ""
+
+
+def _growth(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
+    progress("previews with more resources")
+    project = programs.grown(folder)
+
+    def preview(more: int) -> float:
+        with _variable("MORE", str(more)):
+            return _seconds(lambda: stack.pulumi("preview", *stack.options, cwd=project, quiet=True))
+
+    few, some, many = in_turn(3, *(functools.partial(preview, more) for more in MORE))
+    for samples, more in zip((few, some, many), MORE, strict=True):
+        yield f"`preview` with {more} resources more", samples.said("{:.1f} s"), ""
+    each = (many.median - some.median) / (MORE[2] - MORE[1])
+    before = (some.median - few.median) / (MORE[1] - MORE[0])
+    yield "a resource between 100 and 1,000, to one between 10 and 100", f"{each / before:.2f}", "about 1"
+
+
+def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
+    progress("start and memory")
+    ours, pulumi = in_turn(
+        COUNT,
+        lambda: _seconds(lambda: _python(_IMPORTED)),
+        lambda: _seconds(lambda: _python("import pulumi")),
+    )
+    yield "the program's imports, to `import pulumi`", ours.over(pulumi).said(), ""
+    for name, milliseconds in _slowest_imports():
+        yield f"import of `{name}`, with what it imports", f"{milliseconds:.0f} ms", ""
+    with _peak_memory("pulumi-language-python-exec") as peak:
+        stack.run("preview", quiet=True)
+    yield "memory of the program, at its highest", f"{peak() >> 20} MiB", "≤ 120 MB"
+
+
+def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
+    """Of the packages that the program's own files import: `-X importtime`."""
+    lines = _python(_IMPORTED, "-X", "importtime").stderr
+    times = re.findall(r"^import time:\s+\d+ \|\s+(\d+) \| (?:  )?([\w.]+)$", lines, re.MULTILINE)  # the top levels
+    return sorted(((name, int(microseconds) / 1000) for microseconds, name in times), key=lambda item: -item[1])[:count]
+
+
+def _python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *options, "-c", code], cwd=PROJECT, check=True, capture_output=True, text=True
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
+def _peak_memory(command: str) -> Iterator[Callable[[], int]]:
+    """Watches processes with `command` in their command line; the highest resident size, in bytes."""
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.01):
+            for status in Path("/proc").glob("[0-9]*/status"):
+                try:
+                    if command.encode() in (status.parent / "cmdline").read_bytes():
+                        found = re.search(r"VmHWM:\s+(\d+)", status.read_text())
+                        peak = max(peak, int(found[1]) << 10 if found else 0)
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield lambda: peak
+    finally:
+        done.set()
+        thread.join()
+
+
+def _kubectl(built: Programs, instance: Instance, *arguments: str, stdin: str = "") -> str:
+    command = [str(built.path("kubectl")), f"--kubeconfig={instance.kubeconfig}", *arguments]
+    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
+
+
+def _report(rows: list[Row]) -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {date.today()}: {os.cpu_count()} cores ({machine.machine()}), {memory} GiB,",
+        "the embedded cluster. Ratios are medians of pairs measured in turn; behind ± is half of what lies between the",
+        "lowest and the highest. Seconds are this machine's, and only say where the time goes.",
+        "",
+        "| what | measured | target |",
+        "|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

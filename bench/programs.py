@@ -1,0 +1,52 @@
+"""Programs to compare with: an empty one, and ours with more resources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from embedded.stack import PROJECT
+
+_EMPTY = "import pulumi\n"
+_GROWN = f"""
+import os
+import runpy
+import sys
+
+import pulumi
+import pulumi_kubernetes
+
+sys.path.insert(0, {str(PROJECT)!r})
+runpy.run_path({str(PROJECT / "__main__.py")!r}, run_name="__main__")
+
+provider = pulumi_kubernetes.Provider("more", context="infisical-embedded")
+for number in range(int(os.environ["MORE"])):
+    pulumi_kubernetes.core.v1.ConfigMap(
+        f"more-{{number}}",
+        metadata=dict(namespace="default"),
+        data=dict(number=str(number)),
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
+"""
+
+
+def empty(folder: Path) -> Path:
+    """A project without a resource, in the environment of ours."""
+    return _project(folder / "empty", _EMPTY, name="empty", config={})
+
+
+def grown(folder: Path) -> Path:
+    """Ours, with as many ConfigMaps as the variable MORE says."""
+    project = _project(folder / "grown", _GROWN)
+    (project / "embedded").symlink_to(PROJECT / "embedded")  # the chart is found from the project's folder
+    return project
+
+
+def _project(folder: Path, program: str, **changes: object) -> Path:
+    folder.mkdir()
+    project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
+    project["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project | changes))
+    (folder / "__main__.py").write_text(program)
+    return folder

@@ -1,0 +1,43 @@
+"""Figures that were measured side by side, and whether the machine was quiet enough to believe them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+WIDEST_SPREAD = 0.25  # of the median, between the lowest and the highest
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The same figure, measured several times. Ratios are taken pair by pair: a machine's speed drifts."""
+
+    values: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """Between the lowest and the highest, as a share of the median."""
+        return (max(self.values) - min(self.values)) / self.median
+
+    def over(self, other: Samples) -> Samples:
+        """The ratios to what was measured beside it."""
+        return Samples([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)])
+
+    def said(self, form: str = "{:.2f}") -> str:
+        """The median, or that the machine was too busy for one."""
+        if self.spread > WIDEST_SPREAD:
+            return f"not measured: a spread of {self.spread:.0%}, the machine is busy"
+        return f"{form.format(self.median)} (± {self.spread / 2:.0%})"
+
+
+def in_turn(count: int, *measures: Callable[[], float]) -> list[Samples]:
+    """Measures one after the other, `count` times; once before, not counted, so that files are cached."""
+    for measure in measures:
+        measure()
+    rounds = [[measure() for measure in measures] for _ in range(count)]
+    return [Samples(values) for values in zip(*rounds, strict=True)]

@@ -1,0 +1,109 @@
+"""Finds what can be taken away from a source file: waits, secret marks, protection."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Our own functions whose last positional arguments are what is waited for: how many come before them.
+_WAITING = {"after": 0, "_awaited": 2, "_cert_manager": 4}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A file of the program with one thing taken away."""
+
+    file: Path  # below the root
+    place: str  # function, and the variable or call in it
+    what: str
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.file.name}, {self.place}: {self.what}"
+
+
+def mutants(root: Path, file: Path) -> Iterator[Mutant]:
+    """Each has the whole file's text, without its comments."""
+    tree = ast.parse((root / file).read_text())
+    for place, node in _nodes(tree, ()):
+        for what in _mutations(node):
+            yield Mutant(file, " ".join(place), what, ast.unparse(tree))
+
+
+def _nodes(node: ast.AST, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], ast.AST]]:
+    """Every node, and where it stands: class, function, and what is assigned or called."""
+    for child in ast.iter_child_nodes(node):
+        inside = place
+        match child:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) if name != "__init__":
+                inside = (*place, name)
+            case ast.Assign(targets=[target]):
+                inside = (*place, ast.unparse(target))
+            case ast.Expr(value=ast.Call(func=called)) | ast.Return(value=ast.Call(func=called)):
+                inside = (*place, ast.unparse(called))
+            case _:
+                pass
+        yield inside, child
+        yield from _nodes(child, inside)
+
+
+def _mutations(node: ast.AST) -> Iterator[str]:
+    """Changes the node, says what is gone, and puts it back when it is asked for the next."""
+    match node:
+        case ast.keyword(arg="depends_on", value=ast.List(elts=elements)) if elements:
+            yield from _each_dropped(elements, 0, "wait for")
+        case ast.keyword(arg="depends_on", value=value):
+            with _set(node, "value", ast.List([], ast.Load())):
+                yield f"wait for {ast.unparse(value)}"
+        case ast.keyword(arg="protect" | "delete_before_replace", value=value):
+            with _set(node, "value", ast.Constant(value=False)):
+                yield f"{node.arg}={ast.unparse(value)}"
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Output"), attr="secret") as mark):
+            with _set(mark, "attr", "from_input"):
+                yield f"secret mark of {ast.unparse(node.args[0])}"
+        case ast.Call(func=ast.Attribute(value=before, attr="apply"), args=[ast.Lambda(args=given, body=body)]) if (
+            given.args[0].arg == "_"
+        ):
+            with _set(node, "func", ast.Name("Output.from_input", ast.Load())), _set(node, "args", [body]):
+                yield f"{ast.unparse(body)} after {ast.unparse(before)}"
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments) if name in _WAITING:
+            yield from _each_dropped(arguments, _WAITING[name], "wait for")
+        case _:
+            pass
+    if isinstance(node, ast.Call):
+        yield from _unprotected(node)
+
+
+def _unprotected(call: ast.Call) -> Iterator[str]:
+    """`kept`: options that protect, of several resources; one at a time loses them."""
+    plain = ast.parse("ResourceOptions(parent=self)", mode="eval").body
+    for keyword in call.keywords:
+        if isinstance(keyword.value, ast.Name) and keyword.value.id == "kept":
+            with _set(keyword, "value", plain):
+                yield f"protection of {ast.unparse(call.args[0])}"
+    for number, argument in enumerate(call.args):
+        if isinstance(argument, ast.Name) and argument.id == "kept":
+            call.args[number] = plain
+            yield f"protection of {ast.unparse(call.args[0])}"
+            call.args[number] = argument
+
+
+def _each_dropped(elements: list[ast.expr], first: int, what: str) -> Iterator[str]:
+    for number in range(first, len(elements)):
+        dropped = elements.pop(number)
+        yield f"{what} {ast.unparse(dropped)}"
+        elements.insert(number, dropped)
+
+
+@contextmanager
+def _set(node: ast.AST, name: str, value: Any) -> Iterator[None]:
+    before = getattr(node, name)
+    setattr(node, name, value)
+    try:
+        yield
+    finally:
+        setattr(node, name, before)

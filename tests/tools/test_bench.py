@@ -1,0 +1,33 @@
+"""A bench compares what was measured side by side, and says so when the machine was busy."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.samples import Samples, in_turn
+
+
+def test_ratios_are_of_pairs() -> None:
+    """Both are twice as slow in the second half: nothing that a ratio shows."""
+    ours, theirs = Samples([3.0, 3.0, 6.0]), Samples([2.0, 2.0, 4.0])
+    assert ours.over(theirs).values == [1.5, 1.5, 1.5]
+    assert ours.over(theirs).said() == "1.50 (± 0%)"
+    with pytest.raises(ValueError, match="zip"):
+        ours.over(Samples([1.0]))
+
+
+def test_a_busy_machine_gives_no_figure() -> None:
+    assert Samples([1.0, 1.1, 1.2]).said() == "1.10 (± 9%)"
+    assert Samples([1.0, 1.1, 1.4]).said() == "not measured: a spread of 36%, the machine is busy"
+
+
+def test_the_first_of_each_does_not_count() -> None:
+    measured: list[str] = []
+
+    def measure(name: str, seconds: float) -> float:
+        measured.append(name)
+        return seconds
+
+    a, b = in_turn(2, lambda: measure("a", 1), lambda: measure("b", 2))
+    assert measured == ["a", "b", "a", "b", "a", "b"]
+    assert (a.values, b.values) == ((1, 1), (2, 2))

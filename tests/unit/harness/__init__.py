@@ -1,0 +1,48 @@
+"""Runs a Pulumi program, or one component of it, on mocks, and answers questions about the graph that it declares.
+
+    graph = platform("prod", redis={"sentinels": 5})
+    assert graph.waits("infisical", for_="cert-sync")
+    assert graph.parallel("platform-db", "platform-kv")
+    assert graph.secret("Secret/infisical-secrets", "stringData", "ENCRYPTION_KEY")
+    assert graph["RedisSentinel/platform-kv-sentinel"]["spec", "clusterSize"] == 5
+
+Pulumi's own mocks see a resource's inputs; what orders, protects and replaces it stands in the request to the engine.
+So a monitor records every request whole. A failed assertion prints the path between two resources, or what is missing
+from it; a name that nobody has prints the names that are like it.
+
+`recording` runs and records, `graph` asks: both know nothing of this project and can be copied. `project` is this
+program with the configuration of a stack, and the shapes that a stack may have.
+"""
+
+from tests.unit.harness.graph import Answer, Graph, Leaf, Resource
+from tests.unit.harness.project import (
+    PROJECT,
+    ROOT,
+    SHAPES,
+    THROW_AWAY,
+    configuration,
+    encrypted,
+    everything,
+    platform,
+    shape,
+)
+from tests.unit.harness.recording import Computed, State, run
+
+__all__ = [
+    "PROJECT",
+    "ROOT",
+    "SHAPES",
+    "THROW_AWAY",
+    "Answer",
+    "Computed",
+    "Graph",
+    "Leaf",
+    "Resource",
+    "State",
+    "configuration",
+    "encrypted",
+    "everything",
+    "platform",
+    "run",
+    "shape",
+]

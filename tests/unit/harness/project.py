@@ -1,0 +1,106 @@
+"""This program on the harness: a stack's configuration, and the shapes that a stack may have."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import runpy
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import yaml
+
+from settings.secrets import SECRETS
+from tests.unit.harness.graph import Graph
+from tests.unit.harness.recording import Providers, State, record
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+
+# What `make secrets STACK=prod` asks for.
+THROW_AWAY = {
+    "smtpPassword": "throw-away-smtp",
+    "githubLoginClientSecret": "throw-away-login",
+    "githubAppClientSecret": "throw-away-app",
+    "githubAppPrivateKey": "-----BEGIN PRIVATE KEY-----\ndGhyb3ctYXdheQ==\n-----END PRIVATE KEY-----\n",
+    "awsSecretAccessKey": "throw-away-aws",
+}
+SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest")
+
+Configured = Mapping[str, object] | str  # of a stack's key
+
+
+def platform(stack: str = "dev", *, preview: bool = False, state: State | None = None, **keys: Configured) -> Graph:
+    """The whole program, with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
+
+    A keyword names a key of the stack: a section, whose keys replace those of the file, or a secret. In a preview
+    nothing is known that a provider makes. `state` is what the last update left.
+    """
+    return _platform(stack, preview, json.dumps(state or {}), json.dumps(keys, sort_keys=True))
+
+
+@functools.cache
+def _platform(stack: str, preview: bool, state: str, keys: str) -> Graph:
+    values = configuration(stack, **json.loads(keys))
+    environment = {"PULUMI_CONFIG": json.dumps(values), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(encrypted(values))}
+
+    def program() -> None:
+        with mock.patch.dict(os.environ, environment):
+            runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    graph = record(program, Providers(preview=preview, state=json.loads(state)), PROJECT, stack)
+    return replace(graph, given=frozenset(values[key] for key in encrypted(values)))
+
+
+def shape(name: str) -> Graph:
+    """One of SHAPES: the three stacks; all that can be turned on; another way in; one of what may be one."""
+    match name:
+        case "everything":
+            return everything()
+        case "gateway":
+            route = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
+            return platform(ingress={"route": route})
+        case "smallest":
+            return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
+        case _:
+            return platform(name)
+
+
+def everything() -> Graph:
+    """The program with all that a stack may turn on, and the older chart."""
+    return platform(
+        "prod",
+        database={"instances": 3, "storageClass": "fast", "pooler": {"instances": 3, "mode": "session"}},
+        redis={"instances": 5, "sentinels": 5, "quorum": 3, "storageClass": "fast"},
+        infisical={
+            "corsAllowedOrigins": ["https://app.example.org", "https://admin.example.org:8443"],
+            "readReplicas": "cluster",
+            "telemetry": True,
+            "allowInternalIpConnections": True,
+            "pools": {"min": 1, "max": 8, "replicaMin": 0, "replicaMax": 4, "auditLogsMin": 0, "auditLogsMax": 2},
+            "chart": {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"},
+        },
+        ingress={"issuer": {"kind": "letsEncrypt", "email": "ops@example.org", "staging": True}},
+    )
+
+
+def configuration(stack: str, **keys: Configured) -> dict[str, str]:
+    """What the engine hands to the program: strings as they are, everything else as JSON."""
+    values: dict[str, Any] = dict(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"])
+    if stack == "prod":
+        values |= {f"{PROJECT}:{key}": value for key, value in THROW_AWAY.items()}
+    chart = values[f"{PROJECT}:infisical"].setdefault("chart", {"flavour": "infisical-standalone"})
+    chart.setdefault("path", f"embedded/charts/{chart['flavour']}")  # which `make charts` would put into charts/
+    for name, changes in keys.items():
+        key = f"{PROJECT}:{name}"
+        values[key] = {**values.get(key, {}), **changes} if isinstance(changes, Mapping) else changes
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def encrypted(values: Iterable[str]) -> list[str]:
+    """The keys which a stack file holds encrypted."""
+    return [key for key in values if key.removeprefix(f"{PROJECT}:") in SECRETS]
