@@ -6,25 +6,26 @@ Writes the list to docs/mutations.md.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
+from tests.mutation.copy import first_red
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "mutations.md"
-# What the tests read; a link would lead them back to the original.
-COPIED = ("__main__.py", "components", "settings", "policy/rules.py", "embedded/charts", "tests", "pyproject.toml")
-TESTS = ("program", "platform_db", "platform_kv", "infisical_secrets", "infisical_release", "cert_sync", "ingress",
-         "gate", "pod", "requirements")  # fmt: skip
+# Imported once; each mutant's process is forked from there.
+PRELOADED = [
+    "hypothesis", "pulumi", "pulumi_random", "pydantic", "pytest", "yaml",
+    *(f"pulumi_kubernetes.{part}" for part in (
+        "apiextensions", "batch.v1", "core.v1", "helm.v3", "meta.v1", "networking.v1", "rbac.v1",
+    )),
+]  # fmt: skip
 
 # Survivors by what they say of themselves, and why they do no harm.
 EXPLAINED: dict[str, str] = {}
@@ -45,13 +46,13 @@ class Outcome:
 def main() -> int:
     """Exit status 1 when a survivor is not explained, or an explanation has no survivor."""
     found = [mutant for file in sources() for mutant in mutants(ROOT, file)]
-    with tempfile.TemporaryDirectory() as folder:
-        copies = SimpleQueue[Path]()
-        for number in range(os.cpu_count() or 1):
-            copies.put(_copy(Path(folder) / str(number)))
-        _assert_green(copies)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            outcomes = list(pool.map(lambda mutant: _try(mutant, copies), found))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with ProcessPoolExecutor(os.cpu_count(), context, max_tasks_per_child=1) as pool:
+        if killer := pool.submit(first_red, ROOT, {}).result():
+            raise SystemExit(f"the tests are red without any mutation: {killer}")
+        killers = pool.map(first_red, [ROOT] * len(found), [{mutant.file: mutant.source} for mutant in found])
+        outcomes = [Outcome(*each) for each in zip(found, killers, strict=True)]
     REPORT.write_text("\n".join(_report(outcomes)) + "\n")
     survivors = [outcome for outcome in outcomes if not outcome.killer]
     stale = EXPLAINED.keys() - {str(outcome.mutant) for outcome in survivors}
@@ -68,46 +69,6 @@ def sources() -> Iterator[Path]:
     """The program and its components."""
     yield Path("__main__.py")
     yield from sorted(path.relative_to(ROOT) for path in (ROOT / "components").glob("*.py"))
-
-
-def _copy(folder: Path) -> Path:
-    for name in (*COPIED, *(path.name for path in ROOT.glob("Pulumi*.yaml"))):
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return folder
-
-
-def _assert_green(copies: SimpleQueue[Path]) -> None:
-    copy = copies.get()
-    copies.put(copy)
-    if killer := _first_red(copy):
-        raise SystemExit(f"the tests are red without any mutation: {killer}")
-
-
-def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> Outcome:
-    copy = copies.get()
-    file = copy / mutant.file
-    original = file.read_text()
-    try:
-        file.write_text(mutant.source)
-        return Outcome(mutant, _first_red(copy))
-    finally:
-        file.write_text(original)
-        copies.put(copy)
-
-
-def _first_red(copy: Path) -> str:
-    """The first test that fails, empty when all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
-    command += [f"tests/unit/test_{name}.py" for name in TESTS]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
-    red = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    assert bool(red) == bool(done.returncode), done.stdout + done.stderr
-    return red[0].split(" - ")[0].partition("::")[2] if red else ""
 
 
 def _report(outcomes: list[Outcome]) -> Iterator[str]:
