@@ -92,10 +92,11 @@ class Platform:
 
 
 def rendered(kubectl: Kubectl) -> list[Json]:
-    """The chart's objects, as Helm keeps them beside a release."""
+    """The chart's objects, as Helm keeps them beside a release; it adds the namespace when it applies them."""
     stored = json.loads(kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", "infisical", "-o", "json"))
     packed = base64.b64decode(base64.b64decode(stored["data"]["release"]))
-    return [item for item in yaml.safe_load_all(json.loads(gzip.decompress(packed))["manifest"]) if item]
+    made: list[Json] = [item for item in yaml.safe_load_all(json.loads(gzip.decompress(packed))["manifest"]) if item]
+    return [item | {"metadata": {"namespace": "infisical", **item["metadata"]}} for item in made]
 
 
 def _slow(resource: Resource) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.unit.harness import Graph, Resource
+from tests.unit.harness import Graph, Resource, made_name
 
 Json = dict[str, Any]
 
@@ -22,7 +22,7 @@ def manifest(resource: Resource) -> Json:
     """Pulumi's own types know their apiVersion and kind, and a name is made where none is given."""
     group = resource.type.split(":")[1].removeprefix("core/")
     identity = {"apiVersion": group, "kind": resource.kind}
-    metadata: Json = {"name": resource.name, **resource.inputs.get("metadata", {})}
+    metadata: Json = {"name": made_name(resource.name), **resource.inputs.get("metadata", {})}
     return {**identity, **_without_unset(resource.inputs), "metadata": _without_unset(metadata)}
 
 

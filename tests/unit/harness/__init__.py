@@ -26,7 +26,7 @@ from tests.unit.harness.project import (
     platform,
     shape,
 )
-from tests.unit.harness.recording import Computed, State, run
+from tests.unit.harness.recording import Computed, State, made_name, run
 
 __all__ = [
     "PROJECT",
@@ -42,6 +42,7 @@ __all__ = [
     "configuration",
     "encrypted",
     "everything",
+    "made_name",
     "platform",
     "run",
     "shape",

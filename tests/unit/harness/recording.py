@@ -131,14 +131,18 @@ class Providers(Mocks):
             id_ = made.get("base64", "none")
             outputs |= self._known(made)
         elif args.typ.startswith("kubernetes:"):
-            suffix = hashlib.sha256(args.name.encode()).hexdigest()[:8]
             uid = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{args.typ}/{args.name}"))
-            identity = {"name": f"{args.name}-{suffix}"} | self._known({"uid": uid})
+            identity = {"name": made_name(args.name)} | self._known({"uid": uid})
             outputs["metadata"] = identity | args.inputs.get("metadata", {})
         return id_, outputs | dict(self._computed.get(args.name, {}))
 
     def _known(self, outputs: Mapping[str, object]) -> dict[str, object]:
         return dict.fromkeys(outputs, UNKNOWN) if self.preview else dict(outputs)
+
+
+def made_name(logical: str) -> str:
+    """Of an object which is given no name: the logical one and a few digits, as Pulumi makes it."""
+    return f"{logical}-{hashlib.sha256(logical.encode()).hexdigest()[:8]}"
 
 
 def _random(args: MockResourceArgs) -> dict[str, str]:
