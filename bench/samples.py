@@ -29,9 +29,9 @@ class Samples:
         return Samples([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)])
 
     def said(self, form: str = "{:.2f}") -> str:
-        """The median, or that the machine was too busy for one."""
+        """The median, or that no figure stands for values so far apart."""
         if self.spread > WIDEST_SPREAD:
-            return f"not measured: a spread of {self.spread:.0%}, the machine is busy"
+            return f"no figure: a spread of {self.spread:.0%} is too wide"
         return f"{form.format(self.median)} (± {self.spread / 2:.0%})"
 
 
