@@ -13,19 +13,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 from bench import alone, programs
-from bench.samples import Samples, in_turn
+from bench.samples import Samples, in_turn, seconds
 from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
+from tests.e2e.views import Kubectl
 from tests.unit.harness import platform
 
 REPORT = PROJECT / "docs" / "benchmarks.md"
@@ -48,7 +49,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             rows = [
-                *_first_up(stack, functools.partial(_kubectl, built, instance), progress),
+                *_first_up(stack, Kubectl(built, instance), progress),
                 *_engine(stack, Path(folder), progress),
                 *_growth(stack, Path(folder), progress),
                 *_start(stack, progress),
@@ -60,26 +61,24 @@ def main() -> int:
     return 0
 
 
-def _first_up(stack: Stack, kubectl: alone.Kubectl, progress: Progress) -> Iterator[Row]:
+def _first_up(stack: Stack, kubectl: Kubectl, progress: Progress) -> Iterator[Row]:
     progress("the first `up`")
     stack.up(TIMELINE)
     platform_objects = alone.Platform(kubectl, platform(), alone.rendered(kubectl))
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     ups: list[float] = []
     waves: list[float] = []
-    chains: list[float] = []
     parts: list[dict[str, float]] = []
     for number in range(ROUNDS):
         progress(f"from empty, round {number + 1} of {ROUNDS}: `up`, the parts alone, waves")
-        ups.append(_seconds(lambda: stack.run("up", "--yes", "--skip-preview", quiet=True)))
+        ups.append(seconds(lambda: stack.run("up", "--yes", "--skip-preview", quiet=True)))
         stack.run("destroy", "--yes", "--skip-preview", quiet=True)
         parts.append(platform_objects.parts())
-        chains.append(_chain(parts[-1]))
         platform_objects.delete()
         waves.append(platform_objects.waves())
         platform_objects.delete()
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-    up, chain = Samples(ups), Samples(chains)
+    up, chain = Samples(ups), Samples([*map(_chain, parts)])
     yield "first `up`, to its critical path", up.over(chain).said(), "≤ 1.15"
     yield "the same objects in waves, to the first `up`", Samples(waves).over(up).said(), "≥ 1.5"
     yield "first `up`", up.said("{:.1f} s"), ""
@@ -101,8 +100,8 @@ def _engine(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
     for command, target in ((["preview"], "≤ 1.7"), (["up", "--yes", "--skip-preview"], "≤ 2")):
         ours, theirs = in_turn(
             COUNT,
-            lambda command=command: _seconds(lambda: stack.run(*command, quiet=True)),
-            lambda command=command: _seconds(lambda: stack.pulumi(*command, "--stack", "empty", cwd=empty, quiet=True)),
+            lambda command=command: seconds(lambda: stack.run(*command, quiet=True)),
+            lambda command=command: seconds(lambda: stack.pulumi(*command, "--stack", "empty", cwd=empty, quiet=True)),
         )
         yield f"`{command[0]}` without a change, to an empty program's", ours.over(theirs).said(), target
         yield f"`{command[0]}` without a change", ours.said("{:.2f} s"), ""
@@ -113,8 +112,8 @@ def _growth(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
     project = programs.grown(folder)
 
     def preview(more: int) -> float:
-        with _variable("MORE", str(more)):
-            return _seconds(lambda: stack.pulumi("preview", *stack.options, cwd=project, quiet=True))
+        with mock.patch.dict(os.environ, {"MORE": str(more)}):
+            return seconds(lambda: stack.pulumi("preview", *stack.options, cwd=project, quiet=True))
 
     few, some, many = in_turn(3, *(functools.partial(preview, more) for more in MORE))
     for samples, more in zip((few, some, many), MORE, strict=True):
@@ -128,8 +127,8 @@ def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
     progress("start and memory")
     ours, pulumi = in_turn(
         COUNT,
-        lambda: _seconds(lambda: _python(_IMPORTED)),
-        lambda: _seconds(lambda: _python("import pulumi")),
+        lambda: seconds(lambda: _python(_IMPORTED)),
+        lambda: seconds(lambda: _python("import pulumi")),
     )
     yield "the program's imports, to `import pulumi`", ours.over(pulumi).said(), ""
     for name, milliseconds in _slowest_imports():
@@ -150,21 +149,6 @@ def _python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *options, "-c", code], cwd=PROJECT, check=True, capture_output=True, text=True
     )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.monotonic()
-    work()
-    return time.monotonic() - began
-
-
-@contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 @contextmanager
@@ -190,11 +174,6 @@ def _peak_memory(command: str) -> Iterator[Callable[[], int]]:
     finally:
         done.set()
         thread.join()
-
-
-def _kubectl(built: Programs, instance: Instance, *arguments: str, stdin: str = "") -> str:
-    command = [str(built.path("kubectl")), f"--kubeconfig={instance.kubeconfig}", *arguments]
-    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
 
 
 def _report(rows: list[Row]) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import yaml
 
+from bench.samples import seconds
+from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from pictures.order import DATA_SERVICES
 from tests.contract.manifests import Json, manifest
+from tests.e2e.views import Kubectl
 from tests.unit.harness import Graph, Resource
 
-NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
-Kubectl = Callable[..., str]
+NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE)
 
 
 @dataclass(frozen=True)
@@ -31,36 +34,36 @@ class Platform:
         """Seconds that each part takes while nothing else comes up."""
         self.apply("infisical-secrets")
         return {
-            "certificate": self.seconds("ingress-certificate"),
-            "database": self.seconds("platform-db"),
-            "redis": self.seconds("platform-kv"),
-            "certificate sync": self.seconds("cert-sync"),
-            "migration": self.seconds("infisical-migration-uri", "Job/infisical-migration"),
-            "release": self.seconds("Release/infisical", "infisical-gate"),
-            "route": self.seconds("ingress-route"),
+            "certificate": self.alone("ingress-certificate"),
+            "database": self.alone("platform-db"),
+            "redis": self.alone("platform-kv"),
+            "certificate sync": self.alone("cert-sync"),
+            "migration": self.alone("infisical-migration-uri", "Job/infisical-migration"),
+            "release": self.alone("Release/infisical", "infisical-gate"),
+            "route": self.alone("ingress-route"),
         }
 
     def waves(self) -> float:
         """Seconds of the whole in three waves, as the deployment had them that this program replaces."""
         later = self._members(["cert-sync", "infisical", "ingress"])
-        databases = {
-            name: [str(r) for r in self._members([name]) if _slow(r)] for name in ("platform-db", "platform-kv")
-        }
-        slow = {name for names in databases.values() for name in names}
-        began = time.monotonic()
-        self.apply(
-            *(str(r) for r in self._members(map(str, self.graph.objects)) if r not in later and str(r) not in slow)
-        )
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda names: self.apply(*names), databases.values()))
-        self.apply(*map(str, later))
-        return time.monotonic() - began
+        databases = [[r for r in self._members([name]) if _slow(r)] for name in ("platform-db", "platform-kv")]
+        not_yet = [*later, *itertools.chain(*databases)]
+        first = [r for r in self._members(map(str, self.graph.objects)) if r not in not_yet]
 
-    def seconds(self, *names: str) -> float:
-        """How long `apply` takes."""
-        began = time.monotonic()
-        self.apply(*names)
-        return time.monotonic() - began
+        def apply(wave: list[Resource]) -> None:
+            self.apply(*map(str, wave))
+
+        def in_order() -> None:
+            apply(first)
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(apply, databases))
+            apply(later)
+
+        return seconds(in_order)
+
+    def alone(self, *names: str) -> float:
+        """Seconds of `apply`."""
+        return seconds(lambda: self.apply(*names))
 
     def apply(self, *names: str) -> None:
         """Applies what the names make, in the program's order; waits where the program waits."""
@@ -93,14 +96,16 @@ class Platform:
 
 def rendered(kubectl: Kubectl) -> list[Json]:
     """The chart's objects, as Helm keeps them beside a release; it adds the namespace when it applies them."""
-    stored = json.loads(kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", "infisical", "-o", "json"))
+    stored = json.loads(
+        kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", INFISICAL_NAMESPACE, "-o", "json")
+    )
     packed = base64.b64decode(base64.b64decode(stored["data"]["release"]))
     made: list[Json] = [item for item in yaml.safe_load_all(json.loads(gzip.decompress(packed))["manifest"]) if item]
-    return [item | {"metadata": {"namespace": "infisical", **item["metadata"]}} for item in made]
+    return [item | {"metadata": {"namespace": INFISICAL_NAMESPACE, **item["metadata"]}} for item in made]
 
 
 def _slow(resource: Resource) -> bool:
-    return resource.kind in ("postgresql", "RedisReplication", "RedisSentinel") or "gate" in resource.name
+    return resource.kind in DATA_SERVICES or "gate" in resource.name
 
 
 def _condition(resource: Resource) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,13 @@ class Samples:
         if self.spread > WIDEST_SPREAD:
             return f"no figure: a spread of {self.spread:.0%} is too wide"
         return f"{form.format(self.median)} (± {self.spread / 2:.0%})"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
 
 
 def in_turn(count: int, *measures: Callable[[], float]) -> list[Samples]:

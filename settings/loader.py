@@ -23,13 +23,8 @@ from settings.types import Section
 
 _KEYS = frozenset(Settings.by_key())
 _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
-ABSENT: tuple[object, ...] = (
-    "",
-    "{}",
-    "[]",
-    {},
-    [],
-)  # what Pulumi.yaml declares in the place of a key that a stack doesn't have
+# What Pulumi.yaml declares in the place of a key that a stack doesn't have.
+ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
 
 class SettingsError(Exception):

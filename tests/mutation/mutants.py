@@ -65,8 +65,9 @@ def _mutations(node: ast.AST) -> Iterator[str]:
         case ast.Call(func=ast.Attribute(value=ast.Name(id="Output"), attr="secret") as mark):
             with _set(mark, "attr", "from_input"):
                 yield f"secret mark of {ast.unparse(node.args[0])}"
-        case ast.Call(func=ast.Attribute(value=before, attr="apply"), args=[ast.Lambda(args=given, body=body)]) if (
-            given.args[0].arg == "_"
+        case ast.Call(
+            func=ast.Attribute(value=before, attr="apply"),
+            args=[ast.Lambda(args=ast.arguments(args=[ast.arg(arg="_")]), body=body)],
         ):
             with _set(node, "func", ast.Name("Output.from_input", ast.Load())), _set(node, "args", [body]):
                 yield f"{ast.unparse(body)} after {ast.unparse(before)}"
