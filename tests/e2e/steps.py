@@ -6,10 +6,13 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import os
 import select
 import signal
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -49,8 +52,37 @@ def assert_healthy(site: Site) -> None:
     assert detail["redis"]["role"] == "master"
 
 
+@contextlib.contextmanager
+def deployments_held(kubectl: Kubectl, namespace: str) -> Iterator[None]:
+    """Whoever writes a Deployment of `namespace` waits: the API server asks a webhook which does not answer."""
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
+    with socket.create_server((str(kubectl.instance.host_address), 0)) as silent:
+        address, port = silent.getsockname()
+        webhook = {
+            "name": "held.infisical.test",
+            "clientConfig": {"url": f"https://{address}:{port}/"},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "rules": [rule],
+            "timeoutSeconds": 30,
+            "failurePolicy": "Ignore",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        configuration = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "held"},
+            "webhooks": [webhook],
+        }
+        kubectl("apply", "-f", "-", stdin=json.dumps(configuration))
+        try:
+            yield
+        finally:
+            kubectl("delete", "validatingwebhookconfiguration", "held")
+
+
 def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
-    """Kills `pulumi up` and its plugins at the first sign of `objects`: Helm's mark stays for less than a second."""
+    """Kills `pulumi up` and its plugins at the first sign of `objects`."""
     environment = stack.environment()
     command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
     with kubectl.watch(*objects) as watch:

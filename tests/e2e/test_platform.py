@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, kill_up_when_seen, login
+from steps import (
+    SECRET_PATH,
+    assert_healthy,
+    assert_nothing_to_do,
+    configure,
+    deployments_held,
+    kill_up_when_seen,
+    login,
+)
 from views import Kubectl, Site, eventually
 
 from embedded.errors import EmbeddedError
@@ -140,7 +148,8 @@ def test_a_migration_that_fails_changes_nothing_else_and_the_next_up_heals(stack
 def test_up_killed_while_helm_works_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     configure(stack, infisical={"replicas": 1})
     marked = ("secrets", "-n", "infisical", "-l", "owner=helm,status=pending-upgrade")
-    kill_up_when_seen(stack, kubectl, *marked)
+    with deployments_held(kubectl, "infisical"):
+        kill_up_when_seen(stack, kubectl, *marked)
     assert kubectl("get", *marked, "-o", "name")
     with pytest.raises(EmbeddedError):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
