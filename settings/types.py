@@ -22,6 +22,7 @@ class Section(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
         coerce_numbers_to_str=True,  # `pulumi config set --path` makes a number of "2"
+        defer_build=True,  # each validator once, with the whole of the settings
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -49,10 +50,8 @@ class Form(AfterValidator):
 
 
 def _matching(pattern: str, reason: str) -> Form:
-    compiled = re.compile(pattern, re.ASCII)
-
     def check(value: str) -> str:
-        if not compiled.fullmatch(value):
+        if not re.fullmatch(pattern, value, re.ASCII):  # compiled at first use
             raise ValueError(reason)
         return value
 
