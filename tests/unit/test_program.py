@@ -62,7 +62,7 @@ def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -
 
 
 def test_redis_sets_the_time_of_the_whole() -> None:
-    """Its operator looks every ten seconds; the database, certificates and migrations come up in the meantime."""
+    """Its operator makes five calls a second and waits longer after each that fails, as they do while pods start."""
     assert platform().critical_path(SECONDS) == [
         "RedisReplication/platform-kv-replication",
         "RedisSentinel/platform-kv-sentinel",
