@@ -144,8 +144,6 @@ def _edited(node: Any, name: str = "") -> Any:
     if "$ref" in found:
         reference = found.pop("$ref").replace("#/$defs/", _DEFINITIONS)
         found = {"allOf": [{"$ref": reference}], **found} if found else {"$ref": reference}
-    if "pattern" in found:
-        found["pattern"] = found["pattern"].replace(r"\A", "^").replace(r"\z", "$")
     if "patternProperties" in found:
         found["additionalProperties"] = False
     if "const" in found.get("properties", {}).get("kind", {}):
@@ -160,7 +158,9 @@ def _with_numbers(node: Schema) -> Schema:
     if "enum" in node:
         numbers = [int(choice) for choice in node["enum"] if choice.isdigit()]
         return {**node, "type": ["string", "integer"], "enum": node["enum"] + numbers} if numbers else node
-    return {**node, "type": ["string", "number"]} if re.search(node.get("pattern", ""), "2") else node
+    digits = ("2" * length for length in range(1, 16))  # which a number of JSON keeps as they are
+    fits = any(re.search(node.get("pattern", ""), number) for number in digits)
+    return {**node, "type": ["string", "number"]} if fits else node
 
 
 # --- for readers -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from settings.types import Digest, Image, Origin, Section, SiteUrl
+from settings.types import ChartRepository, ChartVersion, Digest, Image, KeyFingerprint, Origin, Section, SiteUrl
 from settings.variables import Variable
 
 PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
@@ -22,17 +22,12 @@ class ChartSettings(Section):
         description="`infisical` is the chart up to 0.4.2 (values below `backend:`), dead since May 2024 but still "
         "deployed; `infisical-standalone` is the one upstream maintains (values below `infisical:`).",
     )
-    version: str = Field(
-        default="1.10.0",
-        pattern=r"\A[0-9]+\.[0-9]+\.[0-9]+\z",
-        description="Pinned: another version restarts every pod.",
-    )
+    version: ChartVersion = Field(default="1.10.0", description="Pinned: another version restarts every pod.")
     digest: Digest | None = Field(
         default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and checks it ever after."
     )
-    repository: str = Field(
+    repository: ChartRepository = Field(
         default=PUBLIC_CHARTS,
-        pattern=r"\A(https|oci)://\S+\z",
         description="Helm repository, or the folder of an OCI registry, from which `make charts` takes the chart.",
     )
     path: str | None = Field(default=None, min_length=1, description="Folder or archive of the chart, instead.")
@@ -99,10 +94,8 @@ class InfisicalSettings(Section):
         default=False,
         description="Lets app connections and dynamic secrets reach private addresses, as those of this cluster.",
     )
-    replace_encryption_key: str | None = Field(
-        default=None,
-        pattern=r"\A[0-9a-f]{12}\z",
-        description="The fingerprint which a refused change of the key prints: that key may be replaced.",
+    replace_encryption_key: KeyFingerprint | None = Field(
+        default=None, description="The fingerprint which a refused change of the key prints: that key may be replaced."
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.types import Line, Section
+from settings.types import AwsAccessKeyId, Line, Section
 from settings.variables import Variable
 
 
@@ -21,8 +21,8 @@ class GitHubApp(Section):
 class Aws(Section):
     """The IAM user which assumes roles for app connections; its secret is awsSecretAccessKey."""
 
-    access_key_id: Annotated[str, Variable("INF_APP_CONNECTION_AWS_ACCESS_KEY_ID")] = Field(
-        pattern=r"\A[A-Z0-9]{16,128}\z", description="Twenty capitals and digits, beginning with AKIA."
+    access_key_id: Annotated[AwsAccessKeyId, Variable("INF_APP_CONNECTION_AWS_ACCESS_KEY_ID")] = Field(
+        description="Twenty capitals and digits, beginning with AKIA."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.types import Line, Section
+from settings.types import Line, OrganizationSlug, Section
 from settings.variables import Variable
 
 
@@ -19,8 +19,7 @@ class GitHubSignOn(Section):
 class SamlSignOn(Section):
     """The organisation whose identity provider everybody is sent to."""
 
-    default_organization: str = Field(
-        pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\z",
+    default_organization: OrganizationSlug = Field(
         description="Slug as the organisation's settings show it: one made at bootstrap ends in a random suffix.",
     )
     configured: bool = Field(

@@ -181,6 +181,10 @@ Image = Annotated[
     _matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "pin a tag (not latest) or a digest"),
 ]
 Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "write sha256: and 64 hexadecimal digits")]
+ChartVersion = Annotated[str, _matching(r"\d+\.\d+\.\d+", "an exact version, as in 1.10.0: a range is no pin")]
+ChartRepository = Annotated[
+    str, _matching(r"(https|oci)://[!-~]+", "write the whole address, which begins with https:// or oci://")
+]
 Hours = Annotated[
     str, _matching(r"[1-9][0-9]{0,5}h", 'whole hours, as in "2160h": cert-manager knows no longer unit of time')
 ]
@@ -201,6 +205,15 @@ Line = Annotated[
 VariableName = Annotated[
     str,
     _matching(r"[A-Z_][A-Z0-9_]*", "a variable's name is written in capitals, digits and '_', as Infisical reads it"),
+]
+OrganizationSlug = Annotated[
+    str, _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "a-z, 0-9 and '-': the slug, not the organisation's name")
+]
+AwsAccessKeyId = Annotated[
+    str, _matching(r"[A-Z0-9]{16,128}", "16 to 128 capitals and digits: the key's id, not its secret")
+]
+KeyFingerprint = Annotated[
+    str, _matching(r"[0-9a-f]{12}", "twelve hexadecimal digits, as the refused change of the key prints them")
 ]
 
 SecretLine = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -30,8 +29,7 @@ Npm = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("backend")
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "infisical-platform" / "npm"
-    install_application(cache, folder)
+    install_application(folder)
     return folder
 
 

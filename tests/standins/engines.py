@@ -28,6 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.node_packages import installed
+
 APPLICATION = Path(__file__).parents[2] / "embedded" / "images" / "infisical"
 IMAGE: dict[str, Any] = json.loads((APPLICATION / "image.json").read_text())
 PASSWORD = "p@ss/w#rd?"  # every character here has to be percent-encoded in an address
@@ -339,20 +341,11 @@ def image_environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], **IMAGE["env"]}
 
 
-def install_application(cache: Path, folder: Path) -> None:
-    """The application with its locked packages, which are installed once into `cache`, as the image build does."""
-    lock = APPLICATION / "package-lock.json"
-    packages = cache / f"infisical-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    if not (packages / "complete").exists():
-        shutil.rmtree(packages, ignore_errors=True)
-        packages.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(APPLICATION / name, packages)
-        subprocess.run(["npm", "ci", "--omit=dev", "--no-audit", "--no-fund"], cwd=packages, check=True)
-        (packages / "complete").touch()
+def install_application(folder: Path) -> None:
+    """The application with its locked packages, as the image build installs them."""
     shutil.copytree(APPLICATION / "src", folder / "src")
     shutil.copy(APPLICATION / "package.json", folder)
-    (folder / "node_modules").symlink_to(packages / "node_modules")
+    (folder / "node_modules").symlink_to(installed(APPLICATION))
 
 
 def run_npm(folder: Path, script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
