@@ -32,8 +32,8 @@ from tests.unit.harness import platform
 REPORT = PROJECT / "docs" / "benchmarks.md"
 TIMELINE = PROJECT / "up.html"
 COUNT = 5  # of the engine's runs
-ROUNDS = 3  # of the whole platform
-MORE: Sequence[int] = (10, 100, 500, 1000)
+ROUNDS = 5  # of the whole platform
+FEW, SOME, MANY, MOST = 10, 100, 500, 1000  # resources more
 _IMPORTED = "import runpy; runpy.run_path('__main__.py', run_name='imported')"
 Row = tuple[str, str, str]  # what, how much, target
 
@@ -115,15 +115,17 @@ def _growth(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
         with mock.patch.dict(os.environ, {"MORE": str(more)}):
             return seconds(lambda: stack.pulumi("preview", *stack.options, cwd=project, quiet=True))
 
-    taken = dict(zip(MORE, in_turn(3, *(functools.partial(preview, more) for more in MORE)), strict=True))
+    numbers: Sequence[int] = (FEW, SOME, MANY, MOST)
+    taken = dict(zip(numbers, in_turn(3, *(functools.partial(preview, more) for more in numbers)), strict=True))
     for more, samples in taken.items():
         yield f"`preview` with {more} resources more", samples.said("{:.1f} s"), ""
 
     def each(fewer: int, more: int) -> float:
         return (taken[more].median - taken[fewer].median) / (more - fewer)
 
-    # Below a hundred, some of their time passes while the provider starts.
-    yield "a resource between 500 and 1,000, to one between 100 and 500", f"{each(500, 1000) / each(100, 500):.2f}", "1"
+    # Of the first, some of the time passes while the provider starts.
+    growth = f"{each(MANY, MOST) / each(SOME, MANY):.2f}"
+    yield f"a resource between {MANY} and {MOST}, to one between {SOME} and {MANY}", growth, "1"
 
 
 def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
@@ -186,7 +188,7 @@ def _report(rows: list[Row]) -> str:
         "",
         f"Written by `make bench` on {date.today()}: {os.cpu_count()} cores ({machine.machine()}), {memory} GiB,",
         "the embedded cluster. Ratios are medians of pairs measured in turn; behind ± is half of what lies between the",
-        "lowest and the highest. Seconds are this machine's, and only say where the time goes.",
+        "quartiles. Seconds are this machine's, and only say where the time goes.",
         "",
         "| what | measured | target |",
         "|---|---|---|",

@@ -17,8 +17,13 @@ def test_ratios_are_of_pairs() -> None:
 
 
 def test_a_busy_machine_gives_no_figure() -> None:
-    assert Samples([1.0, 1.1, 1.2]).said() == "1.10 (± 9%)"
-    assert Samples([1.0, 1.1, 1.4]).said() == "no figure: a spread of 36% is too wide"
+    assert Samples([1.0, 1.1, 1.2]).said() == "1.10 (± 5%)"
+    assert Samples([1.0, 1.1, 1.4]).said() == "no figure: a spread of 18% is too wide"
+
+
+def test_one_slow_run_of_five_is_none_of_the_machine() -> None:
+    assert Samples([1.0, 1.0, 1.1, 1.1, 1.9]).said() == "1.10 (± 5%)"
+    assert Samples([1.0, 1.0, 1.1, 1.8, 1.9]).said() == "no figure: a spread of 73% is too wide"
 
 
 def test_the_first_of_each_does_not_count() -> None:
