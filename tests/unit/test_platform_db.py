@@ -119,7 +119,7 @@ def test_size_comes_from_the_stack() -> None:
     spec = everything()["platform-db-cluster"]["spec"]
     assert spec["numberOfInstances"] == 3
     assert spec["connectionPooler"] == {"numberOfInstances": 3, "mode": "session"}
-    assert spec["volume"] == {"size": "10Gi", "storageClass": "fast"}
+    assert spec["volume"] == {"size": "10Gi", "storageClass": "large"}
     assert "storageClass" not in platform()["platform-db-cluster"]["spec", "volume"], "absent, not null"
     assert platform()["platform-db-cluster"]["spec", "resources"] == {
         "requests": {"cpu": "50m", "memory": "128Mi"},

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.harness import platform
-
-GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge"}
+from components.ingress import ClassRoute, ClusterIssuer
+from components.requirements import Requirements, RequirementsArgs
+from tests.unit.harness import everything, platform, run, shape
 
 
 def test_whatever_the_settings_name_is_looked_for() -> None:
-    graph = platform(database={"storageClass": "fast"}, redis={"storageClass": "slow"}, ingress={"route": GATEWAY})
-    assert sorted(graph.reads.values()) == [
-        "ClusterIssuer/embedded-ca",
-        "Gateway/edge/public",
-        "StorageClass/fast",
-        "StorageClass/slow",
-    ]
+    assert sorted(shape("gateway").reads.values()) == ["ClusterIssuer/embedded-ca", "Gateway/edge/public"]
+    assert sorted(everything().reads.values()) == ["IngressClass/nginx", "StorageClass/fast", "StorageClass/large"]
 
 
 def test_nothing_else_is() -> None:
@@ -33,5 +28,8 @@ def test_nothing_is_made_before_it_was_found(part: str) -> None:
 
 
 def test_the_same_class_is_looked_for_once() -> None:
-    graph = platform(database={"storageClass": "fast"}, redis={"storageClass": "fast"})
-    assert list(graph.reads.values()).count("StorageClass/fast") == 1
+    args = RequirementsArgs(
+        storage_classes=["fast", "fast"], issuer=ClusterIssuer(name="ca"), route=ClassRoute(class_name="nginx")
+    )
+    reads = run(lambda options: Requirements("requirements", args, options)).reads.values()
+    assert sorted(reads) == ["ClusterIssuer/ca", "IngressClass/nginx", "StorageClass/fast"]

@@ -74,7 +74,7 @@ def everything() -> Graph:
     """The program with all that a stack may turn on, and the older chart."""
     return platform(
         "prod",
-        database={"instances": 3, "storageClass": "fast", "pooler": {"instances": 3, "mode": "session"}},
+        database={"instances": 3, "storageClass": "large", "pooler": {"instances": 3, "mode": "session"}},
         redis={"instances": 5, "sentinels": 5, "quorum": 3, "storageClass": "fast"},
         infisical={
             "corsAllowedOrigins": ["https://app.example.org", "https://admin.example.org:8443"],
