@@ -6,6 +6,7 @@ Every figure is a ratio of two things measured in turn in one run. Writes docs/b
 from __future__ import annotations
 
 import functools
+import json
 import os
 import platform as machine
 import re
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -27,13 +28,30 @@ from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
 from tests.e2e.views import Kubectl
-from tests.unit.harness import platform
+from tests.unit.harness import PROJECT as PROJECT_NAME
+from tests.unit.harness import configuration, platform
 
 REPORT = PROJECT / "docs" / "benchmarks.md"
 TIMELINE = PROJECT / "up.html"
 COUNT = 5  # of the engine's runs
 ROUNDS = 5  # of the whole platform
 FEW, SOME, MANY, MOST = 10, 100, 500, 1000  # resources more
+# What settings add to a program of Pulumi's: milliseconds of pydantic, of all of it, and bytes.
+_SETTINGS = """
+import json, os, sys, time
+import pulumi, pulumi_kubernetes, pulumi_random
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+project, stack, configuration = json.load(sys.stdin)
+before, began = resident(), time.perf_counter()
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+pydantic = time.perf_counter() - began
+import settings
+settings.load(project, configuration, [], stack)
+whole = time.perf_counter() - began
+print(pydantic * 1000, whole * 1000, resident() - before)
+"""
 _IMPORTED = "import runpy; runpy.run_path('__main__.py', run_name='imported')"
 Row = tuple[str, str, str]  # what, how much, target
 
@@ -115,7 +133,7 @@ def _growth(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
         with mock.patch.dict(os.environ, {"MORE": str(more)}):
             return seconds(lambda: stack.pulumi("preview", *stack.options, cwd=project, quiet=True))
 
-    numbers: Sequence[int] = (FEW, SOME, MANY, MOST)
+    numbers: list[int] = [FEW, SOME, MANY, MOST]
     taken = dict(zip(numbers, in_turn(3, *(functools.partial(preview, more) for more in numbers)), strict=True))
     for more, samples in taken.items():
         yield f"`preview` with {more} resources more", samples.said("{:.1f} s"), ""
@@ -136,6 +154,12 @@ def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
         lambda: seconds(lambda: _python("import pulumi")),
     )
     yield "the program's imports, to `import pulumi`", ours.over(pulumi).said(), ""
+    given = json.dumps([PROJECT_NAME, "dev", configuration("dev")])
+    measured = [[*map(float, _python(_SETTINGS, stdin=given).stdout.split())] for _ in range(COUNT)]
+    pydantic, whole, memory = (Samples(values) for values in zip(*measured, strict=True))
+    yield "settings, from import to the checked stack", whole.said("{:.0f} ms"), "< 100 ms"
+    yield "of which `import pydantic`", pydantic.said("{:.0f} ms"), ""
+    yield "memory of settings, pydantic's with it", f"{memory.median / (1 << 20):.0f} MiB", ""
     for name, milliseconds in _slowest_imports():
         yield f"import of `{name}`, with what it imports", f"{milliseconds:.0f} ms", ""
     with _peak_memory("pulumi-language-python-exec") as peak:
@@ -150,10 +174,9 @@ def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
     return sorted(((name, int(microseconds) / 1000) for microseconds, name in times), key=lambda item: -item[1])[:count]
 
 
-def _python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *options, "-c", code], cwd=PROJECT, check=True, capture_output=True, text=True
-    )
+def _python(code: str, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *options, "-c", code]
+    return subprocess.run(command, input=stdin, cwd=PROJECT, check=True, capture_output=True, text=True)
 
 
 @contextmanager
