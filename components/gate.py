@@ -21,6 +21,7 @@ class GateArgs:
     guards: object  # plain data; the gate runs again when it changes
     guarded_value: Input[str] = ""  # the same for what is known only when it is made; never a secret
     deadline_seconds: int = 300  # of each step
+    after: Sequence[Resource] = ()  # the steps wait for them; scripts and rights are made meanwhile
 
 
 class Gate(ComponentResource):
@@ -36,7 +37,7 @@ class Gate(ComponentResource):
         super().__init__(type_token("Gate"), name, None, opts)
         scripts_map = scripts(f"{name}-scripts", args.namespace, args.steps, parent=self)
         guarded = {"infisical-platform/guards": digest(args.guards), "infisical-platform/value": args.guarded_value}
-        before: list[Resource] = []
+        before = list(args.after)
         for step in args.steps:
             job = name if len(args.steps) == 1 else f"{name}-{step.name}"
             account = service_account(job, args.namespace, parent=self) if step.rules else None

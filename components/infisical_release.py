@@ -118,8 +118,9 @@ class InfisicalRelease(ComponentResource):
                 guards=[chart.flavour, chart.version, args.image, args.replicas],
                 guarded_value=args.fingerprint,
                 deadline_seconds=args.rollout_deadline_seconds,
+                after=[release],
             ),
-            ResourceOptions(parent=self, depends_on=[release]),
+            ResourceOptions(parent=self),
         )
         self.service = deployment
         self.register_outputs({"service": deployment})

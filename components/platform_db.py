@@ -227,8 +227,9 @@ class PlatformDb(ComponentResource):
                 guards=spec,
                 guarded_value=login.metadata.name,
                 deadline_seconds=args.deadline_seconds,
+                after=[cluster],
             ),
-            ResourceOptions(parent=self, depends_on=[cluster]),
+            ResourceOptions(parent=self),
         )
 
 

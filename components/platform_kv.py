@@ -200,8 +200,9 @@ class PlatformKv(ComponentResource):
                 guards=guards,
                 guarded_value=config_map,
                 deadline_seconds=args.deadline_seconds,
+                after=[sentinel],
             ),
-            ResourceOptions(parent=self, depends_on=[sentinel]),
+            ResourceOptions(parent=self),
         )
 
 

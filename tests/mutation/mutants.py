@@ -54,7 +54,7 @@ def _nodes(node: ast.AST, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 def _mutations(node: ast.AST) -> Iterator[str]:
     """Changes the node, says what is gone, and puts it back when it is asked for the next."""
     match node:
-        case ast.keyword(arg="depends_on", value=ast.List(elts=elements)) if elements:
+        case ast.keyword(arg="depends_on" | "after", value=ast.List(elts=elements)) if elements:
             yield from _each_dropped(elements, 0, "wait for")
         case ast.keyword(arg="depends_on", value=value):
             with _set(node, "value", ast.List([], ast.Load())):

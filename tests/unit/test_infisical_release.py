@@ -58,7 +58,7 @@ def test_what_it_creates() -> None:
 def test_migration_then_release_then_gate() -> None:
     graph = platform()
     assert graph.waits(RELEASE, for_="Job/infisical-migration")
-    assert graph.waits("infisical-gate", for_=RELEASE)
+    assert graph.waits("Job/infisical-gate", for_=RELEASE)
 
 
 def test_migrations_do_not_wait_for_redis() -> None:

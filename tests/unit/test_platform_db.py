@@ -92,7 +92,7 @@ def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
         ("platform-db-leaf", "platform-db-issuer"),
         ("postgresql/platform-db-cluster", "platform-db-leaf"),
         ("postgresql/platform-db-cluster", "platform-db-credentials"),
-        ("platform-db-gate", "postgresql/platform-db-cluster"),
+        ("Job/platform-db-gate-operator", "postgresql/platform-db-cluster"),
     ],
 )
 def test_waits(later: str, earlier: str) -> None:
@@ -261,9 +261,8 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
 
 
 def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:
-    graph = run(
-        lambda options: PlatformDb("platform-db", PlatformDbArgs(**ARGS), options), failing="platform-db-gate-operator"
-    )
+    failing = "Job/platform-db-gate-operator"
+    graph = run(lambda options: PlatformDb("platform-db", PlatformDbArgs(**ARGS), options), failing=failing)
     assert graph["postgresql/platform-db-cluster"]
     assert [str(r) for r in graph if r.kind == "Job"] == []
 

@@ -73,7 +73,7 @@ def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
         ("platform-kv-replication", "platform-kv-auth"),
         ("platform-kv-replication", "platform-kv-config"),
         ("RedisSentinel/platform-kv-sentinel", "platform-kv-replication"),
-        ("platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
+        ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
     ],
 )
 def test_waits(later: str, earlier: str) -> None:

@@ -76,7 +76,7 @@ def test_redis_sets_the_time_of_the_whole() -> None:
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [
-        ("platform-db-gate", "platform-db-leaf"),
+        ("Job/platform-db-gate-operator", "platform-db-leaf"),
         ("cert-sync", "platform-db"),
         ("cert-sync", "infisical-secrets"),
         ("infisical", "cert-sync"),

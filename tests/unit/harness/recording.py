@@ -50,8 +50,8 @@ def run(
     """What `make` declares, given options with explicit providers. `state` is what the last update left.
 
     `computed` replaces outputs which a provider would compute, by logical name:
-    `{"platform-db-password": {"result": "p@ss"}}`. Objects with the logical name `failing` can't be made: the graph is
-    what was made all the same, and AssertionError says that the program did not end over them.
+    `{"platform-db-password": {"result": "p@ss"}}`. What is `failing`, a logical name or Kind/name, can't be made: the
+    graph is what was made all the same, and AssertionError says that the program did not end over it.
     """
 
     def program() -> None:
@@ -142,7 +142,7 @@ class Providers(Mocks):
         raise NotImplementedError(f"{args.token}: the program reads nothing from a provider")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        if self.failing and args.name == self.failing:
+        if self.failing and self.failing in (args.name, f"{args.typ.rpartition(':')[2]}/{args.name}"):
             raise RuntimeError(f"{args.name} can't be made")
         outputs: dict[str, Any] = dict(args.inputs)
         id_ = f"{args.name}-id"
