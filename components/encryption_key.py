@@ -56,9 +56,23 @@ def keep(given: Mapping[str, str], name: str, *, replaceable: str | None) -> Non
 def _state() -> dict[str, dict[str, Any]]:
     """Outputs by "type::name", secrets decrypted, as the last update left them."""
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    answer = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
-    resources: dict[str, dict[str, Any]] = answer["outputs"] if answer else {}
+    resources = _resources(stack)
     return {f"{r['type']}::{urn.rpartition('::')[2]}": r["outputs"] for urn, r in resources.items()}
+
+
+def _resources(stack: str, attempts: int = 5) -> dict[str, dict[str, Any]]:
+    """By URN. Read again when the engine was writing it, as it does once it has made a new stack.
+
+    A backend of files replaces the state at once, but not the small file of attributes beside it (gocloud.dev's
+    fileblob, setAttrs), which is empty for a moment: "failed to load checkpoint: EOF".
+    """
+    try:
+        answer = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value
+    except Exception as error:  # Pulumi raises nothing narrower
+        if attempts == 1 or "failed to load checkpoint" not in str(error):
+            raise
+        return _resources(stack, attempts - 1)
+    return answer["outputs"] if answer else {}
 
 
 def _secret_data(outputs: Mapping[str, Any]) -> dict[str, str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
+import grpc
 import pulumi
 import pytest
+from pulumi.runtime import MockCallArgs
 
 from components import encryption_key
 from tests.unit.harness import State, platform, run
+from tests.unit.harness.recording import Providers, record
 
 SECRET, KEY = "kubernetes:core/v1:Secret", "random:index/randomPassword:RandomPassword"
 GENERATED, GIVEN, OTHER = "0" * 32, "1" * 32, "2" * 32
@@ -102,3 +105,45 @@ def test_the_program_ends_before_it_makes_anything() -> None:
     fingerprint = str(caught.value).split()[-1]
     graph = platform(state=before, encryptionKey=OTHER, infisical={"replaceEncryptionKey": fingerprint})
     assert graph["Secret/infisical-secrets"]["stringData", "ENCRYPTION_KEY"] == OTHER
+
+
+BEING_WRITTEN = "failed to load checkpoint: EOF"
+
+
+class Refusing(Providers):
+    """Can't read the state the first `times`."""
+
+    def __init__(self, times: int, details: str) -> None:
+        super().__init__()
+        self.times = times
+        self.details = details
+        self.calls = 0
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]]]:
+        self.calls += 1
+        if self.calls <= self.times:
+            raise Refused(self.details)
+        return super().call(args)
+
+
+class Refused(grpc.RpcError):
+    """As the engine refuses a call."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = lambda: details
+        self.code = lambda: grpc.StatusCode.UNKNOWN
+
+
+def test_a_state_that_is_being_written_is_read_again() -> None:
+    providers = Refusing(4, BEING_WRITTEN)
+    record(lambda: encryption_key.keep({}, "infisical-secrets", replaceable=None), providers)
+    assert providers.calls == 5
+
+
+@pytest.mark.parametrize(("details", "calls"), [(BEING_WRITTEN, 5), ("incorrect passphrase", 1)])
+def test_a_state_that_can_not_be_read_ends_the_program(details: str, calls: int) -> None:
+    providers = Refusing(9, details)
+    with pytest.raises(Exception, match=details):
+        record(lambda: encryption_key.keep({}, "infisical-secrets", replaceable=None), providers)
+    assert providers.calls == calls
