@@ -83,7 +83,7 @@ class Traffic:
                 return f"GET: {status}"
         except (OSError, http.client.HTTPException) as error:
             return f"{type(error).__name__}: {error}"
-        return "" if body["value"] == value else f"GET: {body['value']} instead of {value}"
+        return "" if body.get("value") == value else f"GET: {body.get('value')} instead of {value}"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -129,10 +129,11 @@ class Refusing(Providers):
 class Refused(grpc.RpcError):
     """As the engine refuses a call."""
 
-    def __init__(self, details: str) -> None:
-        super().__init__(details)
-        self.details = lambda: details
-        self.code = lambda: grpc.StatusCode.UNKNOWN
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 def test_a_state_that_is_being_written_is_read_again() -> None:

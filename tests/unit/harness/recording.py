@@ -79,6 +79,7 @@ def record(program: Callable[[], None], providers: Providers, project: str = "pr
         pulumi.runtime.test(export)()
 
     asyncio.set_event_loop(_LOOP)
+    ended: Exception | None = None
     with (
         # An Output in an f-string is a warning by default, and a sentence of help in the value.
         mock.patch.dict(os.environ, {"PULUMI_ERROR_OUTPUT_STRING": "true"}),
@@ -88,10 +89,11 @@ def record(program: Callable[[], None], providers: Providers, project: str = "pr
         try:
             contextvars.Context().run(inner)
         except Exception as error:
-            if not (providers.failing and "can't be made" in str(error)):
-                raise
-        else:
-            assert not providers.failing, f"the program did not end with {providers.failing}"
+            ended = error
+    if providers.failing:
+        assert "can't be made" in str(ended), f"the program did not end with {providers.failing}: {ended!r}"
+    elif ended:
+        raise ended
     return Graph(
         resources=monitor.registered, exports=exports, generated=frozenset(monitor.generated), reads=monitor.reads
     )
@@ -142,7 +144,7 @@ class Providers(Mocks):
         raise NotImplementedError(f"{args.token}: the program reads nothing from a provider")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        if self.failing and self.failing in (args.name, f"{args.typ.rpartition(':')[2]}/{args.name}"):
+        if self.failing in (args.name, f"{args.typ.rpartition(':')[2]}/{args.name}"):
             raise RuntimeError(f"{args.name} can't be made")
         outputs: dict[str, Any] = dict(args.inputs)
         id_ = f"{args.name}-id"
