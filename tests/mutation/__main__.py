@@ -1,4 +1,4 @@
-"""`python -m tests.mutation`: takes away every wait, every secret mark and every protection, one at a time.
+"""`python -m tests.mutation`: takes away every parent, wait, secret mark and protection, one at a time.
 
 Each time the unit tests have to turn red. What they let pass is a survivor, and has to be explained in EXPLAINED.
 Writes the list to docs/mutations.md.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,10 @@ class Outcome:
 
 def main() -> int:
     """Exit status 1 when a survivor is not explained, or an explanation has no survivor."""
-    found = [mutant for file in sources() for mutant in mutants(ROOT, file)]
+    files = [*sources()]
+    found = [mutant for file in files for mutant in mutants(ROOT, file)]
+    if holes := unmutated(files, found):
+        raise SystemExit(f"these make resources, and no mutant is found in them: {', '.join(map(str, holes))}")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(os.cpu_count(), context, max_tasks_per_child=1) as pool:
@@ -66,9 +69,18 @@ def main() -> int:
 
 
 def sources() -> Iterator[Path]:
-    """The program and its components."""
+    """The program, and every file below components/ but the scripts that run inside the cluster."""
+    scripts = ROOT / "components" / "jobs"
     yield Path("__main__.py")
-    yield from sorted(path.relative_to(ROOT) for path in (ROOT / "components").glob("*.py"))
+    for path in sorted((ROOT / "components").rglob("*.py")):
+        if scripts not in path.parents:
+            yield path.relative_to(ROOT)
+
+
+def unmutated(files: Iterable[Path], found: Collection[Mutant]) -> list[Path]:
+    """The files that make resources and of which nothing can be taken away: a net with a hole."""
+    mutated = {mutant.file for mutant in found}
+    return [file for file in files if "ResourceOptions(" in (ROOT / file).read_text() and file not in mutated]
 
 
 def _report(outcomes: list[Outcome]) -> Iterator[str]:
@@ -76,8 +88,8 @@ def _report(outcomes: list[Outcome]) -> Iterator[str]:
     yield "# Mutations"
     yield ""
     yield (
-        "Written by `make mutation`: every wait, secret mark and protection is taken away, one at a time, and a unit "
-        "test has to turn red."
+        "Written by `make mutation`: every parent, wait, secret mark and protection is taken away, one at a time, and "
+        "a unit test has to turn red."
     )
     yield f"{len(outcomes)} mutants, {len(survivors)} survivors."
     yield ""

@@ -1,4 +1,4 @@
-"""Finds what can be taken away from a source file: waits, secret marks, protection."""
+"""Finds what can be taken away from a source file: parents, waits, secret marks, protection."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ def _mutations(node: ast.AST) -> Iterator[str]:
         case ast.keyword(arg="protect" | "delete_before_replace", value=value):
             with _set(node, "value", ast.Constant(value=False)):
                 yield f"{node.arg}={ast.unparse(value)}"
+        case ast.Call(func=ast.Name(id="ResourceOptions"), keywords=keywords) as call if _has_parent(keywords):
+            with _set(call, "keywords", [keyword for keyword in keywords if keyword.arg != "parent"]):
+                yield "its parent"
         case ast.Call(func=ast.Attribute(value=ast.Name(id="Output"), attr="secret") as mark):
             with _set(mark, "attr", "from_input"):
                 yield f"secret mark of {ast.unparse(node.args[0])}"
@@ -75,22 +78,37 @@ def _mutations(node: ast.AST) -> Iterator[str]:
             yield from _each_dropped(arguments, _WAITING[name], "wait for")
         case _:
             pass
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.FunctionDef):
         yield from _unprotected(node)
 
 
-def _unprotected(call: ast.Call) -> Iterator[str]:
-    """`kept`: options that protect, of several resources; one at a time loses them."""
-    plain = ast.parse("ResourceOptions(parent=self)", mode="eval").body
-    for keyword in call.keywords:
-        if isinstance(keyword.value, ast.Name) and keyword.value.id == "kept":
-            with _set(keyword, "value", plain):
+def _has_parent(keywords: list[ast.keyword]) -> bool:
+    return any(keyword.arg == "parent" for keyword in keywords)
+
+
+def _unprotected(scope: ast.AST) -> Iterator[str]:
+    """Options that protect and have a name, so that several resources share them: one use at a time loses them."""
+    shared = {name: plain for node in ast.walk(scope) for name, plain in _protecting(node)}
+    for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
+        places: list[tuple[Any, Any]] = [(call.args, number) for number in range(len(call.args))]
+        places += [(keyword.__dict__, "value") for keyword in call.keywords]
+        for where, key in places:
+            used = where[key]
+            if isinstance(used, ast.Name) and used.id in shared:
+                where[key] = shared[used.id]
                 yield f"protection of {ast.unparse(call.args[0])}"
-    for number, argument in enumerate(call.args):
-        if isinstance(argument, ast.Name) and argument.id == "kept":
-            call.args[number] = plain
-            yield f"protection of {ast.unparse(call.args[0])}"
-            call.args[number] = argument
+                where[key] = used
+
+
+def _protecting(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """The name of options that protect, and the same options without protection."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=keywords) as options):
+            plain = [keyword for keyword in keywords if keyword.arg != "protect"]
+            if len(plain) < len(keywords):
+                yield name, ast.Call(options.func, options.args, plain)
+        case _:
+            pass
 
 
 def _each_dropped(elements: list[ast.expr], first: int, what: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ THROW_AWAY = {
     "githubAppPrivateKey": "-----BEGIN PRIVATE KEY-----\ndGhyb3ctYXdheQ==\n-----END PRIVATE KEY-----\n",
     "awsSecretAccessKey": "throw-away-aws",
 }
-SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest")
+SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated")
 
 Configured = Mapping[str, object] | str  # of a stack's key
 
@@ -57,7 +57,7 @@ def _platform(stack: str, preview: bool, state: str, keys: str) -> Graph:
 
 
 def shape(name: str) -> Graph:
-    """One of SHAPES: the three stacks; all that can be turned on; another way in; one of what may be one."""
+    """One of SHAPES: the three stacks; all that can be turned on; another way in; one of each; rotated passwords."""
     match name:
         case "everything":
             return everything()
@@ -66,6 +66,8 @@ def shape(name: str) -> Graph:
             return platform(ingress={"route": route})
         case "smallest":
             return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
+        case "rotated":
+            return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2})
         case _:
             return platform(name)
 
