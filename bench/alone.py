@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import yaml
 
 from bench.samples import seconds
-from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from pictures.order import DATA_SERVICES
 from tests.contract.manifests import Json, manifest
 from tests.e2e.views import Kubectl

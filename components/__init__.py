@@ -1,5 +1,6 @@
-"""The parts of the platform, one ComponentResource a file.
+"""The parts of the platform, one ComponentResource a file, named after it.
 
-A component takes what it needs as arguments: component objects where it needs order, Outputs where it needs data. It
-never reads a stack's configuration and knows nothing of the cluster it runs on.
+A part takes its section of the settings as plain data, component objects where it needs order, and Outputs where it
+needs data. It never reads a stack's configuration, and imports neither the machinery that loads settings nor
+`operations`, `safeguards` or `embedded`.
 """

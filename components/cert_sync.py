@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes import batch, meta
 
-from components.names import Endpoint, SecretRef, type_token
-from components.pod import Step, digest, pod_template, run_once, scripts
-from components.rights import Rule, grant, service_account
+from components.base.content import digest
+from components.base.job import run_once
+from components.base.names import DATABASE_CLUSTER, type_token
+from components.base.pod import Step, pod_template
+from components.base.rbac import PolicyRule, role_binding, service_account
+from components.base.references import SecretRef
+from components.base.scripts import scripts_map
+from components.infisical_release import workload_name
+from components.infisical_secrets import CA_KEY, InfisicalSecrets
+from components.platform_db import PlatformDb
+from settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CertSyncArgs:
     """What CertSync publishes, where to, and what it checks before."""
 
-    authority: SecretRef  # Secret whose `ca.crt` clients must trust
-    leaf: SecretRef  # Secret with the certificate that the endpoints serve
-    target: SecretRef  # Secret that receives `target_key`: base64 of the PEM
-    target_key: str
-    target_uid: Input[str]  # another Secret of that name needs the key again
-    endpoints: Sequence[Endpoint]  # each must present a chain to `authority`, for its own DNS name
-    cluster: str  # the `postgresql` resource, whose pooler is restarted for a renewed leaf
+    database: PlatformDb  # whose primary and pooler must present a chain to its authority, for their own DNS names
+    secrets: InfisicalSecrets  # receives DB_ROOT_CERT: base64 of the PEM
     pooler_instances: int
     deployment: str  # of Infisical, restarted for a changed authority
-    python_image: Input[str]
-    schedule: str = "*/15 * * * *"  # renewals are noticed within one period
+    python_image: str
+    schedule: str  # of the CronJob: renewals are noticed within one period
     deadline_seconds: int = 120
+
+    @classmethod
+    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> CertSyncArgs:
+        """Return what a stack's settings say of it."""
+        return cls(
+            database=database,
+            secrets=secrets,
+            pooler_instances=settings.database.pooler.instances,
+            deployment=workload_name(settings.infisical.chart.flavour),
+            python_image=settings.jobs.python_image,
+            schedule=settings.certificates.sync_schedule,
+        )
 
 
 class CertSync(ComponentResource):
-    """Keeps DB_ROOT_CERT of `target` equal to the authorities that the database really serves under.
+    """Keep DB_ROOT_CERT of `infisical-secrets` equal to the authorities that the database really serves under.
 
     Creates a ServiceAccount, a Role and a RoleBinding in each of the two namespaces, a ConfigMap with the script, a Job
     (at deploy) and a CronJob (renewals). Ready once the Job has verified every endpoint. A certificate that does not
@@ -41,17 +55,20 @@ class CertSync(ComponentResource):
 
     def __init__(self, name: str, args: CertSyncArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("CertSync"), name, None, opts)
-        namespace = args.target.namespace
-        step = Step(name="cert-sync", image=args.python_image, script="cert_sync.py", config=_config(args))
-        scripts_map = scripts(f"{name}-scripts", namespace, [step], parent=self)
+        namespace = args.secrets.ref.namespace
+        config = _config(args)
+        step = Step(name="cert-sync", image=args.python_image, script="cert_sync/cert_sync.py", config=config)
+        config_map = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         account = service_account(name, namespace, parent=self)
-        publish = grant(f"{name}-target", namespace, _target_rules(args), account, parent=self)
-        read = grant(f"{name}-source", args.authority.namespace, _source_rules(args), account, parent=self)
+        publish = role_binding(f"{name}-target", namespace, _target_rules(args), account, parent=self)
+        read = role_binding(
+            f"{name}-source", args.database.authority.namespace, _source_rules(args), account, parent=self
+        )
         template = pod_template(
             step,
-            scripts_map=scripts_map.metadata.name,
+            scripts_map=config_map.metadata.name,
             service_account=account.metadata.name,
-            annotations={"infisical-platform/value": args.target_uid},
+            annotations={"infisical-platform/value": args.secrets.uid},  # a Secret made anew lacks the key
         )
         first = run_once(name, namespace, template, args.deadline_seconds, parent=self, depends_on=[publish, read])
         batch.v1.CronJob(
@@ -70,17 +87,18 @@ class CertSync(ComponentResource):
             ),
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )
-        self.register_outputs({"publishes": digest(_config(args))})
+        self.register_outputs({"publishes": digest(config)})
 
 
 def _config(args: CertSyncArgs) -> dict[str, object]:
+    database = args.database
     return {
-        "authority": _secret(args.authority),
-        "leaf": _secret(args.leaf),
-        "target": {**_secret(args.target), "key": args.target_key},
-        "endpoints": [{"host": e.host, "port": e.port, "role": e.role} for e in args.endpoints],
-        "database": {"namespace": args.authority.namespace, "name": args.cluster},
-        "deployment": {"namespace": args.target.namespace, "name": args.deployment},
+        "authority": _secret(database.authority),
+        "leaf": _secret(database.leaf),
+        "target": {**_secret(args.secrets.ref), "key": CA_KEY},
+        "endpoints": [{"host": e.host, "port": e.port, "role": e.role} for e in (database.primary, database.pooler)],
+        "database": {"namespace": database.authority.namespace, "name": DATABASE_CLUSTER},
+        "deployment": {"namespace": args.secrets.ref.namespace, "name": args.deployment},
         "pooler_instances": args.pooler_instances,
         "deadline_seconds": args.deadline_seconds,
     }
@@ -90,15 +108,16 @@ def _secret(ref: SecretRef) -> dict[str, str]:
     return {"namespace": ref.namespace, "secret": ref.name}
 
 
-def _source_rules(args: CertSyncArgs) -> list[Rule]:
+def _source_rules(args: CertSyncArgs) -> list[PolicyRule]:
+    secrets = [args.database.authority.name, args.database.leaf.name]
     return [
-        Rule(group="", resource="secrets", verbs=["get"], names=[args.authority.name, args.leaf.name]),
-        Rule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[args.cluster]),
+        PolicyRule(group="", resource="secrets", verbs=["get"], names=secrets),
+        PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
     ]
 
 
-def _target_rules(args: CertSyncArgs) -> list[Rule]:
+def _target_rules(args: CertSyncArgs) -> list[PolicyRule]:
     return [
-        Rule(group="", resource="secrets", verbs=["get", "patch"], names=[args.target.name]),
-        Rule(group="apps", resource="deployments", verbs=["get", "patch"], names=[args.deployment]),
+        PolicyRule(group="", resource="secrets", verbs=["get", "patch"], names=[args.secrets.ref.name]),
+        PolicyRule(group="apps", resource="deployments", verbs=["get", "patch"], names=[args.deployment]),
     ]

@@ -12,28 +12,44 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
-from components import encryption_key
-from components.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, SecretRef, type_token
+from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_token
+from components.base.references import SecretRef
 from components.platform_db import PlatformDb
 from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+from settings import Environment, Settings, environment_of
 
 CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
+
+
+def encryption_key_name(name: str) -> str:
+    """Return the logical name of the RandomPassword that stands in where InfisicalSecrets `name` is given no key."""
+    return f"{name}-encryption-key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InfisicalSecretsArgs:
     """What Infisical is told. Its variables and their forms: upstream's backend/src/lib/config/env.ts."""
 
-    environment: Mapping[str, str]
-    secrets: Mapping[str, Input[str]]  # given keys take the place of generated ones
+    environment: Environment  # given keys take the place of generated ones
     read_replicas: bool  # whether the database's own replicas are read from
     database: PlatformDb
     redis: PlatformKv
     protect: bool
 
+    @classmethod
+    def of(cls, settings: Settings, database: PlatformDb, redis: PlatformKv) -> InfisicalSecretsArgs:
+        """Return what a stack's settings say of it."""
+        return cls(
+            environment=environment_of(settings),
+            read_replicas=settings.infisical.read_replicas == "cluster",
+            database=database,
+            redis=redis,
+            protect=settings.cluster.protect,
+        )
+
 
 class InfisicalSecrets(ComponentResource):
-    """Creates the namespace, the keys which are made once and kept, and the Secret `infisical-secrets`.
+    """Create the namespace, the keys that are made once and kept, and the Secret `infisical-secrets`.
 
     ENCRYPTION_KEY encrypts everything that users store: lost or changed, all of it is gone for good. It is generated
     once if it is not given, kept in the stack's (encrypted) state, and protected.
@@ -47,24 +63,25 @@ class InfisicalSecrets(ComponentResource):
         super().__init__(type_token("InfisicalSecrets"), name, None, opts)
         self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=INFISICAL_SECRET)
 
-        kept = ResourceOptions(parent=self, protect=args.protect)
+        protected = ResourceOptions(parent=self, protect=args.protect)
         self.namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=kept
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=protected
         )
         # Made in any case: one that may be in use can't be taken back out of the stack.
         generated = {
-            "ENCRYPTION_KEY": _random_hex(encryption_key.generated(name), 32, kept),  # used as 32 bytes, not decoded
-            "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, kept),
-            "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, kept),
+            "ENCRYPTION_KEY": _random_hex(encryption_key_name(name), 32, protected),  # used as 32 bytes, not decoded
+            "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, protected),
+            "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, protected),
         }
-        if "ROOT_ENCRYPTION_KEY" in args.secrets:
+        given = {variable: value.get_secret_value() for variable, value in args.environment.secret.items()}
+        if "ROOT_ENCRYPTION_KEY" in given:
             del generated["ENCRYPTION_KEY"]
-        environment = {**generated, **args.environment, **args.secrets, **_connections(args)}
+        environment = {**generated, **args.environment.plain, **given, **_connections(args)}
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=self.namespace.metadata.name),
             string_data=environment,
-            opts=kept,
+            opts=protected,
         )
         self.uid = secret.metadata.apply(lambda metadata: metadata.uid or "")
         # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.

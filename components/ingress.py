@@ -9,7 +9,11 @@ from pulumi import ComponentResource, CustomTimeouts, Resource, ResourceOptions
 from pulumi_kubernetes import meta, networking
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.names import type_token
+from components.base.names import type_token
+from components.infisical_release import PORT, InfisicalRelease
+from components.infisical_secrets import InfisicalSecrets
+from settings import Settings
+from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, IngressSettings, LetsEncrypt
 
 CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
@@ -17,64 +21,41 @@ _GATEWAY_API = "gateway.networking.k8s.io"
 # Annotations.
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
-# A pod which has just ended, or whose node is lost, stays an endpoint for a while, and to connect there is to wait:
+# A pod that has just ended, or whose node is lost, stays an endpoint for a while, and to connect there is to wait:
 # 5 s with ingress-nginx, 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
-_NEXT_POD = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClusterIssuer:
-    """A ClusterIssuer of cert-manager which exists already."""
-
-    name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LetsEncryptIssuer:
-    """An ACME Issuer which Ingress makes; it answers HTTP-01 through the ingress class of the route."""
-
-    email: str
-    staging: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassRoute:
-    """An Ingress of a class which exists already."""
-
-    class_name: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GatewayRoute:
-    """An HTTPRoute on a Gateway which exists already; its listener refers to the Secret `infisical-tls`."""
-
-    name: str
-    namespace: str
-    listener: str | None
+_ASK_THE_NEXT_POD_SOON = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngressArgs:
     """Host, certificate and way to the Service."""
 
-    namespace: str
+    ingress: IngressSettings  # issuer and route
     host: str
-    service: str
-    port: int
-    backend: Resource  # what serves there: the way in is made when it is up, the certificate in the meantime
-    issuer: ClusterIssuer | LetsEncryptIssuer
-    route: ClassRoute | GatewayRoute
+    namespace: str
+    release: InfisicalRelease  # serves there: the way in is made when it is up, the certificate in the meantime
+
+    @classmethod
+    def of(cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease) -> IngressArgs:
+        """Return what a stack's settings say of it."""
+        return cls(
+            ingress=settings.ingress,
+            host=settings.infisical.host,
+            namespace=secrets.ref.namespace,
+            release=release,
+        )
 
 
 class Ingress(ComponentResource):
-    """Creates a Certificate and an Ingress, or an HTTPRoute and the grant by which its Gateway reads the certificate.
+    """Create a Certificate and an Ingress, or an HTTPRoute and the grant by which its Gateway reads the certificate.
 
-    With a LetsEncryptIssuer also the Issuer. Ready once the certificate is issued and the way in accepted.
+    For Let's Encrypt it creates the Issuer too. Ready once the certificate is issued and the way in accepted.
     """
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Ingress"), name, None, opts)
-        issuer = _lets_encrypt(name, args, self) if isinstance(args.issuer, LetsEncryptIssuer) else None
+        settings = args.ingress
+        issuer = _lets_encrypt(name, args, settings.issuer, self) if settings.issuer.kind == "letsEncrypt" else None
         certificate = CustomResource(
             f"{name}-certificate",
             api_version="cert-manager.io/v1",
@@ -84,14 +65,14 @@ class Ingress(ComponentResource):
                 "secretName": CERTIFICATE,
                 "dnsNames": [args.host],
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
-                "issuerRef": _issuer_ref(args.issuer),
+                "issuerRef": _issuer_ref(settings.issuer),
             },
             opts=_awaited(self, "10m", issuer),
         )
-        if isinstance(args.route, ClassRoute):
-            _ingress(name, args, args.route, self, certificate)
+        if settings.route.kind == "ingress":
+            _ingress(name, args, settings.route, self, certificate)
         else:
-            _http_route(name, args, args.route, self, certificate)
+            _http_route(name, args, settings.route, self, certificate)
         self.register_outputs({"host": args.host})
 
 
@@ -108,17 +89,17 @@ def _awaited(parent: Resource, limit: str, *needs: Resource | None) -> ResourceO
     )
 
 
-def _issuer_ref(issuer: ClusterIssuer | LetsEncryptIssuer) -> dict[str, str]:
-    if isinstance(issuer, ClusterIssuer):
+def _issuer_ref(issuer: ExistingIssuer | LetsEncrypt) -> dict[str, str]:
+    if issuer.kind == "existing":
         return {"kind": "ClusterIssuer", "name": issuer.name}
     return {"kind": "Issuer", "name": _NAME}
 
 
-def _lets_encrypt(name: str, args: IngressArgs, parent: Resource) -> CustomResource:
-    assert isinstance(args.issuer, LetsEncryptIssuer)
-    assert isinstance(args.route, ClassRoute)
-    directory = "acme-staging-v02" if args.issuer.staging else "acme-v02"
-    solver = {"http01": {"ingress": {"ingressClassName": args.route.class_name}}}
+def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Resource) -> CustomResource:
+    """It answers HTTP-01 through the ingress class of the route; settings refuse it with a Gateway."""
+    assert isinstance(args.ingress.route, IngressClass)
+    directory = "acme-staging-v02" if issuer.staging else "acme-v02"
+    solver = {"http01": {"ingress": {"ingressClassName": args.ingress.route.class_name}}}
     return CustomResource(
         f"{name}-issuer",
         api_version="cert-manager.io/v1",
@@ -127,7 +108,7 @@ def _lets_encrypt(name: str, args: IngressArgs, parent: Resource) -> CustomResou
         spec={
             "acme": {
                 "server": f"https://{directory}.api.letsencrypt.org/directory",
-                "email": args.issuer.email,
+                "email": issuer.email,
                 "privateKeySecretRef": {"name": "infisical-letsencrypt-account"},
                 "solvers": [solver],
             }
@@ -136,16 +117,16 @@ def _lets_encrypt(name: str, args: IngressArgs, parent: Resource) -> CustomResou
     )
 
 
-def _ingress(name: str, args: IngressArgs, route: ClassRoute, parent: Resource, certificate: CustomResource) -> None:
+def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource, certificate: CustomResource) -> None:
     backend = networking.v1.IngressBackendArgs(
         service=networking.v1.IngressServiceBackendArgs(
-            name=args.service, port=networking.v1.ServiceBackendPortArgs(number=args.port)
+            name=args.release.service, port=networking.v1.ServiceBackendPortArgs(number=PORT)
         )
     )
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     networking.v1.Ingress(
         f"{name}-route",
-        metadata=_metadata(_NAME, args, _NEXT_POD),
+        metadata=_metadata(_NAME, args, _ASK_THE_NEXT_POD_SOON),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=route.class_name,
             tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=CERTIFICATE)],
@@ -153,7 +134,7 @@ def _ingress(name: str, args: IngressArgs, route: ClassRoute, parent: Resource, 
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
             ],
         ),
-        opts=_awaited(parent, "5m", certificate, args.backend),
+        opts=_awaited(parent, "5m", certificate, args.release),
     )
 
 
@@ -185,9 +166,9 @@ def _http_route(
             "rules": [
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                    "backendRefs": [{"name": args.service, "port": args.port}],
+                    "backendRefs": [{"name": args.release.service, "port": PORT}],
                 }
             ],
         },
-        opts=_awaited(parent, "2m", certificate, grant, args.backend),
+        opts=_awaited(parent, "2m", certificate, grant, args.release),
     )

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions
+from pulumi import ComponentResource, CustomTimeouts, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
+from pydantic import SecretStr
 
-from components.gate import Gate, GateArgs
-from components.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, Endpoint, SecretRef, type_token
-from components.password import password
-from components.pod import SecretFiles, SecretKey, Step, versioned_secret
-from components.rights import Rule
+from components.base.content import versioned_secret
+from components.base.gate import Gate, GateArgs
+from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, type_token
+from components.base.password import password
+from components.base.pod import SecretFiles, SecretKey, Step
+from components.base.rbac import PolicyRule
+from components.base.references import Endpoint, SecretRef
+from settings import Settings
+from settings.certificates import CertificateSettings
+from settings.cluster import JobSettings
+from settings.database import DatabaseSettings
 
 DATABASE = "infisical"
 ROLE = "infisical_user"
@@ -28,42 +35,34 @@ _SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's fil
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Certificates:
-    """How long the authority and the leaf are valid, in Go's durations, and what else the leaf is to be called."""
-
-    authority_duration: str = "87600h"
-    leaf_duration: str = "2160h"
-    leaf_renew_before: str = "720h"
-    extra_names: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformDbArgs:
-    """Size of the database and of its pooler. Quantities are Kubernetes' strings."""
+    """Size of the database and of its pooler, certificates, and the password that Infisical logs in with."""
 
-    version: str
-    instances: int
-    storage: str
-    storage_class: str | None
-    requests: Mapping[str, str]  # cpu, memory
-    limits: Mapping[str, str]
-    pooler_instances: int
-    pooler_mode: str  # transaction or session
-    python_image: Input[str]
-    postgres_image: Input[str]
+    database: DatabaseSettings
+    certificates: CertificateSettings
+    password: SecretStr | None  # None: generated
+    jobs: JobSettings
     protect: bool
-    certificates: Certificates = Certificates()
-    password: Input[str] | None = None  # None: generated
-    password_rotation: int = 1  # another number is another generated password
     deadline_seconds: int = 600  # of the gate: operators pull images and elect a primary
+
+    @classmethod
+    def of(cls, settings: Settings) -> PlatformDbArgs:
+        """Return what a stack's settings say of it."""
+        return cls(
+            database=settings.database,
+            certificates=settings.certificates,
+            password=settings.database_password,
+            jobs=settings.jobs,
+            protect=settings.cluster.protect,
+        )
 
 
 class PlatformDb(ComponentResource):
-    """A database which Infisical can log in to, verified from the outside.
+    """Create a database that Infisical can log in to, verified from the outside.
 
     Creates a Namespace; a self-signed Issuer, an authority, its Issuer and one leaf with the names of all four
-    Services; the password and the Secret which the operator adopts; the `postgresql` cluster with its pooler; a Gate
-    which logs in as Infisical will, through the pooler and the primary. A changed password reaches the role through
+    Services; the password and the Secret that the operator adopts; the `postgresql` cluster with its pooler; a Gate
+    that logs in as Infisical will, through the pooler and the primary. A changed password reaches the role through
     the gate, which makes the operator read the Secret again.
     """
 
@@ -80,19 +79,19 @@ class PlatformDb(ComponentResource):
         self.primary = Endpoint(host=_dns_names("")[-1], role="primary")
         self.pooler = Endpoint(host=_dns_names("-pooler")[-1], role="pooler")
 
-        kept = ResourceOptions(parent=self, protect=args.protect)
+        protected = ResourceOptions(parent=self, protect=args.protect)
         self._namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=DATABASE_NAMESPACE), opts=kept
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=DATABASE_NAMESPACE), opts=protected
         )
         leaf = self._certificates(name, args.certificates)
-        self.password = password(f"{name}-password", args.password, args.password_rotation, parent=self)
+        self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
         credentials = core.v1.Secret(
             f"{name}-credentials",
             metadata=self._metadata(_CREDENTIALS),
             string_data={"username": ROLE, "password": self.password},
-            opts=kept,
+            opts=protected,
         )
-        spec = _cluster_spec(args)
+        spec = _cluster_spec(args.database)
         cluster = CustomResource(
             f"{name}-cluster",
             api_version="acid.zalan.do/v1",
@@ -120,14 +119,14 @@ class PlatformDb(ComponentResource):
     @property
     def replicas(self) -> Endpoint:
         """The Service of the replicas; without endpoints when there is one instance."""
-        return Endpoint(host=_dns_names("-repl")[-1], role="primary")
+        return Endpoint(host=_dns_names("-repl")[-1], role="replica")
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         """In the component's namespace, and after it."""
         namespace = self._namespace.metadata.name
         return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=annotations)
 
-    def _certificates(self, name: str, certificates: Certificates) -> CustomResource:
+    def _certificates(self, name: str, certificates: CertificateSettings) -> CustomResource:
         """Authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
         self_signed = self._cert_manager(f"{name}-self-signed", "Issuer", "platform-db-self-signed", {"selfSigned": {}})
         authority = self._cert_manager(
@@ -192,8 +191,8 @@ class PlatformDb(ComponentResource):
         login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
         ready = Step(
             name="operator",
-            image=args.python_image,
-            script="database_ready.py",
+            image=args.jobs.python_image,
+            script="platform_db/database_ready.py",
             rules=_READY_RULES,
             config={
                 "namespace": DATABASE_NAMESPACE,
@@ -206,8 +205,8 @@ class PlatformDb(ComponentResource):
         )
         log_in = Step(
             name="login",
-            image=args.postgres_image,
-            script="database_login.sh",
+            image=args.jobs.postgres_image,
+            script="platform_db/database_login.sh",
             env={
                 "HOSTS": f"{self.pooler.host} {self.primary.host}",
                 "PGPORT": str(self.pooler.port),
@@ -224,8 +223,7 @@ class PlatformDb(ComponentResource):
             GateArgs(
                 namespace=namespace,
                 steps=[ready, log_in],
-                guards=spec,
-                guarded_value=login.metadata.name,
+                triggers={"spec": spec, "login": login.metadata.name},
                 deadline_seconds=args.deadline_seconds,
                 after=[cluster],
             ),
@@ -234,9 +232,9 @@ class PlatformDb(ComponentResource):
 
 
 _READY_RULES = (
-    Rule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
-    Rule(group="", resource="pods", verbs=["list"]),
-    Rule(group="", resource="events", verbs=["list"]),
+    PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
+    PolicyRule(group="", resource="pods", verbs=["list"]),
+    PolicyRule(group="", resource="events", verbs=["list"]),
 )
 
 
@@ -247,18 +245,21 @@ def _dns_names(service: str) -> list[str]:
     return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]
 
 
-def _cluster_spec(args: PlatformDbArgs) -> dict[str, object]:
-    volume = {"size": args.storage} | ({"storageClass": args.storage_class} if args.storage_class else {})
+def _cluster_spec(database: DatabaseSettings) -> dict[str, object]:
+    volume = {"size": database.storage} | ({"storageClass": database.storage_class} if database.storage_class else {})
     return {
         "teamId": "platform-db",
-        "postgresql": {"version": args.version},
-        "numberOfInstances": args.instances,
+        "postgresql": {"version": database.version},
+        "numberOfInstances": database.instances,
         "volume": volume,
-        "resources": {"requests": dict(args.requests), "limits": dict(args.limits)},
+        "resources": {
+            "requests": {"cpu": database.cpu_request, "memory": database.memory_request},
+            "limits": {"cpu": database.cpu_limit, "memory": database.memory_limit},
+        },
         "users": {ROLE: []},
         "databases": {DATABASE: ROLE},
         "enableConnectionPooler": True,
-        "connectionPooler": {"numberOfInstances": args.pooler_instances, "mode": args.pooler_mode},
+        "connectionPooler": {"numberOfInstances": database.pooler.instances, "mode": database.pooler.mode},
         # Unset means the operator's default, which may be a load balancer and a public DNS name.
         "enableMasterLoadBalancer": False,
         "enableReplicaLoadBalancer": False,

@@ -17,12 +17,17 @@ from pulumi import (
 )
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
+from pydantic import SecretStr
 
-from components.gate import Gate, GateArgs
-from components.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
-from components.password import password
-from components.pod import SecretKey, Step, content_addressed, versioned_secret
-from components.rights import Rule
+from components.base.content import content_addressed, versioned_secret
+from components.base.gate import Gate, GateArgs
+from components.base.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
+from components.base.password import password
+from components.base.pod import SecretKey, Step
+from components.base.rbac import PolicyRule
+from settings import Settings
+from settings.cluster import JobSettings
+from settings.redis import RedisSettings
 
 SENTINEL = "platform-kv-sentinel"
 MASTER_GROUP = "platform-kv-master"
@@ -58,30 +63,30 @@ class RedisConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformKvArgs:
-    """Size of Redis and of its Sentinels. Quantities are Kubernetes' strings."""
+    """Size of Redis and of its Sentinels, and the password of both."""
 
-    instances: int
-    sentinels: int
-    quorum: int
-    image: str
-    sentinel_image: str
-    storage: str
-    storage_class: str | None
-    cpu_request: str
-    memory_limit: str
-    config: RedisConfig
-    python_image: Input[str]
+    redis: RedisSettings
+    password: SecretStr | None  # None: generated
+    jobs: JobSettings
     protect: bool
-    password: Input[str] | None = None  # letters and digits; None: generated
-    password_rotation: int = 1  # another number is another generated password
     deadline_seconds: int = 300  # of the gate
+
+    @classmethod
+    def of(cls, settings: Settings) -> PlatformKvArgs:
+        """Return what a stack's settings say of it."""
+        return cls(
+            redis=settings.redis,
+            password=settings.redis_password,
+            jobs=settings.jobs,
+            protect=settings.cluster.protect,
+        )
 
 
 class PlatformKv(ComponentResource):
-    """A Redis which fails over, with the password that Infisical uses.
+    """Create a Redis that fails over, with the password that Infisical uses.
 
     Creates a Namespace, the password and its Secret, the configuration (a ConfigMap named by its content: neither
-    Redis nor its operator notices an edited one), a RedisReplication, a RedisSentinel and a Gate which asks every
+    Redis nor its operator notices an edited one), a RedisReplication, a RedisSentinel and a Gate that asks every
     Sentinel and the master itself. A changed password is made known to every running Redis and Sentinel first.
     """
 
@@ -92,14 +97,14 @@ class PlatformKv(ComponentResource):
         super().__init__(type_token("PlatformKv"), name, None, opts)
         self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc.cluster.local"
 
-        kept = ResourceOptions(parent=self, protect=args.protect)
+        protected = ResourceOptions(parent=self, protect=args.protect)
         namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=REDIS_NAMESPACE), opts=kept
+            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=REDIS_NAMESPACE), opts=protected
         )
         self._namespace = namespace.metadata.name
-        new = password(f"{name}-password", args.password, args.password_rotation, parent=self)
+        new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
-        rotates = args.password is not None or args.password_rotation > 1
+        rotates = args.password is not None or args.redis.password_rotation > 1
         auth = core.v1.Secret(
             f"{name}-auth",
             metadata=self._metadata(_AUTH),
@@ -113,14 +118,14 @@ class PlatformKv(ComponentResource):
         )
         # Whoever uses the password comes after the Secret, so after Redis has learned it.
         self.password = auth.id.apply(lambda _: new)
-        config = {"redis-additional.conf": args.config.render()}
+        config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self)
         replication = CustomResource(
             f"{name}-replication",
             api_version=_API_VERSION,
             kind="RedisReplication",
             metadata=self._metadata(REDIS_REPLICATION),
-            spec=_replication_spec(args, config_map.metadata.name),
+            spec=_replication_spec(args.redis, config_map.metadata.name),
             opts=ResourceOptions(parent=self, depends_on=[auth], protect=args.protect, delete_before_replace=True),
         )
         sentinel = CustomResource(
@@ -128,7 +133,7 @@ class PlatformKv(ComponentResource):
             api_version=_API_VERSION,
             kind="RedisSentinel",
             metadata=self._metadata(SENTINEL),
-            spec=_sentinel_spec(args),
+            spec=_sentinel_spec(args.redis),
             opts=ResourceOptions(parent=self, depends_on=[replication], delete_before_replace=True),
         )
         self._gate(name, args, login, config_map.metadata.name, sentinel)
@@ -145,8 +150,8 @@ class PlatformKv(ComponentResource):
         """Has every running Redis and Sentinel take the new password beside the old, before the Secret changes."""
         learn = Step(
             name="rotation",
-            image=args.python_image,
-            script="redis_rotation.py",
+            image=args.jobs.python_image,
+            script="platform_kv/redis_rotation.py",
             rules=_ROTATION_RULES,
             config={
                 "namespace": REDIS_NAMESPACE,
@@ -162,7 +167,7 @@ class PlatformKv(ComponentResource):
         )
         return Gate(
             f"{name}-rotation",
-            GateArgs(namespace=self._namespace, steps=[learn], guards=None, deadline_seconds=args.deadline_seconds),
+            GateArgs(namespace=self._namespace, steps=[learn], triggers=None, deadline_seconds=args.deadline_seconds),
             ResourceOptions(parent=self),
         )
 
@@ -177,28 +182,26 @@ class PlatformKv(ComponentResource):
         gate = f"{name}-gate"
         ask = Step(
             name="redis",
-            image=args.python_image,
-            script="redis_ready.py",
+            image=args.jobs.python_image,
+            script="platform_kv/redis_ready.py",
             config={
                 "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc.cluster.local",
                 "sentinel_port": SENTINEL_PORT,
-                "sentinels": args.sentinels,
+                "sentinels": args.redis.sentinels,
                 "master_name": MASTER_GROUP,
-                "replicas": args.instances - 1,
+                "replicas": args.redis.instances - 1,
                 "replication_host": f"{REDIS_REPLICATION}.{REDIS_NAMESPACE}.svc.cluster.local",
                 "operator_patience_seconds": 60,
                 "deadline_seconds": args.deadline_seconds,
             },
             env={"REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password")},
         )
-        guards = [_replication_spec(args, ""), _sentinel_spec(args)]
         Gate(
             gate,
             GateArgs(
                 namespace=self._namespace,
                 steps=[ask],
-                guards=guards,
-                guarded_value=config_map,
+                triggers=[_replication_spec(args.redis, config_map), _sentinel_spec(args.redis)],
                 deadline_seconds=args.deadline_seconds,
                 after=[sentinel],
             ),
@@ -207,8 +210,8 @@ class PlatformKv(ComponentResource):
 
 
 _ROTATION_RULES = (
-    Rule(group="", resource="secrets", verbs=["get"], names=[_AUTH]),
-    Rule(group="", resource="pods", verbs=["list"]),
+    PolicyRule(group="", resource="secrets", verbs=["get"], names=[_AUTH]),
+    PolicyRule(group="", resource="pods", verbs=["list"]),
 )
 
 
@@ -226,8 +229,8 @@ def _refuse_another_password(change: ResourceHookArgs) -> None:
         )
 
 
-def _kubernetes_config(image: Input[str], args: PlatformKvArgs) -> dict[str, Input[object]]:
-    resources = {"requests": {"cpu": args.cpu_request, "memory": "64Mi"}, "limits": {"memory": args.memory_limit}}
+def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Input[object]]:
+    resources = {"requests": {"cpu": redis.cpu_request, "memory": "64Mi"}, "limits": {"memory": redis.memory_limit}}
     return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
 
 
@@ -239,33 +242,33 @@ def _majority(size: int) -> dict[str, object]:
     return {"enabled": True, "minAvailable": size // 2 + 1}
 
 
-def _replication_spec(args: PlatformKvArgs, config_map: Input[str]) -> dict[str, Input[object]]:
-    claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": args.storage}}}
-    if args.storage_class:
-        claim["storageClassName"] = args.storage_class
+def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, Input[object]]:
+    claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": redis.storage}}}
+    if redis.storage_class:
+        claim["storageClassName"] = redis.storage_class
     secret = {"name": _AUTH, "key": "password"}
     return {
-        "clusterSize": args.instances,
+        "clusterSize": redis.instances,
         "podSecurityContext": _pod_security(),
-        "kubernetesConfig": {**_kubernetes_config(args.image, args), "redisSecret": secret},
+        "kubernetesConfig": {**_kubernetes_config(redis.image, redis), "redisSecret": secret},
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
-        "pdb": _majority(args.instances),
+        "pdb": _majority(redis.instances),
     }
 
 
-def _sentinel_spec(args: PlatformKvArgs) -> dict[str, Input[object]]:
+def _sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
     return {
-        "clusterSize": args.sentinels,
+        "clusterSize": redis.sentinels,
         "podSecurityContext": _pod_security(),
-        "kubernetesConfig": _kubernetes_config(args.sentinel_image, args),
+        "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis),
         # Numbers and switches are strings in this resource's schema.
         "redisSentinelConfig": {
             "redisReplicationName": REDIS_REPLICATION,
             "masterGroupName": MASTER_GROUP,
             "redisPort": str(_REDIS_PORT),
-            "quorum": str(args.quorum),
+            "quorum": str(redis.quorum),
             "parallelSyncs": "1",
             "failoverTimeout": "10000",
             "downAfterMilliseconds": "5000",
@@ -274,5 +277,5 @@ def _sentinel_spec(args: PlatformKvArgs) -> dict[str, Input[object]]:
             "announceHostnames": "no",
             "redisReplicationPassword": {"secretKeyRef": {"name": _AUTH, "key": "password"}},
         },
-        "pdb": _majority(args.sentinels),
+        "pdb": _majority(redis.sentinels),
     }

@@ -9,8 +9,9 @@ import pulumi
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, LetsEncryptIssuer
-from components.names import type_token
+from components.base.names import type_token
+from settings import Settings
+from settings.ingress import IngressSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,14 +19,19 @@ class RequirementsArgs:
     """What is looked for."""
 
     storage_classes: Sequence[str]
-    issuer: ClusterIssuer | LetsEncryptIssuer
-    route: ClassRoute | GatewayRoute
+    ingress: IngressSettings  # its issuer, and its class or Gateway
+
+    @classmethod
+    def of(cls, settings: Settings) -> RequirementsArgs:
+        """Return what a stack's settings name."""
+        classes = [settings.database.storage_class, settings.redis.storage_class]
+        return cls(storage_classes=[name for name in classes if name], ingress=settings.ingress)
 
 
 class Requirements(ComponentResource):
-    """Reads each object, so that `up` ends at once with the name of one that does not exist.
+    """Read each object, so that `up` ends at once with the name of one that does not exist.
 
-    Else volumes, certificates and addresses would be waited for until some deadline. In a preview nothing is read: it
+    Otherwise `up` would wait for volumes, certificates and addresses until some deadline. A preview reads nothing: it
     needs no cluster.
     """
 
@@ -44,12 +50,13 @@ class Requirements(ComponentResource):
 
 
 def _objects(args: RequirementsArgs) -> list[tuple[str, str, str]]:
-    """apiVersion, kind, and the provider's id of each."""
+    """Return apiVersion, kind, and the provider's id of each."""
     found = [("storage.k8s.io/v1", "StorageClass", name) for name in sorted(set(args.storage_classes))]
-    if isinstance(args.issuer, ClusterIssuer):
-        found.append(("cert-manager.io/v1", "ClusterIssuer", args.issuer.name))
-    if isinstance(args.route, ClassRoute):
-        found.append(("networking.k8s.io/v1", "IngressClass", args.route.class_name))
+    issuer, route = args.ingress.issuer, args.ingress.route
+    if issuer.kind == "existing":
+        found.append(("cert-manager.io/v1", "ClusterIssuer", issuer.name))
+    if route.kind == "ingress":
+        found.append(("networking.k8s.io/v1", "IngressClass", route.class_name))
     else:
-        found.append(("gateway.networking.k8s.io/v1", "Gateway", f"{args.route.namespace}/{args.route.name}"))
+        found.append(("gateway.networking.k8s.io/v1", "Gateway", f"{route.namespace}/{route.name}"))
     return found

@@ -29,8 +29,8 @@ import yaml
 
 from operations.errors import OperationError
 from operations.pulumi import PROJECT, ROOT, Stack
-from settings.charts import digest_of, location
 from settings.infisical import ChartSettings
+from settings.machinery.charts import digest_of
 
 ARCHIVE_LIMIT = 20 << 20  # bytes of an archive, of a folder and of an index
 UNPACKED_LIMIT = 100 << 20  # bytes; Helm loads no larger one
@@ -52,12 +52,12 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
             f"infisical.chart.path: stack {stack.name} takes its chart from {chart.path}, not from charts/; to change "
             f"that: pulumi config rm --stack {stack.name} --path '{PROJECT}:infisical.chart.path'"
         )
-    copy = ROOT / location(chart)
+    copy = ROOT / chart.copy_location
     present = _read(copy) if copy.is_file() else None
     if given:
         archive, source = _given(chart, given), str(given)
     elif present and chart.digest in (None, digest_of(present)):
-        archive, source = present, location(chart)
+        archive, source = present, chart.copy_location
     else:
         try:
             if not re.match(r"[a-z]+://[^/?@]+([/?]|$)", chart.repository):
@@ -81,10 +81,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
             f"first: pulumi config rm --stack {stack.name} --path '{PROJECT}:infisical.chart.digest'"
         )
     if archive == present:
-        print(f"chart {name} {version} ({digest}): already there, {location(chart)}")
+        print(f"chart {name} {version} ({digest}): already there, {chart.copy_location}")
     else:
         _write(copy, archive)
-        print(f"chart {name} {version} ({digest}): from {source}, now in {location(chart)}")
+        print(f"chart {name} {version} ({digest}): from {source}, now in {chart.copy_location}")
     if not chart.digest:
         stack.set("infisical.chart.digest", digest, secret=False)
         print(f"pinned as infisical.chart.digest of stack {stack.name}, trusting {source}: no other archive will do")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from components.names import INFISICAL_SECRET
+from components.base.names import INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
 

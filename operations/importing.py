@@ -17,7 +17,7 @@ from operations.manifest import variables_of
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from operations.translation import Imported, translate
-from settings.loader import ABSENT, parsed
+from settings.machinery.loader import ABSENT, parsed
 from settings.secrets import SECRETS
 
 Config = dict[str, Any]  # as in the stack file, without "project:"

@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 
 from operations.pulumi import PROJECT, ROOT, Stack
 from settings import Settings
-from settings.environment import homes, parts, variable_of
+from settings.machinery.environment import homes, parts, variable_of
+from settings.machinery.types import PEM, Form, Section
+from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.secrets import SECRETS, Secrets
-from settings.types import PEM, Form, Section
-from settings.variables import FORMS, OWNED, REFUSED
 
 Schema = dict[str, Any]  # JSON Schema
 

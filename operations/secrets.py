@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from settings import Settings
-from settings.finding import Finding
-from settings.loader import ABSENT, needs, parsed, sound_parts
-from settings.rules import RULES
+from settings.machinery.finding import Finding
+from settings.machinery.loader import ABSENT, needs, parsed, sound_parts
+from settings.machinery.rules import RULES
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset({"encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"})

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from components.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
+from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
 from settings import Settings
-from settings.environment import fields
+from settings.machinery.environment import fields
+from settings.machinery.types import Password, VariableName
+from settings.machinery.variables import FORMS, OWNED, REFUSED, Variable
 from settings.mail import IMPLICIT_TLS
-from settings.types import Password, VariableName
-from settings.variables import FORMS, OWNED, REFUSED, Variable
 
 _REPLICAS = (f"{DATABASE_CLUSTER}-repl", f"{DATABASE_CLUSTER}-pooler-repl")  # Services of the platform's own database
 

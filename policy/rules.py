@@ -219,7 +219,7 @@ RULES = (
     Rule(
         name="jobs-end",
         description="Every Job ends by itself, so that no `up` waits for one that never will.",
-        remedy="Set it, or make the Job with components.pod.run_once.",
+        remedy="Set it, or make the Job with components.base.pod.run_once.",
         find=jobs_end,
     ),
     Rule(

@@ -1,8 +1,9 @@
 """What a stack may say: pydantic models, one file a subject, and the one loader. Plain data, no Pulumi resource."""
 
-from settings.charts import ChartError, local_copy
-from settings.environment import environment_of
-from settings.loader import SettingsError, load
+from settings.machinery.charts import ChartError, local_copy
+from settings.machinery.environment import Environment, environment_of
+from settings.machinery.finding import SettingsError
+from settings.machinery.loader import load
 from settings.settings import Settings
 
-__all__ = ["ChartError", "Settings", "SettingsError", "environment_of", "load", "local_copy"]
+__all__ = ["ChartError", "Environment", "Settings", "SettingsError", "environment_of", "load", "local_copy"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from settings.types import Cron, DnsName, Hours, Section
+from settings.machinery.types import Cron, DnsName, Hours, Section
 
 
 class CertificateSettings(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from settings.types import Image, Section
+from settings.machinery.types import Image, Section
 
 
 class ClusterSettings(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from settings.types import Cpu, DnsName, Memory, Section, bytes_of, cores_of
+from settings.machinery.types import Cpu, DnsName, Memory, Section, bytes_of, cores_of
 
 
 class PoolerSettings(Section):

@@ -8,16 +8,26 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from settings.types import ChartRepository, ChartVersion, Digest, Image, KeyFingerprint, Origin, Section, SiteUrl
-from settings.variables import Variable
+from settings.machinery.types import (
+    ChartRepository,
+    ChartVersion,
+    Digest,
+    Image,
+    KeyFingerprint,
+    Origin,
+    Section,
+    SiteUrl,
+)
+from settings.machinery.variables import Variable
 
+Flavour = Literal["infisical", "infisical-standalone"]
 PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
 
 
 class ChartSettings(Section):
     """Where the Helm chart comes from."""
 
-    flavour: Literal["infisical", "infisical-standalone"] = Field(
+    flavour: Flavour = Field(
         default="infisical-standalone",
         description="`infisical` is the chart up to 0.4.2 (values below `backend:`), dead since May 2024 but still "
         "deployed; `infisical-standalone` is the one upstream maintains (values below `infisical:`).",
@@ -37,6 +47,16 @@ class ChartSettings(Section):
         if (self.flavour == "infisical") != self.version.startswith("0."):
             raise ValueError(f"version: {self.version} is none of chart {self.flavour} (infisical ends with 0.4.2)")
         return self
+
+    @property
+    def location(self) -> str:
+        """Where the chart lies. Relative to the project: it is an input of the release, on whatever machine."""
+        return self.path or self.copy_location
+
+    @property
+    def copy_location(self) -> str:
+        """Where `make charts` puts it."""
+        return f"charts/{self.flavour}-{self.version}.tgz"
 
 
 _Connections = Annotated[int, Field(ge=0, le=1000)]

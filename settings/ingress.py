@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.types import DnsLabel, DnsName, Email, Section
+from settings.machinery.types import DnsLabel, DnsName, Email, Section
 
 
 class ExistingIssuer(Section):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.types import AwsAccessKeyId, Line, Section
-from settings.variables import Variable
+from settings.machinery.types import AwsAccessKeyId, Line, Section
+from settings.machinery.variables import Variable
 
 
 class GitHubApp(Section):

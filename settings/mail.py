@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.types import CertificatePem, Email, HostName, Line, Section
-from settings.variables import Variable
+from settings.machinery.types import CertificatePem, Email, HostName, Line, Section
+from settings.machinery.variables import Variable
 
 IMPLICIT_TLS = 465
 

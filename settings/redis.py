@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from settings.types import Cpu, DnsName, Image, Memory, Section, bytes_of
+from settings.machinery.types import Cpu, DnsName, Image, Memory, Section, bytes_of
 
 
 class RedisSettings(Section):

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, field_validator
 
-from settings.types import (
+from settings.machinery.types import (
     Base64Key,
     CertificatePem,
     EncryptionKey,
@@ -19,7 +19,7 @@ from settings.types import (
     SigningKey,
     VariableName,
 )
-from settings.variables import Variable
+from settings.machinery.variables import Variable
 
 _PART = r"([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"  # of a URI, RFC 3986
 _URI = re.compile(rf"postgres(ql)?://{_PART}(:{_PART})?@(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{{1,5}}))?/{_PART}")

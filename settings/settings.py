@@ -10,11 +10,11 @@ from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
+from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.redis import RedisSettings
 from settings.secrets import Secrets
 from settings.sign_on import SignOnSettings
-from settings.types import VariableName
 
 
 class Settings(Secrets):

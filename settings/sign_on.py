@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from settings.types import Line, OrganizationSlug, Section
-from settings.variables import Variable
+from settings.machinery.types import Line, OrganizationSlug, Section
+from settings.machinery.variables import Variable
 
 
 class GitHubSignOn(Section):

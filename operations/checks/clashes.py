@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from components.names import (
+from components.base.names import (
     DATABASE_CLUSTER,
     DATABASE_NAMESPACE,
     INFISICAL_NAMESPACE,

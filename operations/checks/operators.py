@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks import zalando
 from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.deployments import Deployed, find, flag, watching

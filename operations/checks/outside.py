@@ -14,9 +14,9 @@ from operations.checks.cluster import Cluster, Object, Unanswered
 from operations.checks.result import Result, fail, ok, warn
 from operations.pulumi import ROOT, Stack
 from settings import Settings
-from settings.charts import ChartError, local_copy
 from settings.infisical import ChartSettings
 from settings.ingress import GatewayRoute, LetsEncrypt
+from settings.machinery.charts import ChartError, local_copy
 
 
 def name(cluster: Cluster, settings: Settings) -> Iterator[Result]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks.cluster import Cluster
 from operations.checks.result import Result, fail, ok
 from settings import Settings

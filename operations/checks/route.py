@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from components.names import INFISICAL_NAMESPACE
+from components.base.names import INFISICAL_NAMESPACE
 from operations.checks.cluster import Cluster
 from operations.checks.result import Result, fail, ok, setting
 from settings import Settings

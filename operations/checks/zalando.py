@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from components.names import DATABASE_NAMESPACE
+from components.base.names import DATABASE_NAMESPACE
 from operations.checks.cluster import Cluster
 from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, warn

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.infisical_release import Flavour
+from settings.infisical import Flavour
 from tests.unit.harness import ROOT, SHAPES, everything, platform, shape
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from hypothesis import settings as budget
 
 import settings
 from settings import Settings
-from settings.environment import fields
+from settings.machinery.environment import fields
 from settings.secrets import SECRETS
 from tests.contract.infisical_rules import violations
 from tests.contract.stacks import (

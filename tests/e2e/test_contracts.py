@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from views import Kubectl, eventually
 
-from components.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from tests.contract.manifests import Json, manifests, pods
 from tests.unit.harness import ROOT, SHAPES, Graph, shape
 

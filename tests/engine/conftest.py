@@ -17,7 +17,7 @@ from embedded.stack import PROJECT, Stack
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     folder = tmp_path / "project"
-    for name in ("components", "operations", "settings", "embedded/charts"):
+    for name in ("components", "safeguards", "operations", "settings", "embedded/charts"):
         shutil.copytree(PROJECT / name, folder / name)
     for file in (PROJECT / "__main__.py", *PROJECT.glob("Pulumi*.yaml")):
         shutil.copy(file, folder)

@@ -82,7 +82,7 @@ BREACHES = [
     Breach(
         rule="jobs-end",
         message="CronJob/cert-sync-schedule: spec.jobTemplate.spec.activeDeadlineSeconds is not set. Set it, or make "
-        "the Job with components.pod.run_once.",
+        "the Job with components.base.pod.run_once.",
         file="components/cert_sync.py",
         text="active_deadline_seconds=",
         other="ttl_seconds_after_finished=",

@@ -14,7 +14,7 @@ import pytest
 
 HERE = Path(__file__).parent
 JOBS = HERE.parents[1] / "components/jobs"
-sys.path[:0] = [str(JOBS), str(HERE)]
+sys.path[:0] = [str(HERE)]
 
 from job_cluster import Cluster, running_cluster  # noqa: E402
 from job_engines import Account, Postgres, eventually, free_port, stop  # noqa: E402
@@ -74,7 +74,7 @@ def start_job(tmp_path: Path) -> Iterator[StartJob]:
             "PATH": os.environ["PATH"],
             "PYTHONDONTWRITEBYTECODE": "1",
             "TERMINATION_LOG": str(termination_log),
-            "PYTHONPATH": str(HERE / "hosts"),
+            "PYTHONPATH": os.pathsep.join([str(HERE / "hosts"), str(JOBS / "shared")]),
             "TEST_HOSTS": json.dumps(hosts or {}),
             **({"CONFIG": json.dumps(config)} if config is not None else {}),
             **env,
@@ -82,7 +82,7 @@ def start_job(tmp_path: Path) -> Iterator[StartJob]:
         interpreter = [sys.executable, "-u"] if script.endswith(".py") else ["/bin/sh"]
         output = tmp_path / f"output-{len(processes)}"
         with output.open("wb") as file:
-            command = [*interpreter, str(JOBS / script)]
+            command = [*interpreter, *map(str, JOBS.glob(f"*/{script}"))]
             process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
         processes.append(process)
         return RunningJob(process, output, termination_log)

@@ -15,6 +15,8 @@ import pytest
 _COPIED = (
     "__main__.py",
     "components",
+    "safeguards",
+    "operations",
     "settings",
     "embedded/charts",
     "tests/conftest.py",

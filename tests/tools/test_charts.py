@@ -30,8 +30,8 @@ from operations import charts
 from operations.errors import OperationError
 from operations.pulumi import ROOT, Stack
 from settings import Settings
-from settings.charts import ChartError, local_copy
 from settings.infisical import ChartSettings
+from settings.machinery.charts import ChartError, local_copy
 
 NAME, VERSION = "infisical-standalone", "1.10.0"
 COPY = f"charts/{NAME}-{VERSION}.tgz"
@@ -774,9 +774,8 @@ def test_a_path_of_the_users_that_is_not_what_it_should_be_is_refused(
 
 
 def test_the_program_needs_nothing_of_the_command() -> None:
-    command = (
-        "import sys, settings.charts; print(*sorted(m for m in sys.modules if m in ('operations', 'pulumi', 'yaml')))"
-    )
+    unwanted = ("operations", "pulumi", "yaml")
+    command = f"import sys, settings.machinery.charts; print(*sorted(set(sys.modules) & set({unwanted})))"
 
     done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
 

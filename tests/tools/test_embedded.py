@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 import ssl
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from cryptography import x509
@@ -77,3 +80,56 @@ def test_a_changed_pin_is_another_place_in_the_cache(tmp_path: Path, monkeypatch
 
     assert Programs(tmp_path).folder("etcd") != before
     programs._key.cache_clear()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Builds one program at a time, each in twice the seconds it weighs, of this clock."""
+    clock = SimpleNamespace(now=0.0)
+
+    def build(_: Programs, module: str) -> None:
+        clock.now += 2 * PROGRAMS[module].seconds
+
+    monkeypatch.setattr(programs, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(programs.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(Programs, "_build", build)
+    return clock
+
+
+@pytest.mark.usefixtures("clock")
+def test_each_line_of_a_build_says_how_long_is_left(tmp_path: Path) -> None:
+    weights = {"pulumi": 300, "traefik": 150, "etcd": 60}
+    lines: list[str] = []
+    with patch.dict(PROGRAMS, {name: replace(PROGRAMS[name], seconds=seconds) for name, seconds in weights.items()}):
+        Programs(tmp_path).build(list(weights), lines.append)
+
+    assert lines == [
+        "building pulumi, about 8 minutes left",
+        "built pulumi in 600 s (1 of 3), about 7 minutes left",  # this machine needs twice what the weights say
+        "building traefik, about 7 minutes left",
+        "built traefik in 300 s (2 of 3), about 2 minutes left",
+        "building etcd, about 2 minutes left",
+        "built etcd in 120 s (3 of 3)",
+    ]
+
+
+def test_the_longest_program_bounds_what_several_workers_have_left(clock: SimpleNamespace) -> None:
+    course = programs._Course(["pulumi", "pause"], workers=2)
+    course.begin("pulumi")
+    course.begin("pause")
+
+    assert course.left() == f", about {round(PROGRAMS['pulumi'].seconds / 60)} minutes left"
+    clock.now += PROGRAMS["pulumi"].seconds + 60
+    assert course.left() == ", about 1 minute left"
+
+
+def test_the_compiler_collects_no_garbage_unless_the_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def collector() -> str:
+        return programs._run("etcd", ["sh", "-c", "echo $GOGC"], tmp_path, {}).strip()
+
+    monkeypatch.delenv("GOGC", raising=False)
+    assert collector() == "off"
+    monkeypatch.setenv("GOGC", "100")
+    assert collector() == "100"

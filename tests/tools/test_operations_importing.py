@@ -21,9 +21,9 @@ from operations import importing
 from operations.errors import OperationError
 from operations.pulumi import PROJECT
 from operations.translation import Imported, is_harmless, translate
-from settings.environment import homes
+from settings.machinery.environment import homes
+from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
-from settings.variables import OWNED, REFUSED
 from tests.tools.fake_stack import Encrypted, FakeStack
 
 SITE = "https://secrets.example.org"

@@ -9,9 +9,9 @@ import yaml
 
 from operations import reference
 from settings import Settings
-from settings.environment import fields
+from settings.machinery.environment import fields
+from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
-from settings.variables import OWNED, REFUSED
 from tests.unit.harness import PROJECT, ROOT
 
 

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
+from components.base.references import Endpoint, SecretRef
 from components.cert_sync import CertSync, CertSyncArgs
-from components.names import Endpoint, SecretRef
-from tests.unit.harness import Graph, everything, platform, run
+from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 DATABASE, INFISICAL = "platform-db-pg", "infisical"
-ARGS: dict[str, Any] = {
-    "authority": SecretRef(namespace=DATABASE, name="ca"),
-    "leaf": SecretRef(namespace=DATABASE, name="tls"),
-    "target": SecretRef(namespace=INFISICAL, name="infisical-secrets"),
-    "target_key": "DB_ROOT_CERT",
-    "endpoints": [Endpoint(host="db", role="primary")],
-    "cluster": "db",
-    "pooler_instances": 2,
-    "deployment": "infisical",
-    "python_image": "python:3.13",
-}
+
+
+@dataclass(frozen=True)
+class Database:
+    """What CertSync needs of one."""
+
+    authority = SecretRef(namespace=DATABASE, name="ca")
+    leaf = SecretRef(namespace=DATABASE, name="tls")
+    primary = Endpoint(host="db", role="primary")
+    pooler = Endpoint(host="pooler", role="pooler")
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What CertSync needs of them."""
+
+    uid: str
+    ref = SecretRef(namespace=INFISICAL, name="infisical-secrets")
 
 
 def made_for(target_uid: str) -> Graph:
-    args = CertSyncArgs(**ARGS, target_uid=target_uid)
+    database: Any = Database()
+    secrets: Any = Secrets(target_uid)
+    args = CertSyncArgs.of(settings_of(), database, secrets)
     return run(lambda options: CertSync("cert-sync", args, options))
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 import grpc
 import pulumi
 import pytest
 from pulumi.runtime import MockCallArgs
 
-from components import encryption_key
-from tests.unit.harness import State, platform, run
+from safeguards import Refusal
+from safeguards.encryption_key import refuse_key_change
+from safeguards.state import last_state
+from tests.unit.harness import State, platform, run, settings_of
 from tests.unit.harness.recording import Providers, record
 
 SECRET, KEY = "kubernetes:core/v1:Secret", "random:index/randomPassword:RandomPassword"
@@ -31,12 +34,17 @@ def deployed(**environment: str) -> State:
     }
 
 
+SETTINGS = {"ENCRYPTION_KEY": "encryptionKey", "ROOT_ENCRYPTION_KEY": "rootEncryptionKey"}
+
+
 def keep(before: State, given: Mapping[str, str], *, replaceable: str | None = None) -> None:
-    run(lambda _: encryption_key.keep(given, "infisical-secrets", replaceable=replaceable), state=before)
+    keys: dict[str, Any] = {SETTINGS[variable]: value for variable, value in given.items()}
+    settings = settings_of(infisical={"replaceEncryptionKey": replaceable} if replaceable else {}, **keys)
+    run(lambda _: refuse_key_change(settings, last_state()), state=before)
 
 
 def refusal(before: State, given: Mapping[str, str]) -> str:
-    with pytest.raises(encryption_key.KeyChangeError) as caught:
+    with pytest.raises(Refusal) as caught:
         keep(before, given)
     message = str(caught.value)
     assert not [value for value in (GENERATED, GIVEN, OTHER, ROOT, OTHER_ROOT) if value in message]
@@ -94,7 +102,7 @@ def test_another_key_is_refused_with_the_way_back(before: dict[str, str], given:
 
 def test_leave_to_replace_one_key_is_none_for_the_next() -> None:
     fingerprint = refusal(deployed(ENCRYPTION_KEY=GIVEN), {"ENCRYPTION_KEY": OTHER}).split()[-1]
-    with pytest.raises(encryption_key.KeyChangeError):
+    with pytest.raises(Refusal):
         keep(deployed(ENCRYPTION_KEY=OTHER), {"ENCRYPTION_KEY": GIVEN}, replaceable=fingerprint)
 
 
@@ -136,9 +144,13 @@ class Refused(grpc.RpcError):
         return str(self)
 
 
+def read() -> None:
+    last_state()
+
+
 def test_a_state_that_is_being_written_is_read_again() -> None:
     providers = Refusing(4, BEING_WRITTEN)
-    record(lambda: encryption_key.keep({}, "infisical-secrets", replaceable=None), providers)
+    record(read, providers)
     assert providers.calls == 5
 
 
@@ -146,5 +158,5 @@ def test_a_state_that_is_being_written_is_read_again() -> None:
 def test_a_state_that_can_not_be_read_ends_the_program(details: str, calls: int) -> None:
     providers = Refusing(9, details)
     with pytest.raises(Exception, match=details):
-        record(lambda: encryption_key.keep({}, "infisical-secrets", replaceable=None), providers)
+        record(read, providers)
     assert providers.calls == calls

@@ -9,18 +9,18 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.gate import Gate, GateArgs
-from components.pod import Step
-from components.rights import Rule
+from components.base.gate import Gate, GateArgs
+from components.base.pod import Step
+from components.base.rbac import PolicyRule
 from tests.unit.harness import Graph, run
 
 RULES = [
-    Rule(group="", resource="pods", verbs=["list"]),
-    Rule(group="apps", resource="deployments", verbs=["get"], names=["one"]),
+    PolicyRule(group="", resource="pods", verbs=["list"]),
+    PolicyRule(group="apps", resource="deployments", verbs=["get"], names=["one"]),
 ]
-FIRST = Step(name="first", image="python:3.13", script="database_ready.py", config={"a": 1})
-SECOND = Step(name="second", image="postgres:15", script="database_login.sh")
-ARGS: dict[str, Any] = {"namespace": "ns", "steps": [FIRST, SECOND], "guards": {"size": 1}}
+FIRST = Step(name="first", image="python:3.13", script="platform_db/database_ready.py", config={"a": 1})
+SECOND = Step(name="second", image="postgres:15", script="platform_db/database_login.sh")
+ARGS: dict[str, Any] = {"namespace": "ns", "steps": [FIRST, SECOND], "triggers": {"size": 1}}
 
 
 def gate(**changes: Any) -> Graph:
@@ -115,12 +115,12 @@ def test_a_gate_of_one_step_is_a_job_of_its_own_name_and_so_are_its_rights() -> 
 @pytest.mark.parametrize(
     "change",
     [
-        {"guards": {"size": 2}},
-        {"guarded_value": "another"},
-        {"guarded_value": pulumi.Output.from_input("another")},
+        {"triggers": {"size": 2}},
+        {"triggers": {"size": 1, "more": []}},
+        {"triggers": {"size": pulumi.Output.from_input("another")}},
         {"steps": [replace(FIRST, image="python:3.14"), replace(SECOND, image="postgres:16")]},
     ],
-    ids=["data", "value", "output", "steps"],
+    ids=["value", "key", "output", "steps"],
 )
 def test_every_step_runs_again_when_what_it_guards_changes(change: dict[str, Any]) -> None:
     graph = gate(**change)
@@ -129,7 +129,7 @@ def test_every_step_runs_again_when_what_it_guards_changes(change: dict[str, Any
 
 
 def test_it_does_not_run_again_for_nothing() -> None:
-    one, other = gate(guards={"a": 1, "b": 2}), gate(guards={"b": 2, "a": 1})
+    one, other = gate(triggers={"a": 1, "b": 2}), gate(triggers={"b": 2, "a": 1})
     for job in ("gate-first", "gate-second"):
         assert template(one, job) == template(other, job)
         assert gate()[f"Job/{job}"].inputs == unchanged()[f"Job/{job}"].inputs

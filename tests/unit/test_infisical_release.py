@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,26 +12,41 @@ import pytest
 from pulumi import ResourceOptions
 from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.infisical_release import Chart, InfisicalRelease, InfisicalReleaseArgs
-from components.names import SecretRef
-from tests.unit.harness import Graph, everything, platform, run
+from components.base.references import Endpoint, SecretRef
+from components.infisical_release import InfisicalRelease, InfisicalReleaseArgs
+from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 RELEASE = "Release/infisical"
-ARGS: dict[str, Any] = {
-    "chart": Chart(flavour="infisical-standalone", version="1.10.0", path="charts/infisical-standalone-1.10.0.tgz"),
-    "image": "registry.example.org:5000/infisical:v1",
-    "replicas": 2,
-    "environment": SecretRef(namespace="infisical", name="infisical-secrets"),
-    "fingerprint": "f1",
-    "primary_uri": "postgresql://infisical_user:p@primary:5432/infisical",
-    "python_image": "python:3.13",
-}
+IMAGE = "registry.example.org:5000/infisical:v1"
 
 
-def released(**changes: Any) -> Graph:
+@dataclass(frozen=True)
+class Database:
+    """What InfisicalRelease needs of one."""
+
+    primary = Endpoint(host="primary", role="primary")
+
+    def uri(self, endpoint: Endpoint) -> str:
+        return f"postgresql://infisical_user:p@{endpoint.host}:5432/infisical"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What InfisicalRelease needs of them."""
+
+    fingerprint: str
+    ref = SecretRef(namespace="infisical", name="infisical-secrets")
+
+
+def released(fingerprint: str = "f1", **infisical: Any) -> Graph:
+    """Return the component alone, of stack dev with changed keys of section `infisical`."""
+
     def make(opts: ResourceOptions) -> None:
-        args: dict[str, Any] = {**ARGS, "redis": ConfigMap("redis", opts=opts), **changes}
-        InfisicalRelease("infisical", InfisicalReleaseArgs(**args), opts)
+        database: Any = Database()
+        secrets: Any = Secrets(fingerprint)
+        redis: Any = ConfigMap("redis", opts=opts)
+        settings = settings_of(infisical={"image": IMAGE, **infisical})
+        InfisicalRelease("infisical", InfisicalReleaseArgs.of(settings, database, redis, secrets), opts)
 
     return run(make)
 
@@ -138,7 +154,7 @@ def test_the_charts_put_every_image_together_again(image: str) -> None:
 
 def test_the_chart_is_the_copy_on_this_machine() -> None:
     """Helm loads it in previews too, where there may be no network; and nobody checks what a repository serves."""
-    release = unchanged()[RELEASE]
+    release = released(chart={"version": "1.10.0"})[RELEASE]
     assert release["chart"] == "charts/infisical-standalone-1.10.0.tgz"
     assert not {"repositoryOpts", "version"} & set(release.inputs)
 
@@ -185,5 +201,5 @@ def test_a_log_line_is_redacted_with_the_values_themselves() -> None:
 
 def _values(flavour: str) -> dict[str, Any]:
     version = "0.4.2" if flavour == "infisical" else "1.10.0"
-    chart: Any = {"flavour": flavour, "version": version, "path": "chart.tgz"}
-    return dict(released(chart=Chart(**chart))[RELEASE]["values"])
+    chart = {"flavour": flavour, "version": version, "path": "chart.tgz"}
+    return dict(released(chart=chart)[RELEASE]["values"])

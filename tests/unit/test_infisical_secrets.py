@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pulumi
 import pytest
+from pydantic import SecretStr
 
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
+from settings import Environment
 from tests.unit.harness import Computed, Graph, everything, platform, run
 
 SECRET = "Secret/infisical-secrets"
@@ -113,28 +116,30 @@ GIVEN = {"ENCRYPTION_KEY": "0" * 32, "AUTH_SECRET": "a" * 32, "COOKIE_SECRET_SIG
 @pytest.mark.parametrize("variable", GIVEN)
 def test_a_given_key_takes_the_place_of_the_generated_one(variable: str) -> None:
     generated = environment(secrets().graph)
-    graph = secrets(secrets={variable: GIVEN[variable]}).graph
+    graph = secrets(environment=given({variable: GIVEN[variable]})).graph
     assert environment(graph) == generated | {variable: GIVEN[variable]}
     assert graph.secret(SECRET, "stringData")
 
 
 def test_a_root_key_leaves_no_other_beside_it() -> None:
     """Infisical would encrypt with one, and its older images with the other."""
-    graph = secrets(secrets={"ROOT_ENCRYPTION_KEY": "cm9vdA=="}).graph
+    graph = secrets(environment=given({"ROOT_ENCRYPTION_KEY": "cm9vdA=="})).graph
     assert set(environment(graph)) & {"ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"} == {"ROOT_ENCRYPTION_KEY"}
 
 
-@pytest.mark.parametrize("given", [{}, GIVEN, {"ROOT_ENCRYPTION_KEY": "cm9vdA=="}])
-def test_generated_keys_stay_in_the_stack_whatever_is_given(given: dict[str, str]) -> None:
+@pytest.mark.parametrize("keys", [{}, GIVEN, {"ROOT_ENCRYPTION_KEY": "cm9vdA=="}])
+def test_generated_keys_stay_in_the_stack_whatever_is_given(keys: dict[str, str]) -> None:
     """They are protected: `up` could not take them out again."""
-    graph = secrets(secrets=given, protect=True).graph
+    graph = secrets(environment=given(keys), protect=True).graph
     kept = {r.name for r in graph.of_type("random:index/randomPassword:RandomPassword") if r.protect}
     assert kept == {f"infisical-secrets-{name}" for name in ("encryption-key", "auth-secret", "cookie-secret")}
 
 
 def test_where_database_and_redis_are_is_nobody_elses_to_say() -> None:
     others = dict.fromkeys(("DB_CONNECTION_URI", "REDIS_PASSWORD", "REDIS_SENTINEL_HOSTS"), "elsewhere")
-    assert environment(secrets(environment=ARGS["environment"] | others).graph) == environment(secrets().graph)
+    plain = {**ARGS["environment"].plain, **others}
+    changed = secrets(environment=Environment(plain=plain, secret={}))
+    assert environment(changed.graph) == environment(secrets().graph)
 
 
 # --- fingerprint -----------------------------------------------------------------------------------------------------
@@ -168,9 +173,14 @@ class Made:
     fingerprints: list[str] = field(default_factory=list)
 
 
+def given(secret: Mapping[str, str]) -> Environment:
+    """Return an environment with these secret variables."""
+    values = {name: SecretStr(value) for name, value in secret.items()}
+    return Environment(plain={"SITE_URL": "https://a.example.org"}, secret=values)
+
+
 ARGS: dict[str, Any] = {
-    "environment": {"SITE_URL": "https://a.example.org"},
-    "secrets": {},
+    "environment": given({}),
     "read_replicas": False,
     "database": Database(),
     "redis": Redis(),
@@ -190,9 +200,9 @@ def secrets(computed: Computed | None = None, **changes: Any) -> Made:
 
 CHANGES: list[dict[str, Any]] = [
     {},
-    {"environment": {"SITE_URL": "https://b.example.org"}},
-    {"environment": {}},
-    {"secrets": {"SMTP_PASSWORD": "s"}},
+    {"environment": Environment(plain={"SITE_URL": "https://b.example.org"}, secret={})},
+    {"environment": Environment(plain={}, secret={})},
+    {"environment": given({"SMTP_PASSWORD": "s"})},
     {"read_replicas": True},
     {"database": Database(password="another")},
     {"database": Database(pooler="another")},
@@ -217,7 +227,3 @@ def test_the_fingerprint_is_plain_and_short() -> None:
     release = platform()["Release/infisical"]
     assert re.fullmatch(r"[0-9a-f]{16}", release[path])
     assert not platform().secret(str(release), *path)
-    assert (
-        platform()["Job/infisical-gate"]["spec", "template", "metadata", "annotations", "infisical-platform/value"]
-        == release[path]
-    )

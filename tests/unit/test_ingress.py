@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
 from pulumi import ResourceOptions
 from pulumi_kubernetes.core.v1 import ConfigMap
 
-from components.ingress import ClassRoute, ClusterIssuer, GatewayRoute, Ingress, IngressArgs, LetsEncryptIssuer
+from components.ingress import Ingress, IngressArgs
+from settings.ingress import IngressSettings
 from tests.unit.harness import Graph, Resource, everything, platform, run
 
 OBJECT = "kubernetes:networking.k8s.io/v1:Ingress"
-GATEWAY = GatewayRoute(name="public", namespace="edge", listener="https")
-ARGS: dict[str, Any] = {
-    "namespace": "infisical",
-    "host": "secrets.example.org",
-    "service": "infisical-backend",
-    "port": 8080,
-    "issuer": ClusterIssuer(name="ca"),
-    "route": ClassRoute(class_name="traefik"),
-}
+EXISTING = {"kind": "existing", "name": "ca"}
+GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
 
 
-@cache
 def entrance(**changes: Any) -> Graph:
+    """Return the component alone, for secrets.example.org, in front of a release that is a ConfigMap."""
+
     def make(opts: ResourceOptions) -> None:
-        args: dict[str, Any] = {**ARGS, "backend": ConfigMap("backend", opts=opts), **changes}
-        Ingress("ingress", IngressArgs(**args), opts)
+        release: Any = ConfigMap("release", opts=opts)
+        release.service = "infisical-backend"
+        section = {"issuer": EXISTING, "route": {"kind": "ingress", "className": "traefik"}, **changes}
+        ingress = IngressSettings.model_validate(section)
+        args = IngressArgs(ingress=ingress, host="secrets.example.org", namespace="infisical", release=release)
+        Ingress("ingress", args, opts)
 
     return run(make)
 
@@ -87,13 +85,13 @@ def test_the_certificate_is_there_first() -> None:
 
 def test_the_certificate_is_issued_while_the_backend_comes_up() -> None:
     for graph in (entrance(), entrance(route=GATEWAY)):
-        assert graph.waits("ingress-route", for_="backend")
-        assert graph.free("ingress-certificate", of="backend")
+        assert graph.waits("ingress-route", for_="release")
+        assert graph.free("ingress-certificate", of="release")
 
 
 @pytest.mark.parametrize(("staging", "directory"), [(True, "acme-staging-v02"), (False, "acme-v02")])
 def test_lets_encrypt(staging: bool, directory: str) -> None:
-    graph = entrance(issuer=LetsEncryptIssuer(email="ops@example.org", staging=staging))
+    graph = entrance(issuer={"kind": "letsEncrypt", "email": "ops@example.org", "staging": staging})
     issuer = graph["ingress-issuer"]
     assert issuer["spec", "acme"] == {
         "server": f"https://{directory}.api.letsencrypt.org/directory",
@@ -122,7 +120,7 @@ def test_a_gateway_gets_a_route_and_may_read_the_certificate() -> None:
 
 
 def test_a_route_without_listener_leaves_the_choice_to_the_gateway() -> None:
-    route = entrance(route=GatewayRoute(name="public", namespace="edge", listener=None))["ingress-route"]
+    route = entrance(route={"kind": "gateway", "name": "public", "namespace": "edge"})["ingress-route"]
     assert route["spec", "parentRefs"] == [{"name": "public", "namespace": "edge"}]
 
 

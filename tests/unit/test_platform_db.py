@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,36 +14,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.names import Endpoint
+from components.base.references import Endpoint
 from components.platform_db import PlatformDb, PlatformDbArgs
-from tests.unit.harness import Graph, everything, platform, run
+from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 NAMESPACE = "platform-db-pg"
 CREDENTIALS = "infisical-user.platform-db-cluster.credentials.postgresql.acid.zalan.do"
-ARGS: dict[str, Any] = {
-    "version": "15",
-    "instances": 2,
-    "storage": "1Gi",
-    "storage_class": None,
-    "requests": {"cpu": "50m", "memory": "128Mi"},
-    "limits": {"cpu": "1", "memory": "512Mi"},
-    "pooler_instances": 2,
-    "pooler_mode": "transaction",
-    "python_image": "python:3.13",
-    "postgres_image": "postgres:15",
-    "protect": False,
-}
 
 
-def database(**changes: Any) -> Graph:
-    args = PlatformDbArgs(**(ARGS | changes))
+def database(**keys: Any) -> Graph:
+    """Return the component alone, of stack dev with changed keys."""
+    args = PlatformDbArgs.of(settings_of(**keys))
     return run(lambda options: PlatformDb("platform-db", args, options))
 
 
 def test_a_given_password_is_as_secret_as_a_generated_one() -> None:
     def make(opts: pulumi.ResourceOptions) -> None:
-        args: dict[str, Any] = {**ARGS, "password": "GivenByTheStack"}
-        pulumi.export("password", PlatformDb("platform-db", PlatformDbArgs(**args), opts).password)
+        args = PlatformDbArgs.of(settings_of(databasePassword="GivenByTheStack1"))
+        pulumi.export("password", PlatformDb("platform-db", args, opts).password)
 
     assert run(make).exports["password"].secret
 
@@ -182,18 +170,21 @@ def test_the_gate_logs_in_with_the_password_that_infisical_uses() -> None:
 
 
 def test_another_password_is_generated_when_the_rotation_is_raised_and_only_then() -> None:
-    first, third = unchanged()["platform-db-password"], database(password_rotation=3)["platform-db-password"]
+    first, third = (
+        unchanged()["platform-db-password"],
+        database(database={"passwordRotation": 3})["platform-db-password"],
+    )
     assert "keepers" not in first.inputs, "a stack which has never rotated keeps what it has"
     assert third["keepers"] == {"rotation": "3"}
     assert first.inputs == {name: value for name, value in third.inputs.items() if name != "keepers"}
-    assert not database(protect=True)["platform-db-password"].protect, "it could not be replaced"
+    assert not database(cluster={"protect": True})["platform-db-password"].protect, "it could not be replaced"
 
 
 def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
-    graph = database(password="given-by-the-stack")
+    graph = database(databasePassword="GivenByTheStack1")
     assert [str(r) for r in graph if r.kind == "RandomPassword"] == []
     for name in ("Secret/platform-db-credentials", "Secret/platform-db-gate-login"):
-        assert graph[name]["stringData", "password"] == "given-by-the-stack"
+        assert graph[name]["stringData", "password"] == "GivenByTheStack1"
         assert graph.secret(name, "stringData", "password")
 
 
@@ -201,8 +192,7 @@ def test_the_gate_runs_again_for_another_password() -> None:
     """Both steps: the first one makes the operator read it."""
     login = next(r for r in unchanged() if str(r) == "Secret/platform-db-gate-login")
     for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
-        annotations = unchanged()[job]["spec", "template", "metadata", "annotations"]
-        assert annotations["infisical-platform/value"].startswith(f"{login.name}-")
+        assert login.urn in unchanged()[job].property_dependencies["spec"], "its name, which another password changes"
         assert unchanged().waits(job, for_=str(login))
         assert unchanged().waits(job, for_="Secret/platform-db-credentials")
 
@@ -262,13 +252,14 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
 
 def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:
     failing = "Job/platform-db-gate-operator"
-    graph = run(lambda options: PlatformDb("platform-db", PlatformDbArgs(**ARGS), options), failing=failing)
+    graph = run(lambda options: PlatformDb("platform-db", PlatformDbArgs.of(settings_of()), options), failing=failing)
     assert graph["postgresql/platform-db-cluster"]
     assert [str(r) for r in graph if r.kind == "Job"] == []
 
 
 def test_each_step_gives_up_before_its_job_does() -> None:
-    graph = database(deadline_seconds=100)
+    args = replace(PlatformDbArgs.of(settings_of()), deadline_seconds=100)
+    graph = run(lambda options: PlatformDb("platform-db", args, options))
     said = {v["name"]: v.get("value") for name in ("operator", "login") for v in _container(graph, name)["env"]}
     assert json.loads(said["CONFIG"])["deadline_seconds"] == int(said["DEADLINE_SECONDS"]) == 100
     for name in ("operator", "login"):
@@ -276,11 +267,11 @@ def test_each_step_gives_up_before_its_job_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"instances": 3}, {"pooler_instances": 3}, {"limits": {"cpu": "2", "memory": "1Gi"}}]
+    "change", [{"instances": 3}, {"pooler": {"instances": 3}}, {"cpuLimit": "3"}, {"memoryLimit": "3Gi"}]
 )
 def test_the_gate_runs_again_when_the_cluster_changes(change: dict[str, Any]) -> None:
     for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
-        before, after = (g[job]["spec", "template", "metadata"] for g in (unchanged(), database(**change)))
+        before, after = (g[job]["spec", "template", "metadata"] for g in (unchanged(), database(database=change)))
         assert before["annotations"] != after["annotations"]
 
 

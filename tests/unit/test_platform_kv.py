@@ -15,27 +15,14 @@ from pulumi import ResourceHookArgs
 from pulumi_kubernetes import core
 
 from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig, _refuse_another_password
-from tests.unit.harness import Graph, everything, platform, run
+from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 NAMESPACE = "platform-kv-redis-cluster"
-ARGS: dict[str, Any] = {
-    "instances": 3,
-    "sentinels": 3,
-    "quorum": 2,
-    "image": "redis:7.0",
-    "sentinel_image": "redis:7.0",
-    "storage": "1Gi",
-    "storage_class": None,
-    "cpu_request": "20m",
-    "memory_limit": "128Mi",
-    "config": RedisConfig(max_memory_mib=96),
-    "python_image": "python:3.13",
-    "protect": False,
-}
 
 
-def redis(**changes: Any) -> Graph:
-    args = PlatformKvArgs(**(ARGS | changes))
+def redis(**keys: Any) -> Graph:
+    """Return the component alone, of stack dev with changed keys."""
+    args = PlatformKvArgs.of(settings_of(**keys))
     return run(lambda options: PlatformKv("platform-kv", args, options))
 
 
@@ -109,7 +96,7 @@ def test_redis_gets_the_configuration_under_the_key_that_the_operator_reads() ->
 
 def test_a_changed_configuration_reaches_redis_and_runs_the_gate() -> None:
     """Neither the server nor the operator notices an edited ConfigMap."""
-    before, after = unchanged(), redis(config=RedisConfig(max_memory_mib=97))
+    before, after = unchanged(), redis(redis={"maxMemoryMib": 97})
     path = ("spec", "redisConfig", "additionalRedisConfig")
     assert before["platform-kv-replication"][path] != after["platform-kv-replication"][path]
     assert _annotations(before) != _annotations(after)
@@ -185,7 +172,7 @@ def test_what_the_gate_asks() -> None:
 
 @pytest.mark.parametrize("change", [{"instances": 5}, {"sentinels": 5}, {"quorum": 3}, {"image": "redis:7.2"}])
 def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
-    assert _annotations(unchanged()) != _annotations(redis(**change))
+    assert _annotations(unchanged()) != _annotations(redis(redis=change))
 
 
 def test_the_gate_needs_no_rights() -> None:
@@ -197,31 +184,31 @@ def test_the_gate_needs_no_rights() -> None:
 # --- rotation --------------------------------------------------------------------------------------------------------
 
 
-def rotated(**changes: Any) -> Graph:
+def rotated(**keys: Any) -> Graph:
     """A Redis with somebody who uses its password."""
 
     def make(options: pulumi.ResourceOptions) -> None:
-        kv = PlatformKv("platform-kv", PlatformKvArgs(**(ARGS | changes)), options)
+        kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings_of(**keys)), options)
         core.v1.Secret("user", metadata={"namespace": "user"}, string_data={"password": kv.password}, opts=options)
 
     return run(make)
 
 
-ROTATIONS: list[dict[str, Any]] = [{"password_rotation": 2}, {"password": "GivenByTheStack"}]
+ROTATIONS: list[dict[str, Any]] = [{"redis": {"passwordRotation": 2}}, {"redisPassword": "GivenByTheStack1"}]
 
 
 def test_another_password_is_generated_when_the_rotation_is_raised_and_only_then() -> None:
-    first, third = unchanged()["platform-kv-password"], redis(password_rotation=3)["platform-kv-password"]
+    first, third = unchanged()["platform-kv-password"], redis(redis={"passwordRotation": 3})["platform-kv-password"]
     assert "keepers" not in first.inputs, "a stack which has never rotated keeps what it has"
     assert third["keepers"] == {"rotation": "3"}
-    assert not redis(protect=True)["platform-kv-password"].protect, "it could not be replaced"
+    assert not redis(cluster={"protect": True})["platform-kv-password"].protect, "it could not be replaced"
 
 
 def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
-    graph = rotated(password="GivenByTheStack")
+    graph = rotated(redisPassword="GivenByTheStack1")
     assert [str(r) for r in graph if r.kind == "RandomPassword"] == []
     for name in ("platform-kv-auth", "platform-kv-gate-login", "user"):
-        assert graph[name]["stringData", "password"] == "GivenByTheStack"
+        assert graph[name]["stringData", "password"] == "GivenByTheStack1"
         assert graph.secret(name, "stringData", "password")
 
 
@@ -255,7 +242,7 @@ def test_the_first_generated_password_is_changed_by_no_update(key: str) -> None:
 
 
 def test_what_the_rotation_is_told_and_may_do() -> None:
-    graph = redis(password_rotation=2)
+    graph = redis(redis={"passwordRotation": 2})
     spec = graph["Job/platform-kv-rotation"]["spec", "template", "spec"]
     environment = {variable["name"]: variable for variable in spec["containers"][0]["env"]}
     told = json.loads(environment["CONFIG"]["value"])

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import pod
-from components.pod import SecretFiles, SecretKey, Step, digest, pod_template, run_once, scripts
+from components.base import scripts
+from components.base.content import digest
+from components.base.job import run_once
+from components.base.pod import SecretFiles, SecretKey, Step, pod_template
+from components.base.scripts import scripts_map, with_imports
 from tests.unit.harness import Graph, platform, run
 
 PLAIN = Step(name="plain", image="i:1", command=["true"])
@@ -105,7 +108,10 @@ def test_files_are_read_only_and_of_the_keys_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("script", "command"),
-    [("job.py", ["python3", "-u", "/job/job.py"]), ("database_login.sh", ["sh", "/job/database_login.sh"])],
+    [
+        ("platform_kv/redis_ready.py", ["python3", "-u", "/job/redis_ready.py"]),
+        ("platform_db/database_login.sh", ["sh", "/job/database_login.sh"]),
+    ],
 )
 def test_a_script_runs_from_its_config_map(script: str, command: list[str]) -> None:
     spec = job(Step(name="step", image="i:1", script=script), scripts_map="map")["spec"]
@@ -123,23 +129,45 @@ def test_a_token_needs_an_account() -> None:
 # --- content addressing ----------------------------------------------------------------------------------------------
 
 
-def test_every_script_finds_the_modules_that_it_imports() -> None:
-    """A missing one would be seen only in the cluster."""
-    for config_map in platform().of_type("kubernetes:core/v1:ConfigMap"):
-        files = config_map["data"]
-        own = {path.stem for path in Path(pod.__file__).with_name("jobs").glob("*.py")}
-        for name, text in files.items():
-            words = {
-                line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))
-            }
-            missing = [f"{word}.py" for word in words & own if f"{word}.py" not in files]
-            assert missing == [], name
+def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
+    """A missing one would be seen only in the cluster; one too many, and an edit re-runs other gates."""
+    brought = {c.name: set(c["data"]) for c in platform().of_type("kubernetes:core/v1:ConfigMap")}
+    del brought["platform-kv-config"]
+    assert brought == {
+        "platform-db-gate-scripts": {"database_ready.py", "database_login.sh", "job.py", "kube.py", "pods.py"},
+        "platform-kv-gate-scripts": {"redis_ready.py", "redis_connection.py", "job.py", "redact.py"},
+        "cert-sync-scripts": {"cert_sync.py", "job.py", "kube.py", "x509.py"},
+        "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "redact.py"},
+    }
+
+
+def test_imports_are_followed_into_the_own_folder_and_the_shared_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "SCRIPTS", tmp_path)
+    files = {
+        "part/mine.py": "import json\nfrom mate import x\n",
+        "part/mate.py": "import one as two\n",
+        "other/one.py": "",
+        "shared/one.py": "def f():\n    from late import y\n",
+        "shared/late.py": "import mate\n",
+        "shared/unused.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = {str(path.relative_to(tmp_path)) for path in with_imports(["part/mine.py"])}
+    assert found == {"part/mine.py", "part/mate.py", "shared/one.py", "shared/late.py"}
+
+
+def test_no_two_scripts_have_one_name() -> None:
+    """In a pod they lie in one folder."""
+    names = [path.name for path in scripts.SCRIPTS.rglob("*.*") if path.suffix in {".py", ".sh"}]
+    assert len(names) == len(set(names)) > 10
 
 
 def test_a_changed_script_is_another_config_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod, "_SCRIPTS", tmp_path)
-    for module in pod._SHARED:
-        (tmp_path / module).touch()
+    monkeypatch.setattr(scripts, "SCRIPTS", tmp_path)
     names: set[str] = set()
     for content in ("print(1)", "print(2)", "print(1)"):
         (tmp_path / "mine.py").write_text(content)
@@ -151,7 +179,7 @@ def test_a_changed_script_is_another_config_map(tmp_path: Path, monkeypatch: pyt
 
 def _scripts(options: pulumi.ResourceOptions) -> None:
     parent = pulumi.ComponentResource("test:index:Parent", "parent", None, options)
-    scripts("scripts", "ns", [Step(name="step", image="i:1", script="mine.py")], parent=parent)
+    scripts_map("scripts", "ns", ["mine.py"], parent=parent)
 
 
 def test_config_maps_are_immutable_and_named_by_their_content() -> None:

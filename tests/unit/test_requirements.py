@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.ingress import ClassRoute, ClusterIssuer
 from components.requirements import Requirements, RequirementsArgs
+from settings.ingress import ExistingIssuer, IngressSettings
 from tests.unit.harness import everything, platform, run, shape
 
 
@@ -28,8 +28,7 @@ def test_nothing_is_made_before_it_was_found(part: str) -> None:
 
 
 def test_the_same_class_is_looked_for_once() -> None:
-    args = RequirementsArgs(
-        storage_classes=["fast", "fast"], issuer=ClusterIssuer(name="ca"), route=ClassRoute(class_name="nginx")
-    )
+    ingress = IngressSettings(issuer=ExistingIssuer(name="ca"))
+    args = RequirementsArgs(storage_classes=["fast", "fast"], ingress=ingress)
     reads = run(lambda options: Requirements("requirements", args, options)).reads.values()
     assert sorted(reads) == ["ClusterIssuer/ca", "IngressClass/nginx", "StorageClass/fast"]

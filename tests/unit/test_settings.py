@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 import settings
 from settings.database import DatabaseSettings
 from settings.infisical import ChartSettings
-from settings.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
+from settings.machinery.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
 from tests.unit.harness import PROJECT, configuration, encrypted
 
 Config = dict[str, Any]  # section to its content, as in the stack file without "project:"

@@ -24,6 +24,7 @@ from tests.unit.harness.project import (
     encrypted,
     everything,
     platform,
+    settings_of,
     shape,
 )
 from tests.unit.harness.recording import Computed, State, made_name, run
@@ -45,5 +46,6 @@ __all__ = [
     "made_name",
     "platform",
     "run",
+    "settings_of",
     "shape",
 ]

@@ -14,6 +14,7 @@ from unittest import mock
 
 import yaml
 
+from settings import Settings, load
 from settings.secrets import SECRETS
 from tests.unit.harness.graph import Graph
 from tests.unit.harness.recording import Providers, State, record
@@ -101,6 +102,12 @@ def configuration(stack: str, **keys: Configured) -> dict[str, str]:
         key = f"{PROJECT}:{name}"
         values[key] = {**values.get(key, {}), **changes} if isinstance(changes, Mapping) else changes
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def settings_of(stack: str = "dev", **keys: Configured) -> Settings:
+    """Return the settings of Pulumi.<stack>.yaml with the changes that `keys` make, as `platform` takes them."""
+    values = configuration(stack, **keys)
+    return load(PROJECT, values, encrypted(values), stack)
 
 
 def encrypted(values: Iterable[str]) -> list[str]:

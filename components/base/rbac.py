@@ -10,8 +10,8 @@ from pulumi_kubernetes import core, meta, rbac
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """A right in one namespace; without names it holds for every object of the kind."""
+class PolicyRule:
+    """Verbs on one resource of an API group; without names they hold for every object of the kind."""
 
     group: str
     resource: str
@@ -20,15 +20,15 @@ class Rule:
 
 
 def service_account(name: str, namespace: Input[str], *, parent: Resource) -> core.v1.ServiceAccount:
-    """The identity of a Job which talks to the API server."""
+    """Create the identity of a Job that talks to the API server."""
     metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
     return core.v1.ServiceAccount(name, metadata=metadata, opts=ResourceOptions(parent=parent))
 
 
-def grant(
-    name: str, namespace: Input[str], rules: Sequence[Rule], account: core.v1.ServiceAccount, *, parent: Resource
+def role_binding(
+    name: str, namespace: Input[str], rules: Sequence[PolicyRule], account: core.v1.ServiceAccount, *, parent: Resource
 ) -> rbac.v1.RoleBinding:
-    """A Role in `namespace` with `rules`, bound to `account`, which may live in another namespace."""
+    """Create a Role in `namespace` with `rules`, and bind it to `account`, which may live in another namespace."""
     metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
     role = rbac.v1.Role(
         name,

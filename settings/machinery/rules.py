@@ -9,15 +9,15 @@ from pydantic import SecretStr
 
 from settings.certificates import CertificateSettings
 from settings.database import DatabaseSettings
-from settings.environment import homes
-from settings.finding import Finding
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
+from settings.machinery.environment import homes
+from settings.machinery.finding import Finding
+from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.mail import MailSettings
 from settings.secrets import ReadReplica
 from settings.sign_on import SignOnSettings
-from settings.variables import FORMS, OWNED, REFUSED
 
 Findings = Iterator[Finding]
 

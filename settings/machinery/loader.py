@@ -14,21 +14,17 @@ from typing import Any, cast
 from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails
 
-from settings.environment import fields, parts
-from settings.finding import Finding
-from settings.rules import RULES
+from settings.machinery.environment import fields, parts
+from settings.machinery.finding import Finding, SettingsError
+from settings.machinery.rules import RULES
+from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
 from settings.settings import Settings
-from settings.types import Section
 
 _KEYS = frozenset(Settings.by_key())
 _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
 # What Pulumi.yaml declares in the place of a key that a stack doesn't have.
 ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
-
-
-class SettingsError(Exception):
-    """Everything that is wrong with a stack's configuration, one line a key, sorted; never a value."""
 
 
 def load(

@@ -12,9 +12,9 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from settings.machinery.types import Section
+from settings.machinery.variables import Variable
 from settings.settings import Settings
-from settings.types import Section
-from settings.variables import Variable
 
 _TLS = {"required": ("true", "false"), "opportunistic": ("false", "false"), "off": ("false", "true")}
 

@@ -6,10 +6,11 @@ import hashlib
 from pathlib import Path
 
 from settings.infisical import ChartSettings
+from settings.machinery.finding import SettingsError
 
 
-class ChartError(Exception):
-    """Why the chart can't be used and what to do about it: one sentence."""
+class ChartError(SettingsError):
+    """Says in one sentence why the chart can't be used, and what to do about it."""
 
 
 def digest_of(archive: bytes) -> str:
@@ -17,17 +18,13 @@ def digest_of(archive: bytes) -> str:
     return f"sha256:{hashlib.sha256(archive).hexdigest()}"
 
 
-def location(chart: ChartSettings) -> str:
-    """Where the chart's copy lies. Relative to the project: it is an input of the release, on whatever machine."""
-    return f"charts/{chart.flavour}-{chart.version}.tgz"
-
-
 def local_copy(chart: ChartSettings, stack: str, root: Path = Path(".")) -> str:
-    """Path of the chart, relative to `root`: `path` where it is set, else the copy which `make charts` has put there.
+    """Return the chart's location, relative to `root`, after a check that the chart is there and is the pinned one.
 
-    An archive is what `digest` says; a folder of the user's own (`path`) is taken without one. Raises ChartError.
+    An archive has to be what `digest` says; a folder of the user's own (`path`) is taken without one. Raises
+    ChartError.
     """
-    where = chart.path or location(chart)
+    where = chart.location
     if chart.path and not chart.digest:
         if not (root / where).exists():
             raise ChartError(f"infisical.chart.path: {where} is not there")

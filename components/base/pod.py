@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
-from pulumi_kubernetes import batch, core, meta
+from pulumi import Input
+from pulumi_kubernetes import core, meta
 
-from components.rights import Rule
-
-_SCRIPTS = Path(__file__).parent / "jobs"
-_SCRIPTS_FOLDER = "/job"
-# What the Python scripts import.
-_SHARED = ("job.py", "kube.py", "pods.py", "redact.py", "redis_connection.py", "x509.py")
+from components.base.rbac import PolicyRule
+from components.base.scripts import FOLDER
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,54 +37,13 @@ class Step:
 
     name: str
     image: Input[str]
-    script: str = ""  # file name below jobs/
+    script: str = ""  # path below components/jobs/
     command: Sequence[str] = ()  # instead of a script
     config: Mapping[str, object] | None = None  # the script's CONFIG: plain data, no secret
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
     env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
     files: Sequence[SecretFiles] = ()
-    rules: Sequence[Rule] = ()  # what the script may ask of the API server
-
-
-def scripts(name: str, namespace: Input[str], steps: Sequence[Step], *, parent: Resource) -> core.v1.ConfigMap:
-    """A ConfigMap of the steps' scripts: a changed script is a new ConfigMap, so a new pod."""
-    files = {step.script for step in steps if step.script}
-    data = {file: (_SCRIPTS / file).read_text() for file in sorted(files.union(_SHARED))}
-    return content_addressed(name, namespace, data, parent=parent)
-
-
-def content_addressed(
-    name: str, namespace: Input[str], data: Mapping[str, str], *, parent: Resource
-) -> core.v1.ConfigMap:
-    """An immutable ConfigMap whose name ends with a digest of its data, so that a change reaches those who mount it."""
-    return core.v1.ConfigMap(
-        name,
-        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-{digest(data)}", namespace=namespace),
-        data=dict(data),
-        immutable=True,
-        opts=ResourceOptions(parent=parent),
-    )
-
-
-def versioned_secret(
-    name: str, namespace: Input[str], data: Mapping[str, Input[str]], *, parent: Resource
-) -> core.v1.Secret:
-    """An immutable Secret with a name of Pulumi's making: another value is another Secret, so another pod.
-
-    That way a pod follows a secret's value without any digest of it in an annotation.
-    """
-    return core.v1.Secret(
-        name,
-        metadata=meta.v1.ObjectMetaArgs(namespace=namespace),
-        string_data=dict(data),
-        immutable=True,
-        opts=ResourceOptions(parent=parent),
-    )
-
-
-def digest(value: object) -> str:
-    """Short digest of plain data. Not for secrets: whoever can guess the value can check the guess."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server
 
 
 def pod_template(
@@ -99,7 +53,7 @@ def pod_template(
     service_account: Input[str] | None = None,
     annotations: Mapping[str, Input[str]] | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
-    """A pod of one container: Pulumi shows the last line of that one when a Job fails, and of no other."""
+    """Return a pod of one container: Pulumi shows the last line of that one when a Job fails, and of no other."""
     volumes = [core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs())]
     if scripts_map is not None:
         volumes.append(
@@ -130,9 +84,9 @@ def _container(step: Step) -> core.v1.ContainerArgs:
     mounts = [core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")]
     command = list(step.command)
     if step.script:
-        mounts.append(core.v1.VolumeMountArgs(name="scripts", mount_path=_SCRIPTS_FOLDER, read_only=True))
+        mounts.append(core.v1.VolumeMountArgs(name="scripts", mount_path=FOLDER, read_only=True))
         interpreter = ["python3", "-u"] if step.script.endswith(".py") else ["sh"]
-        command = [*interpreter, f"{_SCRIPTS_FOLDER}/{step.script}"]
+        command = [*interpreter, f"{FOLDER}/{PurePosixPath(step.script).name}"]
     mounts += [
         core.v1.VolumeMountArgs(name=_volume_name(step, number), mount_path=files.folder, read_only=True)
         for number, files in enumerate(step.files)
@@ -177,33 +131,3 @@ def _secret_volume(step: Step, number: int) -> core.v1.VolumeArgs:
     items = [core.v1.KeyToPathArgs(key=key, path=key) for key in files.keys] or None
     source = core.v1.SecretVolumeSourceArgs(secret_name=files.secret, items=items)
     return core.v1.VolumeArgs(name=_volume_name(step, number), secret=source)
-
-
-def run_once(
-    name: str,
-    namespace: Input[str],
-    template: core.v1.PodTemplateSpecArgs,
-    deadline_seconds: int,
-    *,
-    parent: Resource,
-    depends_on: Sequence[Resource] = (),
-) -> batch.v1.Job:
-    """A Job which `up` awaits: one attempt, with a deadline.
-
-    It runs again when its pod template changes, or on the next `up` after it failed (`replaceUnready`); on any other
-    `up` it is left alone. The scripts give up at `deadline_seconds`; the Job, which also pulls images, a minute later.
-    """
-    limit = deadline_seconds + 60
-    return batch.v1.Job(
-        name,
-        metadata=meta.v1.ObjectMetaArgs(
-            name=name, namespace=namespace, annotations={"pulumi.com/replaceUnready": "true"}
-        ),
-        spec=batch.v1.JobSpecArgs(backoff_limit=0, active_deadline_seconds=limit, template=template),
-        opts=ResourceOptions(
-            parent=parent,
-            depends_on=list(depends_on),
-            delete_before_replace=True,
-            custom_timeouts=CustomTimeouts(create=f"{limit + 60}s", update=f"{limit + 60}s"),
-        ),
-    )

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 
+class SettingsError(Exception):
+    """Says everything that is wrong with a stack's configuration, one line a key, sorted; never a value."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
     """The key to act on, the reason, and what to do with the key. Never a value."""

@@ -1,0 +1,38 @@
+"""Jobs that `up` waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
+from pulumi_kubernetes import batch, core, meta
+
+
+def run_once(
+    name: str,
+    namespace: Input[str],
+    template: core.v1.PodTemplateSpecArgs,
+    deadline_seconds: int,
+    *,
+    parent: Resource,
+    depends_on: Sequence[Resource] = (),
+) -> batch.v1.Job:
+    """Create a Job that `up` awaits: one attempt, with a deadline.
+
+    It runs again when its pod template changes, or on the next `up` after it failed (`replaceUnready`); on any other
+    `up` it is left alone. The scripts give up at `deadline_seconds`; the Job, which also pulls images, a minute later.
+    """
+    limit = deadline_seconds + 60
+    return batch.v1.Job(
+        name,
+        metadata=meta.v1.ObjectMetaArgs(
+            name=name, namespace=namespace, annotations={"pulumi.com/replaceUnready": "true"}
+        ),
+        spec=batch.v1.JobSpecArgs(backoff_limit=0, active_deadline_seconds=limit, template=template),
+        opts=ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            delete_before_replace=True,
+            custom_timeouts=CustomTimeouts(create=f"{limit + 60}s", update=f"{limit + 60}s"),
+        ),
+    )

@@ -1,0 +1,23 @@
+"""Small types that pass between components: where something is, never what it contains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretRef:
+    """A Secret of the cluster, by name."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """A TLS server of the database: its full DNS name, which its certificate has to carry."""
+
+    host: str
+    role: Literal["primary", "replica", "pooler"]
+    port: int = 5432

@@ -1,0 +1,47 @@
+"""The scripts that Jobs run, as ConfigMaps: each with exactly the modules that it imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+from pulumi import Input, Resource
+from pulumi_kubernetes import core
+
+from components.base.content import content_addressed
+
+SCRIPTS = Path(__file__).parents[1] / "jobs"
+FOLDER = "/job"  # where a pod finds them, all in one folder
+_SHARED = "shared"
+
+
+def scripts_map(name: str, namespace: Input[str], scripts: Iterable[str], *, parent: Resource) -> core.v1.ConfigMap:
+    """Create a ConfigMap of `scripts`, paths below components/jobs/, and of what they import.
+
+    A changed script is a new ConfigMap, so a new pod; a module that a script does not import does not concern it.
+    """
+    files = {path.name: path.read_text() for path in sorted(with_imports(scripts))}
+    return content_addressed(name, namespace, files, parent=parent)
+
+
+def with_imports(scripts: Iterable[str]) -> set[Path]:
+    """Return the files of `scripts` and, found from their imports, the modules of their own folder and of shared/."""
+    found: set[Path] = set()
+    pending = [SCRIPTS / script for script in scripts]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _imported(path)
+    return found
+
+
+def _imported(path: Path) -> list[Path]:
+    if path.suffix != ".py":
+        return []
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    places = (folder / f"{module}.py" for module in modules for folder in (path.parent, SCRIPTS / _SHARED))
+    return [place for place in places if place.exists()]

@@ -1,0 +1,17 @@
+"""What stops `up` before the first resource: comparisons of a stack's settings with its last state.
+
+Imports settings and components; creates no resource.
+"""
+
+from safeguards.encryption_key import refuse_key_change
+from safeguards.refusal import Refusal
+from safeguards.state import last_state
+from settings import Settings
+
+__all__ = ["Refusal", "check"]
+
+
+def check(settings: Settings) -> None:
+    """Raise the first Refusal."""
+    state = last_state()
+    refuse_key_change(settings, state)

@@ -1,0 +1,65 @@
+"""Refuses to change the key under which everything in the database is encrypted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.base.names import INFISICAL_SECRET
+from components.infisical_secrets import encryption_key_name
+from safeguards.refusal import Refusal
+from safeguards.state import LastState
+from settings import Settings
+
+# Variable to the setting that gives it. Infisical encrypts with the first that is set.
+_SETTINGS = {"ROOT_ENCRYPTION_KEY": "rootEncryptionKey", "ENCRYPTION_KEY": "encryptionKey"}
+
+
+def refuse_key_change(settings: Settings, state: LastState) -> None:
+    """Compare the key that the stack's state has with the one that its settings lead to.
+
+    `infisical.replaceEncryptionKey` is the fingerprint of a key that may go. Raises Refusal, which says how to keep
+    the key.
+    """
+    before = _key(_secret_data(state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET)))
+    generated = state.outputs("random:index/randomPassword:RandomPassword", encryption_key_name(INFISICAL_SECRET))
+    made = generated.get("result")
+    after = _key(_given(settings)) or ("ENCRYPTION_KEY", made)
+    if before in (None, after) or _fingerprint(before) == settings.infisical.replace_encryption_key:
+        return
+    stack = f"--stack {pulumi.get_stack()}"
+    config = f"'{pulumi.get_project()}:{_SETTINGS[after[0]]}'"
+    if before[1] == made:
+        way_back = f"That one was generated, so set none: pulumi config rm {stack} {config}"
+    else:
+        old = f"'{pulumi.get_project()}:{_SETTINGS[before[0]]}'"
+        way_back = (
+            f"Set it again, {before[0]} of Secret {INFISICAL_SECRET} has it: pulumi config set {stack} --secret {old}"
+        )
+    raise Refusal(
+        f"{_SETTINGS[after[0]]}: this stack's data is encrypted under another key, without which nobody can read it. "
+        f"{way_back}. If the data may go: pulumi config set {stack} --path "
+        f"'{pulumi.get_project()}:infisical.replaceEncryptionKey' {_fingerprint(before)}"
+    )
+
+
+def _given(settings: Settings) -> dict[str, str]:
+    keys = {"ROOT_ENCRYPTION_KEY": settings.root_encryption_key, "ENCRYPTION_KEY": settings.encryption_key}
+    return {variable: key.get_secret_value() for variable, key in keys.items() if key}
+
+
+def _secret_data(outputs: Mapping[str, Any]) -> dict[str, str]:
+    encoded: Mapping[str, str] = outputs.get("data") or {}
+    return {name: base64.b64decode(value).decode() for name, value in encoded.items()}
+
+
+def _key(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    return next(((name, environment[name]) for name in _SETTINGS if environment.get(name)), None)
+
+
+def _fingerprint(key: tuple[str, str]) -> str:
+    return hashlib.sha256("=".join(key).encode()).hexdigest()[:12]
