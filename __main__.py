@@ -22,9 +22,10 @@ from components.requirements import Requirements, RequirementsArgs
 def main() -> None:
     """Declare the stack."""
     try:
-        stack = settings.load(pulumi.get_project(), get_config_env(), get_config_secret_keys_env(), pulumi.get_stack())
-        settings.local_copy(stack.infisical.chart, pulumi.get_stack(), Path(__file__).parent)
-        safeguards.check(stack)
+        commands = settings.Commands(pulumi.get_project(), pulumi.get_stack())
+        stack = settings.load(commands, get_config_env(), get_config_secret_keys_env())
+        settings.local_copy(stack.infisical.chart, commands, Path(__file__).parent)
+        safeguards.check(stack, commands)
     except (settings.SettingsError, safeguards.Refusal) as error:
         raise pulumi.RunError(str(error)) from None
 

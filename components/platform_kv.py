@@ -14,6 +14,8 @@ from pulumi import (
     ResourceHookBinding,
     ResourceOptions,
     RunError,
+    get_project,
+    get_stack,
 )
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -25,7 +27,7 @@ from components.base.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
 from components.base.password import password
 from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
-from settings import Settings
+from settings import Commands, Settings
 from settings.cluster import JobSettings
 from settings.redis import RedisSettings
 
@@ -222,10 +224,10 @@ def _refuse_another_password(change: ResourceHookArgs) -> None:
         [(inputs or {}).get(key) for key in ("data", "stringData")] for inputs in (change.old_inputs, change.new_inputs)
     )
     if old != new:
+        commands = Commands(get_project(), get_stack())
         raise RunError(
             "redis.passwordRotation: it was lowered to 1, or redisPassword was removed, and Redis would not know the "
-            "password that replaces it; set a higher number: "
-            "pulumi config set --path 'infisical-platform:redis.passwordRotation' 2"
+            f"password that replaces it; set a higher number: {commands.set('redis.passwordRotation', '2')}"
         )
 
 

@@ -106,7 +106,7 @@ def _check(stack: Stack, merged: Config, changes: Config, imported: Imported, fi
     }
     encrypted = stack.secret_keys | ({key.partition(".")[0] for key in changes} & SECRETS)
     try:
-        settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in encrypted])
+        settings.load(stack.commands, values, [f"{PROJECT}:{key}" for key in encrypted])
     except settings.SettingsError as error:
         lines = [_with_source(line, imported.sources) for line in str(error).splitlines()[1:]]
         heading = f"nothing is set: together with {file} stack {stack.name} could not be used:"

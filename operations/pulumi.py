@@ -27,6 +27,11 @@ class Stack:
     name: str
     config_file: Path | None = None  # default: Pulumi.<name>.yaml
 
+    @property
+    def commands(self) -> settings.Commands:
+        """Commands on this stack, for messages."""
+        return settings.Commands(PROJECT, self.name)
+
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
         """Keys without "project:" to values, secrets decrypted. Never print it. Raises OperationError."""
@@ -50,7 +55,7 @@ class Stack:
         """What the stack says, as the program will read it. Raises OperationError with all that is wrong."""
         values = {f"{PROJECT}:{key}": entry["value"] for key, entry in self._entries.items()}
         try:
-            return settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in self.secret_keys], self.name)
+            return settings.load(self.commands, values, [f"{PROJECT}:{key}" for key in self.secret_keys])
         except settings.SettingsError as error:
             raise OperationError(str(error)) from None
 

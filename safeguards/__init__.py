@@ -6,12 +6,12 @@ Imports settings and components; creates no resource.
 from safeguards.encryption_key import refuse_key_change
 from safeguards.refusal import Refusal
 from safeguards.state import last_state
-from settings import Settings
+from settings import Commands, Settings
 
 __all__ = ["Refusal", "check"]
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, commands: Commands) -> None:
     """Raise the first Refusal."""
     state = last_state()
-    refuse_key_change(settings, state)
+    refuse_key_change(settings, state, commands)

@@ -7,19 +7,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
-
 from components.base.names import INFISICAL_SECRET
 from components.infisical_secrets import encryption_key_name
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
-from settings import Settings
+from settings import Commands, Settings
 
 # Variable to the setting that gives it. Infisical encrypts with the first that is set.
 _SETTINGS = {"ROOT_ENCRYPTION_KEY": "rootEncryptionKey", "ENCRYPTION_KEY": "encryptionKey"}
 
 
-def refuse_key_change(settings: Settings, state: LastState) -> None:
+def refuse_key_change(settings: Settings, state: LastState, commands: Commands) -> None:
     """Compare the key that the stack's state has with the one that its settings lead to.
 
     `infisical.replaceEncryptionKey` is the fingerprint of a key that may go. Raises Refusal, which says how to keep
@@ -31,19 +29,14 @@ def refuse_key_change(settings: Settings, state: LastState) -> None:
     after = _key(_given(settings)) or ("ENCRYPTION_KEY", made)
     if before in (None, after) or _fingerprint(before) == settings.infisical.replace_encryption_key:
         return
-    stack = f"--stack {pulumi.get_stack()}"
-    config = f"'{pulumi.get_project()}:{_SETTINGS[after[0]]}'"
     if before[1] == made:
-        way_back = f"That one was generated, so set none: pulumi config rm {stack} {config}"
+        way_back = f"That one was generated, so set none: {commands.remove(_SETTINGS[after[0]])}"
     else:
-        old = f"'{pulumi.get_project()}:{_SETTINGS[before[0]]}'"
-        way_back = (
-            f"Set it again, {before[0]} of Secret {INFISICAL_SECRET} has it: pulumi config set {stack} --secret {old}"
-        )
+        command = commands.set(_SETTINGS[before[0]], secret=True)
+        way_back = f"Set it again, {before[0]} of Secret {INFISICAL_SECRET} has it: {command}"
     raise Refusal(
         f"{_SETTINGS[after[0]]}: this stack's data is encrypted under another key, without which nobody can read it. "
-        f"{way_back}. If the data may go: pulumi config set {stack} --path "
-        f"'{pulumi.get_project()}:infisical.replaceEncryptionKey' {_fingerprint(before)}"
+        f"{way_back}. If the data may go: {commands.set('infisical.replaceEncryptionKey', _fingerprint(before))}"
     )
 
 

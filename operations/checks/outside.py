@@ -75,10 +75,10 @@ def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
     wanted = settings.infisical.chart
     subject = f"chart {wanted.flavour} {wanted.version}"
     try:
-        yield ok(subject, local_copy(wanted, stack.name, ROOT))
+        yield ok(subject, local_copy(wanted, stack.commands, ROOT))
         return
     except ChartError as error:
-        yield fail(subject, str(error), f"make charts STACK={stack.name}")
+        yield fail(subject, str(error), stack.commands.make("charts"))
     if wanted.path or wanted.repository.startswith("oci://"):
         return
     yield _repository(stack, wanted)
@@ -98,5 +98,5 @@ def _repository(stack: Stack, wanted: ChartSettings) -> Result:
         reason = "no answer in time"
     except (OSError, http.client.HTTPException) as error:  # without its text, which may have the address's password
         reason = type(error).__name__
-    fix = f"correct infisical.chart.repository, or give a copy: make charts STACK={stack.name} CHART=path"
+    fix = f"correct infisical.chart.repository, or give a copy: {stack.commands.make('charts', CHART='path')}"
     return warn(subject, f"can't be reached: {reason}", fix)

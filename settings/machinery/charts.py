@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from settings.infisical import ChartSettings
+from settings.machinery.commands import Commands
 from settings.machinery.finding import SettingsError
 
 
@@ -18,7 +19,7 @@ def digest_of(archive: bytes) -> str:
     return f"sha256:{hashlib.sha256(archive).hexdigest()}"
 
 
-def local_copy(chart: ChartSettings, stack: str, root: Path = Path(".")) -> str:
+def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path(".")) -> str:
     """Return the chart's location, relative to `root`, after a check that the chart is there and is the pinned one.
 
     An archive has to be what `digest` says; a folder of the user's own (`path`) is taken without one. Raises
@@ -29,7 +30,7 @@ def local_copy(chart: ChartSettings, stack: str, root: Path = Path(".")) -> str:
         if not (root / where).exists():
             raise ChartError(f"infisical.chart.path: {where} is not there")
         return where
-    command = f"`make charts STACK={stack}`"
+    command = f"`{commands.make('charts')}`"
     if not chart.digest:
         raise ChartError(f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned: run {command}")
     try:
@@ -43,7 +44,7 @@ def local_copy(chart: ChartSettings, stack: str, root: Path = Path(".")) -> str:
             raise ChartError(f"infisical.chart.path: {where} is not there") from None
         raise ChartError(
             f"chart {chart.flavour} {chart.version} is not in charts/: run {command}, "
-            f"or with a copy of yours `make charts STACK={stack} CHART=path`"
+            f"or with a copy of yours `{commands.make('charts', CHART='path')}`"
         ) from None
     except OSError as error:
         raise ChartError(f"{where} can't be read: {error.strerror}") from None

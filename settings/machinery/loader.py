@@ -14,6 +14,7 @@ from typing import Any, cast
 from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails
 
+from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, parts
 from settings.machinery.finding import Finding, SettingsError
 from settings.machinery.rules import RULES
@@ -27,15 +28,13 @@ _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
 ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
 
-def load(
-    project: str, configuration: Mapping[str, str], secret_keys: Collection[str] = (), stack_name: str = ""
-) -> Settings:
-    """Parses `configuration`, as the engine hands it over: "project:key" to a string, JSON where it is structured.
+def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Collection[str] = ()) -> Settings:
+    """Parse `configuration`, as the engine hands it over: "project:key" to a string, JSON where it is structured.
 
-    `secret_keys` are those, with project, which the stack file holds encrypted; `stack_name` is for the commands that
-    put things right, which else act on the selected stack. Raises SettingsError.
+    `secret_keys` are those, with project, that the stack file holds encrypted; `commands` put things right. Raises
+    SettingsError.
     """
-    prefix = f"{project}:"
+    prefix = f"{commands.project}:"
     given = {
         key.removeprefix(prefix): value
         for key, value in configuration.items()
@@ -58,7 +57,7 @@ def load(
     # A secret in plain text is called that, and not missing as well.
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
     if findings or stack is None:
-        lines = [_line(project, stack_name, finding) for finding in sorted(set(findings))]
+        lines = [_line(commands, finding) for finding in sorted(set(findings))]
         raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))
     return stack
 
@@ -136,14 +135,12 @@ def _finding(error: ErrorDetails) -> Finding:
     return Finding(key, f"{message[:1].lower()}{message[1:]}")
 
 
-def _line(project: str, stack_name: str, finding: Finding) -> str:
-    verb = "rm" if finding.remedy == "remove" else "set"
-    path = " --path" if finding.key != finding.section else ""
-    # Without a value Pulumi asks for it: everybody on the machine can read a command line.
-    secret, value = (" --secret", "") if finding.section in SECRETS else ("", " VALUE")
-    stack = f" --stack {stack_name}" if stack_name else ""
-    command = f"pulumi config {verb}{stack}{path}{secret if verb == 'set' else ''} '{project}:{finding.key}'"
-    return f"- {finding.key}: {finding.reason}; {finding.remedy} it: {command}{value if verb == 'set' else ''}"
+def _line(commands: Commands, finding: Finding) -> str:
+    if finding.remedy == "remove":
+        command = commands.remove(finding.key)
+    else:
+        command = commands.set(finding.key, secret=finding.section in SECRETS)
+    return f"- {finding.key}: {finding.reason}; {finding.remedy} it: {command}"
 
 
 def _suggestion(path: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ import settings
 from settings.secrets import SECRETS
 from tests.contract.editor import CURSOR, Complaint, Editor
 from tests.contract.stacks import Config, handed_over, stacks
-from tests.unit.harness import PROJECT, ROOT
+from tests.unit.harness import COMMANDS, PROJECT, ROOT
 
 MODELINE = "# yaml-language-server: $schema=docs/stack.schema.json\n"
 SECURE = {"secure": "v1:Zm9v:YmFy"}
@@ -72,7 +72,9 @@ def test_digits_may_stand_without_quotes(editor: Editor) -> None:
     """As `pulumi config set --path` writes them."""
     changes = {"infisical": {**URL, "replaceEncryptionKey": 123456789012}, "database": {"version": 15, "cpuLimit": 2}}
     assert editor.complaints([stack_file(SMALLEST, **changes)]) == [[]]
-    assert settings.load(PROJECT, handed_over(SMALLEST | changes)[0]).infisical.replace_encryption_key == "123456789012"
+    assert (
+        settings.load(COMMANDS, handed_over(SMALLEST | changes)[0]).infisical.replace_encryption_key == "123456789012"
+    )
 
 
 def test_what_belongs_to_pulumi_and_to_other_projects_is_theirs(editor: Editor) -> None:

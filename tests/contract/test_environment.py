@@ -28,7 +28,7 @@ from tests.contract.stacks import (
     secret_values,
     stacks,
 )
-from tests.unit.harness import PROJECT, configuration, platform
+from tests.unit.harness import COMMANDS, PROJECT, configuration, platform
 
 CERTIFICATE = pem("CERTIFICATE", b"authority" * 10)
 
@@ -47,7 +47,7 @@ def examples(number: int) -> budget:
 def load(config: Config, *faults: Fault) -> Settings:
     """As the engine hands it over."""
     plain, encrypted = ([fault.top for fault in faults if getattr(fault, kind)] for kind in ("plain", "encrypted"))
-    return settings.load(PROJECT, *handed_over(config, plain, encrypted))
+    return settings.load(COMMANDS, *handed_over(config, plain, encrypted))
 
 
 def made(name: str) -> str:
@@ -113,7 +113,7 @@ def test_the_program_makes_the_environment_that_is_examined_here(config: Config)
     told = {key: value for key, value in config.items() if key not in ELSEWHERE}
     told["infisical"] = {key: value for key, value in config["infisical"].items() if key not in ("chart", "image")}
     told["certificates"] = {"extraNames": config.get("certificates", {}).get("extraNames", [])}
-    stack = settings.load(PROJECT, configuration("dev", **told), [f"{PROJECT}:{key}" for key in told.keys() & SECRETS])
+    stack = settings.load(COMMANDS, configuration("dev", **told), [f"{PROJECT}:{key}" for key in told.keys() & SECRETS])
     assert platform("dev", **told)["Secret/infisical-secrets"]["stringData"] == environment(stack)
 
 

@@ -172,7 +172,11 @@ def test_a_right_that_the_caller_lacks_is_named(
     lacking = ("postgresqls.acid.zalan.do", "create")
     wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
     plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in wanted.items()}
-    rights = [r for r in needed(settings.load("infisical-platform", plain)) if (r.resource, r.verb) != lacking]
+    rights = [
+        r
+        for r in needed(settings.load(settings.Commands("infisical-platform", STACK), plain))
+        if (r.resource, r.verb) != lacking
+    ]
     kubeconfig = tmp_path / "limited.conf"
     try:
         kubectl("create", "serviceaccount", "doctor", "-n", "default")

@@ -29,11 +29,12 @@ from embedded import pki
 from operations import charts
 from operations.errors import OperationError
 from operations.pulumi import ROOT, Stack
-from settings import Settings
+from settings import Commands, Settings
 from settings.infisical import ChartSettings
 from settings.machinery.charts import ChartError, local_copy
 
 NAME, VERSION = "infisical-standalone", "1.10.0"
+PROD = Commands("infisical-platform", "prod")
 COPY = f"charts/{NAME}-{VERSION}.tgz"
 FOLDER = ROOT / "embedded" / "charts" / NAME
 CHART = charts.packed(FOLDER, NAME)
@@ -210,7 +211,7 @@ def test_a_pinned_chart_is_stored_and_the_pin_left_alone(site: Site, root: Path,
     site.pages[f"/helm/{NAME}-{VERSION}.tgz"] = CHART
 
     assert not run(repository=f"{site.host}/helm", digest=digest(CHART)).was_set
-    assert local_copy(ChartSettings(digest=digest(CHART)), "prod", root) == COPY
+    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, root) == COPY
 
 
 def test_another_archive_than_the_pinned_one_is_refused(site: Site, root: Path, run: Run) -> None:
@@ -699,7 +700,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_program_takes_the_copy_by_a_path_that_is_the_same_everywhere(stored: Path) -> None:
-    assert local_copy(ChartSettings(digest=digest(CHART)), "prod", stored) == COPY
+    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, stored) == COPY
 
 
 @given(position=st.integers(0, len(CHART) - 1), change=st.integers(1, 255))
@@ -709,7 +710,7 @@ def test_any_changed_byte_of_the_copy_is_refused(position: int, change: int) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda _: bytes(changed))
         with pytest.raises(ChartError) as raised:
-            local_copy(ChartSettings(digest=digest(CHART)), "prod")
+            local_copy(ChartSettings(digest=digest(CHART)), PROD)
 
     assert str(raised.value) == (
         f"{COPY} is {digest(changed)}, but infisical.chart.digest is {digest(CHART)}: "
@@ -719,7 +720,7 @@ def test_any_changed_byte_of_the_copy_is_refused(position: int, change: int) -> 
 
 def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:
     with pytest.raises(ChartError) as raised:
-        local_copy(ChartSettings(digest=digest(CHART)), "prod", tmp_path)
+        local_copy(ChartSettings(digest=digest(CHART)), PROD, tmp_path)
 
     assert str(raised.value) == (
         f"chart {NAME} {VERSION} is not in charts/: run `make charts STACK=prod`, "
@@ -729,7 +730,7 @@ def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -
 
 def test_a_copy_without_a_digest_is_not_trusted(stored: Path) -> None:
     with pytest.raises(ChartError) as raised:
-        local_copy(ChartSettings(), "prod", stored)
+        local_copy(ChartSettings(), PROD, stored)
 
     assert str(raised.value) == (
         f"infisical.chart.digest: chart {NAME} {VERSION} is not pinned: run `make charts STACK=prod`"
@@ -740,18 +741,18 @@ def test_a_copy_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "charts").write_text("")
 
     with pytest.raises(ChartError, match=f"^{COPY} can't be read: Not a directory$"):
-        local_copy(ChartSettings(digest=digest(CHART)), "prod", tmp_path)
+        local_copy(ChartSettings(digest=digest(CHART)), PROD, tmp_path)
 
 
 def test_a_path_of_the_users_is_taken(tmp_path: Path) -> None:
     folder(tmp_path / "mine")
     (tmp_path / "mine.tgz").write_bytes(CHART)
 
-    assert local_copy(ChartSettings(path="mine"), "prod", tmp_path) == "mine"
-    assert local_copy(ChartSettings(path="mine.tgz"), "prod", tmp_path) == "mine.tgz"
-    assert local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)), "prod", tmp_path) == "mine.tgz"
+    assert local_copy(ChartSettings(path="mine"), PROD, tmp_path) == "mine"
+    assert local_copy(ChartSettings(path="mine.tgz"), PROD, tmp_path) == "mine.tgz"
+    assert local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)), PROD, tmp_path) == "mine.tgz"
     absolute = str(tmp_path / "mine")
-    assert local_copy(ChartSettings(path=absolute), "prod", tmp_path) == absolute
+    assert local_copy(ChartSettings(path=absolute), PROD, tmp_path) == absolute
 
 
 @pytest.mark.parametrize(
@@ -770,7 +771,7 @@ def test_a_path_of_the_users_that_is_not_what_it_should_be_is_refused(
     stored: Path, settings: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ChartError, match=f"^{message}$"):
-        local_copy(ChartSettings.model_validate(settings), "prod", stored)
+        local_copy(ChartSettings.model_validate(settings), PROD, stored)
 
 
 def test_the_program_needs_nothing_of_the_command() -> None:
@@ -787,7 +788,7 @@ def test_the_check_is_quick(stored: Path) -> None:
 
     def seconds() -> float:
         start = time.perf_counter()
-        local_copy(chart, "prod", stored)
+        local_copy(chart, PROD, stored)
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(20)) < 0.005

@@ -23,7 +23,7 @@ from operations.checks.bounded import bounded
 from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Check, Level, Result, fail, ok, warn
 from operations.pulumi import Stack
-from tests.unit.harness import PROJECT, Graph, configuration, platform
+from tests.unit.harness import COMMANDS, Graph, configuration, platform
 
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
 LETS_ENCRYPT = {"issuer": {"kind": "letsEncrypt", "email": "ops@example.org"}}
@@ -143,7 +143,7 @@ def cluster(changes: Mapping[str, Any] | None = None, **others: Any) -> Answers:
 
 def stack_settings(**sections: Mapping[str, object]) -> settings.Settings:
     """Those of stack dev, with sections changed."""
-    return settings.load(PROJECT, configuration("dev", **sections))
+    return settings.load(COMMANDS, configuration("dev", **sections))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from operations import importing
 from operations.errors import OperationError
 from operations.pulumi import PROJECT
 from operations.translation import Imported, is_harmless, translate
+from settings import Commands
 from settings.machinery.environment import homes
 from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
@@ -622,7 +623,7 @@ def configurations(draw: st.DrawFn) -> dict[str, Any]:
 @given(config=configurations())
 def test_what_is_rendered_is_imported_to_the_same(config: dict[str, Any]) -> None:
     values = {f"{PROJECT}:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in config.items()}
-    before = settings.load(PROJECT, values, [f"{PROJECT}:{key}" for key in config if key in SECRETS])
+    before = settings.load(Commands(PROJECT, "dev"), values, [f"{PROJECT}:{key}" for key in config if key in SECRETS])
     stack = FakeStack(kept={"ingress": ISSUER})
     assert bring_in(stack, environment(before)) == 0
     assert environment(loaded(stack)) == environment(before)

@@ -14,6 +14,7 @@ from pulumi.runtime import MockCallArgs
 from safeguards import Refusal
 from safeguards.encryption_key import refuse_key_change
 from safeguards.state import last_state
+from settings import Commands
 from tests.unit.harness import State, platform, run, settings_of
 from tests.unit.harness.recording import Providers, record
 
@@ -40,7 +41,7 @@ SETTINGS = {"ENCRYPTION_KEY": "encryptionKey", "ROOT_ENCRYPTION_KEY": "rootEncry
 def keep(before: State, given: Mapping[str, str], *, replaceable: str | None = None) -> None:
     keys: dict[str, Any] = {SETTINGS[variable]: value for variable, value in given.items()}
     settings = settings_of(infisical={"replaceEncryptionKey": replaceable} if replaceable else {}, **keys)
-    run(lambda _: refuse_key_change(settings, last_state()), state=before)
+    run(lambda _: refuse_key_change(settings, last_state(), Commands("project", "stack")), state=before)
 
 
 def refusal(before: State, given: Mapping[str, str]) -> str:

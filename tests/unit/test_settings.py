@@ -19,7 +19,7 @@ import settings
 from settings.database import DatabaseSettings
 from settings.infisical import ChartSettings
 from settings.machinery.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
-from tests.unit.harness import PROJECT, configuration, encrypted
+from tests.unit.harness import COMMANDS, PROJECT, configuration, encrypted
 
 Config = dict[str, Any]  # section to its content, as in the stack file without "project:"
 ISSUER = {"kind": "existing", "name": "ca"}
@@ -33,13 +33,13 @@ HEADING = "this stack's configuration can't be used:"
 def load(config: Mapping[str, Any]) -> settings.Settings:
     """As the engine hands it over."""
     values = {f"{PROJECT}:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
-    return settings.load(PROJECT, values, encrypted(values))
+    return settings.load(COMMANDS, values, encrypted(values))
 
 
 def load_stack(stack: str) -> settings.Settings:
     """As its file has it."""
     values = configuration(stack)
-    return settings.load(PROJECT, values, encrypted(values))
+    return settings.load(COMMANDS, values, encrypted(values))
 
 
 def errors(config: Mapping[str, Any]) -> list[str]:
@@ -101,7 +101,7 @@ def test_redis_keeps_room_below_the_kernels_limit() -> None:
 def test_keys_of_other_projects_are_none_of_ours() -> None:
     encoded = {f"{PROJECT}:{key}": json.dumps(value) for key, value in SMALLEST.items()}
     others = {"pulumi:disable-default-providers": '["*"]', "other:database": "x", f"{PROJECT}-two:x": "1"}
-    assert settings.load(PROJECT, encoded | others) == load(SMALLEST)
+    assert settings.load(COMMANDS, encoded | others) == load(SMALLEST)
 
 
 def test_settings_do_not_change() -> None:
@@ -289,17 +289,17 @@ def test_lets_encrypt_certifies_public_names_alone(host: str) -> None:
 def test_a_secret_in_plain_text_is_refused_and_not_repeated() -> None:
     values = {f"{PROJECT}:{key}": json.dumps(value) for key, value in SMALLEST.items()}
     with pytest.raises(settings.SettingsError) as caught:
-        settings.load(PROJECT, values | {f"{PROJECT}:smtpPassword": PASTED})
+        settings.load(COMMANDS, values | {f"{PROJECT}:smtpPassword": PASTED})
     [_, line] = str(caught.value).splitlines()
     assert line.startswith("- smtpPassword: it stands in plain text")
-    assert line.endswith(f"pulumi config set --secret '{PROJECT}:smtpPassword'")
+    assert line.endswith(f"pulumi config set --stack dev --secret '{PROJECT}:smtpPassword'")
     assert PASTED not in line
 
 
 def test_an_encrypted_value_in_a_plain_section_is_refused_and_not_repeated() -> None:
     values = {f"{PROJECT}:{key}": json.dumps(value) for key, value in with_(("database.password", PASTED)).items()}
     with pytest.raises(settings.SettingsError) as caught:
-        settings.load(PROJECT, values, [f"{PROJECT}:database"])
+        settings.load(COMMANDS, values, [f"{PROJECT}:database"])
     assert "- database: it holds an encrypted value" in str(caught.value)
     assert PASTED not in str(caught.value)
 

@@ -14,13 +14,14 @@ from unittest import mock
 
 import yaml
 
-from settings import Settings, load
+from settings import Commands, Settings, load
 from settings.secrets import SECRETS
 from tests.unit.harness.graph import Graph
 from tests.unit.harness.recording import Providers, State, record
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+COMMANDS = Commands(PROJECT, "dev")
 
 # What `make secrets STACK=prod` asks for.
 THROW_AWAY = {
@@ -107,7 +108,7 @@ def configuration(stack: str, **keys: Configured) -> dict[str, str]:
 def settings_of(stack: str = "dev", **keys: Configured) -> Settings:
     """Return the settings of Pulumi.<stack>.yaml with the changes that `keys` make, as `platform` takes them."""
     values = configuration(stack, **keys)
-    return load(PROJECT, values, encrypted(values), stack)
+    return load(Commands(PROJECT, stack), values, encrypted(values))
 
 
 def encrypted(values: Iterable[str]) -> list[str]:
