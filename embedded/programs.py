@@ -26,7 +26,14 @@ SOURCES = Path(__file__).parent / "programs"
 # Debug information, which the linker strips, is an eighth of the compiler's work.
 _FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 
-# The linker of the larger programs takes about 3 GiB; two at once is what 8 GiB bear.
+# Collecting its own garbage is a quarter of the compiler's work, for memory that is freed when it ends anyway.
+# What comes near the limit collects after all: no linker, and of the packages only Amazon's SDK for EC2.
+_COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
+
+# So many compilers or linkers a build runs at a time; further cores get further builds.
+_PROCESSES_PER_BUILD = 2
+
+# All of them at their limit; two builds at once is what 8 GiB bear.
 BYTES_PER_BUILD = 4 << 30
 
 
@@ -34,6 +41,7 @@ BYTES_PER_BUILD = 4 << 30
 class Program:
     """One pinned module: the binaries built from it and the files taken out of its dependencies."""
 
+    seconds: int  # what it takes from an empty cache, two builds at a time on two cores; only the relation counts
     binaries: Mapping[str, str]  # file name -> main package
     files: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> (module, path inside of it)
     ldflags: str = ""
@@ -54,19 +62,11 @@ _ZALANDO = "github.com/zalando/postgres-operator"
 _REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
-# Longest first: with two builds at a time, the last one then ends alone for the shortest while.
+# Longest first: with two builds at a time, the last one then ends alone for the shortest while. What cert-manager and
+# the provisioner compile is by then nearly all in Go's cache: their pins of shared modules are those of Traefik.
 PROGRAMS: Mapping[str, Program] = {
-    "pulumi-resource-kubernetes": Program(
-        binaries={"pulumi-resource-kubernetes": "."},
-        ldflags=_version("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version", "4.27.0"),
-    ),
-    "pulumi": Program(
-        binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        # The script which the language host starts for each program; the host's own module predates it.
-        files={"pulumi-language-python-exec": (_PULUMI, "python/cmd/pulumi-language-python-exec")},
-        ldflags=_version(f"{_PULUMI}/go/common/version.Version", "v3.217.0"),
-    ),
     "kubernetes": Program(
+        seconds=450,
         binaries={
             name: f"{_K8S}/{name}"
             for name in (
@@ -87,41 +87,61 @@ PROGRAMS: Mapping[str, Program] = {
         ),
     ),
     "traefik": Program(
+        seconds=450,
         binaries={"traefik": "github.com/traefik/traefik/v3/cmd/traefik"},
         files={"gateway-api-crds": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
     ),
-    "cert-manager": Program(
-        binaries={"certmanager": "."},
-        files={"cert-manager-crds": (_CERT_MANAGER, "deploy/crds")},
+    "pulumi-resource-kubernetes": Program(
+        seconds=290,
+        binaries={"pulumi-resource-kubernetes": "."},
+        ldflags=_version("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version", "4.27.0"),
     ),
-    "coredns": Program(binaries={"coredns": "."}),
-    "local-path-provisioner": Program(binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}),
+    "pulumi": Program(
+        seconds=210,
+        binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+        # The script which the language host starts for each program; the host's own module predates it.
+        files={"pulumi-language-python-exec": (_PULUMI, "python/cmd/pulumi-language-python-exec")},
+        ldflags=_version(f"{_PULUMI}/go/common/version.Version", "v3.217.0"),
+    ),
+    "coredns": Program(seconds=170, binaries={"coredns": "."}),
+    "containerd": Program(
+        seconds=140,
+        binaries={name: f"{_CONTAINERD}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+    ),
     "postgres-operator": Program(
+        seconds=120,
         binaries={"postgres-operator": f"{_ZALANDO}/cmd"},
         files={"postgres-operator-manifests": (_ZALANDO, "manifests")},
     ),
-    "containerd": Program(
-        binaries={name: f"{_CONTAINERD}/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr")}
-    ),
     "redis-operator": Program(
+        seconds=85,
         binaries={"redis-operator": f"{_REDIS}/cmd"},
         files={"redis-operator-config": (_REDIS, "config")},
     ),
-    "etcd": Program(binaries={"etcd": "go.etcd.io/etcd/server/v3"}),
-    "runc": Program(binaries={"runc": "github.com/opencontainers/runc"}, tags="seccomp", cgo=True),
-    "pulumi-language-python": Program(
-        binaries={"pulumi-language-python": f"{_PULUMI}/python/cmd/pulumi-language-python"}
+    "etcd": Program(seconds=65, binaries={"etcd": "go.etcd.io/etcd/server/v3"}),
+    "cert-manager": Program(
+        seconds=65,
+        binaries={"certmanager": "."},
+        files={"cert-manager-crds": (_CERT_MANAGER, "deploy/crds")},
     ),
-    "pulumi-resource-random": Program(binaries={"pulumi-resource-random": "."}),
+    "pulumi-language-python": Program(
+        seconds=45, binaries={"pulumi-language-python": f"{_PULUMI}/python/cmd/pulumi-language-python"}
+    ),
+    "pulumi-resource-random": Program(seconds=30, binaries={"pulumi-resource-random": "."}),
     "cni": Program(
+        seconds=15,
         binaries={
             "bridge": f"{_CNI}/main/bridge",
             "loopback": f"{_CNI}/main/loopback",
             "host-local": f"{_CNI}/ipam/host-local",
             "portmap": f"{_CNI}/meta/portmap",
-        }
+        },
     ),
-    "pause": Program(binaries={"pause": "."}),
+    "runc": Program(seconds=15, binaries={"runc": "github.com/opencontainers/runc"}, tags="seccomp", cgo=True),
+    "local-path-provisioner": Program(
+        seconds=5, binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}
+    ),
+    "pause": Program(seconds=1, binaries={"pause": "."}),
 }
 
 
@@ -152,15 +172,14 @@ class Programs:
         Raises EmbeddedError which names the module and the compiler's last lines; what else was under way completes.
         """
         workers = max(1, min(os.cpu_count() or 1, _available_memory() // BYTES_PER_BUILD, len(modules)))
-        done = 0
+        course = _Course(modules, workers)
 
         def build(module: str) -> None:
-            nonlocal done
-            start = time.monotonic()
-            progress(f"building {module}")
+            course.begin(module)
+            progress(f"building {module}{course.left()}")
             self._build(module)
-            done += 1
-            progress(f"built {module} in {time.monotonic() - start:.0f} s ({done} of {len(modules)})")
+            took = course.end(module)
+            progress(f"built {module} in {took:.0f} s ({course.done()} of {len(modules)}){course.left()}")
 
         with ThreadPoolExecutor(workers) as pool:
             try:
@@ -179,9 +198,10 @@ class Programs:
         env = {"CGO_ENABLED": "1" if program.cgo else "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
         out = work / "out"
         out.mkdir()
+        processes = ["-p", str(_PROCESSES_PER_BUILD)]
         for name, package in program.binaries.items():
             flags = [*_FLAGS, "-tags", program.tags, "-ldflags", f"-w -s {program.ldflags}"]
-            _run(module, ["go", "build", *flags, "-o", str(out / name), package], work, env)
+            _run(module, ["go", "build", *processes, *flags, "-o", str(out / name), package], work, env)
         for name, (dependency, path) in program.files.items():
             listed = _run(module, ["go", "list", "-m", "-f", "{{.Dir}}", dependency], work, env)
             source = Path(listed.strip()) / path
@@ -191,6 +211,51 @@ class Programs:
             path.chmod(path.stat().st_mode | 0o200)
         os.rename(out, target)
         shutil.rmtree(work)
+
+
+class _Course:
+    """Estimates how long a build has left: what its programs weigh, at the pace this machine has shown with them."""
+
+    def __init__(self, modules: Collection[str], workers: int) -> None:
+        self._workers = workers
+        self._begun: dict[str, float | None] = dict.fromkeys(modules)
+        self._took: dict[str, float | None] = dict.fromkeys(modules)
+
+    def begin(self, module: str) -> None:
+        self._begun[module] = time.monotonic()
+
+    def end(self, module: str) -> float:
+        """Seconds which `module` took."""
+        took = self._took[module] = self._elapsed(module)
+        return took
+
+    def done(self) -> int:
+        """How many programs are built."""
+        return sum(took is not None for took in self._took.values())
+
+    def left(self) -> str:
+        """The end of a line of progress: nothing once all is built."""
+        pace = self._pace()
+        left = [
+            max(0.0, PROGRAMS[module].seconds * pace - self._elapsed(module))
+            for module, took in self._took.items()
+            if took is None
+        ]
+        # No program is built by two workers: the longest one bounds the rest.
+        return f", about {_minutes(max(sum(left) / self._workers, *left))} left" if left else ""
+
+    def _pace(self) -> float:
+        took = {module: seconds for module, seconds in self._took.items() if seconds is not None}
+        return sum(took.values()) / sum(PROGRAMS[module].seconds for module in took) if took else 1.0
+
+    def _elapsed(self, module: str) -> float:
+        begun = self._begun[module]
+        return 0.0 if begun is None else time.monotonic() - begun
+
+
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
 @memoize
@@ -217,7 +282,7 @@ def _available_memory() -> int:
 
 
 def _run(module: str, command: list[str], cwd: Path, env: Mapping[str, str]) -> str:
-    done = subprocess.run(command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, env={**_COLLECTOR, **os.environ, **env}, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join(done.stderr.splitlines()[-15:])
         raise EmbeddedError(f"building {module} failed in `{' '.join(command[:3])} …`:\n{last}")
