@@ -1,0 +1,63 @@
+"""What the documents name is there: files, tests, headings."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from policy.rules import RULES
+from tests.unit.harness import ROOT
+
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT, check=True, capture_output=True, text=True,
+).stdout.split()  # fmt: skip
+DOCUMENTS = [name for name in TRACKED if name.endswith(".md")]
+FOLDERS = {name.partition("/")[0] for name in TRACKED if "/" in name}
+
+
+def prose(document: str) -> str:
+    """Return a document's text without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", (ROOT / document).read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that a heading has on the web."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def anchors(document: Path) -> set[str]:
+    return {slug(heading) for heading in re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)}
+
+
+def named_files(text: str) -> Iterator[str]:
+    """Yield what stands in code and looks like a path of the checkout; a place for a name (<part>) is none."""
+    for code in re.findall(r"`([^`\n]+)`", text):
+        path, _, test = code.partition("::")
+        if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", path) and path.partition("/")[0] in FOLDERS:
+            yield f"{path}::{test}" if test else path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\((?!https?://|mailto:)([^)\s]+)\)", prose(document)):
+        path, _, anchor = target.partition("#")
+        there = (ROOT / document).parent / path if path else ROOT / document
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_and_test_that_is_named_exists(document: str) -> None:
+    for name in named_files(prose(document)):
+        path, _, test = name.partition("::")
+        assert (ROOT / path).exists(), name
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), name
+
+
+def test_the_readme_of_the_policy_pack_has_every_rule() -> None:
+    assert re.findall(r"^\| `([\w-]+)` \|", prose("policy/README.md"), re.MULTILINE) == [rule.name for rule in RULES]
