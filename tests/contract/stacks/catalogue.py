@@ -1,0 +1,169 @@
+"""Every fault that a stack can have and that has to be named, and stacks with several of them."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.contract.stacks.faults import Fault, encrypted, missing, plain_text, rule, wrong
+from tests.contract.stacks.sound import stacks
+from tests.contract.stacks.values import SECRET, Config, pem
+
+_CERTIFICATE = pem("CERTIFICATE", b"c" * 40)
+_KEY = pem("PRIVATE KEY", b"k" * 40)
+_GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge"}
+_ACME = {"kind": "letsEncrypt", "email": "ops@example.org"}
+_URI = f"postgresql://u:{SECRET}{SECRET}@h.example.org/i"
+
+
+FAULTS: tuple[Fault, ...] = (
+    # no such key
+    wrong("databse", {"instances": 3}), wrong("zzz", "x"), wrong("smtpPasword", SECRET * 3),
+    wrong("database.instnaces", 3), wrong("database.pooler.sze", 1), wrong("infisical.siteURL", "https://a.example.org"),
+    wrong("mail.smtpPassword", "x"), wrong("ingress.route.clas", "nginx"),
+    wrong("integrations.githubApp.privateKey", "x"),
+    # no section
+    wrong("database", "big"), wrong("redis", [1]), wrong("certificates", "x"), wrong("jobs", 7), wrong("cluster", True),
+    wrong("infisical.chart", "infisical"), wrong("infisical.pools", [5]), wrong("database.pooler", "session"),
+    wrong("extraEnvironment", ["A=b"]), wrong("extraSecrets", SECRET * 2), wrong("databaseReadReplicas", _URI),
+    # missing
+    missing("infisical.siteUrl"), missing("mail.host"), missing("mail.fromAddress"), missing("ingress.issuer.kind"),
+    missing("integrations.githubApp.slug"), missing("signOn.saml.defaultOrganization"),
+    # values
+    *(wrong("infisical.siteUrl", value) for value in ("secrets.example.org", "https://a.example.org/", "http://a.org",
+      "https://a b", "https://u:p@a.org", "https://a.org\n", "https://a.org:0", "https://a.org?x", "", 7)),
+    *(wrong("infisical.image", value) for value in ("infisical/infisical:latest", "infisical/infisical", "a b:1")),
+    wrong("infisical.replicas", 0), wrong("infisical.replicas", "two"), wrong("infisical.replicas", 1.5),
+    wrong("infisical.readReplicas", "perhaps"), wrong("infisical.telemetry", "perhaps"),
+    wrong("infisical.allowInternalIpConnections", 2), wrong("infisical.replaceEncryptionKey", "0" * 13),
+    wrong("infisical.corsAllowedOrigins[0]", "https://a.example.org/"), wrong("infisical.corsAllowedOrigins[0]", "*"),
+    wrong("infisical.corsAllowedOrigins", "https://a.example.org"), wrong("infisical.corsAllowedOrigins", {}),
+    wrong("infisical.chart.flavour", "infisical-ha"), wrong("infisical.chart.version", "^1.0"),
+    wrong("infisical.chart.repository", "ftp://a"), wrong("infisical.chart.digest", "0" * 64),
+    wrong("infisical.pools.min", -1), wrong("infisical.pools.replicaMax", 1001), wrong("infisical.pools.max", "many"),
+    wrong("cluster.context", ""), wrong("cluster.protect", "perhaps"), wrong("cluster.kubeconfig", []),
+    wrong("database.version", "13"), wrong("database.version", 9.6), wrong("database.instances", 0),
+    wrong("database.storage", "10g"), wrong("database.storage", 10), wrong("database.storageClass", "Fast"),
+    wrong("database.cpuLimit", "2 cores"), wrong("database.cpuRequest", -1), wrong("database.memoryLimit", "512k"),
+    wrong("database.memoryRequest", "0.5 Gi"), wrong("database.pooler.mode", "statement"),
+    wrong("database.pooler.instances", 11), wrong("database.passwordRotation", 0),
+    wrong("redis.instances", 1), wrong("redis.sentinels", 2), wrong("redis.quorum", 1), wrong("redis.image", "redis"),
+    wrong("redis.sentinelImage", "a:latest"), wrong("redis.storage", "lots"), wrong("redis.storageClass", "a_b"),
+    wrong("redis.cpuRequest", "fast"), wrong("redis.memoryLimit", "512"), wrong("redis.maxMemoryMib", 31),
+    wrong("certificates.leafDuration", "90d"), wrong("certificates.authorityDuration", 87600),
+    wrong("certificates.leafRenewBefore", "0h"), wrong("certificates.extraNames[0]", "*.example.org"),
+    *(wrong("certificates.syncSchedule", value) for value in ("60 * * * *", "* * * *", "@daily", "*/0 * * * *")),
+    wrong("ingress.issuer.kind", "vault"), wrong("ingress.issuer.email", "x"),
+    wrong("ingress.issuer", "ca"), wrong("ingress.route.kind", "nodePort"), wrong("ingress.route", 7),
+    *(wrong("mail.host", value) for value in ("https://smtp.example.org", "a b", "smtp.example.org:25", "", ".")),
+    wrong("mail.port", 0), wrong("mail.port", 65536), wrong("mail.port", "smtp"), wrong("mail.fromAddress", "nobody"),
+    wrong("mail.fromName", "a\nBcc: b"), wrong("mail.tls", "starttls"), wrong("mail.verify", "perhaps"),
+    wrong("mail.fromName", " "), wrong("mail.username", "a\0b"), wrong("mail.username", "\u00a0"),
+    wrong("mail.authority", _CERTIFICATE.replace("\n", " ")), wrong("mail.authority", _KEY),
+    wrong("mail.authority", ""),
+    wrong("signOn.github.clientId", ""), wrong("signOn.github.clientId", " "),
+    wrong("signOn.saml.configured", "perhaps"),
+    wrong("signOn.saml.defaultOrganization", "Acme Inc"), wrong("integrations.githubApp.id", 0),
+    wrong("integrations.githubApp.slug", "\t"), wrong("integrations.githubApp.clientId", "  "),
+    wrong("integrations.aws.accessKeyId", "akia0000000000000000"),
+    wrong("jobs.pythonImage", "python:latest"), wrong("jobs.postgresImage", "postgres"),
+    # variables
+    *(wrong(f"extraEnvironment.{name}", "x") for name in ("smtp_host", "A-B", "1A", "É")),
+    wrong("extraEnvironment.A", True), wrong("extraEnvironment.A", ["a"]),
+    rule("extraSecrets.B", "extraEnvironment", {"extraSecrets.B": f"{SECRET}\0{SECRET}"}),
+    *(rule(f"extraEnvironment.{name}", "extraSecrets", {f"extraEnvironment.{name}": value}) for name, value in (
+        ("REDIS_URL", "redis://cache"), ("SMTP_HOST", "smtp.example.org"), ("HTTPS_ENABLED", "false"),
+        ("DB_ROOT_CERT", "x"), ("SMTP_SECURE", "true"), ("MONGO_URL", "x"), ("PORT", "80"), ("JWT_AUTH_SECRET", "x"),
+        ("DEFAULT_SAML_ORG_SLUG", "acme"), ("NEXT_PUBLIC_SAML_ORG_SLUG", "acme"), ("OTEL_EXPORT_TYPE", ""), ("Z", " "),
+        ("OTEL_EXPORT_TYPE", "grafana"), ("DISABLE_SECRET_SCANNING", "True"), ("CORS_ALLOWED_HEADERS", "a,b"),
+        ("OTEL_TELEMETRY_COLLECTION_ENABLED", "1"), ("SALT_ROUNDS", "ten"), ("A", "a\0b"), ("NODE_ENV", "prod"),
+    )),
+    *(rule(f"extraSecrets.{name}", "extraEnvironment", {f"extraSecrets.{name}": SECRET * 2}) for name in (
+        "DB_CONNECTION_URI", "SMTP_PASSWORD", "REDIS_PASSWORD", "ENCRYPTION_KEY")),
+    rule("extraEnvironment.A", "extraSecrets", {"extraEnvironment.A": "x", "extraSecrets.A": SECRET * 2}),
+    # secrets
+    *(wrong("encryptionKey", value) for value in ("0" * 31, "+" * 32, "0" * 44, "0" * 64, "0" * 32 + "\n", SECRET * 8)),
+    *(wrong("rootEncryptionKey", value) for value in ("A" * 42, "A" * 43, "A" * 64, SECRET * 8)),
+    *(wrong(key, value) for key in ("authSecret", "cookieSecret") for value in (SECRET * 7, f"{SECRET} " * 8)),
+    *(wrong(key, value) for key in ("databasePassword", "redisPassword") for value in (
+        "zQ9zQ9zQ9", f"{SECRET * 5}", "zQ9" * 43)),
+    *(wrong(key, value) for key in ("smtpPassword", "githubLoginClientSecret", "githubAppClientSecret",
+      "awsSecretAccessKey") for value in (f" {SECRET * 3}", f"{SECRET * 3}\n", f"{SECRET}é{SECRET}")),
+    *(wrong("githubAppPrivateKey", value) for value in (_KEY.replace("\n", "\\n"), _KEY.replace("\n", ""),
+      _CERTIFICATE, _KEY[:-20], SECRET * 9)),
+    *(wrong("databaseReadReplicas[0].uri", uri) for uri in (
+        f"mysql://u:{SECRET}{SECRET}@h/i", f"{_URI}?sslmode=require", f"postgresql://u:{SECRET}#{SECRET}@h/i",
+        f"postgresql://u:{SECRET}/{SECRET}@h/i", f"postgresql://u:{SECRET}@{SECRET}@h/i", f"{_URI}\n",
+        f"postgresql://u:{SECRET}%{SECRET}@h/i", f"postgresql://u:{SECRET}{SECRET}@h:pg/i",
+        f"postgresql://u:{SECRET}{SECRET}@h:99999/i", f"postgresql://u:{SECRET}%FF{SECRET}@h/i",
+        f"postgresql://u:{SECRET}{SECRET}@h", "", SECRET * 3,
+    )),
+    wrong("databaseReadReplicas[0].authority", _CERTIFICATE.replace("\n", "")),
+    wrong("databaseReadReplicas[0].sslmode", SECRET * 2),
+    *(plain_text(key, value) for key, value in (
+        ("encryptionKey", "0f" * 16), ("smtpPassword", SECRET * 4), ("databasePassword", "zQ9" * 8),
+        ("githubAppClientSecret", SECRET * 4), ("githubAppPrivateKey", _KEY), ("extraSecrets", {"B": SECRET * 4}),
+        ("databaseReadReplicas", [{"uri": _URI, "authority": _CERTIFICATE}]))),
+    *map(encrypted, ("database", "mail", "infisical", "ingress", "signOn", "integrations", "extraEnvironment",
+                     "cluster")),
+    # rules of one section
+    rule("database.cpuRequest", "", {"database.cpuRequest": "3", "database.cpuLimit": "2500m"}),
+    rule("database.memoryRequest", "", {"database.cpuRequest": "1", "database.cpuLimit": "1",
+                                        "database.memoryRequest": "1.1Gi", "database.memoryLimit": "1Gi"}),
+    rule("redis.sentinels", "", {"redis.sentinels": 4, "redis.quorum": 2}),
+    rule("redis.quorum", "", {"redis.sentinels": 3, "redis.quorum": 5}),
+    rule("redis.maxMemoryMib", "", {"redis.sentinels": 3, "redis.quorum": 2, "redis.memoryLimit": "100Mi",
+                                    "redis.maxMemoryMib": 81}),
+    rule("certificates.leafDuration", "", {"certificates.authorityDuration": "9h", "certificates.leafDuration": "9h"}),
+    rule("certificates.leafRenewBefore", "", {"certificates.authorityDuration": "9h", "certificates.leafDuration": "8h",
+                                              "certificates.leafRenewBefore": "8h"}),
+    rule("infisical.chart.version", "", {"infisical.chart": {"flavour": "infisical", "version": "1.10.0"}}),
+    rule("infisical.chart.version", "", {"infisical.chart": {"flavour": "infisical"}}),
+    rule("infisical.pools.max", "", {"infisical.pools": {"min": 11}}),
+    rule("infisical.pools.replicaMax", "", {"infisical.pools": {"replicaMin": 5, "replicaMax": 4}}),
+    rule("infisical.pools.auditLogsMax", "", {"infisical.pools": {"auditLogsMax": 0}}),
+    rule("infisical.image", "", {"infisical.image": "infisical/infisical:v0.136.1-postgres"}),
+    rule("infisical.image", "", {"infisical.image": f"infisical/infisical:v0.150.9@sha256:{'0' * 64}"}),
+    rule("mail.tls", "smtpPassword", {"mail": {"host": "h", "fromAddress": "a@b.org", "port": 465, "tls": "off"},
+                                      "smtpPassword": None}),
+    rule("mail.tls", "smtpPassword", {"mail": {"host": "h", "fromAddress": "a@b.org", "username": "u", "tls": "off"},
+                                      "smtpPassword": SECRET * 3}),
+    rule("mail.verify", "smtpPassword", {"mail": {"host": "h", "fromAddress": "a@b.org", "verify": False,
+                                                  "authority": _CERTIFICATE}, "smtpPassword": None}),
+    # rules over several
+    rule("infisical.readReplicas", "database databaseReadReplicas", {
+        "infisical.readReplicas": "cluster", "database.instances": 1, "databaseReadReplicas": None}),
+    rule("infisical.readReplicas", "database databaseReadReplicas certificates", {
+        "databaseReadReplicas[0].uri": _URI, "databaseReadReplicas[0].authority": _CERTIFICATE,
+        "database.instances": 2, "infisical.readReplicas": "cluster"}),
+    rule("databaseReadReplicas[0].authority", "certificates infisical", {
+        "databaseReadReplicas[0].uri": f"postgresql://u:{SECRET}{SECRET}@nowhere/i",
+        "databaseReadReplicas[0].authority": None}),
+    rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME, "route": _GATEWAY},
+                                              "infisical.siteUrl": "https://a.example.org"}),
+    *(rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME}, "infisical.siteUrl": f"https://{host}"})
+      for host in ("secrets", "secrets.corp.internal", "10.0.0.1")),
+    rule("rootEncryptionKey", "encryptionKey", {"encryptionKey": "0f" * 16, "rootEncryptionKey": f"{'A' * 43}="}),
+    rule("smtpPassword", "mail", {"mail.username": "u", "mail.tls": "required", "smtpPassword": None}),
+    rule("mail.username", "smtpPassword", {"mail": None, "smtpPassword": SECRET * 3}),
+    rule("githubLoginClientSecret", "signOn", {"signOn.github.clientId": "Iv1", "githubLoginClientSecret": None}),
+    rule("signOn.github.clientId", "githubLoginClientSecret", {
+        "githubLoginClientSecret": SECRET * 3, "signOn.github": None}),
+    rule("githubAppPrivateKey", "integrations githubAppClientSecret", {
+        "integrations.githubApp.slug": "acme", "githubAppPrivateKey": None}),
+    rule("awsSecretAccessKey", "integrations", {"integrations.aws.accessKeyId": "A" * 20, "awsSecretAccessKey": None}),
+    rule("integrations.aws.accessKeyId", "awsSecretAccessKey", {
+        "awsSecretAccessKey": SECRET * 3, "integrations.aws": None}),
+)  # fmt: skip
+
+
+@st.composite
+def broken_stacks(draw: st.DrawFn) -> tuple[Config, list[Fault]]:
+    """A sound stack with up to four faults, all of which are to be named."""
+    config = draw(stacks())
+    faults: list[Fault] = []
+    for fault in draw(st.lists(st.sampled_from(FAULTS), min_size=1, max_size=4)):
+        if all(map(fault.agrees, faults)):
+            faults.append(fault)
+    for fault in faults:
+        fault.do(config)
+    return config, faults

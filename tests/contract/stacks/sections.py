@@ -1,0 +1,148 @@
+"""Sound sections of a stack, written down from the documentation and not from the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+from tests.contract.stacks.values import (
+    SECRET,
+    Config,
+    Make,
+    base64_keys,
+    booleans,
+    certificates,
+    crons,
+    emails,
+    hex_keys,
+    hosts,
+    images,
+    infisical_images,
+    keys_of,
+    labels,
+    lines,
+    list_of,
+    names,
+    one_of,
+    origins,
+    passwords,
+    ports,
+    private_keys,
+    rotations,
+    secret_lines,
+    signing_keys,
+    text_of,
+    together,
+)
+
+clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans)
+databases = together(
+    keys_of(
+        {},
+        version=one_of("14", "15", "16", "17", 14, 16),
+        instances=one_of(1, 2, 3, 9),
+        storage=one_of("1Gi", "10.5G", "2Ti"),
+        storageClass=names,
+        pooler=keys_of({}, instances=one_of(1, 2, 10), mode=one_of("transaction", "session")),
+        passwordRotation=rotations,
+    ),
+    one_of({}, {"cpuRequest": "50m"}, {"cpuLimit": "1"}, {"cpuLimit": 4}, {"cpuLimit": "0.25"},
+         {"cpuRequest": "1.5", "cpuLimit": "1500m"}),
+    one_of({}, {"memoryRequest": "128Mi"}, {"memoryLimit": "512Mi"}, {"memoryLimit": "1.5G"},
+         {"memoryRequest": "4Gi", "memoryLimit": "4Gi"}),
+)  # fmt: skip
+redises = together(
+    keys_of(
+        {},
+        instances=one_of(2, 3, 9),
+        image=images,
+        sentinelImage=images,
+        storage=one_of("1Gi", "500M"),
+        storageClass=names,
+        cpuRequest=one_of("20m", "1", 1, "0.125"),
+        passwordRotation=rotations,
+    ),
+    one_of({}, {"sentinels": 5}, {"quorum": 3}, {"sentinels": 9, "quorum": 9}, {"sentinels": 7, "quorum": 4}),
+    one_of({}, {"memoryLimit": "128Mi", "maxMemoryMib": 96}, {"memoryLimit": "1Gi", "maxMemoryMib": 819},
+         {"memoryLimit": "1G"}, {"maxMemoryMib": 32}),
+)  # fmt: skip
+certificate_sections = together(
+    keys_of({}, extraNames=list_of(names, 0, 2), syncSchedule=crons),
+    one_of({}, {"authorityDuration": "2161h"}, {"leafDuration": "721h"}, {"leafRenewBefore": "1h"},
+         {"authorityDuration": "3h", "leafDuration": "2h", "leafRenewBefore": "1h"}),
+)  # fmt: skip
+charts = together(
+    one_of({}, {"version": "1.8.0"}, {"flavour": "infisical-standalone"}, {"flavour": "infisical", "version": "0.4.2"}),
+    keys_of(
+        {},
+        digest=one_of(f"sha256:{'0a' * 32}"),
+        repository=one_of("https://charts.example.org/a/", "oci://r.example.org/charts"),
+        path=one_of("../chart"),
+    ),
+)
+pools = one_of({}, {"min": 0}, {"max": 1}, {"min": 10}, {"min": 5, "max": 5, "replicaMin": 0, "replicaMax": 9},
+             {"auditLogsMin": 0, "auditLogsMax": 2})  # fmt: skip
+infisicals = keys_of(
+    {},
+    image=infisical_images,
+    replicas=one_of(1, 2, 20),
+    chart=charts,
+    corsAllowedOrigins=list_of(origins, 0, 3),
+    readReplicas=one_of("none", "cluster"),
+    pools=pools,
+    telemetry=booleans,
+    allowInternalIpConnections=booleans,
+    replaceEncryptionKey=text_of("0123456789abcdef", 12, 12),
+)
+issuers = keys_of({"kind": one_of("existing"), "name": names})
+lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
+classes = keys_of({"kind": one_of("ingress")}, className=names)
+gateways = keys_of({"kind": one_of("gateway"), "name": names, "namespace": labels}, listener=names)
+mails = keys_of(
+    {"host": hosts, "fromAddress": emails},
+    fromName=lines,
+    port=one_of(25, 465, 587, 2525),
+    username=lines,
+    verify=booleans,
+    authority=certificates,
+    tls=one_of("required", "opportunistic", "off"),
+)
+samls = keys_of({"defaultOrganization": one_of("acme", "acme-x1y", "0-1")}, configured=booleans)
+jobs = keys_of({}, pythonImage=images, postgresImage=images)
+extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
+extras = keys_of(
+    {},
+    CLIENT_ID_GOOGLE_LOGIN=lines,
+    SALT=extra_values,
+    _X=extra_values,
+    A1=extra_values,
+    OTEL_EXPORT_TYPE=one_of("otlp"),
+    DISABLE_SECRET_SCANNING=one_of("true", "false"),
+    SALT_ROUNDS=one_of(12, "12"),
+)
+extra_secrets = keys_of(
+    {}, CLIENT_SECRET_GOOGLE_LOGIN=secret_lines, HSM_PIN=one_of(9**9, secret_lines), _Y=secret_lines
+)
+
+
+def replicas(r: Random) -> Config:
+    password = "".join(r.choices(["a", "Z", "-", "%2F", "%23", "%C3%A9", "!", "*"], k=r.randint(2, 8)))
+    host = f"{names(r)}{r.choice(['', f':{ports(r)}'])}"
+    uri = f"{r.choice(['postgresql', 'postgres'])}://{text_of('ab_', 1, 6)(r)}:{SECRET}{password}@{host}/infisical"
+    return {"uri": uri, "authority": certificates(r)}
+
+
+OPTIONAL: Mapping[str, Make] = {
+    "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
+    "jobs": jobs, "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
+    "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
+    "encryptionKey": hex_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
+    "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
+    "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
+    "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}),
+}  # fmt: skip
+BELONGS = {
+    "signOn.github": {"githubLoginClientSecret": secret_lines},
+    "integrations.githubApp": {"githubAppClientSecret": secret_lines, "githubAppPrivateKey": private_keys},
+    "integrations.aws": {"awsSecretAccessKey": secret_lines},
+}

@@ -1,0 +1,92 @@
+"""Whole stack configurations that are sound.
+
+Hypothesis chooses which keys there are, and a number from which the contents follow: two choices a stack instead of two
+hundred, so that ten thousand of them take seconds. It still finds the smallest set of keys that fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from random import Random
+
+from hypothesis import strategies as st
+
+from settings.secrets import SECRETS
+from tests.contract.stacks.sections import BELONGS, OPTIONAL, classes, gateways, infisicals, issuers, lets_encrypts
+from tests.contract.stacks.values import Config, hosts, keys_of, one_of, public_hosts, secret_lines
+from tests.unit.harness import PROJECT
+
+
+def handed_over(
+    config: Config, plain: Iterable[str] = (), encrypted: Iterable[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """As the engine does: values, and the keys that are encrypted. Not of `plain` secrets, but of `encrypted`."""
+    values = {f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
+              for key, value in config.items()}  # fmt: skip
+    secret = (config.keys() & SECRETS) - {*plain} | {*encrypted}
+    return values, [f"{PROJECT}:{key}" for key in sorted(secret)]
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> Config:
+    """Every section and every secret now and then; what belongs together, together."""
+    chosen, seed = draw(st.integers(0, 2 ** len(OPTIONAL) - 1)), draw(st.integers(0, 2**32))
+    config: Config = {}
+    for index, (key, make) in enumerate(OPTIONAL.items()):
+        if chosen >> index & 1:
+            r = Random(f"{seed} {key}")  # of its own, so that a key fewer changes no other
+            section, _, part = key.partition(".")
+            if part:
+                config.setdefault(section, {})[part] = make(r)
+            else:
+                config[key] = make(r)
+            config |= {secret: make(r) for secret, make in BELONGS.get(key, {}).items()}
+    r = Random(seed)
+    site = f"https://{hosts(r)}"
+    config["ingress"] = {"issuer": issuers(r)} | keys_of({}, route=one_of(classes, gateways))(r)
+    if r.random() < 0.25:
+        site = f"https://{public_hosts(r)}"
+        config["ingress"] = {"issuer": lets_encrypts(r)} | keys_of({}, route=classes)(r)
+    config["infisical"] = infisicals(r) | {"siteUrl": site + r.choice(["", "", ":8443"])}
+    _reconcile(r, config)
+    return config
+
+
+def _reconcile(r: Random, config: Config) -> None:
+    """What two keys may not both say."""
+    if "encryptionKey" in config:
+        config.pop("rootEncryptionKey", None)
+    if config["infisical"].get("readReplicas") == "cluster":
+        config.pop("databaseReadReplicas", None)
+        if config.get("database", {}).get("instances") == 1:
+            del config["database"]["instances"]
+    if (own := config.get("databaseReadReplicas")) and r.random() < 0.5:  # known to the platform's own certificate
+        del own[0]["authority"]
+        host = own[0]["uri"].rpartition("@")[2].partition("/")[0].partition(":")[0]
+        config.setdefault("certificates", {}).setdefault("extraNames", []).append(host)
+    if mail := config.get("mail"):
+        if mail.get("port") == 465:
+            mail.pop("tls", None)
+        if mail.get("tls") == "off":
+            mail.pop("username", None)
+        if "authority" in mail:
+            mail.pop("verify", None)
+        if "username" in mail:
+            config["smtpPassword"] = secret_lines(r)
+
+
+def secret_values(config: Config) -> set[str]:
+    """What no message may repeat: of every encrypted key, each text of it that could be recognised."""
+    found: set[str] = set()
+    for key in config.keys() & SECRETS:
+        pending = [config[key]]
+        while pending:
+            match pending.pop():
+                case dict() as value:
+                    pending += [item for name, item in value.items() if name != "authority"]  # certificates are public
+                case list() as value:
+                    pending += value
+                case value:
+                    found |= {line for line in str(value).splitlines() if len(line) > 5 and "-----" not in line}
+    return found
