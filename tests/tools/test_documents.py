@@ -17,6 +17,8 @@ TRACKED = subprocess.run(
     cwd=ROOT, check=True, capture_output=True, text=True,
 ).stdout.split()  # fmt: skip
 DOCUMENTS = [name for name in TRACKED if name.endswith(".md")]
+SOURCES = [name for name in TRACKED if name.endswith((".py", ".md", ".sh", "Makefile")) and (ROOT / name).exists()]
+DATED = r"20\d\d-\d\d-\d\d · (accepted|superseded by D\d+)"
 FOLDERS = {name.partition("/")[0] for name in TRACKED if "/" in name}
 
 
@@ -57,6 +59,22 @@ def test_every_file_and_test_that_is_named_exists(document: str) -> None:
         path, _, test = name.partition("::")
         assert (ROOT / path).exists(), name
         assert not test or f"def {test}(" in (ROOT / path).read_text(), name
+
+
+def test_decisions_are_numbered_dated_and_in_force_or_superseded() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    headings = re.findall(r"^## D(\d+)\. .+\n\n(.*)$", text, re.MULTILINE)
+    assert [int(number) for number, _ in headings] == [*range(1, text.count("\n## ") + 1)]
+    statuses = [status for _, status in headings]
+    assert [status for status in statuses if not re.fullmatch(DATED, status)] == []
+    dates = [status[:10] for status in statuses]
+    assert dates == sorted(dates)
+
+
+def test_every_decision_that_is_cited_exists() -> None:
+    made = set(re.findall(r"^## (D\d+)\.", (ROOT / "docs" / "decisions.md").read_text(), re.MULTILINE))
+    cited = {(name, number) for name in SOURCES for number in re.findall(r"\bD\d+\b", (ROOT / name).read_text())}
+    assert {(name, number) for name, number in cited if number not in made} == set()
 
 
 def test_the_readme_of_the_policy_pack_has_every_rule() -> None:
