@@ -1,4 +1,7 @@
-"""Runs the scripts as a pod would: one process, CONFIG and secrets in its environment, one last line."""
+"""Runs the scripts as a pod would: one process, CONFIG and secrets in its environment, one last line.
+
+JOB_PYTHON names the interpreter for the scripts, to run these tests under another one of the promise.
+"""
 
 import json
 import os
@@ -79,7 +82,7 @@ def start_job(tmp_path: Path) -> Iterator[StartJob]:
             **({"CONFIG": json.dumps(config)} if config is not None else {}),
             **env,
         }
-        interpreter = [sys.executable, "-u"] if script.endswith(".py") else ["/bin/sh"]
+        interpreter = [os.environ.get("JOB_PYTHON", sys.executable), "-u"] if script.endswith(".py") else ["/bin/sh"]
         output = tmp_path / f"output-{len(processes)}"
         with output.open("wb") as file:
             command = [*interpreter, *map(str, JOBS.glob(f"*/{script}"))]

@@ -45,13 +45,27 @@ class Pair:
     def sha256(self) -> str:
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
-    def issue(self, *names: str, subject: str = "", age: timedelta = DAY, lasts: timedelta = 30 * DAY) -> "Pair":
+    def issue(
+        self,
+        *names: str,
+        subject: str = "",
+        age: timedelta = DAY,
+        lasts: timedelta = 30 * DAY,
+        key_identifiers: bool = True,
+    ) -> "Pair":
         """A server certificate with these SANs, `age` old, expiring in `lasts` from now."""
-        return _certificate(subject or names[0], names, age, lasts, self)
+        return _certificate(subject or names[0], names, age, lasts, self, key_identifiers=key_identifiers)
+
+    def sub_authority(self, common_name: str) -> "Pair":
+        """An authority under this one."""
+        return _certificate(common_name, (), DAY, 30 * DAY, self, ca=True)
 
 
-def authority(common_name: str = "platform-db-ca", *, lasts: timedelta = 3650 * DAY) -> Pair:
-    return _certificate(common_name, (), DAY, lasts, None, ca=True)
+def authority(
+    common_name: str = "platform-db-ca", *, lasts: timedelta = 3650 * DAY, key_identifiers: bool = True
+) -> Pair:
+    """An authority; without key identifiers it is one as many clusters have (`openssl` before 3, EKS)."""
+    return _certificate(common_name, (), DAY, lasts, None, ca=True, key_identifiers=key_identifiers)
 
 
 def self_signed(*names: str) -> Pair:
@@ -59,7 +73,14 @@ def self_signed(*names: str) -> Pair:
 
 
 def _certificate(
-    subject: str, names: Sequence[str], age: timedelta, lasts: timedelta, issuer: Pair | None, *, ca: bool = False
+    subject: str,
+    names: Sequence[str],
+    age: timedelta,
+    lasts: timedelta,
+    issuer: Pair | None,
+    *,
+    ca: bool = False,
+    key_identifiers: bool = True,
 ) -> Pair:
     now, key = datetime.now(UTC), ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else key
@@ -72,9 +93,11 @@ def _certificate(
         .not_valid_before(now - age - DAY if lasts < timedelta() else now - age)
         .not_valid_after(now + lasts)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if key_identifiers:
+        of_signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        builder = builder.add_extension(of_signer, critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(map(_alt_name, names)), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

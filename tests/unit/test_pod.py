@@ -96,14 +96,17 @@ def test_variables_are_values_or_references() -> None:
 
 
 def test_files_are_read_only_and_of_the_keys_asked_for() -> None:
-    files = [SecretFiles(secret="one", folder="/one", keys=["ca.crt"]), SecretFiles(secret="two", folder="/two")]
+    files = [
+        SecretFiles(secret="one", folder="/one", keys=["ca.crt"]),
+        SecretFiles(secret="two", folder="/two", optional=True),
+    ]
     spec = job(Step(name="step", image="i:1", command=["true"], files=files))["spec"]
     mounts = {m["mountPath"]: m for m in spec["containers"][0]["volumeMounts"]}
     assert mounts["/one"]["readOnly"] is mounts["/two"]["readOnly"] is True
     volumes = {v["name"]: v for v in spec["volumes"]}
     one, two = (volumes[mounts[folder]["name"]]["secret"] for folder in ("/one", "/two"))
     assert one == {"secretName": "one", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
-    assert two == {"secretName": "two"}
+    assert two == {"secretName": "two", "optional": True}
 
 
 @pytest.mark.parametrize(
@@ -134,10 +137,17 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
     brought = {c.name: set(c["data"]) for c in platform().of_type("kubernetes:core/v1:ConfigMap")}
     del brought["platform-kv-config"]
     assert brought == {
-        "platform-db-gate-scripts": {"database_ready.py", "database_login.sh", "job.py", "kube.py", "pods.py"},
+        "platform-db-gate-scripts": {
+            "database_ready.py",
+            "database_login.sh",
+            "job.py",
+            "kube.py",
+            "pods.py",
+            "tls.py",
+        },
         "platform-kv-gate-scripts": {"redis_ready.py", "redis_connection.py", "job.py", "redact.py"},
-        "cert-sync-scripts": {"cert_sync.py", "job.py", "kube.py", "x509.py"},
-        "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "redact.py"},
+        "cert-sync-scripts": {"cert_sync.py", "job.py", "kube.py", "tls.py", "x509.py"},
+        "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "tls.py", "redact.py"},
     }
 
 

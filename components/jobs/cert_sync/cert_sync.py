@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 from job import Failed, Pending, Report, run, wait
 from kube import Api, NotFound, Object, path
+from tls import trusting
 from x509 import Certificate, certificate, certificates
 
 T = TypeVar("T")
@@ -94,10 +95,7 @@ class Trust:
 
     def context(self) -> ssl.SSLContext:
         """Trusts the authorities and nothing else; names count only in the SAN, as RFC 6125 has it."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.hostname_checks_common_name = False
-        context.load_verify_locations(cadata=self.bundle)
-        return context
+        return trusting(cadata=self.bundle)
 
     def lineage_context(self) -> ssl.SSLContext:
         """Accepts whatever these authorities ever issued, whatever its names and age: tells ours from foreign ones."""

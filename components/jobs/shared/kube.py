@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from job import ConfigError, Failed, Pending
+from tls import trusting
 
 Object = dict[str, Any]
 
@@ -27,7 +28,7 @@ class Conflict(Pending):
 
 
 class Api:
-    """Raises Pending where a retry can help (no connection, 409, 429, 5xx) and Failed otherwise."""
+    """Raises Pending where a retry can help (no connection, 409, 429, 5xx), and Failed otherwise."""
 
     def __init__(self) -> None:
         host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
@@ -38,7 +39,8 @@ class Api:
         self._started = time.monotonic()
         if not self._url.hostname or not self._token.is_file():
             raise ConfigError(f"no service account at {credentials}, or no API server in KUBERNETES_SERVICE_HOST")
-        self._tls = ssl.create_default_context(cafile=str(Path(credentials, "ca.crt")))
+        self._tls = trusting(cafile=str(Path(credentials, "ca.crt")))
+        self._tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as kubectl: the file may hold an intermediate alone
 
     def get(self, path: str) -> Object:
         return json.loads(self._request("GET", path))
@@ -79,6 +81,8 @@ class Api:
             connection.request(method, target, body, headers)
             response = connection.getresponse()
             answer = response.read()
+        except ssl.SSLCertVerificationError as error:
+            raise Failed(f"API server {self._url.netloc}: certificate refused: {error.verify_message}") from error
         except (OSError, http.client.HTTPException) as error:
             raise Pending(f"API server {self._url.netloc}: {error}") from error
         finally:
