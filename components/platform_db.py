@@ -213,10 +213,13 @@ class PlatformDb(ComponentResource):
                 "PGUSER": ROLE,
                 "PGDATABASE": DATABASE,
                 "PGPASSWORD": SecretKey(secret=login.metadata.name, key="password"),
-                "CA_FILE": "/authority/ca.crt",
+                "CA_FILES": "/authority/ca.crt /leaf/ca.crt",
                 "DEADLINE_SECONDS": str(args.deadline_seconds),
             },
-            files=[SecretFiles(secret=_AUTHORITY, folder="/authority", keys=["ca.crt"])],
+            files=[
+                SecretFiles(secret=_AUTHORITY, folder="/authority", keys=["ca.crt"]),
+                SecretFiles(secret=_LEAF, folder="/leaf", keys=["ca.crt"], optional=True),
+            ],
         )
         Gate(
             gate,

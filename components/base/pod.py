@@ -29,6 +29,7 @@ class SecretFiles:
     secret: Input[str]
     folder: str
     keys: Sequence[str] = ()
+    optional: bool = False  # the pod starts without what is not there, and gets it once it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,5 +130,5 @@ def _volume_name(step: Step, number: int) -> str:
 def _secret_volume(step: Step, number: int) -> core.v1.VolumeArgs:
     files = step.files[number]
     items = [core.v1.KeyToPathArgs(key=key, path=key) for key in files.keys] or None
-    source = core.v1.SecretVolumeSourceArgs(secret_name=files.secret, items=items)
+    source = core.v1.SecretVolumeSourceArgs(secret_name=files.secret, items=items, optional=files.optional or None)
     return core.v1.VolumeArgs(name=_volume_name(step, number), secret=source)

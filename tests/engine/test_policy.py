@@ -168,7 +168,8 @@ def test_the_embedded_stack_passes(guarded: Checkout) -> None:
 
 def test_two_keys_pass(guarded: Checkout) -> None:
     guarded("pulumi", "stack", "init", "minimal")
-    guarded.take_chart("minimal", "infisical-standalone")
+    charts = (sys.executable, "-m", "operations", "charts", "--stack", "minimal")
+    guarded(*charts, "--chart", "embedded/charts/infisical-standalone")
     assert PASSED in preview(guarded, "minimal")
 
 
@@ -176,7 +177,8 @@ def test_production_passes(guarded: Checkout) -> None:
     guarded("pulumi", "stack", "init", "prod")
     for key, value in THROW_AWAY.items():
         guarded.set("prod", key, value)
-    guarded.take_chart("prod", "infisical")
+    charts = (sys.executable, "-m", "operations", "charts", "--stack", "prod")
+    guarded(*charts, "--chart", "embedded/charts/infisical")
     assert PASSED in preview(guarded, "prod")
 
 

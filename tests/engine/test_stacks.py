@@ -21,7 +21,8 @@ def test_prod(checkout: Checkout) -> None:
     checkout(sys.executable, "-m", "operations", "secrets", "--stack", "prod")
 
     assert "run `make charts STACK=prod`" in checkout.preview("prod", fails=True)
-    checkout.take_chart("prod", "infisical")
+    copy = "embedded/charts/infisical"
+    checkout(sys.executable, "-m", "operations", "charts", "--stack", "prod", "--chart", copy)
     assert " to create" in checkout.preview("prod")
 
     with (checkout.folder / "charts/infisical-0.4.2.tgz").open("ab") as archive:
@@ -36,7 +37,8 @@ def test_prod(checkout: Checkout) -> None:
 
 def test_two_keys_are_a_stack(checkout: Checkout) -> None:
     checkout("pulumi", "stack", "init", "minimal")
-    checkout.take_chart("minimal", "infisical-standalone")
+    copy = "embedded/charts/infisical-standalone"
+    checkout(sys.executable, "-m", "operations", "charts", "--stack", "minimal", "--chart", copy)
     assert " to create" in checkout.preview("minimal")
 
 

@@ -33,7 +33,8 @@ def login(postgres: Postgres, pooler: PgBouncer, ca: Pair, start_job: Any, tmp_p
         "PGUSER": USER,
         "PGDATABASE": DATABASE,
         "PGPASSWORD": PASSWORD,
-        "CA_FILE": str(ca_file),
+        "CA_FILES": f"{ca_file} {tmp_path}/absent.crt",
+        "TMPDIR": str(tmp_path),
         "DEADLINE_SECONDS": "0",
     }
     return lambda **changed: start_job("database_login.sh", **(variables | changed))
@@ -61,9 +62,28 @@ def test_wrong_password(login: Login) -> None:
 def test_untrusted_authority(login: Login, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.crt"
     foreign.write_text(authority("another-ca").pem)
-    outcome = login(CA_FILE=str(foreign)).outcome()
+    outcome = login(CA_FILES=str(foreign)).outcome()
     assert outcome.status == 1
     assert outcome.last_line.count("certificate verify failed") == 2
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_rotated_authority(login: Login, ca: Pair, tmp_path: Path, order: int) -> None:
+    """The authority's Secret holds the new one, and the leaf's still the old one, of which the leaf is."""
+    rotated, old = tmp_path / "rotated.crt", tmp_path / "old.crt"
+    rotated.write_text(authority().pem.rstrip("\n"))  # of the same name; without it the two would run together
+    old.write_text(ca.pem)
+    assert login(CA_FILES=str(rotated)).outcome().status == 1
+    assert login(CA_FILES=" ".join(map(str, [rotated, old][::order]))).outcome().status == 0
+
+
+def test_authority_appears_late(login: Login, ca: Pair, tmp_path: Path) -> None:
+    """The kubelet brings a mounted Secret up to date while the gate waits."""
+    mounted = tmp_path / "mounted.crt"
+    gate = login(CA_FILES=str(mounted), DEADLINE_SECONDS="60")
+    gate.sees("root certificate file")
+    mounted.write_text(ca.pem)
+    assert gate.outcome().status == 0
 
 
 def test_wrong_host_name(login: Login) -> None:
@@ -138,7 +158,7 @@ def test_changes_are_printed_once(login: Login) -> None:
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"CA_FILE": "/nowhere/ca.crt"}, "CA_FILE /nowhere/ca.crt cannot be read"),
+        ({"CA_FILES": ""}, "the environment variable CA_FILES is not set"),
         ({"PGPASSWORD": ""}, "the environment variable PGPASSWORD is not set"),
         ({"DEADLINE_SECONDS": "soon"}, "DEADLINE_SECONDS must be a whole number of seconds"),
         ({"PATH": "/nowhere"}, "the image has no psql"),

@@ -246,8 +246,19 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
         f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
     )
     assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
-    authority = next(v for v in pod["volumes"] if v.get("secret", {}).get("secretName") == "platform-db-ca")
-    assert authority["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}], "the authority's key stays outside"
+
+
+def test_the_gate_trusts_what_cert_sync_publishes() -> None:
+    """After a rotation the authority's Secret holds the new one, and the leaf's the one that the leaf is of."""
+    graph = platform()
+    files = {m["mountPath"]: m["name"] for m in _container(graph, "login")["volumeMounts"]}
+    volumes = {v["name"]: v for v in graph["Job/platform-db-gate-login"]["spec", "template", "spec", "volumes"]}
+    authority, leaf = (volumes[files[folder]]["secret"] for folder in ("/authority", "/leaf"))
+    only_certificates = [{"key": "ca.crt", "path": "ca.crt"}]  # their keys stay outside
+    assert authority == {"secretName": "platform-db-ca", "items": only_certificates}
+    assert leaf == {"secretName": "platform-db-tls", "items": only_certificates, "optional": True}
+    environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
+    assert environment["CA_FILES"] == "/authority/ca.crt /leaf/ca.crt"
 
 
 def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:

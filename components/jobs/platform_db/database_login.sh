@@ -3,7 +3,8 @@
 # is writable. Second step of the database gate; its image has sh, psql, sleep and timeout, nothing else is used.
 #
 # HOSTS             host names, separated by spaces
-# CA_FILE           PEM file with the authorities to trust
+# CA_FILES          PEM files, separated by spaces: what any of them holds is trusted, as Infisical trusts what CertSync
+#                   publishes. After a rotation the authority's Secret holds the new one, the leaf's the one it is of.
 # DEADLINE_SECONDS  whole seconds
 # PGPORT PGUSER PGDATABASE PGPASSWORD are read by psql itself: no secret on a command line.
 set -u
@@ -32,7 +33,7 @@ one_line() {
   echo "$*"
 }
 
-for variable in HOSTS CA_FILE DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
+for variable in HOSTS CA_FILES DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
   eval "value=\${$variable:-}"
   [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
 done
@@ -42,9 +43,15 @@ esac
 for program in psql sleep timeout; do
   command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
 done
-[ -r "$CA_FILE" ] || end 2 "misconfigured: CA_FILE $CA_FILE cannot be read"
+AUTHORITIES=${TMPDIR:-/tmp}/authorities.crt # psql takes one file
+export PGSSLMODE=verify-full PGSSLROOTCERT="$AUTHORITIES" PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
 
-export PGSSLMODE=verify-full PGSSLROOTCERT="$CA_FILE" PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
+trust() { # what CA_FILES hold now: the kubelet renews them
+  for file in $CA_FILES; do
+    [ -r "$file" ] || continue
+    while read -r line || [ -n "$line" ]; do echo "$line"; done <"$file"
+  done >"$AUTHORITIES"
+}
 
 try() { # host; the answer, or the error, on one line
   if answer=$(PGHOST=$1 timeout 5 psql -XwAt -c "$QUERY" 2>&1); then
@@ -62,6 +69,7 @@ seen=
 while :; do
   still=
   causes=
+  trust
   for host in $waiting; do
     try "$host" && continue
     still="$still $host"
