@@ -44,8 +44,8 @@ import-secrets: .venv/synced ## take over a deployment: FILE is the manifest of 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
 	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
 
-graph: .venv/synced ## draw docs/graph.svg anew
-	@$(python) -m pictures graph
+graph: .venv/synced ## draw docs/graph.svg and write the table of docs/architecture.md
+	@$(python) -m pictures graph --table docs/architecture.md
 
 reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml anew from settings/
 	@$(python) -m operations reference

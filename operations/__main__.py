@@ -18,7 +18,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, doctor.run, "doctor", "ask the cluster for what `pulumi up` will need")
     command = _command(commands, charts.run, "charts", "put the chart into charts/, pinned by its digest")
-    command.add_argument("--chart", type=Path, help="a copy of yours: folder or archive")
+    command.add_argument("--chart", type=Path, help="a copy of yours: the archive that `helm package` makes")
     _command(commands, secrets.run, "secrets", "which encrypted settings are set, missing, optional; how to set them")
     command = _command(commands, importing.run, "import-secrets", "take over the environment of another deployment")
     command.add_argument("--overwrite", action="store_true", help="replace values which the stack has already")

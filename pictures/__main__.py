@@ -10,12 +10,13 @@ from pictures import timeline
 
 
 def main() -> int:
-    """Parses the command line; a known problem is one sentence on stderr and exit status 1."""
+    """Run the command; a known problem is one sentence on stderr and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     graph = commands.add_parser("graph", help="the order in which a stack comes up, as SVG")
     graph.add_argument("--stack", choices=("dev", "prod", "everything"), default="dev")
     graph.add_argument("--output", type=Path, default=Path("docs/graph.svg"))
+    graph.add_argument("--table", type=Path, help="a document between whose marks the table of components is written")
     graph.set_defaults(run=_graph)
     bars = commands.add_parser("timeline", help="the event log of `pulumi up` as a page")
     bars.add_argument("events", type=Path, help="what `pulumi up --event-log FILE` wrote")
@@ -35,11 +36,14 @@ def main() -> int:
 
 
 def _graph(arguments: argparse.Namespace) -> None:
+    from pictures.architecture import with_table
     from pictures.graph import draw  # the harness needs what only a development environment has
     from tests.unit import harness
 
     graph = harness.everything() if arguments.stack == "everything" else harness.platform(arguments.stack)
     arguments.output.write_text(draw(graph))
+    if arguments.table:
+        arguments.table.write_text(with_table(arguments.table.read_text(), graph))
 
 
 def _timeline(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
-from operations.charts import index_address
+from operations.chart_repository import index_address
 from operations.checks.bounded import bounded
 from operations.checks.cluster import Cluster, Object, Unanswered
 from operations.checks.result import Result, fail, ok, warn

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.packed import packed
 from tests.unit.harness import THROW_AWAY
 
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
@@ -35,3 +37,9 @@ class Checkout:
 
     def set(self, stack: str, key: str, value: str) -> None:
         self("pulumi", "config", "set", "--stack", stack, "--secret", f"infisical-platform:{key}", input=value)
+
+    def take_chart(self, stack: str, flavour: str) -> None:
+        """`make charts` with an archive of the project's own chart of that name."""
+        archive = self.folder / f"{flavour}.tgz"
+        archive.write_bytes(packed(self.folder / "embedded/charts" / flavour))
+        self(sys.executable, "-m", "operations", "charts", "--stack", stack, "--chart", archive.name)

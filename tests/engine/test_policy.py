@@ -168,8 +168,7 @@ def test_the_embedded_stack_passes(guarded: Checkout) -> None:
 
 def test_two_keys_pass(guarded: Checkout) -> None:
     guarded("pulumi", "stack", "init", "minimal")
-    charts = (sys.executable, "-m", "operations", "charts", "--stack", "minimal")
-    guarded(*charts, "--chart", "embedded/charts/infisical-standalone")
+    guarded.take_chart("minimal", "infisical-standalone")
     assert PASSED in preview(guarded, "minimal")
 
 
@@ -177,8 +176,7 @@ def test_production_passes(guarded: Checkout) -> None:
     guarded("pulumi", "stack", "init", "prod")
     for key, value in THROW_AWAY.items():
         guarded.set("prod", key, value)
-    charts = (sys.executable, "-m", "operations", "charts", "--stack", "prod")
-    guarded(*charts, "--chart", "embedded/charts/infisical")
+    guarded.take_chart("prod", "infisical")
     assert PASSED in preview(guarded, "prod")
 
 

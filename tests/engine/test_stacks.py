@@ -21,8 +21,7 @@ def test_prod(checkout: Checkout) -> None:
     checkout(sys.executable, "-m", "operations", "secrets", "--stack", "prod")
 
     assert "run `make charts STACK=prod`" in checkout.preview("prod", fails=True)
-    copy = "embedded/charts/infisical"
-    checkout(sys.executable, "-m", "operations", "charts", "--stack", "prod", "--chart", copy)
+    checkout.take_chart("prod", "infisical")
     assert " to create" in checkout.preview("prod")
 
     with (checkout.folder / "charts/infisical-0.4.2.tgz").open("ab") as archive:
@@ -37,8 +36,7 @@ def test_prod(checkout: Checkout) -> None:
 
 def test_two_keys_are_a_stack(checkout: Checkout) -> None:
     checkout("pulumi", "stack", "init", "minimal")
-    copy = "embedded/charts/infisical-standalone"
-    checkout(sys.executable, "-m", "operations", "charts", "--stack", "minimal", "--chart", copy)
+    checkout.take_chart("minimal", "infisical-standalone")
     assert " to create" in checkout.preview("minimal")
 
 

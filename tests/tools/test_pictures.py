@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pictures import timeline
+from pictures.architecture import table, with_table
 from pictures.graph import draw
 from pictures.order import order
 from tests.unit.harness import ROOT, Graph, everything, platform
@@ -44,6 +45,25 @@ def drawn_edges(svg: str) -> list[tuple[str, str]]:
 
 def test_the_picture_of_the_graph_is_current() -> None:
     assert (ROOT / "docs" / "graph.svg").read_text() == draw(platform()), "run `make graph`"
+
+
+def test_the_table_of_the_architecture_is_current() -> None:
+    document = (ROOT / "docs" / "architecture.md").read_text()
+    assert document == with_table(document, platform()), "run `make graph`"
+
+
+def test_the_table_has_every_component_and_every_wait_between_two(graph: Graph) -> None:
+    rows = {cells[1]: cells for row in table(graph) if len(cells := [c.strip() for c in row.split("|")]) == 6}
+    parts = {component.kind: component for component in graph.components if component.kind != "Gate"}
+    assert rows.keys() == {"component", "---", *parts}
+    for later, earlier in ((a, b) for a in parts for b in parts if a != b and graph.made_by(parts[b].name)):
+        if re.search(rf"\b{earlier}\b", rows[later][4].partition(" alone")[0]):
+            assert graph.waits(parts[later].name, for_=parts[earlier].name)
+
+
+def test_a_document_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="lacks a line"):
+        with_table("# Architecture\n", platform())
 
 
 def test_everything_that_is_made_or_read_is_there_once(graph: Graph) -> None:

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from operations import reference
+from operations.configuration_page import markdown
+from operations.project_file import project_config
 from settings import Settings
 from settings.machinery.environment import fields
 from settings.machinery.variables import OWNED, REFUSED
@@ -24,7 +26,7 @@ def test_it_is_current(file: Any, text: str) -> None:
 
 
 def test_every_key_is_declared_and_secrets_without_a_type() -> None:
-    declared: dict[str, Any] = yaml.safe_load(reference.project_config())["config"]
+    declared: dict[str, Any] = yaml.safe_load(project_config())["config"]
     assert next(iter(declared)) == "pulumi:disable-default-providers"
     assert declared.pop("pulumi:disable-default-providers") == {"value": ["*"]}
     assert declared.keys() == {f"{PROJECT}:{field.alias or name}" for name, field in Settings.model_fields.items()}
@@ -38,7 +40,7 @@ def test_every_key_is_declared_and_secrets_without_a_type() -> None:
 
 
 def test_every_setting_and_every_variable_is_written_down() -> None:
-    text = reference.markdown()
+    text = markdown()
     for path, _, variable in fields(Settings):
         if len(path) > 1 and path[-1] != "kind":
             assert f"| `{'.'.join(path[1:])}` |" in text, path
@@ -51,16 +53,16 @@ def test_every_setting_and_every_variable_is_written_down() -> None:
 
 
 def test_a_type_says_why() -> None:
-    assert "both operators refuse a number" in reference.markdown()
-    assert "Infisical appends its own paths" in reference.markdown()
+    assert "both operators refuse a number" in markdown()
+    assert "Infisical appends its own paths" in markdown()
 
 
 def test_the_tables_are_whole() -> None:
     """A bar within a cell would begin another."""
-    for line in reference.markdown().splitlines():
+    for line in markdown().splitlines():
         if line.startswith("| `"):
             assert len(line.replace("\\|", "").split("|")) in (4, 7), line
 
 
 def test_no_ciphertext_is_shown() -> None:
-    assert "secure:" not in reference.markdown()
+    assert "secure:" not in markdown()

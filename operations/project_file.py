@@ -1,0 +1,25 @@
+"""The block `config:` of Pulumi.yaml, for Pulumi's engine."""
+
+from __future__ import annotations
+
+import json
+
+from operations.descriptions import about, by_key
+from operations.pulumi import PROJECT
+from settings.secrets import SECRETS
+
+
+def project_config() -> str:
+    """Return the block: every key, so that `pulumi config` knows it and keeps secrets encrypted."""
+    lines = [
+        "config:",
+        "  # The ambient kubectl context would decide where a resource goes that names no provider.",
+        '  pulumi:disable-default-providers: {value: ["*"]}',
+        "  # What follows is made by `make reference` from settings/; docs/configuration.md says more.",
+    ]
+    for key, field in by_key().items():
+        lines.append(f"  {PROJECT}:{key}:")
+        # A type would have the engine refuse a stack without the key: it takes the default for an unencrypted value.
+        lines += ["    secret: true", '    default: ""'] if key in SECRETS else ["    type: object", "    default: {}"]
+        lines.append(f"    description: {json.dumps(about(field), ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"

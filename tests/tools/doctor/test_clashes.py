@@ -1,0 +1,73 @@
+"""What is there already."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from operations.checks import clashes
+from operations.checks.cluster import Cluster, Unanswered
+from operations.checks.result import Level, Result
+from tests.tools.doctor.known import (
+    Exported,
+    all_ok,
+    ask,
+    cluster,
+    only,
+)
+from tests.unit.harness import platform
+
+NAMESPACE = "/api/v1/namespaces/infisical"
+ACTIVE = {"status": {"phase": "Active"}}
+SECRET = ("secrets", "infisical-secrets", "-n", "infisical")
+EXISTING = {
+    "Secret infisical-secrets": SECRET,
+    "Helm release infisical": ("secrets", "-l", "owner=helm,name=infisical", "-n", "infisical"),
+    "postgresql platform-db-cluster": ("postgresqls.v1.acid.zalan.do", "platform-db-cluster", "-n", "platform-db-pg"),
+    "RedisReplication platform-kv": (
+        "redisreplications.v1beta2.redis.redis.opstreelabs.in",
+        "platform-kv",
+        "-n",
+        "platform-kv-redis-cluster",
+    ),
+}
+
+
+def clashes_with(of: Cluster, *owned: tuple[str, str]) -> dict[str, Result]:
+    return ask(functools.partial(clashes.clashes, Exported("dev", owned=owned)), of)
+
+
+def test_on_an_empty_cluster_nothing_clashes() -> None:
+    assert all_ok(clashes_with(cluster()))
+
+
+@pytest.mark.parametrize("subject", EXISTING)
+def test_what_is_there_and_not_the_stacks_own_fails(subject: str) -> None:
+    clash = only(clashes_with(cluster(existing=[EXISTING[subject]])))
+    assert (clash.level, clash.subject) == (Level.FAIL, subject)
+
+
+def test_a_namespace_that_is_there_is_a_warning_unless_it_is_going() -> None:
+    assert only(clashes_with(cluster({NAMESPACE: ACTIVE}))).level is Level.WARN
+    going = only(clashes_with(cluster({NAMESPACE: {"status": {"phase": "Terminating"}}})))
+    assert (going.level, going.seen) == (Level.FAIL, "is being deleted")
+
+
+def test_what_the_program_makes_is_known_by_type_and_id() -> None:
+    """The state of a stack that is up: every id is namespace/name, or a name alone."""
+    owned = set()
+    for made in platform("dev").objects:
+        metadata = made.inputs.get("metadata", made.inputs)
+        path = [metadata.get("namespace"), metadata.get("name")]
+        owned.add((made.type, "/".join(part for part in path if part)))
+    namespaces = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
+    full = cluster({f"/api/v1/namespaces/{name}": ACTIVE for name in namespaces}, existing=EXISTING.values())
+    results = clashes_with(full, *owned)
+    assert {row.seen for row in results.values()} == {"this stack's"}
+
+
+def test_what_may_not_be_seen_is_unknown_and_the_rest_is_told() -> None:
+    results = clashes_with(cluster({NAMESPACE: Unanswered("no right")}, existing=[SECRET]))
+    assert results["Namespace infisical"].seen == "unknown: no right"
+    assert results["Secret infisical-secrets"].level is Level.FAIL

@@ -1,0 +1,73 @@
+"""Kubernetes itself, and the kinds it serves."""
+
+from __future__ import annotations
+
+import pytest
+
+from operations.checks import kubernetes
+from operations.checks.result import Level
+from tests.tools.doctor.known import (
+    GATEWAY,
+    HEALTHY,
+    all_ok,
+    ask,
+    cluster,
+    only,
+    served,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("v1.36.3", Level.OK),
+        ("v1.25.0", Level.OK),
+        ("v1.30.4-eks-a737599", Level.OK),
+        ("v1.24.17", Level.WARN),
+        ("v1.37.0+k3s1", Level.WARN),
+        ("dirty", Level.WARN),
+    ],
+)
+def test_a_version_of_kubernetes_that_was_not_tried_is_a_warning(version: str, level: Level) -> None:
+    results = ask(kubernetes.answers, cluster({"/version": {"gitVersion": version}}))
+    assert results["Kubernetes"].level is level
+    assert version in results["Kubernetes"].seen
+
+
+def test_every_kind_is_there() -> None:
+    assert all_ok(ask(kubernetes.kinds))
+    assert all_ok(ask(kubernetes.kinds, ingress={"route": GATEWAY}))
+
+
+@pytest.mark.parametrize(
+    ("group", "resource"),
+    [
+        ("acid.zalan.do/v1", "postgresqls"),
+        ("redis.redis.opstreelabs.in/v1beta2", "redisreplications"),
+        ("redis.redis.opstreelabs.in/v1beta2", "redissentinels"),
+        ("cert-manager.io/v1", "certificates"),
+        ("cert-manager.io/v1", "issuers"),
+        ("gateway.networking.k8s.io/v1", "httproutes"),
+        ("gateway.networking.k8s.io/v1beta1", "referencegrants"),
+    ],
+)
+def test_a_missing_kind_is_named(group: str, resource: str) -> None:
+    rest = [entry["name"] for entry in HEALTHY[f"/apis/{group}"]["resources"] if entry["name"] != resource]
+    missing = only(
+        ask(kubernetes.kinds, cluster({f"/apis/{group}": served(*rest)}), ingress={"route": GATEWAY}),
+    )
+    assert missing.level is Level.FAIL
+    assert missing.subject == f"CRDs of {group}"
+    assert missing.seen.endswith(f"without {resource}")
+
+
+def test_a_group_that_serves_another_version_says_which() -> None:
+    path = "/apis/redis.redis.opstreelabs.in"
+    old = cluster({f"{path}/v1beta2": None, path: {"versions": [{"version": "v1beta1"}]}})
+    assert only(ask(kubernetes.kinds, old)).seen == "not served, but v1beta1"
+
+
+def test_gateway_api_is_needed_for_a_gateway_only() -> None:
+    without = cluster({"/apis/gateway.networking.k8s.io/v1": None, "/apis/gateway.networking.k8s.io/v1beta1": None})
+    assert all_ok(ask(kubernetes.kinds, without))
+    assert not all_ok(ask(kubernetes.kinds, without, ingress={"route": GATEWAY}))

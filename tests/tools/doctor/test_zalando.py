@@ -1,0 +1,80 @@
+"""The Zalando operator's settings that the platform depends on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.checks import operators
+from operations.checks.cluster import Unanswered
+from operations.checks.result import Level
+from tests.tools.doctor.known import (
+    ZALANDO,
+    all_ok,
+    ask,
+    cluster,
+    configured,
+    only,
+    with_,
+    zalando,
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "setting", "level"),
+    [
+        (configured(enable_secrets_deletion=True), "enable_secrets_deletion", Level.WARN),
+        (configured(enable_secrets_deletion=None), "enable_secrets_deletion", Level.WARN),  # true is its default
+        (configured(enable_owner_references=True), "enable_secrets_deletion", Level.WARN),
+        (configured(secret_name_template="{cluster}.{username}"), "secret_name_template", Level.FAIL),
+        (configured(storage_resize_mode="off"), "storage_resize_mode", Level.WARN),
+        (configured(top={"max_instances": 1}), "instances", Level.WARN),
+        (configured(top={"min_instances": 3}), "instances", Level.WARN),
+    ],
+)
+def test_a_setting_that_harms_the_platform_is_named(found: dict[str, Any], setting: str, level: Level) -> None:
+    bad = only(ask(operators.postgres_operator, cluster({ZALANDO: found})))
+    assert (bad.level, bad.subject) == (level, f"postgres-operator: {setting}")
+    assert "OperatorConfiguration operators/zalando" in bad.fix
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        configured(storage_resize_mode=None, secret_name_template=""),
+        configured(secret_name_template="{username}.{cluster}.credentials.{tprkind}.{tprgroup}"),
+        configured(top={"min_instances": -1, "max_instances": -1}),
+        configured(top={"min_instances": 2, "max_instances": 2}),
+    ],
+)
+def test_defaults_and_what_amounts_to_them_are_ok(found: dict[str, Any]) -> None:
+    assert all_ok(ask(operators.postgres_operator, cluster({ZALANDO: found})))
+
+
+def test_owner_references_are_harmless_from_2_0_2_on() -> None:
+    there = with_(zalando(":v2.0.2"), **{ZALANDO: configured(enable_owner_references=True)})
+    assert all_ok(ask(operators.postgres_operator, there))
+
+
+@pytest.mark.parametrize("name", ["zalando", "operators/zalando"])
+def test_settings_in_a_config_map_are_read_as_well(name: str) -> None:
+    operator = zalando(env={"CONFIG_MAP_NAME": name})
+    operator["spec"]["template"]["spec"]["containers"][0]["env"].pop(0)
+    data = {"watched_namespace": "*", "enable_secrets_deletion": "true"}
+    there = with_(operator, **{"/api/v1/namespaces/operators/configmaps/zalando": {"data": data}})
+    bad = only(ask(operators.postgres_operator, there))
+    assert bad.subject == "postgres-operator: enable_secrets_deletion"
+    assert "ConfigMap operators/zalando" in bad.fix
+
+
+def test_settings_that_are_not_there_fail() -> None:
+    absent = only(ask(operators.postgres_operator, cluster({ZALANDO: None})))
+    assert absent.seen == "OperatorConfiguration operators/zalando is not there"
+
+
+def test_settings_that_may_not_be_read_leave_the_other_rows() -> None:
+    blind = cluster({ZALANDO: Unanswered("no right")})
+    results = ask(operators.postgres_operator, blind)
+    assert results["postgres-operator"].level is Level.OK
+    assert only(results).seen == "unknown: no right"
