@@ -215,6 +215,8 @@ class PlatformDb(ComponentResource):
                 "PGPASSWORD": SecretKey(secret=login.metadata.name, key="password"),
                 "CA_FILES": "/authority/ca.crt /leaf/ca.crt",
                 "DEADLINE_SECONDS": str(args.deadline_seconds),
+                "MAJOR_VERSION": args.database.version,
+                "UPGRADE_SECONDS": "60",
             },
             files=[
                 SecretFiles(secret=_AUTHORITY, folder="/authority", keys=["ca.crt"]),

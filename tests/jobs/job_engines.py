@@ -156,6 +156,11 @@ class Postgres:
         result = self._try(statement)
         assert result.returncode == 0, result.stderr
 
+    @property
+    def major_version(self) -> int:
+        """As the data directory has it: 15."""
+        return int((self.data / "PG_VERSION").read_text())
+
     def _try(self, statement: str) -> subprocess.CompletedProcess[str]:
         command = [program("psql"), "-XAtq", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres"]
         return subprocess.run(

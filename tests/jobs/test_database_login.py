@@ -36,6 +36,8 @@ def login(postgres: Postgres, pooler: PgBouncer, ca: Pair, start_job: Any, tmp_p
         "CA_FILES": f"{ca_file} {tmp_path}/absent.crt",
         "TMPDIR": str(tmp_path),
         "DEADLINE_SECONDS": "0",
+        "MAJOR_VERSION": str(postgres.major_version),
+        "UPGRADE_SECONDS": "60",
     }
     return lambda **changed: start_job("database_login.sh", **(variables | changed))
 
@@ -120,6 +122,23 @@ def test_missing_database(login: Login) -> None:
     assert 'database "elsewhere" does not exist' in outcome.last_line
 
 
+def test_an_upgrade_that_has_not_taken_place(login: Login, postgres: Postgres) -> None:
+    """The operator reports Running all the same."""
+    wanted = postgres.major_version + 2
+    outcome = login(MAJOR_VERSION=str(wanted), UPGRADE_SECONDS="2", DEADLINE_SECONDS="60").outcome()
+    assert outcome.status == 1
+    seen = f"runs PostgreSQL {postgres.major_version}, and {wanted} is asked for"
+    assert f"{POOLER}: {seen}; {PRIMARY}: {seen}: the operator has not upgraded it. " in outcome.last_line
+    assert "major_version_upgrade_mode may be off" in outcome.last_line
+    assert outcome.output.startswith("database gate: 0 s: "), "it waits first: the operator may be at it"
+
+
+def test_a_higher_version_than_asked_for(login: Login, postgres: Postgres) -> None:
+    outcome = login(MAJOR_VERSION="9", HOSTS=PRIMARY).outcome()
+    assert outcome.status == 1
+    assert f"no upgrade can be taken back: set database.version to {postgres.major_version}" in outcome.last_line
+
+
 def test_server_without_tls(login: Login, postgres: Postgres, servers_folder: Path) -> None:
     pooler = PgBouncer(servers_folder / "plain", "127.0.0.3", postgres.port, postgres, None)
     try:
@@ -161,6 +180,8 @@ def test_changes_are_printed_once(login: Login) -> None:
         ({"CA_FILES": ""}, "the environment variable CA_FILES is not set"),
         ({"PGPASSWORD": ""}, "the environment variable PGPASSWORD is not set"),
         ({"DEADLINE_SECONDS": "soon"}, "DEADLINE_SECONDS must be a whole number of seconds"),
+        ({"UPGRADE_SECONDS": "1.5"}, "UPGRADE_SECONDS must be a whole number of seconds"),
+        ({"MAJOR_VERSION": ""}, "the environment variable MAJOR_VERSION is not set"),
         ({"PATH": "/nowhere"}, "the image has no psql"),
     ],
 )

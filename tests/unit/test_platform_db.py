@@ -246,6 +246,7 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
         f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
     )
     assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
+    assert environment["MAJOR_VERSION"] == graph["postgresql/platform-db-cluster"]["spec", "postgresql", "version"]
 
 
 def test_the_gate_trusts_what_cert_sync_publishes() -> None:

@@ -6,11 +6,14 @@
 # CA_FILES          PEM files, separated by spaces: what any of them holds is trusted, as Infisical trusts what CertSync
 #                   publishes. After a rotation the authority's Secret holds the new one, the leaf's the one it is of.
 # DEADLINE_SECONDS  whole seconds
+# MAJOR_VERSION     of PostgreSQL, as asked for
+# UPGRADE_SECONDS   how long a different one may answer: the operator upgrades in its own time, or not at all
 # PGPORT PGUSER PGDATABASE PGPASSWORD are read by psql itself: no secret on a command line.
 set -u
 
 NAME='database gate'
-QUERY="select 1, pg_is_in_recovery(), current_setting('transaction_read_only')"
+QUERY="select 1, pg_is_in_recovery(), current_setting('transaction_read_only')
+, current_setting('server_version_num')::int / 10000"
 WRITABLE='1|f|off'
 
 end() { # status, text
@@ -33,13 +36,16 @@ one_line() {
   echo "$*"
 }
 
-for variable in HOSTS CA_FILES DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
+for variable in HOSTS CA_FILES MAJOR_VERSION UPGRADE_SECONDS DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
   eval "value=\${$variable:-}"
   [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
 done
-case $DEADLINE_SECONDS in
-  *[!0-9]*) end 2 'misconfigured: DEADLINE_SECONDS must be a whole number of seconds' ;;
-esac
+for variable in DEADLINE_SECONDS UPGRADE_SECONDS; do
+  eval "value=\$$variable"
+  case $value in
+    *[!0-9]*) end 2 "misconfigured: $variable must be a whole number of seconds" ;;
+  esac
+done
 for program in psql sleep timeout; do
   command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
 done
@@ -55,18 +61,35 @@ trust() { # what CA_FILES hold now: the kubelet renews them
 
 try() { # host; the answer, or the error, on one line
   if answer=$(PGHOST=$1 timeout 5 psql -XwAt -c "$QUERY" 2>&1); then
-    [ "$answer" != "$WRITABLE" ] || return 0
-    answer="read-only: wanted $WRITABLE (1, in recovery, read only), got $answer"
+    version=${answer##*|}
+    [ "$answer" != "$WRITABLE|$MAJOR_VERSION" ] || return 0
+    if [ "$answer" = "$WRITABLE|$version" ]; then
+      other=$version
+      cause="runs PostgreSQL $version, and $MAJOR_VERSION is asked for"
+      return 1
+    fi
+    answer="read-only: wanted $WRITABLE (1, in recovery, read only), got ${answer%|*}"
   fi
   # Only a psql which was stopped says nothing: a pooler lets clients wait for its server for minutes.
   cause=$(one_line "${answer:-logged in, but no answer within 5 s}")
   return 1
 }
 
+why_other() { # what to do about a version that is not the one asked for
+  if [ "$other" -gt "$MAJOR_VERSION" ]; then
+    echo "no upgrade can be taken back: set database.version to $other"
+  else
+    echo "the operator has not upgraded it. Its major_version_upgrade_mode may be off (\`make doctor\` tells)," \
+      "or a replica did not stream: its log says why, and \`pulumi up\` has it try again"
+  fi
+}
+
 started=$(seconds)
 waiting=$HOSTS
 seen=
+since=
 while :; do
+  other=
   still=
   causes=
   trust
@@ -77,6 +100,13 @@ while :; do
   done
   elapsed=$(($(seconds) - started))
   [ -n "$still" ] || break
+  if [ -n "$other" ]; then
+    since=${since:-$elapsed}
+    causes="$causes: $(why_other)"
+    [ $((elapsed - since)) -lt "$UPGRADE_SECONDS" ] || end 1 "FAILED after $elapsed s: $causes"
+  else
+    since=
+  fi
   [ "$elapsed" -lt "$DEADLINE_SECONDS" ] || end 1 "FAILED after $elapsed s: $causes"
   waiting=$still
   if [ "$causes" != "$seen" ]; then

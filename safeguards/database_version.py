@@ -1,0 +1,42 @@
+"""Refuses a lower version of PostgreSQL than the data has."""
+
+from __future__ import annotations
+
+from safeguards.refusal import Refusal
+from safeguards.state import LastState
+from settings import Commands, Settings
+
+
+def refuse_downgrade(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Compare the major version with that of the data. Raise Refusal, which says the way back.
+
+    The operator accepts a lower one and ignores it: an upgrade has rewritten the data for good.
+    """
+    before, after = _version(state), settings.database.version
+    if before is None or int(after) >= int(before):
+        return
+    raise Refusal(
+        f"database.version: the data is of PostgreSQL {before}, and {after} can't read it: the operator would ignore "
+        f"the change. Set it back: {commands.set('database.version', before)}. To go back to {after}, deploy a new "
+        "stack with it and restore a dump from before the upgrade"
+    )
+
+
+def _version(state: LastState) -> str | None:
+    """Return what the database gate has seen on the server. None where the gate failed: the way back is then open.
+
+    The resource alone says what was asked for, which counts only where no gate has compared it with the server.
+    """
+    asked: str | None = (
+        state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")
+        .get("spec", {})
+        .get("postgresql", {})
+        .get("version")
+    )
+    gate = state.outputs("kubernetes:batch/v1:Job", "platform-db-gate-login")
+    containers = gate.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    variables = [variable for container in containers for variable in container.get("env", [])]
+    compared = next((variable["value"] for variable in variables if variable["name"] == "MAJOR_VERSION"), None)
+    if compared is None:
+        return asked
+    return compared if gate.get("status", {}).get("succeeded") else None

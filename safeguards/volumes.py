@@ -1,0 +1,84 @@
+"""Refuses what no volume can do: become smaller, or move to a different StorageClass.
+
+Both operators accept such a change and leave the volumes as they are, behind a green `up`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from safeguards.refusal import Refusal
+from safeguards.state import LastState, Outputs
+from settings import Commands, Settings
+from settings.machinery.types import bytes_of
+
+_IGNORED = {
+    "database": "the postgres-operator would ignore it",
+    # It tries to shrink the claims before it looks at anything else of the StatefulSet (0.23, HandlePVCResizing).
+    "redis": "the redis-operator would fail at it, and with it at every later change of Redis",
+}
+_MOVE = "For volumes of a different kind, deploy a new stack with them and move the data"
+
+
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    size: str
+    storage_class: str | None  # None: the cluster's default class
+
+
+def refuse_volume_change(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Compare the volumes of both databases with those of the last update. Raise Refusal, which says the way back."""
+    database, redis = settings.database, settings.redis
+    sections = (
+        ("database", _of_postgresql(state), _Volume(database.storage, database.storage_class)),
+        ("redis", _of_redis(state), _Volume(redis.storage, redis.storage_class)),
+    )
+    found = [
+        finding
+        for section, before, after in sections
+        if before is not None
+        for finding in _findings(section, before, after, commands)
+    ]
+    if found:
+        raise Refusal("\n".join([*found, f"{_MOVE}."]))
+
+
+def _of_postgresql(state: LastState) -> _Volume | None:
+    outputs = state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")
+    volume: Outputs | None = outputs.get("spec", {}).get("volume")
+    return _Volume(volume["size"], volume.get("storageClass")) if volume else None
+
+
+def _of_redis(state: LastState) -> _Volume | None:
+    type_ = "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication"
+    storage: Outputs | None = state.outputs(type_, "platform-kv-replication").get("spec", {}).get("storage")
+    if not storage:
+        return None
+    claim = storage["volumeClaimTemplate"]["spec"]
+    return _Volume(claim["resources"]["requests"]["storage"], claim.get("storageClassName"))
+
+
+def _findings(section: str, before: _Volume, after: _Volume, commands: Commands) -> Iterator[str]:
+    key, ignored = f"{section}.storage", _IGNORED[section]
+    grown = bytes_of(after.size) - bytes_of(before.size)
+    if grown < 0:
+        yield (
+            f"{key}: {after.size} is less than the {before.size} of the volumes, and no volume shrinks: {ignored}. "
+            f"Set it back: {commands.set(key, before.size)}"
+        )
+    elif section == "database" and grown and _whole_gib(after.size) == _whole_gib(before.size):
+        # quantityToGigabyte of the operator (1.15): it grows a claim when the whole GiB differ.
+        yield (
+            f"{key}: the postgres-operator compares whole GiB, so {after.size} leaves the volumes at {before.size}. "
+            f"Set more: {commands.set(key, f'{_whole_gib(before.size) + 1}Gi')}"
+        )
+    if after.storage_class != before.storage_class:
+        class_key = f"{section}.storageClass"
+        made_in = f"class {before.storage_class}" if before.storage_class else "the cluster's default class"
+        back = commands.set(class_key, before.storage_class) if before.storage_class else commands.remove(class_key)
+        yield f"{class_key}: the volumes are of {made_in}, and no volume changes its class. Set it back: {back}"
+
+
+def _whole_gib(size: str) -> int:
+    return int(bytes_of(size) // 2**30)
