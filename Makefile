@@ -1,4 +1,4 @@
-# One command a line. `make up` and `make test` need nothing prepared: they install and build what is missing.
+# Each target installs and builds what it needs, so nothing has to be prepared.
 INSTANCE ?= dev
 CONTEXT ?=
 tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
@@ -6,39 +6,43 @@ export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
-# An operation on STACK, with your own Pulumi; without STACK on `dev` of the embedded cluster.
-# OPTIONS go through to it.
+# An operation, with your own Pulumi where STACK is given. OPTIONS go through to it.
 operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
 
-.PHONY: up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
+.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
   test bench unit mutation contract e2e programs platform failures check
 
-up: .venv/synced ## the embedded cluster, and `pulumi up` of stack dev on it; CONTEXT=… takes a cluster of yours, TIMELINE=up.html draws it
+help: ## list these commands
+	@echo 'STACK=name takes a stack of yours and your own Pulumi. Otherwise a command acts on stack dev of the embedded'
+	@echo 'cluster, and INSTANCE=name on a second one beside it.'
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
+
+up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, TIMELINE=up.html draws it)
 	@$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)')
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
 
-status: .venv/synced ## what runs, what does not, and why
+status: .venv/synced ## say what runs, what doesn't, and why
 	@$(embedded) status $(where)
 
-repair: .venv/synced ## after a killed `up`: release the lock, clear what is stuck half-way
+repair: .venv/synced ## release the lock of a killed `up` and clear what it left half done
 	@$(embedded) repair $(where)
 
 preview: policy/.venv/synced
-preview refresh destroy: .venv/synced ## the same of Pulumi, on stack dev; the preview with the policy pack
+preview refresh destroy: .venv/synced ## run the Pulumi command of that name on stack dev (preview with the policy pack)
 	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),--policy-pack policy,--yes)
 
-doctor: .venv/synced ## ask the cluster of STACK for what `pulumi up` will need
+doctor: .venv/synced ## ask the cluster for everything that `pulumi up` will need
 	@$(call operate,doctor)
 
-charts: .venv/synced ## put STACK's chart into charts/, pinned by its digest; CHART=… takes a copy of yours
+charts: .venv/synced ## fetch the Helm chart into charts/ and pin its digest (CHART=… takes an archive of yours)
 	@$(call operate,charts,$(if $(CHART),--chart '$(CHART)'))
 
-secrets: .venv/synced ## which secrets of STACK are set, missing, optional, and how to set them
+secrets: .venv/synced ## list the secrets that are set, missing or optional, and how to set them
 	@$(call operate,secrets)
 
-import-secrets: .venv/synced ## take over a deployment: FILE is the manifest of its Kubernetes Secret
+import-secrets: .venv/synced ## take over a deployment from FILE, the manifest of its Kubernetes Secret
 	@$(call operate,import-secrets,'$(FILE)' $(OPTIONS))
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
@@ -47,43 +51,43 @@ escrow: .venv/synced ## write what must be kept outside of the cluster, encrypte
 graph: .venv/synced ## draw docs/graph.svg and write the table of docs/architecture.md
 	@$(python) -m pictures graph --table docs/architecture.md
 
-reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml anew from settings/
+reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml from settings/
 	@$(python) -m operations reference
 
-bench: .venv/synced ## ratios of one run, on a cluster of its own: docs/benchmarks.md, and up.html
+bench: .venv/synced ## measure on a cluster of its own, and write docs/benchmarks.md and up.html
 	@$(python) -m bench
 
-test: check unit mutation contract e2e ## everything
+test: check unit mutation contract e2e ## run all checks and tests (18 minutes once the programs are built)
 
-unit: .venv/synced ## the program on mocks, and the tools around it: seconds, no cluster
+check: .venv/synced ## lint, spelling, format, types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/codespell
+	@.venv/bin/pyright
+
+unit: .venv/synced ## test the program on mocks, and the tools around it, without a cluster
 	@$(python) -m pytest tests/unit tests/tools
 
-mutation: .venv/synced ## take every wait, secret mark and protection away in turn: a unit test turns red
+mutation: .venv/synced ## take every wait, secret mark and protection away in turn, and see a unit test turn red
 	@$(python) -m tests.mutation
 
-contract: .venv/synced ## what is emitted, against what others define
+contract: .venv/synced ## compare what is emitted with what others define
 	@$(python) -m pytest tests/contract
 
-e2e: .venv/synced ## the real thing, from empty; THOROUGH=1 for some minutes more of it
+e2e: .venv/synced ## test the real thing, from empty (THOROUGH=1 for some minutes more, PATIENCE=2 on a slow machine)
 	@$(embedded) build
 	@tests/install-engines.sh
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target programs platform failures
 
 # Most of their time they wait, so they run side by side.
-programs: ## what needs no cluster: the Jobs' scripts, the stand-ins, the engine
+programs: ## test what needs no cluster: scripts of Jobs, stand-ins, the engine
 	@$(python) -m pytest tests/jobs tests/standins tests/engine
 
-platform: ## the platform on a cluster of its own, as its user lives with it
-	@E2E_INSTANCE=e2e $(python) -m pytest tests/e2e/test_platform.py --durations=5
+platform: ## test the platform on a cluster of its own, as its user lives with it
+	@E2E_INSTANCE=e2e $(python) -m pytest tests/e2e -m platform --durations=5
 
-failures: ## on another one: what is refused, what fails and heals, what rotates
-	@E2E_INSTANCE=e2e-failures $(if $(THOROUGH),THOROUGH=1 )$(python) -m pytest tests/e2e --durations=5 \
-	  --ignore tests/e2e/test_platform.py
-
-check: .venv/synced ## lint, format, types
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/pyright
+failures: ## test what is refused, fails and heals, and rotates, on a second cluster
+	@E2E_INSTANCE=e2e-failures $(python) -m pytest tests/e2e -m 'not platform' --durations=5
 
 policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced
 	@PYTHON=$(CURDIR)/$(python) policy/sync.sh

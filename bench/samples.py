@@ -18,34 +18,35 @@ class Samples:
 
     @property
     def median(self) -> float:
+        """Return the middle value."""
         return statistics.median(self.values)
 
     @property
     def spread(self) -> float:
-        """Between the quartiles, as a share of the median: one slow run in five says nothing of the machine."""
+        """Return the distance of the quartiles as a share of the median, so that one slow run in five has no weight."""
         low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
         return (high - low) / self.median
 
     def over(self, other: Samples) -> Samples:
-        """The ratios to what was measured beside it."""
+        """Return the ratios to what was measured beside it."""
         return Samples([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)])
 
     def said(self, form: str = "{:.2f}") -> str:
-        """The median, or that no figure stands for values so far apart."""
+        """Return the median as text, or say that the values lie too far apart for a figure."""
         if self.spread > WIDEST_SPREAD:
             return f"no figure: a spread of {self.spread:.0%} is too wide"
         return f"{form.format(self.median)} (± {self.spread / 2:.0%})"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Return how long `work` takes."""
     began = time.monotonic()
     work()
     return time.monotonic() - began
 
 
 def in_turn(count: int, *measures: Callable[[], float]) -> list[Samples]:
-    """Measures one after the other, `count` times; once before, not counted, so that files are cached."""
+    """Run the measures in turn, `count` times, after a first round that fills caches and is not counted."""
     for measure in measures:
         measure()
     rounds = [[measure() for measure in measures] for _ in range(count)]

@@ -16,18 +16,19 @@ from embedded.programs import PROGRAMS, Programs
 
 
 class Progress:
-    """One line an event, with the time since the start: a build may run where no terminal is."""
+    """Print one line an event, with the time since the start, because a build may run without a terminal."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def __call__(self, event: str) -> None:
+        """Print an event."""
         elapsed = int(time.monotonic() - self._start)
         print(f"[{elapsed // 60:2}:{elapsed % 60:02}] {event}\n", end="", flush=True)  # one write: threads report too
 
 
 def main() -> int:
-    """Parses the command line; a known problem is one sentence on stderr and exit status 1."""
+    """Run the command; a known problem is one sentence on stderr and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
@@ -61,9 +62,9 @@ def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     run: Callable[[argparse.Namespace], None],
     name: str,
-    help: str,
+    purpose: str,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help)
+    parser = commands.add_parser(name, help=purpose)
     parser.add_argument("--instance", default="dev", help="name of the cluster; several can run side by side")
     parser.add_argument("--context", default="", help="a context of your kubeconfig, instead of the embedded cluster")
     parser.set_defaults(run=run)

@@ -40,9 +40,9 @@ def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     run: Callable[[Stack, argparse.Namespace], int],
     name: str,
-    help: str,
+    purpose: str,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help)
+    parser = commands.add_parser(name, help=purpose)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--config-file", type=Path, help="default: Pulumi.<stack>.yaml")
     parser.set_defaults(run=run)

@@ -45,6 +45,7 @@ class Step:
 
     @property
     def deletes(self) -> bool:
+        """Return whether the operation removes something."""
         return "delete" in self.op or self.op.startswith("discard")
 
 
@@ -66,28 +67,32 @@ class Bar:
 
     @property
     def name(self) -> str:
+        """Return the logical name."""
         return self.urn.rpartition("::")[2]
 
     @property
     def made(self) -> list[Step]:
-        """The operations but deletions, which come when nobody waits any more; those where there is nothing else."""
+        """Return the operations that somebody waits for: no deletion, unless there is nothing else."""
         return [step for step in self.steps if not step.deletes] or self.steps
 
     @property
     def begin(self) -> Moment:
+        """Return when the first operation began."""
         return min(step.begin for step in self.steps)
 
     @property
     def done(self) -> Moment:
-        """When others may begin."""
+        """Return when others may begin."""
         return self.begin if self.component else max(step.end for step in self.made)
 
     @property
     def failed(self) -> bool:
+        """Return whether any operation failed."""
         return any(step.failed for step in self.steps)
 
     @property
     def op(self) -> str:
+        """Return what happened to the resource as one word."""
         ops = [step.op for step in self.steps]
         return "replace" if any("replace" in op for op in ops) else ops[-1]
 
@@ -104,13 +109,16 @@ class Timeline:
     errors: list[tuple[str, str]]  # name of the resource, message
 
     def needs(self, bar: Bar) -> list[Bar]:
-        """What was there before it began and had to be, the last one first."""
+        """Return what had to be there before the bar began, the last one first."""
         found = [self.bars[urn] for urn in bar.needs if urn in self.bars]
         return sorted((n for n in found if n.done <= bar.begin), key=lambda need: need.done, reverse=True)
 
     @property
     def critical_path(self) -> list[Bar]:
-        """What set the time of the whole, earliest first: back from the last one, always to the need that was last."""
+        """Return what set the time of the whole, earliest first.
+
+        The path leads back from the resource that was done last, at each step to the need that was there last.
+        """
         last = max((b for b in self._resources() if not b.made[-1].deletes), key=lambda b: b.done, default=None)
         path: list[Bar] = []
         while last:
@@ -123,7 +131,7 @@ class Timeline:
 
 
 def write(events: Path, state: Mapping[str, Any] | Path | None, output: Path) -> Timeline:
-    """Writes the page to `output`; `state` is what `pulumi stack export` prints. Raises TimelineError."""
+    """Write the page to `output`; `state` is what `pulumi stack export` prints. Raises TimelineError."""
     timeline = read(events, _state(state) if isinstance(state, Path) else state or {})
     output.write_text(page(timeline))
     return timeline

@@ -117,6 +117,7 @@ def images_are_pinned(resource: Resource, _: Stack) -> Iterator[str]:
 
 
 def providers_are_explicit(resource: Resource, _: Stack) -> Iterator[str]:
+    """Find resources whose provider Pulumi made up."""
     if re.match(r"default(_|$)", resource.provider):
         yield "it has no provider of the program's"
 
@@ -176,6 +177,7 @@ def ingresses_have_tls(resource: Resource, _: Stack) -> Iterator[str]:
 
 
 def redis_has_no_inline_comment(resource: Resource, _: Stack) -> Iterator[str]:
+    """Find lines of redis.conf with a comment behind a directive."""
     if resource.kind != "ConfigMap" or resource.metadata.get("namespace") != REDIS_NAMESPACE:
         return
     for path, value in leaves(_mapping(resource.props, "data")):

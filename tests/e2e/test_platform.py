@@ -26,6 +26,7 @@ from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, Stack
 from tests.unit.harness import THROW_AWAY
 
+pytestmark = pytest.mark.platform
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}
