@@ -77,5 +77,11 @@ def test_every_decision_that_is_cited_exists() -> None:
     assert {(name, number) for name, number in cited if number not in made} == set()
 
 
+def test_every_runbook_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "runbooks" / "README.md").read_text()
+    pages = {path.name for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README.md"}
+    assert {page for page in pages if f"]({page})" not in index} == set(), "add a row to docs/runbooks/README.md"
+
+
 def test_the_readme_of_the_policy_pack_has_every_rule() -> None:
     assert re.findall(r"^\| `([\w-]+)` \|", prose("policy/README.md"), re.MULTILINE) == [rule.name for rule in RULES]
