@@ -13,9 +13,11 @@ from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
 from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_token
+from components.base.namespace import namespace
 from components.base.references import SecretRef
 from components.platform_db import PlatformDb
 from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+from components.stack_identity import StackIdentity
 from settings import Environment, Settings, environment_of
 
 CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
@@ -34,16 +36,20 @@ class InfisicalSecretsArgs:
     read_replicas: bool  # whether the database's own replicas are read from
     database: PlatformDb
     redis: PlatformKv
+    identity: StackIdentity  # whose the namespace is
     protect: bool
 
     @classmethod
-    def of(cls, settings: Settings, database: PlatformDb, redis: PlatformKv) -> InfisicalSecretsArgs:
+    def of(
+        cls, settings: Settings, identity: StackIdentity, database: PlatformDb, redis: PlatformKv
+    ) -> InfisicalSecretsArgs:
         """Return what a stack's settings say of it."""
         return cls(
             environment=environment_of(settings),
             read_replicas=settings.infisical.read_replicas == "cluster",
             database=database,
             redis=redis,
+            identity=identity,
             protect=settings.cluster.protect,
         )
 
@@ -64,9 +70,7 @@ class InfisicalSecrets(ComponentResource):
         self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=INFISICAL_SECRET)
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self.namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_NAMESPACE), opts=protected
-        )
+        self.namespace = namespace(f"{name}-namespace", INFISICAL_NAMESPACE, args.identity.annotations, protected)
         # Made in any case: one that may be in use can't be taken back out of the stack.
         generated = {
             "ENCRYPTION_KEY": _random_hex(encryption_key_name(name), 32, protected),  # used as 32 bytes, not decoded

@@ -14,10 +14,12 @@ from pydantic import SecretStr
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, type_token
+from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.base.references import Endpoint, SecretRef
+from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.certificates import CertificateSettings
 from settings.cluster import JobSettings
@@ -42,17 +44,19 @@ class PlatformDbArgs:
     certificates: CertificateSettings
     password: SecretStr | None  # None: generated
     jobs: JobSettings
+    identity: StackIdentity  # whose the namespace is
     protect: bool
     deadline_seconds: int = 600  # of the gate: operators pull images and elect a primary
 
     @classmethod
-    def of(cls, settings: Settings) -> PlatformDbArgs:
+    def of(cls, settings: Settings, identity: StackIdentity) -> PlatformDbArgs:
         """Return what a stack's settings say of it."""
         return cls(
             database=settings.database,
             certificates=settings.certificates,
             password=settings.database_password,
             jobs=settings.jobs,
+            identity=identity,
             protect=settings.cluster.protect,
         )
 
@@ -80,9 +84,7 @@ class PlatformDb(ComponentResource):
         self.pooler = Endpoint(host=_dns_names("-pooler")[-1], role="pooler")
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self._namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=DATABASE_NAMESPACE), opts=protected
-        )
+        self._namespace = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
         credentials = core.v1.Secret(

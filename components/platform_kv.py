@@ -24,9 +24,11 @@ from pydantic import SecretStr
 from components.base.content import content_addressed, versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
+from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
+from components.stack_identity import StackIdentity
 from settings import Commands, Settings
 from settings.cluster import JobSettings
 from settings.redis import RedisSettings
@@ -70,16 +72,18 @@ class PlatformKvArgs:
     redis: RedisSettings
     password: SecretStr | None  # None: generated
     jobs: JobSettings
+    identity: StackIdentity  # whose the namespace is
     protect: bool
     deadline_seconds: int = 300  # of the gate
 
     @classmethod
-    def of(cls, settings: Settings) -> PlatformKvArgs:
+    def of(cls, settings: Settings, identity: StackIdentity) -> PlatformKvArgs:
         """Return what a stack's settings say of it."""
         return cls(
             redis=settings.redis,
             password=settings.redis_password,
             jobs=settings.jobs,
+            identity=identity,
             protect=settings.cluster.protect,
         )
 
@@ -100,10 +104,8 @@ class PlatformKv(ComponentResource):
         self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc.cluster.local"
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        namespace = core.v1.Namespace(
-            f"{name}-namespace", metadata=meta.v1.ObjectMetaArgs(name=REDIS_NAMESPACE), opts=protected
-        )
-        self._namespace = namespace.metadata.name
+        own = namespace(f"{name}-namespace", REDIS_NAMESPACE, args.identity.annotations, protected)
+        self._namespace = own.metadata.name
         new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
         rotates = args.password is not None or args.redis.password_rotation > 1

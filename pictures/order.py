@@ -100,7 +100,7 @@ class _Reader:
             name=resource.name,
             label=short or resource.name,
             component=not resource.custom,
-            secret=bool(resource.secrets) or resource.type.startswith("random:"),
+            secret=bool(resource.secrets) or resource.type.startswith("random:index/randomPassword"),
             data=resource.kind in DATA_SERVICES,
             protected=resource.protect,
             gate=resource.kind == "Job",

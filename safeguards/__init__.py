@@ -1,10 +1,15 @@
-"""What stops `up` before the first resource: comparisons of a stack's settings with its last state.
+"""What stops `up` before the first resource: comparisons of a stack's settings with its last state and its cluster.
 
 Imports settings and components; creates no resource.
 """
 
+import pulumi
+
+from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
+from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
+from safeguards.live_key import refuse_other_live_key
 from safeguards.refusal import Refusal
 from safeguards.state import last_state
 from safeguards.volumes import refuse_volume_change
@@ -13,9 +18,22 @@ from settings import Commands, Settings
 __all__ = ["Refusal", "check"]
 
 
-def check(settings: Settings, commands: Commands) -> None:
-    """Raise the first Refusal."""
+def check(settings: Settings, commands: Commands) -> str | None:
+    """Return the uid of the stack's cluster. Raise the first Refusal.
+
+    A preview compares with the state alone, because it needs neither the cluster nor a network; it knows the cluster
+    of the last update, or none.
+    """
     state = last_state()
     refuse_key_change(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
+    if pulumi.runtime.is_dry_run():
+        return known_cluster(state)
+    cluster = LiveCluster(settings.cluster)
+    namespaces = cluster.namespaces()
+    uid = uid_of(namespaces)
+    refuse_other_cluster(settings, state, namespaces, uid, commands)
+    refuse_foreign_namespaces(state, namespaces, commands)
+    refuse_other_live_key(settings, state, cluster, commands)
+    return uid

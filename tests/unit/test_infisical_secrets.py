@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -184,6 +185,7 @@ ARGS: dict[str, Any] = {
     "read_replicas": False,
     "database": Database(),
     "redis": Redis(),
+    "identity": SimpleNamespace(annotations={}),
     "protect": False,
 }
 

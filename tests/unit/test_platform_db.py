@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,17 +21,18 @@ from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 NAMESPACE = "platform-db-pg"
 CREDENTIALS = "infisical-user.platform-db-cluster.credentials.postgresql.acid.zalan.do"
+IDENTITY: Any = SimpleNamespace(annotations={"infisical-platform/stack-id": "id"})
 
 
 def database(**keys: Any) -> Graph:
     """Return the component alone, of stack dev with changed keys."""
-    args = PlatformDbArgs.of(settings_of(**keys))
+    args = PlatformDbArgs.of(settings_of(**keys), IDENTITY)
     return run(lambda options: PlatformDb("platform-db", args, options))
 
 
 def test_a_given_password_is_as_secret_as_a_generated_one() -> None:
     def make(opts: pulumi.ResourceOptions) -> None:
-        args = PlatformDbArgs.of(settings_of(databasePassword="GivenByTheStack1"))
+        args = PlatformDbArgs.of(settings_of(databasePassword="GivenByTheStack1"), IDENTITY)
         pulumi.export("password", PlatformDb("platform-db", args, opts).password)
 
     assert run(make).exports["password"].secret
@@ -264,13 +266,15 @@ def test_the_gate_trusts_what_cert_sync_publishes() -> None:
 
 def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:
     failing = "Job/platform-db-gate-operator"
-    graph = run(lambda options: PlatformDb("platform-db", PlatformDbArgs.of(settings_of()), options), failing=failing)
+    graph = run(
+        lambda options: PlatformDb("platform-db", PlatformDbArgs.of(settings_of(), IDENTITY), options), failing=failing
+    )
     assert graph["postgresql/platform-db-cluster"]
     assert [str(r) for r in graph if r.kind == "Job"] == []
 
 
 def test_each_step_gives_up_before_its_job_does() -> None:
-    args = replace(PlatformDbArgs.of(settings_of()), deadline_seconds=100)
+    args = replace(PlatformDbArgs.of(settings_of(), IDENTITY), deadline_seconds=100)
     graph = run(lambda options: PlatformDb("platform-db", args, options))
     said = {v["name"]: v.get("value") for name in ("operator", "login") for v in _container(graph, name)["env"]}
     assert json.loads(said["CONFIG"])["deadline_seconds"] == int(said["DEADLINE_SECONDS"]) == 100

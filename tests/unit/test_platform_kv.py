@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -18,11 +19,12 @@ from components.platform_kv import PlatformKv, PlatformKvArgs, RedisConfig, _ref
 from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 NAMESPACE = "platform-kv-redis-cluster"
+IDENTITY: Any = SimpleNamespace(annotations={"infisical-platform/stack-id": "id"})
 
 
 def redis(**keys: Any) -> Graph:
     """Return the component alone, of stack dev with changed keys."""
-    args = PlatformKvArgs.of(settings_of(**keys))
+    args = PlatformKvArgs.of(settings_of(**keys), IDENTITY)
     return run(lambda options: PlatformKv("platform-kv", args, options))
 
 
@@ -188,7 +190,7 @@ def rotated(**keys: Any) -> Graph:
     """A Redis with somebody who uses its password."""
 
     def make(options: pulumi.ResourceOptions) -> None:
-        kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings_of(**keys)), options)
+        kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings_of(**keys), IDENTITY), options)
         core.v1.Secret("user", metadata={"namespace": "user"}, string_data={"password": kv.password}, opts=options)
 
     return run(make)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from unittest import mock
 
 import pulumi
 import pytest
@@ -153,6 +155,13 @@ def test_the_provider_changes_secrets_in_place() -> None:
     assert provider["context"] == "infisical-embedded"
 
 
+def test_no_path_of_a_machine_ends_in_the_state() -> None:
+    """Left out, the SDK writes the shell's KUBECONFIG there, and no other machine can read it."""
+    with mock.patch.dict(os.environ, {"KUBECONFIG": "/home/somebody/.kube/config"}):
+        [provider] = platform(database={"instances": 3}).of_type("pulumi:providers:kubernetes")
+    assert "kubeconfig" not in provider.inputs or provider["kubeconfig"] == ""
+
+
 def test_every_resource_stands_below_its_component(graph: Graph) -> None:
     components = {component.urn for component in graph.components}
     assert [str(r) for r in graph.objects if r.parent not in components] == []
@@ -167,6 +176,7 @@ def test_every_component_has_a_type_of_this_program_and_registers_its_outputs_on
 def test_the_parts() -> None:
     parts = Counter(component.kind for component in platform().components)
     assert parts == {
+        "StackIdentity": 1,
         "Requirements": 1,
         "PlatformDb": 1,
         "PlatformKv": 1,

@@ -16,6 +16,7 @@ program with the configuration of a stack, and the shapes that a stack may have.
 
 from tests.unit.harness.graph import Answer, Graph, Leaf, Resource
 from tests.unit.harness.project import (
+    CLUSTER,
     COMMANDS,
     PROJECT,
     ROOT,
@@ -31,6 +32,7 @@ from tests.unit.harness.project import (
 from tests.unit.harness.recording import Computed, State, made_name, run
 
 __all__ = [
+    "CLUSTER",
     "COMMANDS",
     "PROJECT",
     "ROOT",

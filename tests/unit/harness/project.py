@@ -6,7 +6,8 @@ import functools
 import json
 import os
 import runpy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from unittest import mock
 
 import yaml
 
+from safeguards.cluster import LiveCluster
 from settings import Commands, Settings, load
 from settings.secrets import SECRETS
 from tests.unit.harness.graph import Graph
@@ -22,6 +24,7 @@ from tests.unit.harness.recording import Providers, State, record
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 COMMANDS = Commands(PROJECT, "dev")
+CLUSTER = "uid-of-kube-system"
 
 # What `make secrets STACK=prod` asks for.
 THROW_AWAY = {
@@ -36,26 +39,48 @@ SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotate
 Configured = Mapping[str, object] | str  # of a stack's key
 
 
-def platform(stack: str = "dev", *, preview: bool = False, state: State | None = None, **keys: Configured) -> Graph:
+def platform(
+    stack: str = "dev",
+    *,
+    preview: bool = False,
+    state: State | None = None,
+    namespaces: Mapping[str, Mapping[str, str]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    **keys: Configured,
+) -> Graph:
     """The whole program, with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
 
     A keyword names a key of the stack: a section, whose keys replace those of the file, or a secret. In a preview
-    nothing is known that a provider makes. `state` is what the last update left.
+    nothing is known that a provider makes. `state` is what the last update left. The cluster is empty, but for
+    `namespaces` (name to annotations) and an `infisical-secrets` with `environment`.
     """
-    return _platform(stack, preview, json.dumps(state or {}), json.dumps(keys, sort_keys=True))
+    cluster = (json.dumps(namespaces or {}), json.dumps(environment or {}))
+    return _platform(stack, preview, json.dumps(state or {}), cluster, json.dumps(keys, sort_keys=True))
 
 
 @functools.cache
-def _platform(stack: str, preview: bool, state: str, keys: str) -> Graph:
+def _platform(stack: str, preview: bool, state: str, cluster: tuple[str, str], keys: str) -> Graph:
     values = configuration(stack, **json.loads(keys))
     environment = {"PULUMI_CONFIG": json.dumps(values), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(encrypted(values))}
 
     def program() -> None:
-        with mock.patch.dict(os.environ, environment):
+        with mock.patch.dict(os.environ, environment), _cluster(*map(json.loads, cluster)):
             runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
     graph = record(program, Providers(preview=preview, state=json.loads(state)), PROJECT, stack)
     return replace(graph, given=frozenset(values[key] for key in encrypted(values)))
+
+
+@contextmanager
+def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]) -> Iterator[None]:
+    """Answer the program's questions about its cluster."""
+    found = {"kube-system": {"uid": CLUSTER}}
+    found |= {name: {"uid": f"uid-{name}", "annotations": annotations} for name, annotations in namespaces.items()}
+    with (
+        mock.patch.object(LiveCluster, "namespaces", return_value=found),
+        mock.patch.object(LiveCluster, "environment", return_value=environment),
+    ):
+        yield
 
 
 def shape(name: str) -> Graph:

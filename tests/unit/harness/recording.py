@@ -74,7 +74,9 @@ def record(program: Callable[[], None], providers: Providers, project: str = "pr
             exports[name] = Leaf((name,), await output.future(), await output.is_secret())
 
     def inner() -> None:
-        pulumi.runtime.set_mocks(providers, project, stack, providers.preview, monitor=monitor)
+        pulumi.runtime.set_mocks(
+            providers, project, stack, providers.preview, monitor=monitor, organization="organization"
+        )
         pulumi.runtime.test(program)()
         pulumi.runtime.test(export)()
 
@@ -169,6 +171,8 @@ def made_name(logical: str) -> str:
 
 
 def _random(args: MockResourceArgs) -> dict[str, str]:
+    if args.typ == "random:index/randomUuid:RandomUuid":
+        return {"result": str(uuid.uuid5(uuid.NAMESPACE_URL, args.name))}
     data = hashlib.shake_256(args.name.encode()).digest(int(args.inputs["length"]))
     if args.typ == "random:index/randomPassword:RandomPassword":
         return {"result": data.hex()[: len(data)]}

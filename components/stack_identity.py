@@ -1,0 +1,27 @@
+"""Who a stack is: its name, and an id that only its own state has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pulumi import ComponentResource, Input, ResourceOptions, get_organization, get_project, get_stack
+from pulumi_random import RandomUuid
+
+from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION, type_token
+
+
+class StackIdentity(ComponentResource):
+    """Create the random id that every namespace of the stack carries beside the stack's name.
+
+    The name alone would not do: two backends may each have a stack of this name, and a lost state that was made anew
+    is a different one too.
+    """
+
+    annotations: Mapping[str, Input[str]]
+
+    def __init__(self, name: str, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("StackIdentity"), name, None, opts)
+        id_ = RandomUuid(name, opts=ResourceOptions(parent=self)).result
+        stack = f"{get_organization()}/{get_project()}/{get_stack()}"
+        self.annotations = {STACK_ANNOTATION: stack, STACK_ID_ANNOTATION: id_}
+        self.register_outputs({"id": id_})

@@ -1,0 +1,68 @@
+"""What the cluster of a stack has before `up` begins. Asks kubectl, which finds clusters and credentials as users do.
+
+Pulumi's provider can't be asked: it reads only what must exist.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, INFISICAL_SECRET, REDIS_NAMESPACE
+from safeguards.refusal import Refusal
+from settings.cluster import ClusterSettings
+
+NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
+_WHOLE = "kube-system"  # it exists as long as its cluster: its uid is what tells one cluster from another
+_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCluster:
+    """The cluster that a stack's settings lead to. Its methods raise Refusal when it does not answer."""
+
+    settings: ClusterSettings
+
+    def namespaces(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return metadata of kube-system and of those of the stack's namespaces that exist, by name."""
+        found = self._get("namespaces", _WHOLE, *NAMESPACES)
+        return {item["metadata"]["name"]: item["metadata"] for item in found}
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables of `infisical-secrets`; none where there is no such Secret."""
+        found = self._get("secret", INFISICAL_SECRET, "--namespace", INFISICAL_NAMESPACE)
+        data: Mapping[str, str] = found[0].get("data", {}) if found else {}
+        return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+    def _get(self, *what: str) -> list[dict[str, Any]]:
+        output = self._kubectl("get", *what, "--ignore-not-found", "--output", "json")
+        answer: dict[str, Any] = json.loads(output) if output.strip() else {"items": []}
+        return answer.get("items", [answer])
+
+    def _kubectl(self, *arguments: str) -> str:
+        command = ["kubectl", f"--request-timeout={_SECONDS}s"]
+        command += [f"--context={self.settings.context}"] if self.settings.context else []
+        command += [f"--kubeconfig={self.settings.kubeconfig}"] if self.settings.kubeconfig else []
+        try:
+            done = subprocess.run(
+                [*command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS + 5
+            )
+        except FileNotFoundError:
+            raise Refusal(
+                "`up` asks the cluster what it has before it begins, and `kubectl` is not on PATH: "
+                "https://kubernetes.io/docs/tasks/tools/"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise Refusal(f"cluster.context: the cluster gives no answer within {_SECONDS} s") from None
+        if done.returncode:
+            raise Refusal(f"cluster.context: the cluster can't be asked what it has: {done.stderr.strip()}")
+        return done.stdout
+
+
+def uid_of(namespaces: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what tells this cluster from every other one."""
+    return str(namespaces[_WHOLE]["uid"])

@@ -1,0 +1,77 @@
+"""Refuses a cluster that is not the stack's, and namespaces that are a different stack's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.base.names import (
+    DATABASE_NAMESPACE,
+    INFISICAL_NAMESPACE,
+    REDIS_NAMESPACE,
+    STACK_ANNOTATION,
+    STACK_ID_ANNOTATION,
+)
+from safeguards.cluster import NAMESPACES
+from safeguards.refusal import Refusal
+from safeguards.state import LastState
+from settings import Commands, Settings
+
+_NAMESPACE = "kubernetes:core/v1:Namespace"
+# Logical names of the namespaces, for states that were written before the provider had an identifier.
+_LOGICAL = {
+    DATABASE_NAMESPACE: "platform-db-namespace",
+    REDIS_NAMESPACE: "platform-kv-namespace",
+    INFISICAL_NAMESPACE: "infisical-secrets-namespace",
+}
+
+Metadata = Mapping[str, Mapping[str, Any]]
+
+
+def known_cluster(state: LastState) -> str | None:
+    """Return the uid of the cluster that the stack's resources are in, as the state has it."""
+    return state.outputs("pulumi:providers:kubernetes", "kubernetes").get("clusterIdentifier") or None
+
+
+def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, uid: str, commands: Commands) -> None:
+    """Raise Refusal when the settings lead to a different cluster than the one that the stack's resources are in."""
+    known = known_cluster(state)
+    if known == uid or (known is None and not _elsewhere(state, live)):
+        return
+    context = settings.cluster.context or "kubectl's current context"
+    raise Refusal(
+        f"cluster.context: this stack's resources are in {f'cluster {known}' if known else 'a different cluster'}, and "
+        f"{context} leads to cluster {uid} (uid of namespace kube-system). Choose the context of the stack's own "
+        f"cluster: {commands.set('cluster.context', 'NAME')}. If that cluster is gone for good, "
+        f"`{commands.make('forget-cluster')}` takes what was in it out of the state and keeps the generated keys; "
+        "docs/runbooks/cluster-moved.md says what comes before and after"
+    )
+
+
+def _elsewhere(state: LastState, live: Metadata) -> bool:
+    """Return whether the state has a namespace that this cluster does not have, or has with a different uid."""
+    kept = {name: state.outputs(_NAMESPACE, logical).get("metadata", {}) for name, logical in _LOGICAL.items()}
+    return any(m.get("uid") and m["uid"] != live.get(name, {}).get("uid") for name, m in kept.items())
+
+
+def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Commands) -> None:
+    """Raise Refusal when a namespace carries the id of a different stack, or of a lost state of this one.
+
+    A namespace without any id is free: somebody made it for the stack, or an earlier version of the program did.
+    """
+    own = state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
+    foreign = {
+        name: live[name]["annotations"][STACK_ANNOTATION]
+        for name in NAMESPACES
+        if live.get(name, {}).get("annotations", {}).get(STACK_ID_ANNOTATION, own) != own
+    }
+    if not foreign:
+        return
+    names, owners = " and ".join(sorted(foreign)), " and ".join(sorted(set(foreign.values())))
+    command = f"kubectl annotate namespace {' '.join(sorted(foreign))} {STACK_ID_ANNOTATION}-"
+    raise Refusal(
+        f"this cluster's {names} belong to stack {owners}, in a state that is not the one of this run. A stack needs "
+        f"a cluster, or namespaces, of its own. If it is your own stack whose state was lost, bring the state back "
+        f"(`{commands.pulumi('stack import')}`); without any copy, docs/runbooks/state-lost.md leads through "
+        f"`{command}`, which gives the namespaces to whichever stack comes next"
+    )

@@ -1,0 +1,30 @@
+"""Refuses a key that is not the one of the cluster's own `infisical-secrets`, where the state knows no such Secret."""
+
+from __future__ import annotations
+
+from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET
+from safeguards.cluster import LiveCluster
+from safeguards.encryption_key import fingerprint, key_of, wanted_key
+from safeguards.refusal import Refusal
+from safeguards.state import LastState
+from settings import Commands, Settings
+
+
+def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveCluster, commands: Commands) -> None:
+    """Compare the stack's key with the one in the cluster, when the state was lost or something else deployed it.
+
+    Raises Refusal, which says how to take the key over.
+    """
+    if state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET):
+        return
+    live = key_of(cluster.environment())
+    if live in (None, wanted_key(settings, state)) or fingerprint(live) == settings.infisical.replace_encryption_key:
+        return
+    context = f" --context {settings.cluster.context}" if settings.cluster.context else ""
+    source = f"kubectl{context} get secret {INFISICAL_SECRET} --namespace {INFISICAL_NAMESPACE} --output yaml"
+    raise Refusal(
+        f"encryptionKey: the cluster has a Secret {INFISICAL_SECRET} that this stack's state does not know, with a "
+        f"{live[0]} that the stack does not have. Nobody can read what is stored under that key without it. Take it "
+        f"over: `{source} | {commands.make('import-secrets', FILE='/dev/stdin')}`. If the data may go: "
+        f"{commands.set('infisical.replaceEncryptionKey', fingerprint(live))}"
+    )
