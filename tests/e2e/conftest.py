@@ -6,21 +6,59 @@ E2E_INSTANCE names it: runs of different names go side by side.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from chains import pytest_runtest_makereport, pytest_runtest_setup
+from evidence import folder_name, keep
 from views import Kubectl, Site
+from waits import COMMAND
 
 from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
-from embedded.instance import Instance, cache_folder
+from embedded.instance import Instance, cache_folder, state_folder
 from embedded.programs import Programs
 from embedded.stack import Stack
+
+__all__ = ["pytest_runtest_makereport", "pytest_runtest_setup"]  # hooks that pytest finds here
+
+INSTANCE = Instance(os.environ.get("E2E_INSTANCE", "e2e"))
+EVIDENCE = state_folder() / "failed" / INSTANCE.name
+
+
+_kept: dict[str, Path] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what tells why a test failed, before the next one changes it."""
+    if report.failed and report.nodeid.startswith("tests/e2e/") and INSTANCE.kubeconfig.exists():
+        _kept[report.nodeid] = EVIDENCE / folder_name(report.nodeid)
+        keep(_ask, _kept[report.nodeid])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print last where the evidence lies."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    for folder in _kept.values():
+        if reporter:
+            reporter.write_line(f"objects, events and logs of the failed test: {folder}")
+
+
+def _ask(*arguments: str) -> str:
+    """Return what kubectl prints; nothing where it can't tell, as a cluster that failed may not."""
+    command = [Programs(cache_folder()).path("kubectl"), f"--kubeconfig={INSTANCE.kubeconfig}", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND).stdout
+    except subprocess.TimeoutExpired:
+        return ""
 
 
 @pytest.fixture(scope="session")
 def instance() -> Instance:
-    return Instance(os.environ.get("E2E_INSTANCE", "e2e"))
+    return INSTANCE
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +68,9 @@ def programs() -> Programs:
 
 @pytest.fixture(scope="session")
 def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
-    """From empty; its logs stay when a test has failed and go with the next run."""
+    """Start from empty. What was kept of failed tests goes with the next run."""
     progress = Progress()
+    shutil.rmtree(EVIDENCE, ignore_errors=True)
     Cluster(instance, programs, progress).down()
     cluster = start(instance, progress)
     yield cluster

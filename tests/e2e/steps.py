@@ -17,6 +17,7 @@ from pathlib import Path
 
 import yaml
 from views import Kubectl, Site
+from waits import FIRST_OBJECT
 
 from embedded.stack import PROJECT, STACK, Stack
 
@@ -88,7 +89,7 @@ def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
     with kubectl.watch(*objects) as watch:
         assert watch.stdout
         up = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
-        ready, _, _ = select.select([watch.stdout], [], [], 180)
+        ready, _, _ = select.select([watch.stdout], [], [], FIRST_OBJECT)
         for pid in _processes_of(environment["PULUMI_HOME"]):
             os.kill(pid, signal.SIGKILL)
         watch.kill()

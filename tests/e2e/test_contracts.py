@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from views import Kubectl, eventually
+from views import Kubectl
+from waits import DELETION, eventually, kubectl_timeout
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from tests.contract.manifests import Json, manifests, pods
@@ -62,13 +63,15 @@ def namespaces(kubectl: Kubectl, cluster: object) -> Iterator[None]:
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
     made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PREFIX + n, "labels": label}}
             for n in NAMESPACES]  # fmt: skip
-    kubectl("delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--ignore-not-found", "--timeout=2m")
+    kubectl(
+        "delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--ignore-not-found", kubectl_timeout(DELETION)
+    )
     kubectl("apply", "-f", "-", stdin=listed(made))  # not create: a later apply would have something to remark
     for name in NAMESPACES:
         account = ("get", "serviceaccount/default", "-n", PREFIX + name, "--ignore-not-found", "-o", "name")
         eventually(lambda account=account: kubectl(*account) or None, f"{PREFIX}{name} has its default account")
     yield
-    kubectl("delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--timeout=2m")
+    kubectl("delete", "namespace", *(PREFIX + name for name in NAMESPACES), kubectl_timeout(DELETION))
 
 
 # --- fields ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from views import Kubectl, eventually
+from views import Kubectl
+from waits import COMMAND, ROLLOUT, eventually, kubectl_timeout
 
 import settings
 from embedded.instance import Instance
@@ -44,7 +45,9 @@ def doctor(stack: Stack) -> Callable[[], Diagnosis]:
     def diagnose() -> Diagnosis:
         command = [sys.executable, "-m", "operations", "doctor", "--stack", STACK]
         command += ["--config-file", str(stack.configuration)]
-        done = subprocess.run(command, cwd=PROJECT, env=stack.environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=PROJECT, env=stack.environment(), capture_output=True, text=True, timeout=COMMAND
+        )
         assert done.stderr == ""
         return Diagnosis(done.returncode, done.stdout)
 
@@ -62,7 +65,7 @@ def stopped(kubectl: Kubectl, name: str, namespace: str) -> Iterator[None]:
         yield
     finally:
         kubectl("scale", *deployment, "--replicas=1")
-        kubectl("rollout", "status", *deployment, "--timeout=120s")
+        kubectl("rollout", "status", *deployment, kubectl_timeout(ROLLOUT))
 
 
 @contextmanager

@@ -20,13 +20,14 @@ from steps import (
     kill_up_when_seen,
     login,
 )
-from views import Kubectl, Site, eventually
+from views import Kubectl, Site
+from waits import eventually
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, Stack
 from tests.unit.harness import THROW_AWAY
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.platform, pytest.mark.chain]
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from views import Kubectl, Site, eventually
+from views import Kubectl, Site
+from waits import JOB, eventually
 
 from embedded.errors import EmbeddedError
 from embedded.programs import Programs
 from embedded.stack import Stack
 
+pytestmark = pytest.mark.chain
 OPERATOR = ("deployment/postgres-operator", "-n", "postgres-operator")
 STANDBY = "standby.platform-db-cluster.credentials.postgresql.acid.zalan.do"
 
@@ -103,5 +105,5 @@ def _run_cert_sync(kubectl: Kubectl, name: str, outcome: str) -> str:
     config["value"] = json.dumps(json.loads(config["value"]) | {"deadline_seconds": 20})
     kubectl("create", "-f", "-", stdin=json.dumps(manifest))
     conditions = ("get", job, "-n", "infisical", "-o", "jsonpath={.status.conditions[*].type}")
-    eventually(lambda: outcome in kubectl(*conditions), f"{job} is {outcome}", 240)
+    eventually(lambda: outcome in kubectl(*conditions), f"{job} is {outcome}", JOB)
     return kubectl("logs", job, "-n", "infisical").splitlines()[-1]

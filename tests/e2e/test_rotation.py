@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, kill_up_when_seen, login
-from views import Kubectl, Site, eventually
+from views import Kubectl, Site
+from waits import DELETION, RESTART, ROLLOUT, eventually, kubectl_timeout
 
 from embedded.errors import EmbeddedError
 from embedded.stack import Stack
 
+pytestmark = pytest.mark.chain
 DATABASE, REDIS = "platform-db-pg", "platform-kv-redis-cluster"
 GATE = "**platform-kv-gate"
 OUTAGE_SECONDS = 30
@@ -134,8 +136,8 @@ def test_a_roll_of_infisical_holds_up_no_request(stack: Stack, site: Site, kubec
 
     with traffic.flowing():
         kubectl("rollout", "restart", *deployment)
-        kubectl("rollout", "status", *deployment, "--timeout=120s")
-        kubectl("wait", *old, "-n", "infisical", "--for=delete", "--timeout=60s")
+        kubectl("rollout", "status", *deployment, kubectl_timeout(ROLLOUT))
+        kubectl("wait", *old, "-n", "infisical", "--for=delete", kubectl_timeout(DELETION))
         seen = traffic.written
         eventually(lambda: traffic.written > seen + 50, "50 requests after the last pod has ended")
 
@@ -178,7 +180,7 @@ def test_a_redis_and_a_sentinel_which_start_later_have_the_new_password(
 ) -> None:
     kubectl("delete", "pod", redis, "platform-kv-sentinel-sentinel-0", "-n", REDIS)
 
-    eventually(lambda: _redis_takes(kubectl, Passwords.of(kubectl).redis, redis), f"{redis} answers", 120)
+    eventually(lambda: _redis_takes(kubectl, Passwords.of(kubectl).redis, redis), f"{redis} answers", RESTART)
     assert not _redis_takes(kubectl, "anything else", redis)
     stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
     assert_healthy(site)
@@ -194,8 +196,8 @@ def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site
         stdin=f"{Passwords.of(kubectl).redis}\n", check=False,
     )  # fmt: skip
 
-    eventually(lambda: _servers(kubectl).get("platform-kv-1", before) != before, "the container runs again", 120)
-    kubectl("wait", "--for=condition=Ready", "pod/platform-kv-1", "-n", REDIS, "--timeout=120s")
+    eventually(lambda: _servers(kubectl).get("platform-kv-1", before) != before, "the container runs again", RESTART)
+    kubectl("wait", "--for=condition=Ready", "pod/platform-kv-1", "-n", REDIS, kubectl_timeout(RESTART))
     stack.run("up", "--yes", "--skip-preview", "--replace", GATE, quiet=True)
     assert_healthy(site)
 

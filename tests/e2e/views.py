@@ -7,17 +7,15 @@ import json
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
+
+from waits import REQUEST, eventually
 
 from embedded.instance import Instance
 from embedded.programs import Programs
 
 HOST = "secrets.infisical.test"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Site:
     def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
         context = ssl.create_default_context(cafile=self.instance.folder / "ca.crt")
-        raw = socket.create_connection((str(self.instance.node_address), 443), timeout=10)
-        connection = http.client.HTTPConnection(HOST, timeout=10)
+        raw = socket.create_connection((str(self.instance.node_address), 443), timeout=REQUEST)
+        connection = http.client.HTTPConnection(HOST, timeout=REQUEST)
         connection.sock = context.wrap_socket(raw, server_hostname=HOST)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
@@ -73,12 +71,3 @@ class Kubectl:
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """The base64 of each key."""
         return json.loads(self("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
-
-
-def eventually(seen: Callable[[], T | None], what: str, seconds: float = 60) -> T:
-    """Waits for a condition; fails with `what` after `seconds`."""
-    limit = time.monotonic() + seconds
-    while (value := seen()) is None or value is False:
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(0.5)
-    return value
