@@ -6,8 +6,23 @@ export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
-# An operation, with your own Pulumi where STACK is given. OPTIONS go through to it.
-operate = $(if $(STACK),$(python) -m operations $(1) --stack $(STACK),$(embedded) operate $(where) $(1)) $(2)
+# On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
+# cluster. No other target takes a STACK. OPTIONS go through to an operation.
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets escrow
+operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
+pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
+
+ifneq ($(origin STACK),undefined)
+  ifeq ($(strip $(STACK)),)
+    $(if $(filter $(on_a_stack),$(MAKECMDGOALS)),$(error STACK is empty: name a stack of yours, or leave STACK out))
+  else
+    $(foreach goal,$(filter-out $(on_a_stack),$(MAKECMDGOALS)),\
+      $(error `make $(goal)` is not for a stack: leave STACK=$(STACK) out))
+    $(if $(filter command,$(origin INSTANCE)),$(error INSTANCE is for the embedded stack, not for STACK=$(STACK)))
+    $(if $(CONTEXT),$(error CONTEXT is for the embedded stack; the cluster of STACK=$(STACK) is its cluster.context))
+    $(if $(TIMELINE),$(error TIMELINE is for the embedded stack, not for STACK=$(STACK)))
+  endif
+endif
 
 .PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
   test bench unit mutation contract e2e programs platform failures check
@@ -18,7 +33,7 @@ help: ## list these commands
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, TIMELINE=up.html draws it)
-	@$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)')
+	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) $(if $(TIMELINE),--timeline '$(TIMELINE)'))
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
@@ -27,11 +42,11 @@ status: .venv/synced ## say what runs, what doesn't, and why
 	@$(embedded) status $(where)
 
 repair: .venv/synced ## release the lock of a killed `up` and clear what it left half done
-	@$(embedded) repair $(where)
+	@$(call operate,repair)
 
 preview: policy/.venv/synced
-preview refresh destroy: .venv/synced ## run the Pulumi command of that name on stack dev (preview with the policy pack)
-	@$(embedded) pulumi $(where) $@ $(if $(filter preview,$@),--policy-pack policy,--yes)
+preview refresh destroy: .venv/synced ## run the Pulumi command of that name on the stack (preview with the policy pack)
+	@$(if $(filter preview,$@),$(call pulumi,$@,--policy-pack policy),$(call pulumi,$@,,--yes))
 
 doctor: .venv/synced ## ask the cluster for everything that `pulumi up` will need
 	@$(call operate,doctor)

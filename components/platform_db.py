@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, type_token
+from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
 from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
@@ -30,7 +30,6 @@ ROLE = "infisical_user"
 _AUTHORITY = "platform-db-ca"
 _LEAF = "platform-db-tls"
 # The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
-_CREDENTIALS = f"{ROLE.replace('_', '-')}.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
 _SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's file can't be read
@@ -89,7 +88,7 @@ class PlatformDb(ComponentResource):
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
         credentials = core.v1.Secret(
             f"{name}-credentials",
-            metadata=self._metadata(_CREDENTIALS),
+            metadata=self._metadata(DATABASE_CREDENTIALS),
             string_data={"username": ROLE, "password": self.password},
             opts=protected,
         )

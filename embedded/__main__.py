@@ -42,7 +42,6 @@ def main() -> int:
         commands, _operate, "operate", "run an operation on the stack: python -m embedded operate doctor"
     )
     operate.add_argument("arguments", nargs=argparse.REMAINDER)
-    _command(commands, _repair, "repair", "after a killed `up`: release locks, clear what is stuck half-way")
     _command(commands, _build, "build", "build programs and images, start nothing")
     image = _command(commands, _image, "image", "build the images and write them as an OCI archive, for kind or k3d")
     image.add_argument("archive", type=Path)
@@ -142,10 +141,6 @@ def _pulumi(arguments: argparse.Namespace) -> None:
 def _operate(arguments: argparse.Namespace) -> None:
     command, *rest = arguments.arguments or ["--help"]
     _stack(arguments).operate(command, *rest)
-
-
-def _repair(arguments: argparse.Namespace) -> None:
-    _stack(arguments).repair()
 
 
 def _build(_: argparse.Namespace) -> None:

@@ -95,14 +95,13 @@ class Stack:
                 timeline.write(events, json.loads(state), page)
                 events.unlink()  # it has every plain input
 
-    def operate(self, command: str, *arguments: str) -> None:
-        """`python -m operations COMMAND` on the stack. Raises EmbeddedError."""
-        self._run([sys.executable, "-m", "operations", command, *self.options, *arguments], PROJECT, quiet=False)
+    def operate(self, command: str, *arguments: str, quiet: bool = False) -> None:
+        """Run `python -m operations COMMAND` on the stack. Raises EmbeddedError."""
+        self._run([sys.executable, "-m", "operations", command, *self.options, *arguments], PROJECT, quiet)
 
     def repair(self, quiet: bool = False) -> None:
-        """`repair.sh`, as a user on a cluster of their own runs it. Raises EmbeddedError."""
-        command = ["./repair.sh", STACK, "--config-file", str(self.configuration), "--skip-preview"]
-        self._run(command, PROJECT, quiet)
+        """Put the stack in order after a killed `up`. Raises EmbeddedError."""
+        self.operate("repair", quiet=quiet)
 
     def _run(self, command: list[str], cwd: Path, quiet: bool) -> str:
         out, err = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
@@ -117,7 +116,7 @@ class Stack:
         if interrupted:
             raise KeyboardInterrupt
         if process.returncode:
-            raise EmbeddedError(f"`{Path(command[0]).name} {command[1]}` failed" + (f":\n{printed}" if quiet else ""))
+            raise EmbeddedError(f"`{_shown(command)}` failed" + (f":\n{printed}" if quiet else ""))
         return printed or ""
 
     @property
@@ -164,6 +163,11 @@ class Stack:
             if not link.exists():
                 link.symlink_to(plugin)
         return home
+
+
+def _shown(command: list[str]) -> str:
+    """Return a command as messages show it: pulumi up, python -m operations repair."""
+    return " ".join([Path(command[0]).name, *command[1 : 4 if command[1] == "-m" else 2]])
 
 
 _CLI = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")

@@ -1,1 +1,1 @@
-"""What one does with a stack beside `pulumi up`: check the cluster, pin charts, list, move in and keep secrets."""
+"""What one does with a stack beside `pulumi up`: check, repair, pin charts, list, move in and keep secrets."""

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from operations import charts, doctor, escrow, importing, reference, secrets
+from operations import charts, doctor, escrow, importing, reference, repair, secrets
 from operations.errors import OperationError
 from operations.pulumi import Stack
 
 
 def main() -> int:
-    """Parses the command line; a known problem is one sentence on stderr and exit status 1."""
+    """Parse the command line. A known problem is one sentence on stderr and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, doctor.run, "doctor", "ask the cluster for what `pulumi up` will need")
@@ -26,6 +26,7 @@ def main() -> int:
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
     command.add_argument("--output", type=Path, help="default: escrow-<stack>-<date>")
     command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")
+    _command(commands, repair.run, "repair", "after a killed `up`: release the lock, clear what is stuck half-way")
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
     command.set_defaults(run=reference.run, stack="", config_file=None)
     arguments = parser.parse_args()
@@ -34,6 +35,8 @@ def main() -> int:
     except OperationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _command(

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from operations.checks import certificates, clashes, kubernetes, operators, outside, rights, route, storage
-from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Check, Level, Result, fail, unknown
+from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
@@ -32,9 +32,9 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "redis-operator": operators.redis_operator,
         "cert-manager": operators.cert_manager,
         "cert-manager's webhook": certificates.webhook,
-        "ClusterIssuer": certificates.issuer,
-        "StorageClasses": storage.storage_classes,
-        "IngressClass or Gateway": route.route,
+        "ClusterIssuer": partial(certificates.issuer, stack.commands),
+        "StorageClasses": partial(storage.storage_classes, stack.commands),
+        "IngressClass or Gateway": partial(route.route, stack.commands),
         "rights": rights.rights,
         "what is there already": partial(clashes.clashes, stack),
         "DNS": outside.name,

@@ -34,11 +34,14 @@ _HOW_TO = """\
 # The secrets of an Infisical. To restore a stack whose state is lost, in a checkout of the project, before its first
 # `pulumi up` and before a backup of its database is restored, since without the encryption key that can't be read:
 #
-#   {decrypt} | make import-secrets STACK=NAME FILE=/dev/stdin
+#   {decrypt} | {import_secrets}
 #
-# It reads the Secret below. By hand: pulumi config set --secret 'infisical-platform:KEY' for each key of `settings`
-# (one of several lines from a file, databaseReadReplicas and extraSecrets as JSON). As long as the state is there,
-# nothing of this has to be set: what was generated stands in it.
+# It reads the Secret below. By hand, for each key of `settings` (one of several lines from a file, databaseReadReplicas
+# and extraSecrets as JSON):
+#
+#   {set_key}
+#
+# As long as the state is there, nothing of this has to be set: what was generated stands in it.
 """
 
 
@@ -66,7 +69,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     kept = settings_of(stack, variables)
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "settings": kept}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
-    content = _HOW_TO.format(decrypt=opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
+    content = _how_to(stack, opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
     _encrypt(_command(program, recipient), content, output)
     print("settings inside:", *kept, sep="\n  ")
     print("variables inside:", *variables, sep="\n  ")
@@ -99,6 +102,12 @@ def deployed(stack: Stack) -> dict[str, str]:
             encoded: Mapping[str, str] = outputs.get("data") or {}
             return {name: base64.b64decode(value).decode() for name, value in sorted(encoded.items())}
     return {}
+
+
+def _how_to(stack: Stack, opening: str) -> str:
+    commands = stack.commands
+    import_secrets = commands.make("import-secrets", FILE="/dev/stdin")
+    return _HOW_TO.format(decrypt=opening, import_secrets=import_secrets, set_key=commands.set("KEY", secret=True))
 
 
 def _revealed(value: Any) -> Any:

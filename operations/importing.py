@@ -57,7 +57,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     kept = sum(outcome == "kept" for outcome in outcomes.values())
     print(f"\n{len(changes)} set, {len(outcomes) - len(changes) - kept} already set, {kept} kept as the stack has them")
     if kept:
-        print("to take the file's values in their place: --overwrite")
+        again = stack.commands.make("import-secrets", FILE=str(arguments.file), OPTIONS="--overwrite")
+        print(f"to take the file's values in their place: {again}")
     return int(kept > 0)
 
 

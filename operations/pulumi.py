@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ class Stack:
     @property
     def commands(self) -> settings.Commands:
         """Commands on this stack, for messages."""
-        return settings.Commands(PROJECT, self.name)
+        return settings.Commands(PROJECT, self.name, self.config_file)
 
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
@@ -72,19 +73,38 @@ class Stack:
             self.__dict__.pop(cached, None)
 
     def run(self, *arguments: str, input: str = "") -> str:
-        """`pulumi ARGUMENTS` on the stack; returns its stdout. Raises OperationError with Pulumi's own words."""
+        """Run `pulumi ARGUMENTS` on the stack and return its stdout. Raises OperationError with Pulumi's own words."""
+        done = subprocess.run(self._command(arguments), cwd=ROOT, input=input, capture_output=True, text=True)
+        if done.returncode:
+            raise OperationError(f"{self._failed(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def show(self, *arguments: str) -> None:
+        """Run `pulumi ARGUMENTS` on the stack, before the user's eyes. Raises OperationError."""
+        process = subprocess.Popen(self._command(arguments), cwd=ROOT)
+        interrupted = False
+        while True:
+            try:
+                process.wait()
+                break
+            except KeyboardInterrupt:  # Pulumi has got it too, and ends what it has begun; killed, it would stay locked
+                interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        if process.returncode:
+            raise OperationError(self._failed(arguments))
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        program = shutil.which("pulumi")
+        if not program:
+            raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/")
         options = ["--stack", self.name, "--non-interactive"]
         if self.config_file and arguments[0] in ("config", "preview", "up", "refresh"):
             options += ["--config-file", str(self.config_file)]
-        command = ["pulumi", *arguments, *options]
-        try:
-            done = subprocess.run(command, cwd=ROOT, input=input, capture_output=True, text=True)
-        except FileNotFoundError:
-            raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/") from None
-        if done.returncode:
-            shown = " ".join(arguments[:2])
-            raise OperationError(f"`pulumi {shown}` on stack {self.name} failed: {done.stderr.strip()}")
-        return done.stdout
+        return [program, *arguments, *options]
+
+    def _failed(self, arguments: Sequence[str]) -> str:
+        return f"`pulumi {' '.join(arguments[:2])}` on stack {self.name} failed"
 
 
 def _own(entries: str) -> Mapping[str, Any]:

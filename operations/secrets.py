@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
-from operations.pulumi import PROJECT, Stack
+from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
 from settings.machinery.finding import Finding
@@ -51,7 +50,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     if unreadable:
         print(
             f"which secrets {' and '.join(unreadable)} will need can't be told before it is valid: "
-            f"`pulumi preview --stack {shlex.quote(stack.name)}` says what is wrong with it"
+            f"`{stack.commands.pulumi('preview')}` says what is wrong with it"
         )
     if not wrong and not unreadable:
         print("nothing is missing")
@@ -71,14 +70,14 @@ def examine(stack: Stack) -> tuple[list[Key], list[str]]:
 
 
 def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mapping[str, Finding]) -> Key:
-    setting = _command(stack, "set --secret", _ENTRIES.get(name, name))
+    setting = stack.commands.set(_ENTRIES.get(name, name), secret=True)
     if name in _FILES:
         setting += f" < {_FILES[name]}"
     if name in given and stack.visible[name] is not None:
         reason = "It stands in plain text in the stack file: others may know it, so encrypt a new one."
         return Key(name=name, state="PLAIN TEXT", purpose=reason, command=setting, wrong=True)
     if finding := findings.get(name):
-        state, command = ("MISSING", setting) if finding.remedy == "set" else ("EXCESS", _command(stack, "rm", name))
+        state, command = ("MISSING", setting) if finding.remedy == "set" else ("EXCESS", stack.commands.remove(name))
         return Key(name=name, state=state, purpose=finding.reason, command=command, wrong=True)
     if name in given:
         return Key(name=name, state="set", purpose=purpose)
@@ -87,15 +86,6 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
     if name in GENERATED:
         return Key(name=name, state="generated", purpose=purpose)
     return Key(name=name, state="optional", purpose=purpose, command=setting)
-
-
-def _command(stack: Stack, verb: str, key: str) -> str:
-    words = ["pulumi config", verb, f"--stack {shlex.quote(stack.name)}"]
-    if stack.config_file:
-        words.append(f"--config-file {shlex.quote(str(stack.config_file))}")
-    if "." in key:
-        words.append("--path")
-    return " ".join([*words, f"'{PROJECT}:{key}'"])
 
 
 def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:

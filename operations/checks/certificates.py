@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.cluster import Cluster, Unanswered
-from operations.checks.result import Result, fail, ok, setting
-from settings import Settings
+from operations.checks.result import Result, fail, ok
+from operations.cluster import Cluster, Unanswered
+from settings import Commands, Settings
 from settings.ingress import ExistingIssuer
 
 
-def issuer(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+def issuer(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """The ClusterIssuer that the stack names."""
     wanted = settings.ingress.issuer
     if not isinstance(wanted, ExistingIssuer):
@@ -21,7 +21,7 @@ def issuer(cluster: Cluster, settings: Settings) -> Iterator[Result]:
         issuers = cluster.items("/apis/cert-manager.io/v1/clusterissuers")
         names = sorted(entry["metadata"]["name"] for entry in issuers)
         there = f"there is {', '.join(names)}" if names else "nor any other"
-        fix = f"make it, or: {setting('ingress.issuer.name', names[0] if names else 'NAME')}"
+        fix = f"make it, or: {commands.set('ingress.issuer.name', names[0] if names else 'NAME')}"
         yield fail(subject, f"no such issuer; {there}", fix)
         return
     conditions = {entry["type"]: entry for entry in found.get("status", {}).get("conditions", [])}
@@ -29,14 +29,15 @@ def issuer(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     if ready["status"] == "True":
         yield ok(subject, "Ready")
     else:
-        fix = f"kubectl describe clusterissuer {wanted.name}"
+        fix = cluster.kubectl(f"describe clusterissuer {wanted.name}")
         yield fail(subject, f"not Ready: {ready.get('message') or ready.get('reason', 'without a reason')}", fix)
 
 
 def webhook(cluster: Cluster, _: Settings) -> Iterator[Result]:
     """Asks it for what it must refuse: an accepted one would only show that nobody was asked."""
     subject = "cert-manager's webhook"
-    fix = "see to the Deployment, the Service and the certificate of cert-manager's webhook: kubectl get pods -A"
+    pods = cluster.kubectl("get pods --all-namespaces")
+    fix = f"see to the Deployment, the Service and the certificate of cert-manager's webhook: {pods}"
     nonsense = {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",

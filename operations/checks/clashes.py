@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from components.base.names import (
     DATABASE_CLUSTER,
+    DATABASE_CREDENTIALS,
     DATABASE_NAMESPACE,
     INFISICAL_NAMESPACE,
     INFISICAL_SECRET,
     REDIS_NAMESPACE,
     REDIS_REPLICATION,
 )
-from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Result, fail, ok, unknown, warn
+from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
 from settings import Settings
 
@@ -33,46 +34,54 @@ class _Thing:
     fix: str
 
 
-_TAKE_OVER = "delete it if nothing needs it any more; else move its data into the platform first"
-_THINGS = (
-    _Thing(
+def _things(stack: Stack, cluster: Cluster) -> Iterator[_Thing]:
+    take_over = "delete it if nothing needs it any more; otherwise move its data into the platform first"
+    yield _Thing(
         f"Secret {INFISICAL_SECRET}",
         "kubernetes:core/v1:Secret",
         f"{INFISICAL_NAMESPACE}/{INFISICAL_SECRET}",
         ("secrets", INFISICAL_SECRET, "-n", INFISICAL_NAMESPACE),
-        "it has the key that opens everything users stored: take it over with `make import-secrets`, keep a copy, and "
-        "delete it then",
-    ),
-    _Thing(
+        "it has the key that opens everything users stored: take it over, keep a copy, and delete it then: "
+        + stack.commands.make("import-secrets", FILE="MANIFEST"),
+    )
+    yield _Thing(
         "Helm release infisical",
         "kubernetes:helm.sh/v3:Release",
         f"{INFISICAL_NAMESPACE}/infisical",
         ("secrets", "-l", "owner=helm,name=infisical", "-n", INFISICAL_NAMESPACE),
-        f"helm uninstall infisical -n {INFISICAL_NAMESPACE}; left by a killed `up`: ./repair.sh",
-    ),
-    _Thing(
+        f"{cluster.helm(f'uninstall infisical -n {INFISICAL_NAMESPACE}')}; left by a killed `up`: "
+        + stack.commands.make("repair"),
+    )
+    yield _Thing(
         f"postgresql {DATABASE_CLUSTER}",
         "kubernetes:acid.zalan.do/v1:postgresql",
         f"{DATABASE_NAMESPACE}/{DATABASE_CLUSTER}",
         ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", DATABASE_NAMESPACE),
-        _TAKE_OVER,
-    ),
-    _Thing(
+        take_over,
+    )
+    yield _Thing(
+        f"Secret {DATABASE_CREDENTIALS}",
+        "kubernetes:core/v1:Secret",
+        f"{DATABASE_NAMESPACE}/{DATABASE_CREDENTIALS}",
+        ("secrets", DATABASE_CREDENTIALS, "-n", DATABASE_NAMESPACE),
+        "an earlier deployment has left it, with a password that is not this stack's; unless its database is to come "
+        f"back: {cluster.kubectl(f'delete secret -n {DATABASE_NAMESPACE} {DATABASE_CREDENTIALS}')}",
+    )
+    yield _Thing(
         f"RedisReplication {REDIS_REPLICATION}",
         "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication",
         f"{REDIS_NAMESPACE}/{REDIS_REPLICATION}",
         ("redisreplications.v1beta2.redis.redis.opstreelabs.in", REDIS_REPLICATION, "-n", REDIS_NAMESPACE),
-        _TAKE_OVER,
-    ),
-)
+        take_over,
+    )
 
 
 def clashes(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
-    """Namespaces, and what would be overwritten in them."""
+    """Judge the namespaces, and what would be overwritten in them."""
     ours = _owned_by(stack)
     for name in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
         yield _asked(f"Namespace {name}", lambda subject, name=name: _namespace(cluster, subject, name, ours))
-    for thing in _THINGS:
+    for thing in _things(stack, cluster):
         yield _asked(thing.subject, lambda subject, thing=thing: _thing(cluster, subject, thing, ours))
 
 
@@ -94,13 +103,13 @@ def _namespace(cluster: Cluster, subject: str, name: str, ours: Owned) -> Result
     if not found:
         return ok(subject, "not there yet")
     if found["status"]["phase"] == "Terminating":
-        return fail(subject, "is being deleted", f"kubectl wait --for=delete namespace/{name}")
+        return fail(subject, "is being deleted", cluster.kubectl(f"wait --for=delete namespace/{name}"))
     if ("kubernetes:core/v1:Namespace", name) in ours:
         return ok(subject, "this stack's")
     return warn(
         subject,
         "is there, and not this stack's: `up` would take it over, and `destroy` delete it with all that is in it",
-        f"kubectl get all,secrets,pvc -n {name}; keep nothing there that is not the platform's",
+        f"{cluster.kubectl(f'get all,secrets,pvc -n {name}')}; keep nothing there that is not the platform's",
     )
 
 

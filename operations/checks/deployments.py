@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from operations.checks.cluster import Cluster, Object
 from operations.checks.result import Result, fail, ok
 from operations.checks.versions import Version
+from operations.cluster import Cluster, Object
 
 
 @dataclass(frozen=True, slots=True)

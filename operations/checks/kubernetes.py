@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operations.checks.cluster import Cluster
 from operations.checks.result import Result, fail, ok
 from operations.checks.versions import Known, Version
+from operations.cluster import Cluster
 from settings import Settings
 
 # 1.25 has the Pod Security that the Jobs' pods are made for; 1.36 is what the end-to-end test runs on.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks import zalando
-from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.deployments import Deployed, find, flag, watching
 from operations.checks.result import Result, fail, unknown
 from operations.checks.versions import Known, Version
+from operations.cluster import Cluster, Unanswered
 from settings import Settings
 
 _ZALANDO = Known(
@@ -28,12 +28,12 @@ _REDIS = Known(
 _CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11 or newer")
 
 _ZALANDO_INSTALL = (
-    "helm install postgres-operator --repo https://opensource.zalando.com/postgres-operator/charts/postgres-operator "
+    "install postgres-operator --repo https://opensource.zalando.com/postgres-operator/charts/postgres-operator "
     "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false"
 )
-_REDIS_INSTALL = "helm install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator"
+_REDIS_INSTALL = "install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator"
 _CERT_MANAGER_INSTALL = (
-    "helm install cert-manager --repo https://charts.jetstack.io cert-manager --namespace cert-manager "
+    "install cert-manager --repo https://charts.jetstack.io cert-manager --namespace cert-manager "
     "--create-namespace --set crds.enabled=true"
 )
 
@@ -44,13 +44,13 @@ def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
     operators = find(cluster, lambda d: d.repository == subject and zalando.is_configured(d))
 
     def results(operator: Deployed) -> Iterator[Result]:
-        yield _running(subject, operator, _ZALANDO)
+        yield _running(cluster, subject, operator, _ZALANDO)
         try:
             yield from zalando.settings_of(cluster, operator, settings)
         except Unanswered as reason:
             yield unknown(f"{subject}: settings", reason)
 
-    return _best(operators, results) or [_absent(subject, _ZALANDO_INSTALL)]
+    return _best(operators, results) or [_absent(cluster, subject, _ZALANDO_INSTALL)]
 
 
 def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
@@ -59,11 +59,11 @@ def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
     operators = find(cluster, lambda d: d.repository == subject)
 
     def results(operator: Deployed) -> Iterator[Result]:
-        yield _running(subject, operator, _REDIS)
+        yield _running(cluster, subject, operator, _REDIS)
         scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE", "").split(",")} - {""}
         yield watching(subject, scope, [REDIS_NAMESPACE], f"add it to WATCH_NAMESPACE of Deployment {operator}")
 
-    return _best(operators, results) or [_absent(subject, _REDIS_INSTALL)]
+    return _best(operators, results) or [_absent(cluster, subject, _REDIS_INSTALL)]
 
 
 def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
@@ -72,13 +72,13 @@ def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
     controllers = find(cluster, _is_controller)
 
     def results(controller: Deployed) -> Iterator[Result]:
-        yield _running(subject, controller, _CERT_MANAGER)
+        yield _running(cluster, subject, controller, _CERT_MANAGER)
         # It takes one namespace or all of them, and the platform has certificates in two.
         only = flag(controller, "namespace")
         scope, fix = {only} if only else set[str](), f"remove --namespace from the arguments of Deployment {controller}"
         yield watching(subject, scope, (DATABASE_NAMESPACE, INFISICAL_NAMESPACE), fix)
 
-    return _best(controllers, results) or [_absent(subject, _CERT_MANAGER_INSTALL)]
+    return _best(controllers, results) or [_absent(cluster, subject, _CERT_MANAGER_INSTALL)]
 
 
 def _is_controller(deployed: Deployed) -> bool:
@@ -87,19 +87,20 @@ def _is_controller(deployed: Deployed) -> bool:
     return deployed.repository == "cert-manager-controller"
 
 
-def _running(subject: str, deployed: Deployed, known: Known) -> Result:
+def _running(cluster: Cluster, subject: str, deployed: Deployed, known: Known) -> Result:
     if not deployed.available:
+        workload = f"-n {deployed.namespace} deployment/{deployed.name}"
         return fail(
             subject,
             f"Deployment {deployed} has no available pod",
-            f"kubectl rollout status -n {deployed.namespace} deployment/{deployed.name}; with 0 replicas: "
-            f"kubectl scale -n {deployed.namespace} deployment/{deployed.name} --replicas=1",
+            f"{cluster.kubectl(f'rollout status {workload}')}; with 0 replicas: "
+            + cluster.kubectl(f"scale {workload} --replicas=1"),
         )
     return known.judge(subject, deployed.version, f"{deployed.version or deployed.image} in {deployed}")
 
 
-def _absent(subject: str, install: str) -> Result:
-    return fail(subject, f"no Deployment runs an image named {subject}", install)
+def _absent(cluster: Cluster, subject: str, install: str) -> Result:
+    return fail(subject, f"no Deployment runs an image named {subject}", cluster.helm(install))
 
 
 def _best(operators: Sequence[Deployed], results: Callable[[Deployed], Iterable[Result]]) -> list[Result]:

@@ -8,10 +8,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from operations.bounded import bounded
 from operations.chart_repository import index_address
-from operations.checks.bounded import bounded
-from operations.checks.cluster import Cluster, Object, Unanswered
 from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster, Object, Unanswered
 from operations.pulumi import ROOT, Stack
 from settings import Settings
 from settings.infisical import ChartSettings

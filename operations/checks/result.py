@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from operations.checks.cluster import Cluster, Unanswered
+from operations.cluster import Cluster, Unanswered
 from settings import Settings
 
 
@@ -50,8 +50,3 @@ def unknown(subject: str, reason: Unanswered) -> Result:
     """The cluster does not tell."""
     fix = "ask again as a user who may see it, or have it checked by an administrator"
     return Result(Level.WARN, subject, f"unknown: {reason}", fix)
-
-
-def setting(key: str, value: str) -> str:
-    """The command that changes a key of the stack, as all messages about settings have it."""
-    return f"pulumi config set --path 'infisical-platform:{key}' {value}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
-from operations.checks.cluster import Cluster
 from operations.checks.result import Result, fail, ok
+from operations.cluster import Cluster
 from settings import Settings
 
 # Server-side apply creates by a patch; awaiting, deletion too, is a list and a watch.

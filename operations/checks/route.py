@@ -6,31 +6,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.base.names import INFISICAL_NAMESPACE
-from operations.checks.cluster import Cluster
-from operations.checks.result import Result, fail, ok, setting
-from settings import Settings
+from operations.checks.result import Result, fail, ok
+from operations.cluster import Cluster
+from settings import Commands, Settings
 from settings.ingress import GatewayRoute, IngressClass
 
 
-def route(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """The IngressClass, or the Gateway with a listener that takes routes from Infisical's namespace."""
     wanted = settings.ingress.route
-    yield _class(cluster, wanted) if isinstance(wanted, IngressClass) else _gateway(cluster, wanted)
+    if isinstance(wanted, IngressClass):
+        yield _class(commands, cluster, wanted)
+    else:
+        yield _gateway(commands, cluster, wanted)
 
 
-def _class(cluster: Cluster, wanted: IngressClass) -> Result:
+def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Result:
     subject = f"IngressClass {wanted.class_name}"
     if found := cluster.get(f"/apis/networking.k8s.io/v1/ingressclasses/{wanted.class_name}"):
         return ok(subject, found["spec"]["controller"])
     classes = cluster.items("/apis/networking.k8s.io/v1/ingressclasses")
     names = sorted(entry["metadata"]["name"] for entry in classes)
     if names:
-        fix = setting("ingress.route.className", names[0])
+        fix = commands.set("ingress.route.className", names[0])
         return fail(subject, f"no such class; there is {', '.join(names)}", fix)
     return fail(subject, "no such class, nor any other", "install an ingress controller with its class")
 
 
-def _gateway(cluster: Cluster, wanted: GatewayRoute) -> Result:
+def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Result:
     subject = f"Gateway {wanted.namespace}/{wanted.name}"
     path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{wanted.namespace}/gateways/{wanted.name}"
     found = cluster.get(path)
@@ -40,7 +43,7 @@ def _gateway(cluster: Cluster, wanted: GatewayRoute) -> Result:
     named = [entry for entry in listeners if wanted.listener in (None, entry["name"])]
     if not named:
         names = ", ".join(entry["name"] for entry in listeners)
-        fix = setting("ingress.route.listener", listeners[0]["name"])
+        fix = commands.set("ingress.route.listener", listeners[0]["name"])
         return fail(subject, f"no listener {wanted.listener}; it has {names}", fix)
     open_ones = [entry["name"] for entry in named if _lets_in(entry, wanted.namespace)]
     if not open_ones:

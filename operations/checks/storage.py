@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.cluster import Cluster
-from operations.checks.result import Result, fail, ok, setting
-from settings import Settings
+from operations.checks.result import Result, fail, ok
+from operations.cluster import Cluster
+from settings import Commands, Settings
 
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
-def storage_classes(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+def storage_classes(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """The StorageClass of the database and that of Redis, or the cluster's default one."""
     classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
     names = sorted(entry["metadata"]["name"] for entry in classes)
@@ -20,7 +20,7 @@ def storage_classes(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     there = f"there is {', '.join(names)}" if names else "there is none at all"
     for section, wanted in (("database", settings.database.storage_class), ("redis", settings.redis.storage_class)):
         subject = f"StorageClass of {section}"
-        fix = setting(f"{section}.storageClass", names[0] if names else "NAME")
+        fix = commands.set(f"{section}.storageClass", names[0] if names else "NAME")
         if wanted and wanted not in names:
             yield fail(subject, f"no class {wanted}; {there}", fix)
         elif not wanted and not defaults:

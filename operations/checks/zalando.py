@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components.base.names import DATABASE_NAMESPACE
-from operations.checks.cluster import Cluster
 from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster
 from settings import Settings
 
 _OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"

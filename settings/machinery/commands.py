@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
+
+_READS_STACK_FILE = ("config", "preview", "up", "refresh", "destroy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,7 @@ class Commands:
 
     project: str
     stack: str
+    config_file: Path | None = None  # default: Pulumi.<stack>.yaml
 
     def set(self, key: str, value: str = "VALUE", *, secret: bool = False) -> str:
         """Return the command that sets a key. A secret's value is left out: Pulumi then asks for it."""
@@ -24,11 +28,15 @@ class Commands:
 
     def pulumi(self, command: str) -> str:
         """Return `pulumi COMMAND` on the stack."""
-        return f"pulumi {command} --stack {shlex.quote(self.stack)}"
+        words = [f"pulumi {command} --stack {shlex.quote(self.stack)}"]
+        if self.config_file and command.partition(" ")[0] in _READS_STACK_FILE:
+            words.append(f"--config-file {shlex.quote(str(self.config_file))}")
+        return " ".join(words)
 
     def make(self, target: str, **variables: str) -> str:
         """Return `make TARGET` on the stack: make("charts", CHART="path")."""
-        return " ".join([f"make {target} STACK={shlex.quote(self.stack)}", *(f"{k}={v}" for k, v in variables.items())])
+        words = {"STACK": self.stack} | variables
+        return " ".join([f"make {target}", *(f"{name}={shlex.quote(value)}" for name, value in words.items())])
 
     def _config(self, verb: str, key: str) -> str:
         return self.pulumi(f"config {verb}") + (" --path" if "." in key or "[" in key else "")

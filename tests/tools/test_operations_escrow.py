@@ -132,7 +132,7 @@ def test_one_command_restores_it(stack: FakeStack, programs: Path, tmp_path: Pat
     """What the file says about itself."""
     run(stack)
     text = base64.b64decode(Path("kept").read_text()).decode()
-    assert "#   age --decrypt --identity KEYFILE kept | make import-secrets STACK=NAME FILE=/dev/stdin\n" in text
+    assert "#   age --decrypt --identity KEYFILE kept | make import-secrets STACK=prod FILE=/dev/stdin\n" in text
     (tmp_path / "plain").write_text(text)
     empty = FakeStack(kept={"ingress": {"issuer": {"kind": "existing", "name": "ca"}}})
     assert importing.run(empty, Namespace(file=tmp_path / "plain", overwrite=False)) == 0

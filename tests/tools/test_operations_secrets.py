@@ -130,7 +130,7 @@ def test_the_printed_commands_set_what_is_missing(capsys: pytest.CaptureFixture[
         assert (" < " in commands[name]) == (name in values)
         stack.run("config", "set", "--secret", words[-1], input=values.get(name, VALUE))
     assert isinstance(stack.settings(), settings.Settings)
-    assert commands["extraSecrets"].endswith(f"--path '{PROJECT}:extraSecrets.NAME'")
+    assert commands["extraSecrets"].endswith(f"--path --secret '{PROJECT}:extraSecrets.NAME'")
 
 
 def _commands(printed: str) -> dict[str, str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import settings
-from operations.checks import rights
-from operations.checks.cluster import Cluster, Unanswered
+from operations.checks import certificates, rights, route, storage
 from operations.checks.result import Check, Level, Result
+from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
 from tests.unit.harness import COMMANDS, configuration
 
@@ -19,6 +20,9 @@ GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener":
 LETS_ENCRYPT = {"issuer": {"kind": "letsEncrypt", "email": "ops@example.org"}}
 PUBLIC = {"siteUrl": "https://secrets.example.org"}
 HOST = "secrets.infisical.test"
+STORAGE: Check = functools.partial(storage.storage_classes, COMMANDS)
+ROUTE: Check = functools.partial(route.route, COMMANDS)
+CLUSTER_ISSUER: Check = functools.partial(certificates.issuer, COMMANDS)
 OPERATORS = "/apis/apps/v1/deployments"
 ZALANDO = "/apis/acid.zalan.do/v1/namespaces/operators/operatorconfigurations/zalando"
 ISSUER = "/apis/cert-manager.io/v1/clusterissuers/embedded-ca"

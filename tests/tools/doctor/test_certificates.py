@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from operations.checks import certificates
-from operations.checks.cluster import Unanswered
 from operations.checks.result import Level
+from operations.cluster import Unanswered
 from tests.tools.doctor.known import (
+    CLUSTER_ISSUER,
     ISSUER,
     LETS_ENCRYPT,
     PUBLIC,
@@ -29,13 +30,13 @@ from tests.tools.doctor.known import (
 )
 def test_a_cluster_issuer_that_will_not_issue_fails(there: object, seen: str) -> None:
     others = {"/apis/cert-manager.io/v1/clusterissuers": {"items": [{"metadata": {"name": "other"}}]}}
-    bad = only(ask(certificates.issuer, cluster({ISSUER: there, **others})))
+    bad = only(ask(CLUSTER_ISSUER, cluster({ISSUER: there, **others})))
     assert (bad.level, bad.subject, bad.seen) == (Level.FAIL, "ClusterIssuer embedded-ca", seen)
 
 
 def test_an_issuer_that_is_ready_or_that_up_makes_itself_is_ok() -> None:
-    assert all_ok(ask(certificates.issuer))
-    assert ask(certificates.issuer, cluster({ISSUER: None}), ingress=LETS_ENCRYPT, infisical=PUBLIC) == {}
+    assert all_ok(ask(CLUSTER_ISSUER))
+    assert ask(CLUSTER_ISSUER, cluster({ISSUER: None}), ingress=LETS_ENCRYPT, infisical=PUBLIC) == {}
 
 
 def test_the_webhook_answers_by_refusing_what_it_must() -> None:

@@ -7,8 +7,8 @@ import functools
 import pytest
 
 from operations.checks import clashes
-from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Level, Result
+from operations.cluster import Cluster, Unanswered
 from tests.tools.doctor.known import (
     Exported,
     all_ok,
@@ -21,10 +21,12 @@ from tests.unit.harness import platform
 NAMESPACE = "/api/v1/namespaces/infisical"
 ACTIVE = {"status": {"phase": "Active"}}
 SECRET = ("secrets", "infisical-secrets", "-n", "infisical")
+CREDENTIALS = "infisical-user.platform-db-cluster.credentials.postgresql.acid.zalan.do"
 EXISTING = {
     "Secret infisical-secrets": SECRET,
     "Helm release infisical": ("secrets", "-l", "owner=helm,name=infisical", "-n", "infisical"),
     "postgresql platform-db-cluster": ("postgresqls.v1.acid.zalan.do", "platform-db-cluster", "-n", "platform-db-pg"),
+    f"Secret {CREDENTIALS}": ("secrets", CREDENTIALS, "-n", "platform-db-pg"),
     "RedisReplication platform-kv": (
         "redisreplications.v1beta2.redis.redis.opstreelabs.in",
         "platform-kv",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from operations.bounded import bounded
 from operations.checks import outside
-from operations.checks.bounded import bounded
 from operations.checks.result import Level
 from operations.pulumi import Stack
 from tests.tools.doctor.known import (

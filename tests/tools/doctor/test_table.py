@@ -9,8 +9,8 @@ import pytest
 
 import settings
 from operations import doctor
-from operations.checks.cluster import Cluster, Unanswered
 from operations.checks.result import Level, Result, fail, ok, warn
+from operations.cluster import Cluster, Unanswered
 from tests.tools.doctor.known import (
     HOST,
     ISSUER,

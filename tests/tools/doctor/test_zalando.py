@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from operations.checks import operators
-from operations.checks.cluster import Unanswered
 from operations.checks.result import Level
+from operations.cluster import Unanswered
 from tests.tools.doctor.known import (
     ZALANDO,
     all_ok,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from operations.checks import cluster as module
-from operations.checks.cluster import Cluster, Unanswered
+from operations import cluster as module
+from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
 
 HERE = Cluster("somewhere", "/etc/kubeconfig")
@@ -58,6 +58,13 @@ def test_it_asks_the_stacks_own_cluster(kubectl: Kubectl) -> None:
     ]
     assert Cluster(None, None).get(PATH)
     assert kubectl.asked == ["--request-timeout=5s", "get", "--raw", PATH]
+
+
+def test_commands_in_messages_act_on_the_stacks_own_cluster() -> None:
+    assert HERE.kubectl("get pods") == "kubectl --context=somewhere --kubeconfig=/etc/kubeconfig get pods"
+    assert HERE.helm("list") == "helm --kube-context=somewhere --kubeconfig=/etc/kubeconfig list"
+    assert Cluster("my own", None).kubectl("get pods") == "kubectl '--context=my own' get pods"
+    assert Cluster(None, None).helm("list") == "helm list"
 
 
 def test_what_is_not_there_is_none(kubectl: Kubectl) -> None:
@@ -149,3 +156,12 @@ def test_rights_are_asked_for_in_one_go(kubectl: Kubectl) -> None:
     asked = json.loads(kubectl.stdin)["items"]
     assert [review["kind"] for review in asked] == ["SelfSubjectAccessReview"] * 2
     assert [review["spec"]["resourceAttributes"] for review in asked] == questions
+
+
+def test_what_is_deleted_is_named(kubectl: Kubectl) -> None:
+    kubectl.says("secret/one\nsecret/two\n")
+    assert HERE.delete("secrets", "-l", "owner=helm") == ["secret/one", "secret/two"]
+    assert kubectl.asked[3:] == ["delete", "secrets", "-l", "owner=helm", "--ignore-not-found", "-o", "name"]
+    kubectl.says(err='Error from server (Forbidden): User "guest" cannot delete\n', status=1)
+    with pytest.raises(Unanswered, match="cannot delete"):
+        HERE.delete("secrets", "x")

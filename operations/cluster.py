@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.checks.bounded import SECONDS
+from operations.bounded import SECONDS
 from operations.errors import OperationError
 
 Object = dict[str, Any]
@@ -65,15 +66,29 @@ class Cluster:
         done = self._run("create", "--validate=false", "-f", "-", "-o", "json", stdin=batch)
         return [answer["status"]["allowed"] for answer in _documents(self._answer(done))]
 
+    def delete(self, *selection: str) -> list[str]:
+        """Delete what `kubectl get SELECTION` finds, and return it as kind/name. Raises Unanswered."""
+        return self._answer(self._run("delete", *selection, "--ignore-not-found", "-o", "name")).split()
+
     def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
         if done.returncode:
             raise Unanswered(_reason(done.stderr))
         return done.stdout
 
+    def kubectl(self, command: str) -> str:
+        """Return `kubectl COMMAND` on this cluster, for messages."""
+        return " ".join([shlex.join(["kubectl", *self._options("context")]), command])
+
+    def helm(self, command: str) -> str:
+        """Return `helm COMMAND` on this cluster, for messages."""
+        return " ".join([shlex.join(["helm", *self._options("kube-context")]), command])
+
+    def _options(self, context: str) -> list[str]:
+        options = [f"--{context}={self.context}"] if self.context else []
+        return options + ([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])
+
     def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        command = ["kubectl", f"--request-timeout={SECONDS}s"]
-        command += [f"--context={self.context}"] if self.context else []
-        command += [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+        command = ["kubectl", f"--request-timeout={SECONDS}s", *self._options("context")]
         try:
             # A program that fetches credentials may take its own time; with stdin empty none can ask for a password.
             done = subprocess.run(

@@ -1,0 +1,81 @@
+"""Puts a stack in order after a killed `up`. Deletes no data; the next `up` goes on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base.names import INFISICAL_NAMESPACE
+from operations.cluster import Cluster, Unanswered
+from operations.errors import OperationError
+from operations.pulumi import Stack
+
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+_FIRST_RELEASE = "infisical"  # may be stuck although the state has lost it
+_HALF_WAY = "status in (pending-install,pending-upgrade,pending-rollback)"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is put in order, and the function that does it and returns what it has done."""
+
+    subject: str
+    act: Callable[[Stack, Cluster], str]
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Take every step, and print what each has done. Return 0. Raises OperationError."""
+    settings = stack.settings().cluster
+    cluster = Cluster(settings.context, settings.kubeconfig)
+    for step in STEPS:
+        try:
+            print(f"{step.subject}: {step.act(stack, cluster)}", flush=True)
+        except Unanswered as reason:
+            raise OperationError(
+                f"{step.subject}: the cluster does not answer: {reason}; once it does, run this again: every step may "
+                "be repeated"
+            ) from None
+    print("\nrepaired: run `up` again, which goes on from here")
+    return 0
+
+
+def _release_lock(stack: Stack, _: Cluster) -> str:
+    try:
+        stack.run("cancel", "--yes")
+    except OperationError as error:  # some backends call it an error when nobody holds the lock
+        return f"nothing to release ({str(error).partition(' failed: ')[2]})"
+    return "released"
+
+
+def _clear_helm(stack: Stack, cluster: Cluster) -> str:
+    """Delete the mark that Helm sets before it changes a release: it refuses to touch a marked one."""
+    deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
+    cleared: list[str] = []
+    for name in sorted({_FIRST_RELEASE, *_releases(deployment)}):
+        cleared += cluster.delete("secrets", "-n", INFISICAL_NAMESPACE, "-l", f"owner=helm,name={name},{_HALF_WAY}")
+    return f"cleared {', '.join(cleared)}" if cleared else "none is stuck half-way"
+
+
+def _releases(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the stack's releases, those included that were being made when `up` was killed."""
+    pending = (operation["resource"] for operation in deployment.get("pending_operations") or [])
+    for resource in [*(deployment.get("resources") or []), *pending]:
+        name = resource.get("inputs", {}).get("name")
+        if resource["type"] == _RELEASE and isinstance(name, str):
+            yield name
+
+
+def _refresh(stack: Stack, _: Cluster) -> str:
+    """Have Pulumi look at what is there. What was being created is adopted by the next `up`: creating is applying."""
+    stack.show("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    return "read again from the cluster, without what was being created"
+
+
+STEPS = (
+    Step("the stack's lock", _release_lock),
+    Step("Helm releases", _clear_helm),
+    Step("the state", _refresh),
+)

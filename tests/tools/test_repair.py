@@ -1,0 +1,129 @@
+"""`make repair`: what it does after a killed `up`, in which cluster, and what it says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from operations import repair
+from operations.cluster import Cluster, Unanswered
+from operations.errors import OperationError
+from tests.tools.fake_stack import FakeStack
+
+SETTINGS = {
+    "infisical": {"siteUrl": "https://secrets.example.org"},
+    "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
+    "cluster": {"context": "production", "kubeconfig": "/etc/production.conf"},
+}
+SELECTOR = "owner=helm,name={},status in (pending-install,pending-upgrade,pending-rollback)"
+
+
+@dataclass(frozen=True)
+class KilledStack(FakeStack):
+    """A stack whose `up` was killed: notes what of Pulumi it runs, before and after."""
+
+    kept: dict[str, Any] = field(default_factory=lambda: dict(SETTINGS))
+    locked: bool = True
+    log: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, input: str = "") -> str:
+        match arguments:
+            case ("cancel", "--yes"):
+                self.log.append("cancel")
+                if not self.locked:
+                    raise OperationError("`pulumi cancel` on stack prod failed: error: no update in progress")
+                return ""
+            case ("stack", "export"):
+                assert "cancel" in self.log, "a locked state may still change"
+                return json.dumps(self.state)
+            case _:
+                return super().run(*arguments, input=input)
+
+    def show(self, *arguments: str) -> None:
+        self.log.append(" ".join(arguments))
+
+
+@dataclass(frozen=True)
+class Records(Cluster):
+    """A cluster with Helm's records of releases that are stuck, by name."""
+
+    stuck: Sequence[str] = ()
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    answers: bool = True
+
+    def delete(self, *selection: str) -> list[str]:
+        if not self.answers:
+            raise Unanswered("connection refused")
+        self.asked.append(selection)
+        return [f"secret/sh.helm.release.v1.{name}.v3" for name in self.stuck if f"name={name}," in " ".join(selection)]
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> Records:
+    return cluster_of(monkeypatch, Records("production", "/etc/production.conf"))
+
+
+def cluster_of(monkeypatch: pytest.MonkeyPatch, records: Records) -> Records:
+    def made(context: str | None, kubeconfig: str | None) -> Records:
+        assert (context, kubeconfig) == ("production", "/etc/production.conf"), "the stack's own, not kubectl's"
+        return records
+
+    monkeypatch.setattr(repair, "Cluster", made)
+    return records
+
+
+def release(name: str, **inputs: Any) -> dict[str, Any]:
+    return {"type": "kubernetes:helm.sh/v3:Release", "inputs": {"name": name, "namespace": "infisical"} | inputs}
+
+
+def test_it_releases_the_lock_then_clears_helm_then_refreshes(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = KilledStack()
+    assert repair.run(stack, argparse.Namespace()) == 0
+    assert stack.log == ["cancel", "refresh --yes --skip-preview --clear-pending-creates"]
+    assert records.asked == [("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical"))]
+    assert capsys.readouterr().out.splitlines() == [
+        "the stack's lock: released",
+        "Helm releases: none is stuck half-way",
+        "the state: read again from the cluster, without what was being created",
+        "",
+        "repaired: run `up` again, which goes on from here",
+    ]
+
+
+def test_without_a_lock_it_goes_on_and_says_what_pulumi_says(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert repair.run(KilledStack(locked=False), argparse.Namespace()) == 0
+    assert "the stack's lock: nothing to release (error: no update in progress)" in capsys.readouterr().out
+
+
+def test_every_release_of_the_stack_is_cleared_of_what_is_half_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that was being made when `up` was killed stands among the pending operations alone."""
+    records = cluster_of(monkeypatch, Records("production", "/etc/production.conf", stuck=["infisical-standalone"]))
+    deployment = {
+        "resources": [release("infisical"), {"type": "pulumi:pulumi:Stack"}],
+        "pending_operations": [{"type": "creating", "resource": release("infisical-standalone")}],
+    }
+    assert repair.run(KilledStack(state={"deployment": deployment}), argparse.Namespace()) == 0
+    assert [selection[-1] for selection in records.asked] == [
+        SELECTOR.format("infisical"),
+        SELECTOR.format("infisical-standalone"),
+    ]
+    assert "Helm releases: cleared secret/sh.helm.release.v1.infisical-standalone.v3" in capsys.readouterr().out
+
+
+def test_a_cluster_that_does_not_answer_ends_it_with_what_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster_of(monkeypatch, Records("production", "/etc/production.conf", answers=False))
+    stack = KilledStack()
+    with pytest.raises(OperationError, match=r"^Helm releases: the cluster does not answer: connection refused; "):
+        repair.run(stack, argparse.Namespace())
+    assert stack.log == ["cancel"], "a refresh would take everything for deleted, or fail as well"
