@@ -21,9 +21,9 @@ import yaml
 from components.base.names import INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
+from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
 
-# Setting to the variable of the deployed Secret; Infisical encrypts with the first of the two keys that is set.
-_KEYS = {"rootEncryptionKey": "ROOT_ENCRYPTION_KEY", "encryptionKey": "ENCRYPTION_KEY"}
+# Setting to the variable of the deployed Secret.
 _DEPLOYED = {"authSecret": "AUTH_SECRET", "cookieSecret": "COOKIE_SECRET_SIGN_KEY", "redisPassword": "REDIS_PASSWORD"}
 
 # How a secret stands in an exported state: sdk/go/common/resource/sig.go of pulumi/pulumi.
@@ -67,12 +67,16 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     opening = f"{decrypt} {shlex.quote(str(output))}"
     variables = deployed(stack)
     kept = settings_of(stack, variables)
-    about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "settings": kept}
+    labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
+    about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
+    about["settings"] = kept
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
     content = _how_to(stack, opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
     _encrypt(_command(program, recipient), content, output)
     print("settings inside:", *kept, sep="\n  ")
     print("variables inside:", *variables, sep="\n  ")
+    for key, label in labels.items():
+        print(f"label of {key}, as Infisical shows it: {label}")
     print(f"encrypted for {recipient} in {output}: keep it where neither the cluster nor the stack's state is")
     print(f"to open it: {opening}")
     return 0
@@ -80,14 +84,13 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Setting to value: what is deployed, and what else the stack file has encrypted. Raises OperationError."""
-    key = next((setting for setting, variable in _KEYS.items() if variables.get(variable)), None)
-    if not key:
+    kept: dict[str, Any] = {ENCRYPTION_KEYS[name]: key for name, key in encryption_keys(variables).items()}
+    if not kept:
         raise OperationError(f"stack {stack.name} has no encryption key deployed: there is nothing to keep yet")
-    kept: dict[str, Any] = {key: variables[_KEYS[key]]}
     kept |= {setting: variables[name] for setting, name in _DEPLOYED.items() if variables.get(name)}
     if password := urlsplit(variables.get("DB_CONNECTION_URI", "")).password:
         kept["databasePassword"] = password
-    others = sorted(stack.secret_keys - kept.keys() - _KEYS.keys())
+    others = sorted(stack.secret_keys - kept.keys() - {*ENCRYPTION_KEYS.values()})
     return kept | {name: stack.configuration[name] for name in others}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,35 +11,55 @@ from components.infisical_secrets import encryption_key_name
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
 
-# Variable to the setting that gives it. Infisical encrypts with the first that is set.
-_SETTINGS = {"ROOT_ENCRYPTION_KEY": "rootEncryptionKey", "ENCRYPTION_KEY": "encryptionKey"}
+Keys = Mapping[str, str]  # by variable, the one that opens the database first
+_RUNBOOK = "docs/runbooks/root-key-rotated.md"
 
 
 def refuse_key_change(settings: Settings, state: LastState, commands: Commands) -> None:
-    """Compare the key that the stack's state has with the one that its settings lead to.
+    """Compare the keys that the stack's state has with those that its settings lead to.
 
-    `infisical.replaceEncryptionKey` is the fingerprint of a key that may go. Raises Refusal, which says how to keep
-    the key.
+    `infisical.replaceEncryptionKey` is the label of a key that may go. Raises Refusal, which says how to keep the key,
+    and what to do when Infisical itself made the new one.
     """
-    before = key_of(_secret_data(state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET)))
-    after = wanted_key(settings, state)
-    if before in (None, after) or fingerprint(before) == settings.infisical.replace_encryption_key:
-        return
-    if before[1] == _generated(state):
-        way_back = f"That one was generated, so set none: {commands.remove(_SETTINGS[after[0]])}"
-    else:
-        command = commands.set(_SETTINGS[before[0]], secret=True)
-        way_back = f"Set it again, {before[0]} of Secret {INFISICAL_SECRET} has it: {command}"
-    raise Refusal(
-        f"{_SETTINGS[after[0]]}: this stack's data is encrypted under another key, without which nobody can read it. "
-        f"{way_back}. If the data may go: {commands.set('infisical.replaceEncryptionKey', fingerprint(before))}"
-    )
+    deployed = encryption_keys(_secret_data(state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET)))
+    wanted = wanted_keys(settings, state)
+    for variable in lost_keys(deployed, wanted, settings):
+        key, label = deployed[variable], key_label(variable, deployed[variable])
+        way_back = _way_back(variable, key, wanted, _generated(state), commands)
+        setting = ENCRYPTION_KEYS[variable if variable in wanted else next(iter(wanted))]
+        new = ", ".join(key_label(name, key) for name, key in wanted.items() if key) or "not made yet"
+        raise Refusal(
+            f"{setting}: this stack's data is encrypted under a different key (its label is {label}, that of the new "
+            f"one {new}), and Infisical can't read the data without it. To keep it: {way_back}. To replace it, because "
+            f"you had Infisical make the new key (Admin > Encryption; read {_RUNBOOK} first) or because the data may "
+            f"go: {commands.set('infisical.replaceEncryptionKey', label)}"
+        )
 
 
-def wanted_key(settings: Settings, state: LastState) -> tuple[str, str]:
-    """Return variable and value of the key that the settings lead to; the value is empty before one is generated."""
-    return key_of(_given(settings)) or ("ENCRYPTION_KEY", _generated(state))
+def wanted_keys(settings: Settings, state: LastState) -> Keys:
+    """Return the keys that the settings lead to; the value is empty before one is generated."""
+    return _given(settings) or {"ENCRYPTION_KEY": _generated(state)}
+
+
+def lost_keys(deployed: Keys, wanted: Keys, settings: Settings) -> list[str]:
+    """Return the variables whose deployed keys Infisical could no longer use, without the one that may be replaced."""
+    lost = [name for name, key in deployed.items() if wanted.get(name) != key]
+    if deployed and (first := next(iter(deployed))) != next(iter(wanted)) and first not in lost:
+        lost.append(first)  # it is still there, and a key before it opens the database in its place
+    allowed = settings.infisical.replace_encryption_key
+    return [name for name in lost if key_label(name, deployed[name]) != allowed]
+
+
+def _way_back(variable: str, key: str, wanted: Keys, generated: str, commands: Commands) -> str:
+    in_its_place = ENCRYPTION_KEYS[next(iter(wanted))]
+    if key == generated:
+        return f"it was generated, so set none: {commands.remove(in_its_place)}"
+    if wanted.get(variable) == key:
+        return f"Infisical would not use it beside {in_its_place}: {commands.remove(in_its_place)}"
+    setting = ENCRYPTION_KEYS[variable]
+    return f"it is {variable} in Secret {INFISICAL_SECRET}, so set it again: {commands.set(setting, secret=True)}"
 
 
 def _generated(state: LastState) -> str:
@@ -49,20 +68,10 @@ def _generated(state: LastState) -> str:
 
 
 def _given(settings: Settings) -> dict[str, str]:
-    keys = {"ROOT_ENCRYPTION_KEY": settings.root_encryption_key, "ENCRYPTION_KEY": settings.encryption_key}
+    keys = {"ENCRYPTION_KEY": settings.encryption_key, "ROOT_ENCRYPTION_KEY": settings.root_encryption_key}
     return {variable: key.get_secret_value() for variable, key in keys.items() if key}
 
 
 def _secret_data(outputs: Mapping[str, Any]) -> dict[str, str]:
     encoded: Mapping[str, str] = outputs.get("data") or {}
     return {name: base64.b64decode(value).decode() for name, value in encoded.items()}
-
-
-def key_of(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return variable and value of the key that an environment makes Infisical use."""
-    return next(((name, environment[name]) for name in _SETTINGS if environment.get(name)), None)
-
-
-def fingerprint(key: tuple[str, str]) -> str:
-    """Return twelve hexadecimal digits by which a key is named in settings and messages."""
-    return hashlib.sha256("=".join(key).encode()).hexdigest()[:12]

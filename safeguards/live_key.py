@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET
 from safeguards.cluster import LiveCluster
-from safeguards.encryption_key import fingerprint, key_of, wanted_key
+from safeguards.encryption_key import lost_keys, wanted_keys
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.machinery.encryption_keys import encryption_keys, key_label
 
 
 def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveCluster, commands: Commands) -> None:
@@ -17,14 +18,16 @@ def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveClu
     """
     if state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET):
         return
-    live = key_of(cluster.environment())
-    if live in (None, wanted_key(settings, state)) or fingerprint(live) == settings.infisical.replace_encryption_key:
+    live = encryption_keys(cluster.environment())
+    lost = lost_keys(live, wanted_keys(settings, state), settings)
+    if not lost:
         return
+    label = key_label(lost[0], live[lost[0]])
     context = f" --context {settings.cluster.context}" if settings.cluster.context else ""
     source = f"kubectl{context} get secret {INFISICAL_SECRET} --namespace {INFISICAL_NAMESPACE} --output yaml"
     raise Refusal(
         f"encryptionKey: the cluster has a Secret {INFISICAL_SECRET} that this stack's state does not know, with a "
-        f"{live[0]} that the stack does not have. Nobody can read what is stored under that key without it. Take it "
-        f"over: `{source} | {commands.make('import-secrets', FILE='/dev/stdin')}`. If the data may go: "
-        f"{commands.set('infisical.replaceEncryptionKey', fingerprint(live))}"
+        f"{lost[0]} (label {label}) that the stack does not have. Nobody can read what is stored under that key "
+        f"without it. Take it over: `{source} | {commands.make('import-secrets', FILE='/dev/stdin')}`. If the data may go: "
+        f"{commands.set('infisical.replaceEncryptionKey', label)}"
     )

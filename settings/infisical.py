@@ -13,7 +13,7 @@ from settings.machinery.types import (
     ChartVersion,
     Digest,
     Image,
-    KeyFingerprint,
+    KeyLabel,
     Origin,
     Section,
     SiteUrl,
@@ -114,8 +114,10 @@ class InfisicalSettings(Section):
         default=False,
         description="Lets app connections and dynamic secrets reach private addresses, as those of this cluster.",
     )
-    replace_encryption_key: KeyFingerprint | None = Field(
-        default=None, description="The fingerprint which a refused change of the key prints: that key may be replaced."
+    replace_encryption_key: KeyLabel | None = Field(
+        default=None,
+        description="The label of the encryption key that may be replaced, as the refused change prints it. See "
+        "docs/runbooks/root-key-rotated.md.",
     )
 
     @model_validator(mode="after")

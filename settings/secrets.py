@@ -65,10 +65,12 @@ class Secrets(Section):
 
     encryption_key: Annotated[EncryptionKey | None, Variable("ENCRYPTION_KEY")] = Field(
         default=None,
-        description="Encrypts everything that users store. Give it when you move in; else it is generated.",
+        description="Encrypts everything that users store. Set it when you move in. Otherwise it is generated once.",
     )
     root_encryption_key: Annotated[Base64Key | None, Variable("ROOT_ENCRYPTION_KEY")] = Field(
-        default=None, description="Takes the place of encryptionKey where a deployment began with it. Never both."
+        default=None,
+        description="The key of a deployment that has ROOT_ENCRYPTION_KEY. Set both keys only where both are deployed: "
+        "Infisical then opens the database with encryptionKey, and what older releases wrote with this one.",
     )
     auth_secret: Annotated[SigningKey | None, Variable("AUTH_SECRET")] = Field(
         default=None, description="Signs sessions; another one logs everybody out. Generated if not given."

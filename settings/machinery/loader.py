@@ -40,7 +40,9 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
         for key, value in configuration.items()
         if key.startswith(prefix) and not (key.removeprefix(prefix) in _KEYS and value in ABSENT)
     }
-    findings = [*_wrongly_kept(given, {key.removeprefix(prefix) for key in secret_keys})]
+    encrypted = {key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix)}
+    empty = {key for key in encrypted & SECRETS if _is_empty(key, configuration.get(f"{prefix}{key}"))}
+    findings = [*_wrongly_kept(given, encrypted), *_empty(empty)]
     unusable = {finding.section for finding in findings}
     # What is missing is reported by the keys that a user can set, so the required sections are there in any case.
     own: dict[str, Any] = {"infisical": {}, "ingress": {}}
@@ -80,6 +82,16 @@ def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Itera
             yield Finding(
                 key, "it holds an encrypted value, which would end in plain state: secrets have their own keys"
             )
+
+
+def _is_empty(key: str, value: str | None) -> bool:
+    return value == "" if key in STRUCTURED else value in ABSENT
+
+
+def _empty(keys: Collection[str]) -> Iterator[Finding]:
+    """Tell an encrypted key without a value from one that the stack doesn't have, for which one would be generated."""
+    for key in keys:
+        yield Finding(key, "it is encrypted and empty, which is what an unset variable leaves there", "set")
 
 
 def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:

@@ -59,14 +59,6 @@ def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> 
         yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names; take an existing issuer")
 
 
-def one_encryption_key(encryption_key: SecretStr | None, root_encryption_key: SecretStr | None) -> Findings:
-    """With both, new secrets would be written under one and old ones read under the other."""
-    if encryption_key and root_encryption_key:
-        yield Finding(
-            "rootEncryptionKey", "encryptionKey is set too: keep the one with which this Infisical began", "remove"
-        )
-
-
 def mail_is_a_pair(mail: MailSettings | None, smtp_password: SecretStr | None) -> Findings:
     """Upstream logs in only if it has both, and says nothing otherwise."""
     username = mail.username if mail else None
@@ -146,7 +138,6 @@ RULES: tuple[Callable[..., Findings], ...] = (
     one_kind_of_replica,
     replicas_verify,
     issuer_can_prove,
-    one_encryption_key,
     mail_is_a_pair,
     github_sign_on_is_a_pair,
     github_app_is_whole,

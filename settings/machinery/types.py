@@ -212,8 +212,8 @@ OrganizationSlug = Annotated[
 AwsAccessKeyId = Annotated[
     str, _matching(r"[A-Z0-9]{16,128}", "16 to 128 capitals and digits: the key's id, not its secret")
 ]
-KeyFingerprint = Annotated[
-    str, _matching(r"[0-9a-f]{12}", "twelve hexadecimal digits, as the refused change of the key prints them")
+KeyLabel = Annotated[
+    str, _matching(r"[0-9a-f]{32}", "give the label of the key: 32 hexadecimal digits, as the refused change prints it")
 ]
 
 SecretLine = Annotated[
@@ -229,11 +229,10 @@ Password = Annotated[
 ]
 EncryptionKey = Annotated[
     SecretStr,
-    # Not hexadecimal alone: chart 0.4.2 has made keys of letters and digits, which must be able to move in.
+    # What upstream takes, for keys that move in: its 32 bytes are the AES-256 key, whoever made them and how.
     _secret_matching(
-        r"[0-9A-Za-z]{32}",
-        "exactly 32 hexadecimal digits (openssl rand -hex 16), or letters where the key is older: "
-        "the characters are the AES-256 key",
+        r"[\x21-\x7e][\x20-\x7e]{30}[\x21-\x7e]",
+        "give exactly 32 printable ASCII characters, as `openssl rand -hex 16` makes them: they are the AES-256 key",
     ),
 ]
 Base64Key = Annotated[SecretStr, _secretly(_base64_of(32))]

@@ -104,12 +104,13 @@ def _numbers(environment: Environment) -> Violations:
 
 
 def _keys(environment: Environment) -> Violations:
-    """AES-256-GCM takes ENCRYPTION_KEY's characters as they are, and ROOT_ENCRYPTION_KEY decoded."""
+    """AES-256-GCM takes ENCRYPTION_KEY's characters as they are, and ROOT_ENCRYPTION_KEY decoded.
+
+    With both, the first opens the database (resolveInstanceEncryptionKeyBuffer), each what was written under it.
+    """
     key, root = environment.get("ENCRYPTION_KEY"), environment.get("ROOT_ENCRYPTION_KEY")
     if not key and not root:
         yield "ENCRYPTION_KEY", "ends the first boot: it has no key"
-    if key and root:
-        yield "ROOT_ENCRYPTION_KEY", "new secrets are written under one key, old ones read under the other"
     if key and len(key.encode()) != 32:
         yield "ENCRYPTION_KEY", "ends the first boot in a migration: it is not 32 bytes long"
     if root and len(_decoded(root) or b"") != 32:

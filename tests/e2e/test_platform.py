@@ -102,7 +102,7 @@ def test_no_secret_is_in_the_state_or_in_what_is_printed(
 def test_another_encryption_key_is_refused_before_anything_changes(stack: Stack) -> None:
     key = "infisical-platform:encryptionKey"
     _pulumi(stack, "config", "set", "--secret", key, input="0123456789abcdef" * 2)
-    with pytest.raises(EmbeddedError, match="encrypted under another key") as caught:
+    with pytest.raises(EmbeddedError, match="encrypted under a different key") as caught:
         stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert "pulumi config rm --stack dev 'infisical-platform:encryptionKey'" in str(caught.value)
     assert "updated" not in str(caught.value)

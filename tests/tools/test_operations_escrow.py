@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -98,6 +99,7 @@ def test_all_is_inside_that_a_stack_can_not_be_restored_without(stack: FakeStack
         "stack": "prod",
         "site": "https://secrets.example.org",
         "date": datetime.now(UTC).date().isoformat(),
+        "labels": {"encryptionKey": "f1c1350f74408a1ead2346f07fe5c259"},
         "settings": {
             "encryptionKey": DEPLOYED["ENCRYPTION_KEY"],
             "authSecret": "a" * 40,
@@ -120,12 +122,28 @@ def test_a_person_can_copy_a_key_out_of_it(stack: FakeStack, programs: Path) -> 
     )
 
 
-def test_the_other_encryption_key_is_kept_where_it_is_the_one(stack: FakeStack, programs: Path) -> None:
-    stack.state["deployment"]["resources"][-1] = secret_resource(DEPLOYED | {"ROOT_ENCRYPTION_KEY": "r" * 44})
+ROOT_KEY = base64.b64encode(b"r" * 32).decode()
+
+
+@pytest.mark.parametrize("names", [["ROOT_ENCRYPTION_KEY"], ["ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"]])
+def test_every_deployed_encryption_key_is_kept(names: list[str], stack: FakeStack, programs: Path) -> None:
+    """With both, one opens the database and the other what older releases wrote."""
+    keys = {"ENCRYPTION_KEY": DEPLOYED["ENCRYPTION_KEY"], "ROOT_ENCRYPTION_KEY": ROOT_KEY}
+    others = {name: value for name, value in DEPLOYED.items() if name not in keys}
+    stack.state["deployment"]["resources"][-1] = secret_resource(others | {name: keys[name] for name in names})
     run(stack)
     kept = opened()[0]["settings"]
-    assert kept["rootEncryptionKey"] == "r" * 44
-    assert "encryptionKey" not in kept
+    settings = {"ENCRYPTION_KEY": "encryptionKey", "ROOT_ENCRYPTION_KEY": "rootEncryptionKey"}
+    assert {name: kept[key] for name, key in settings.items() if key in kept} == {name: keys[name] for name in names}
+
+
+def test_a_key_has_the_label_by_which_infisical_calls_it(
+    stack: FakeStack, programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(stack)
+    label = hashlib.sha256(b"infisical:kek-fingerprint:v1" + DEPLOYED["ENCRYPTION_KEY"].encode()).hexdigest()[:32]
+    assert opened()[0]["labels"] == {"encryptionKey": label}
+    assert f"label of encryptionKey, as Infisical shows it: {label}\n" in capsys.readouterr().out
 
 
 def test_one_command_restores_it(stack: FakeStack, programs: Path, tmp_path: Path) -> None:

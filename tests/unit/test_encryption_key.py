@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,7 @@ from safeguards import Refusal
 from safeguards.encryption_key import refuse_key_change
 from safeguards.state import last_state
 from settings import Commands
+from tests.unit.harness import ROOT as ROOT_FOLDER
 from tests.unit.harness import State, platform, run, settings_of
 from tests.unit.harness.recording import Providers, record
 
@@ -35,6 +38,7 @@ def deployed(**environment: str) -> State:
     }
 
 
+BOTH = {"ENCRYPTION_KEY": GIVEN, "ROOT_ENCRYPTION_KEY": ROOT}
 SETTINGS = {"ENCRYPTION_KEY": "encryptionKey", "ROOT_ENCRYPTION_KEY": "rootEncryptionKey"}
 
 
@@ -44,9 +48,9 @@ def keep(before: State, given: Mapping[str, str], *, replaceable: str | None = N
     run(lambda _: refuse_key_change(settings, last_state(), Commands("project", "stack")), state=before)
 
 
-def refusal(before: State, given: Mapping[str, str]) -> str:
+def refusal(before: State, given: Mapping[str, str], *, replaceable: str | None = None) -> str:
     with pytest.raises(Refusal) as caught:
-        keep(before, given)
+        keep(before, given, replaceable=replaceable)
     message = str(caught.value)
     assert not [value for value in (GENERATED, GIVEN, OTHER, ROOT, OTHER_ROOT) if value in message]
     return message
@@ -61,6 +65,9 @@ def refusal(before: State, given: Mapping[str, str]) -> str:
         ({"ENCRYPTION_KEY": GENERATED}, {"ENCRYPTION_KEY": GENERATED}),  # taken over into the stack file
         ({"ENCRYPTION_KEY": GIVEN}, {"ENCRYPTION_KEY": GIVEN}),
         ({"ROOT_ENCRYPTION_KEY": ROOT}, {"ROOT_ENCRYPTION_KEY": ROOT}),
+        (BOTH, BOTH),
+        # Infisical goes on with the one it has: upstream takes ENCRYPTION_KEY first.
+        ({"ENCRYPTION_KEY": GIVEN}, BOTH),
     ],
 )
 def test_the_same_key_is_used_again(before: dict[str, str], given: dict[str, str]) -> None:
@@ -93,12 +100,52 @@ def test_the_same_key_is_used_again(before: dict[str, str], given: dict[str, str
             {"ENCRYPTION_KEY": GIVEN},
             "config set --stack stack --secret 'project:rootEncryptionKey'",
         ),
+        (
+            {"ROOT_ENCRYPTION_KEY": ROOT},
+            BOTH,
+            "config rm --stack stack 'project:encryptionKey'",
+        ),
+        (
+            BOTH,
+            {"ENCRYPTION_KEY": GIVEN},
+            "config set --stack stack --secret 'project:rootEncryptionKey'",
+        ),
+        (
+            BOTH,
+            {"ROOT_ENCRYPTION_KEY": ROOT},
+            "config set --stack stack --secret 'project:encryptionKey'",
+        ),
     ],
 )
-def test_another_key_is_refused_with_the_way_back(before: dict[str, str], given: dict[str, str], remedy: str) -> None:
+def test_a_different_key_is_refused_with_the_way_back(
+    before: dict[str, str], given: dict[str, str], remedy: str
+) -> None:
     message = refusal(deployed(**before), given)
     assert remedy in message
     keep(deployed(**before), given, replaceable=message.split()[-1])
+
+
+def test_a_key_that_infisical_itself_made_has_a_way_on() -> None:
+    """Upstream's rotation: the admin panel shows a new key, and the database then opens with either."""
+    message = refusal(deployed(ENCRYPTION_KEY=GENERATED), {"ENCRYPTION_KEY": GIVEN})
+    assert "Admin > Encryption" in message
+    [runbook] = re.findall(r"docs/runbooks/\S+", message)
+    assert (ROOT_FOLDER / runbook).exists()
+    keep(deployed(ENCRYPTION_KEY=GENERATED), {"ENCRYPTION_KEY": GIVEN}, replaceable=message.split()[-1])
+
+
+@pytest.mark.parametrize(("variable", "key"), [("ENCRYPTION_KEY", GIVEN), ("ROOT_ENCRYPTION_KEY", ROOT)])
+def test_a_key_is_called_by_the_label_that_infisical_prints(variable: str, key: str) -> None:
+    """SHA-256 over upstream's domain (getKekLabel) and the 32 bytes which are the key."""
+    raw = base64.b64decode(key) if variable == "ROOT_ENCRYPTION_KEY" else key.encode()
+    label = hashlib.sha256(b"infisical:kek-fingerprint:v1" + raw).hexdigest()[:32]
+    assert refusal(deployed(**{variable: key}), {"ENCRYPTION_KEY": OTHER}).split()[-1] == label
+
+
+def test_two_keys_are_replaced_one_after_the_other() -> None:
+    before, given = deployed(ENCRYPTION_KEY=GIVEN, ROOT_ENCRYPTION_KEY=ROOT), {"ENCRYPTION_KEY": OTHER}
+    first = refusal(before, given).split()[-1]
+    assert refusal(before, given, replaceable=first).split()[-1] != first
 
 
 def test_leave_to_replace_one_key_is_none_for_the_next() -> None:
@@ -109,7 +156,7 @@ def test_leave_to_replace_one_key_is_none_for_the_next() -> None:
 
 def test_the_program_ends_before_it_makes_anything() -> None:
     before = deployed(ENCRYPTION_KEY=GIVEN)
-    with pytest.raises(pulumi.RunError, match=r"encrypted under another key") as caught:
+    with pytest.raises(pulumi.RunError, match=r"encrypted under a different key") as caught:
         platform(state=before, encryptionKey=OTHER)
     fingerprint = str(caught.value).split()[-1]
     graph = platform(state=before, encryptionKey=OTHER, infisical={"replaceEncryptionKey": fingerprint})

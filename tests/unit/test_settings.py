@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 import settings
 from settings.database import DatabaseSettings
 from settings.infisical import ChartSettings
 from settings.machinery.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
+from settings.secrets import SECRETS, STRUCTURED
 from tests.unit.harness import COMMANDS, PROJECT, configuration, encrypted
 
 Config = dict[str, Any]  # section to its content, as in the stack file without "project:"
@@ -219,7 +220,9 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("integrations.aws.accessKeyId", "AKIAIOSFODNN7EXAMPLE", "awsSecretAccessKey"),
     ("awsSecretAccessKey", "w" * 40, "integrations.aws.accessKeyId"),
     ("encryptionKey", "0" * 31, "encryptionKey"),
-    ("encryptionKey", "+" * 32, "encryptionKey"),
+    ("encryptionKey", "+" * 33, "encryptionKey"),
+    ("encryptionKey", "+" * 31 + " ", "encryptionKey"),
+    ("encryptionKey", "+" * 31 + "é", "encryptionKey"),
     ("rootEncryptionKey", "A" * 42, "rootEncryptionKey"),
     ("authSecret", "short", "authSecret"),
     ("databasePassword", "with space and more", "databasePassword"),
@@ -272,11 +275,42 @@ def test_the_app_of_github_is_whole() -> None:
     load(repaired(config))
 
 
-def test_there_is_one_encryption_key() -> None:
-    config = with_(("encryptionKey", "0" * 32), ("rootEncryptionKey", REPAIRS["rootEncryptionKey"]))
-    [line] = errors(config)
-    assert line.startswith("- rootEncryptionKey: ")
-    load(repaired(config))
+# `openssl rand -base64 24`; chart 0.4.2's randAlphaNum 32; somebody's own words.
+@pytest.mark.parametrize(
+    "key", ["q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQ", "Zz9" * 10 + "aB", "correct horse, battery, staple 1"]
+)
+def test_every_key_that_upstream_takes_can_move_in(key: str) -> None:
+    """Its 32 bytes are the AES-256 key as they are written."""
+    assert load(with_(("encryptionKey", key))).encryption_key == SecretStr(key)
+
+
+def test_a_deployment_with_both_keys_can_move_in() -> None:
+    """Upstream opens the database with ENCRYPTION_KEY, and what older releases wrote with ROOT_ENCRYPTION_KEY."""
+    loaded = load(with_(("encryptionKey", "0" * 32), ("rootEncryptionKey", REPAIRS["rootEncryptionKey"])))
+    told = settings.environment_of(loaded).secret
+    assert {"ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY"} <= told.keys()
+
+
+@pytest.mark.parametrize("key", sorted(SECRETS))
+def test_an_encrypted_key_that_is_empty_is_not_taken_for_an_absent_one(key: str) -> None:
+    """An unset variable in CI leaves it there, and a new encryption key would be generated."""
+    config = with_((key, ""))
+    [line] = [line for line in errors(config) if line.startswith(f"- {key}: ")]
+    assert "empty" in line
+    assert f"pulumi config set --stack dev --secret '{PROJECT}:{key}'" in line
+
+
+@pytest.mark.parametrize("value", ["{}", "[]"])
+@pytest.mark.parametrize("key", sorted(SECRETS - STRUCTURED))
+def test_nor_is_an_encrypted_key_of_which_nothing_is_left(key: str, value: str) -> None:
+    assert [line for line in errors(with_((key, value))) if line.startswith(f"- {key}: ")]
+
+
+@pytest.mark.parametrize("key", sorted(SECRETS))
+def test_a_declared_default_is_an_absent_key(key: str) -> None:
+    """What Pulumi.yaml declares is in no stack file, so it is not encrypted."""
+    values = {f"{PROJECT}:{name}": json.dumps(value) for name, value in SMALLEST.items()}
+    assert settings.load(COMMANDS, values | {f"{PROJECT}:{key}": ""}) == load(SMALLEST)
 
 
 @pytest.mark.parametrize("host", ["secrets", "secrets.corp.internal", "secrets.test", "10.0.0.1"])

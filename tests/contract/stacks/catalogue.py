@@ -81,7 +81,8 @@ FAULTS: tuple[Fault, ...] = (
         "DB_CONNECTION_URI", "SMTP_PASSWORD", "REDIS_PASSWORD", "ENCRYPTION_KEY")),
     rule("extraEnvironment.A", "extraSecrets", {"extraEnvironment.A": "x", "extraSecrets.A": SECRET * 2}),
     # secrets
-    *(wrong("encryptionKey", value) for value in ("0" * 31, "+" * 32, "0" * 44, "0" * 64, "0" * 32 + "\n", SECRET * 8)),
+    *(wrong("encryptionKey", value) for value in (
+        "0" * 31, "0" * 44, "0" * 64, "0" * 32 + "\n", f"{SECRET * 7}zQ9 ", f"{SECRET * 7}zQ9é")),
     *(wrong("rootEncryptionKey", value) for value in ("A" * 42, "A" * 43, "A" * 64, SECRET * 8)),
     *(wrong(key, value) for key in ("authSecret", "cookieSecret") for value in (SECRET * 7, f"{SECRET} " * 8)),
     *(wrong(key, value) for key in ("databasePassword", "redisPassword") for value in (
@@ -142,7 +143,6 @@ FAULTS: tuple[Fault, ...] = (
                                               "infisical.siteUrl": "https://a.example.org"}),
     *(rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME}, "infisical.siteUrl": f"https://{host}"})
       for host in ("secrets", "secrets.corp.internal", "10.0.0.1")),
-    rule("rootEncryptionKey", "encryptionKey", {"encryptionKey": "0f" * 16, "rootEncryptionKey": f"{'A' * 43}="}),
     rule("smtpPassword", "mail", {"mail.username": "u", "mail.tls": "required", "smtpPassword": None}),
     rule("mail.username", "smtpPassword", {"mail": None, "smtpPassword": SECRET * 3}),
     rule("githubLoginClientSecret", "signOn", {"signOn.github.clientId": "Iv1", "githubLoginClientSecret": None}),

@@ -14,7 +14,7 @@ from tests.contract.stacks.values import (
     certificates,
     crons,
     emails,
-    hex_keys,
+    encryption_keys,
     hosts,
     images,
     infisical_images,
@@ -92,7 +92,7 @@ infisicals = keys_of(
     pools=pools,
     telemetry=booleans,
     allowInternalIpConnections=booleans,
-    replaceEncryptionKey=text_of("0123456789abcdef", 12, 12),
+    replaceEncryptionKey=text_of("0123456789abcdef", 32, 32),
 )
 issuers = keys_of({"kind": one_of("existing"), "name": names})
 lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
@@ -136,7 +136,7 @@ OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
     "jobs": jobs, "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
-    "encryptionKey": hex_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
+    "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}),

@@ -55,8 +55,6 @@ def stacks(draw: st.DrawFn) -> Config:
 
 def _reconcile(r: Random, config: Config) -> None:
     """What two keys may not both say."""
-    if "encryptionKey" in config:
-        config.pop("rootEncryptionKey", None)
     if config["infisical"].get("readReplicas") == "cluster":
         config.pop("databaseReadReplicas", None)
         if config.get("database", {}).get("instances") == 1:

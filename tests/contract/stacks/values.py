@@ -56,7 +56,7 @@ def secretly(make: Make, end: str = "") -> Make:
 
 secret_lines = one_of(secretly(text_of(PRINTABLE, 3, 30)), secretly(text_of(PRINTABLE + " ", 3, 20), "$"))
 signing_keys = secretly(text_of(PRINTABLE, 28, 40))
-hex_keys = text_of("0123456789abcdef", 32, 32)
+encryption_keys = one_of(text_of("0123456789abcdef", 32, 32), text_of(PRINTABLE, 32, 32))
 
 
 def passwords(r: Random) -> str:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.tools.fake_stack import Encrypted, FakeStack
 from tests.tools.importing.known import (
-    EVERYTHING,
     PEM,
     SITE,
     bring_in,
@@ -45,9 +44,15 @@ def test_overwrite_replaces_it(stack: FakeStack) -> None:
 
 
 def test_what_was_kept_is_what_the_rest_must_fit(stack: FakeStack) -> None:
-    stack.kept.update({"rootEncryptionKey": Encrypted(encoded("k" * 32))})
-    said = refusal(stack, {"SITE_URL": SITE, "ENCRYPTION_KEY": EVERYTHING["ENCRYPTION_KEY"]})
-    assert "- rootEncryptionKey: encryptionKey is set too" in said
+    stack.kept["database"] = {"instances": 1}
+    own = [{"DB_CONNECTION_URI": "postgresql://u:p@platform-db-cluster-repl.platform-db-pg.svc/infisical"}]
+    said = refusal(stack, {"SITE_URL": SITE, "DB_READ_REPLICAS": json.dumps(own)})
+    assert "- infisical.readReplicas (DB_READ_REPLICAS): database.instances is 1" in said
+
+
+def test_a_secret_with_both_encryption_keys_moves_in_whole(stack: FakeStack) -> None:
+    bring_in(stack, {"SITE_URL": SITE, "ENCRYPTION_KEY": "0" * 32, "ROOT_ENCRYPTION_KEY": encoded("k" * 32)})
+    assert (stack.kept["encryptionKey"], stack.kept["rootEncryptionKey"]) == ("0" * 32, encoded("k" * 32))
 
 
 def test_numbers_and_line_breaks_make_no_difference(stack: FakeStack) -> None:
