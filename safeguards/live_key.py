@@ -28,6 +28,6 @@ def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveClu
     raise Refusal(
         f"encryptionKey: the cluster has a Secret {INFISICAL_SECRET} that this stack's state does not know, with a "
         f"{lost[0]} (label {label}) that the stack does not have. Nobody can read what is stored under that key "
-        f"without it. Take it over: `{source} | {commands.make('import-secrets', FILE='/dev/stdin')}`. If the data may go: "
-        f"{commands.set('infisical.replaceEncryptionKey', label)}"
+        f"without it. Take it over: `{source} | {commands.make('import-secrets', FILE='/dev/stdin')}`. If the data may "
+        f"go: {commands.set('infisical.replaceEncryptionKey', label)}"
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 
 # Variable to the setting that gives it. Where both are set, upstream opens the database with the first; the second
 # still opens what older releases wrote under it, so neither may be lost.
@@ -21,5 +23,8 @@ def key_label(variable: str, value: str) -> str:
 
     It says nothing about the key. ENCRYPTION_KEY is used as it is written, ROOT_ENCRYPTION_KEY is decoded first.
     """
-    key = value.encode() if variable == "ENCRYPTION_KEY" else base64.b64decode(value)
+    key = value.encode()
+    if variable == "ROOT_ENCRYPTION_KEY":
+        with suppress(binascii.Error):  # what a foreign Secret holds may be no key at all
+            key = base64.b64decode(value)
     return hashlib.sha256(b"infisical:kek-fingerprint:v1" + key).hexdigest()[:32]
