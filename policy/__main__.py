@@ -1,4 +1,4 @@
-"""The policy pack: `pulumi preview --policy-pack policy`. What is right and wrong stands in rules.py."""
+"""The policy pack of `pulumi preview --policy-pack policy`. rules.py says what is right and wrong."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 import yaml
+from declared import Resource, Stack, Unknown, secrets_of, strings
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -20,13 +21,13 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError
-from rules import RULES, Resource, Rule, Stack, Unknown, secrets_of, strings
+from rules import RULES, Rule
 
 PROJECT = Path(__file__).parent.parent / "Pulumi.yaml"
 
 
 def policy(rule: Rule) -> Policy:
-    """A rule as Pulumi has it: on each resource before it is made, or on all of them when the last is declared."""
+    """Return a rule as Pulumi runs it: on each resource before it is made, or on all when the last is declared."""
     about: dict[str, Any] = {"name": rule.name, "description": rule.description, "remediation_steps": rule.remedy}
 
     def resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -46,12 +47,12 @@ def policy(rule: Rule) -> Policy:
 
 
 def _protects() -> bool:
-    """What cluster.protect says; on, if it says nothing."""
+    """Return cluster.protect, which is on where it is not set."""
     return (pulumi.Config().get_object("cluster") or {}).get("protect", True)
 
 
 def _encrypted() -> Iterator[str]:
-    """The values of the stack's encrypted keys, which Pulumi.yaml declares as secret."""
+    """Yield the values of the stack's encrypted keys, which Pulumi.yaml declares as secret."""
     project = yaml.safe_load(PROJECT.read_text())
     for key, declared in project["config"].items():
         if isinstance(declared, Mapping) and declared.get("secret"):
@@ -76,7 +77,7 @@ def _resource(declared: ResourceValidationArgs | PolicyResource) -> Resource:
 
 
 def _plain(value: Any) -> Any:
-    """Pulumi's views of properties raise an error for what a preview can't tell; here it is a value."""
+    """Return plain data with Unknown for what a preview can't tell, where Pulumi's views raise an error."""
     if isinstance(value, Mapping):
         return {key: _item(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

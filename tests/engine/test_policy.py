@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 import pytest
 from checkout import Checkout
+from rules import RULES
 
 from embedded.stack import PROJECT
-from policy.rules import RULES
 from tests.unit.harness import THROW_AWAY
 
-PACK = ("PulumiPolicy.yaml", "__main__.py", "rules.py")
+PACK = ("PulumiPolicy.yaml", "__main__.py", "declared.py", "rules.py")
 PASSED = "✅ infisical-platform@v1.0.0"
 PASSWORD = "throwAwayDatabasePassword"
 
@@ -40,16 +40,16 @@ class Breach:
 BREACHES = [
     Breach(
         rule="data-services-are-private",
-        message="postgresql/platform-db-cluster: spec.enableReplicaPoolerLoadBalancer is not false. Leave it a "
-        "ClusterIP Service; for postgresql, say false to each load balancer.",
+        message="postgresql/platform-db-cluster: spec.enableReplicaPoolerLoadBalancer is not false. Make it a "
+        "ClusterIP Service, and set each load balancer of a postgresql to false.",
         file="components/platform_db.py",
         text='"enableReplicaPoolerLoadBalancer": False',
         other='"enableReplicaPoolerLoadBalancer": True',
     ),
     Breach(
         rule="no-sslmode",
-        message="Secret/infisical-migration-uri: data.DB_CONNECTION_URI has a connection URI with sslmode. Take it out "
-        "of the URI; DB_ROOT_CERT alone turns verification on.",
+        message="Secret/infisical-migration-uri: data.DB_CONNECTION_URI has a connection URI with sslmode. Remove it "
+        "from the URI. DB_ROOT_CERT alone turns verification on.",
         file="components/platform_db.py",
         text='/{DATABASE}"',
         other='/{DATABASE}?sslmode=require"',
@@ -64,7 +64,8 @@ BREACHES = [
     ),
     Breach(
         rule="providers-are-explicit",
-        message="ConfigMap/stray: it has no provider of the program's. Give it a parent with a provider, or provider=.",
+        message="ConfigMap/stray: it has no provider of this program. Set parent= to a resource with a "
+        "provider, or set provider=.",
         file="Pulumi.yaml",
         text='disable-default-providers: {value: ["*"]}',
         other='disable-default-providers: {value: ["aws"]}',
@@ -75,14 +76,14 @@ BREACHES = [
         message="RandomPassword/infisical-secrets-encryption-key: it is not protected, and cluster.protect is on. Pass "
         "protect=, as the component's other data does.",
         file="components/infisical_secrets.py",
-        text="generated(name), 32, kept)",
-        other="generated(name), 32, ResourceOptions(parent=self))",
+        text="encryption_key_name(name), 32, protected)",
+        other="encryption_key_name(name), 32, ResourceOptions(parent=self))",
         settings={"cluster.protect": "true"},
     ),
     Breach(
         rule="jobs-end",
         message="CronJob/cert-sync-schedule: spec.jobTemplate.spec.activeDeadlineSeconds is not set. Set it, or make "
-        "the Job with components.base.pod.run_once.",
+        "the Job with components.base.job.run_once.",
         file="components/cert_sync.py",
         text="active_deadline_seconds=",
         other="ttl_seconds_after_finished=",
@@ -98,7 +99,7 @@ BREACHES = [
     Breach(
         rule="redis-has-no-inline-comment",
         message="ConfigMap/platform-kv-config: data.redis-additional.conf, line 3 has a comment behind a directive. "
-        "Put it on a line of its own.",
+        "Put the comment on a line of its own.",
         file="components/platform_kv.py",
         text='"appendonly": "yes"',
         other='"appendonly": "yes # queues live here"',

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rules import RULES
 
-from policy.rules import RULES
 from tests.unit.harness import ROOT
 
 TRACKED = subprocess.run(

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.e2e.evidence import KINDS, folder_name, keep
 from tests.unit.harness import ROOT
 
-APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": '{"data": {"KEY": "aHVudGVyMg=="}}'}
-SECRET = {"metadata": {"name": "infisical-secrets", "annotations": APPLIED}, "data": {"KEY": "aHVudGVyMg=="}}
+APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": '{"data": {"KEY": "aHVudGVyMmh1bnRlcjI="}}'}
+SECRET = {"metadata": {"name": "infisical-secrets", "annotations": APPLIED}, "data": {"KEY": "aHVudGVyMmh1bnRlcjI="}}
 CHAIN = """
 import pytest
 pytestmark = pytest.mark.chain
@@ -36,7 +36,7 @@ def kubectl(*arguments: str) -> str:
         case ("logs", "pod/one", *_, "--previous"):
             return ""
         case ("logs", *_):
-            return "it crashed\n"
+            return "it crashed: password hunter2hunter2\n"
         case ("get", "events", *_):
             return "BackOff\n"
         case _:
@@ -51,7 +51,7 @@ def python(*arguments: str, cwd: Path = ROOT, **environment: str) -> str:
 def test_objects_events_and_logs_of_a_failed_test_are_kept(tmp_path: Path) -> None:
     keep(kubectl, tmp_path)
     kept = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    assert kept["infisical/one.log"] == "it crashed\n"
+    assert kept["infisical/one.log"] == "it crashed: password …\n"
     assert kept["infisical/events.txt"] == "BackOff\n"
     assert kept["platform-db-pg/objects.yaml"].startswith("kind: List\n")
     assert "infisical/one.previous.log" not in kept
@@ -62,7 +62,7 @@ def test_no_value_of_a_secret_is_kept(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "infisical" / "secrets.json").read_text())
     assert kept == [{"name": "infisical-secrets", "type": "", "created": "", "keys": ["KEY"]}]
     texts = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
-    assert not [text for text in texts if "aHVudGVyMg" in text]
+    assert not [text for text in texts if "aHVudGVyMmh" in text or "hunter2" in text]
     assert not [kinds for kinds in KINDS if "secret" in kinds]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from declared import Resource, Stack, Unknown, secrets_of
+from rules import RULES
 
-from policy.rules import RULES, Resource, Stack, Unknown, secrets_of
 from tests.unit.harness import Graph, everything, platform
 
 CONFIG_MAP, SECRET = "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret"

@@ -1,0 +1,125 @@
+"""What a stack declares, as the rules read it: resources, their texts, and what is secret in them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from urllib.parse import quote
+
+_SECRET_KEY = re.compile(r"pass|secret|token|key|uri|credential", re.IGNORECASE)
+
+Path = tuple[str, ...]
+
+
+class Unknown(Enum):
+    """Stand for a value that a preview can't tell."""
+
+    VALUE = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resource:
+    """What a policy is given of a resource."""
+
+    type: str
+    name: str
+    props: Mapping[str, Any]  # plain data; Unknown.VALUE where a preview can't tell
+    protect: bool = False
+    provider: str = ""  # logical name
+
+    @property
+    def kind(self) -> str:
+        """Return the last part of the type: Job, postgresql."""
+        return self.type.rpartition(":")[2]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Return the metadata of a Kubernetes object."""
+        return mapping(self.props, "metadata")
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+class Stack:
+    """What rules have to know beyond the resource before them."""
+
+    def __init__(self, *, protects: bool, secrets: Iterable[str] = ()) -> None:
+        self.protects = protects
+        self._whole = {form for secret in secrets for form in _forms(secret)}
+        self._parts = {form for form in self._whole if len(form) >= 8}  # `on` is a part of too many words
+
+    def reveals(self, text: str) -> bool:
+        """Return whether a text is a secret or contains one, as it is or as base64, a URI or JSON has it."""
+        return text in self._whole or any(form in text for form in self._parts)
+
+
+def secrets_of(resources: Iterable[Resource]) -> Iterator[str]:
+    """Yield the values that a stack's resources keep secret, as far as they are known.
+
+    Of a Secret's values only those whose key says so count. Host names and switches lie there too, and elsewhere.
+    """
+    for resource in resources:
+        if resource.kind == "RandomPassword" and isinstance(resource.props.get("result"), str):
+            yield resource.props["result"]
+        elif resource.kind == "Secret":
+            for path, text in texts(resource):
+                if path[0] in ("data", "stringData") and _SECRET_KEY.search(path[-1]):
+                    yield text
+
+
+def strings(value: object) -> Iterator[str]:
+    """Yield every text in plain data, however deep."""
+    for _, leaf in leaves({"": value}):
+        if isinstance(leaf, str):
+            yield leaf
+
+
+def texts(resource: Resource) -> Iterator[tuple[Path, str]]:
+    """Yield every text of a resource and where it is, the data of a Secret decoded."""
+    for path, value in leaves(resource.props):
+        if isinstance(value, str):
+            encoded = resource.kind == "Secret" and path[0] == "data"
+            yield path, _decoded(value) if encoded else value
+
+
+def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Yield every value that contains no other, and where it is."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from leaves(item, (*path, str(key)))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for number, item in enumerate(value):
+            yield from leaves(item, (*path, str(number)))
+    else:
+        yield path, value
+
+
+def where(path: Path) -> str:
+    """Return a path as a message has it."""
+    return ".".join(path)
+
+
+def mapping(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return what is at `path`; empty where nothing is, or something that a preview can't tell."""
+    for key in path:
+        item = value.get(key)
+        value = item if isinstance(item, Mapping) else {}
+    return value
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value).decode(errors="replace")
+    except ValueError:
+        return value
+
+
+def _forms(secret: str) -> set[str]:
+    encoded = base64.b64encode(secret.encode()).decode()
+    return {secret, encoded, quote(secret, safe=""), json.dumps(secret)[1:-1]} - {""}
