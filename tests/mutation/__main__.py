@@ -1,4 +1,4 @@
-"""`python -m tests.mutation`: takes away every parent, wait, secret mark and protection, one at a time.
+"""Take away every parent, wait, secret mark and protection, one at a time, with `python -m tests.mutation`.
 
 Each time the unit tests have to turn red. What they let pass is a survivor, and has to be explained in EXPLAINED.
 Writes the list to docs/mutations.md.
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Exit status 1 when a survivor is not explained, or an explanation has no survivor."""
+    """Return 1 when a survivor is not explained, or an explanation has no survivor."""
     files = [*sources()]
     found = [mutant for file in files for mutant in mutants(ROOT, file)]
     if holes := unmutated(files, found):
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def sources() -> Iterator[Path]:
-    """The program, and every file below components/ but the scripts that run inside the cluster."""
+    """Yield the program and every file below components/ but the scripts that run inside the cluster."""
     scripts = ROOT / "components" / "jobs"
     yield Path("__main__.py")
     for path in sorted((ROOT / "components").rglob("*.py")):
@@ -78,7 +78,7 @@ def sources() -> Iterator[Path]:
 
 
 def unmutated(files: Iterable[Path], found: Collection[Mutant]) -> list[Path]:
-    """The files that make resources and of which nothing can be taken away: a net with a hole."""
+    """Return the files that make resources and of which nothing can be taken away, which are holes in the net."""
     mutated = {mutant.file for mutant in found}
     return [file for file in files if "ResourceOptions(" in (ROOT / file).read_text() and file not in mutated]
 
@@ -88,7 +88,7 @@ def _report(outcomes: list[Outcome]) -> Iterator[str]:
     yield "# Mutations"
     yield ""
     yield (
-        "Written by `make mutation`: every parent, wait, secret mark and protection is taken away, one at a time, and "
+        "Written by `make mutation`. It takes every parent, wait, secret mark and protection away, one at a time, and "
         "a unit test has to turn red."
     )
     yield f"{len(outcomes)} mutants, {len(survivors)} survivors."

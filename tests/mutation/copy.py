@@ -1,4 +1,4 @@
-"""Runs the tests on a copy of the tree in which some files are others. For a process of its own."""
+"""Run the tests on a copy of the tree in which some files have changed. It needs a process of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TESTS = ("program", "infisical_secrets", "cert_sync", "requirements", "platform
 
 
 def first_red(root: Path, changed: Mapping[Path, str]) -> str:
-    """The first test that fails when the files have these texts; empty when all pass."""
+    """Return the first test that fails when the files have these texts, or nothing when all pass."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for name in (*_COPIED, *(path.name for path in root.glob("Pulumi*.yaml"))):

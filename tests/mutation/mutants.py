@@ -1,4 +1,4 @@
-"""Finds what can be taken away from a source file: parents, waits, secret marks, protection."""
+"""Find what can be taken away from a source file: parents, waits, secret marks, protection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Mutant:
 
 
 def mutants(root: Path, file: Path) -> Iterator[Mutant]:
-    """Each has the whole file's text, without its comments."""
+    """Yield mutants, each with the whole text of the file without its comments."""
     tree = ast.parse((root / file).read_text())
     for place, node in _nodes(tree, ()):
         for what in _mutations(node):
@@ -35,7 +35,7 @@ def mutants(root: Path, file: Path) -> Iterator[Mutant]:
 
 
 def _nodes(node: ast.AST, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], ast.AST]]:
-    """Every node, and where it stands: class, function, and what is assigned or called."""
+    """Yield every node and where it stands: class, function, and what is assigned or called."""
     for child in ast.iter_child_nodes(node):
         inside = place
         match child:
@@ -52,7 +52,7 @@ def _nodes(node: ast.AST, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 
 
 def _mutations(node: ast.AST) -> Iterator[str]:
-    """Changes the node, says what is gone, and puts it back when it is asked for the next."""
+    """Change the node, yield what is gone, and put it back before the next change."""
     match node:
         case ast.keyword(arg="depends_on" | "after", value=ast.List(elts=elements)) if elements:
             yield from _each_dropped(elements, 0, "wait for")
@@ -87,7 +87,7 @@ def _has_parent(keywords: list[ast.keyword]) -> bool:
 
 
 def _unprotected(scope: ast.AST) -> Iterator[str]:
-    """Options that protect and have a name, so that several resources share them: one use at a time loses them."""
+    """Take protection from one resource at a time where several share named options that protect."""
     shared = {name: plain for node in ast.walk(scope) for name, plain in _protecting(node)}
     for call in (node for node in ast.walk(scope) if isinstance(node, ast.Call)):
         places: list[tuple[Any, Any]] = [(call.args, number) for number in range(len(call.args))]
@@ -101,7 +101,7 @@ def _unprotected(scope: ast.AST) -> Iterator[str]:
 
 
 def _protecting(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """The name of options that protect, and the same options without protection."""
+    """Yield the name of options that protect, and the same options without protection."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=keywords) as options):
             plain = [keyword for keyword in keywords if keyword.arg != "protect"]
