@@ -38,7 +38,7 @@ class Platform:
             "database": self.alone("platform-db"),
             "redis": self.alone("platform-kv"),
             "certificate sync": self.alone("cert-sync"),
-            "migration": self.alone("infisical-migration-uri", "Job/infisical-migration"),
+            "migration": self.alone("InfisicalMigration/infisical-migration"),
             "release": self.alone("Release/infisical", "infisical-gate"),
             "route": self.alone("ingress-route"),
         }

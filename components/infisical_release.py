@@ -1,4 +1,4 @@
-"""Infisical itself: migrations, then the Helm release of either chart, then the proof that it answers."""
+"""Infisical itself: the Helm release of either chart, then the proof that it answers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi_kubernetes import helm
 
-from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.job import run_once
 from components.base.names import type_token
-from components.base.pod import SecretFiles, SecretKey, Step, pod_template
+from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
+from components.helm_release import FIRST, HelmRelease
+from components.infisical_migration import InfisicalMigration
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_db import PlatformDb
 from components.platform_kv import PlatformKv
 from settings import Settings
 from settings.infisical import Flavour, InfisicalSettings
 
 PORT = 8080
-_RELEASE = "infisical"
 
 
 def workload_name(flavour: Flavour) -> str:
-    """Return what the chart calls its Deployment and its Service, for a release named infisical."""
+    """Return what the chart is told to call its Deployment and its Service. The two stand side by side in a switch."""
     return "infisical-backend" if flavour == "infisical" else "infisical"
 
 
@@ -34,57 +32,59 @@ class InfisicalReleaseArgs:
     """What is deployed, and the environment it gets."""
 
     infisical: InfisicalSettings  # image, replicas and chart
+    helm: HelmRelease
     secrets: InfisicalSecrets  # the environment; pods are replaced when its fingerprint changes
-    database: PlatformDb  # migrations go to its primary: their session parameters would stay behind in the pooler
-    redis: PlatformKv  # the release waits for it, migrations do not use it
+    migration: InfisicalMigration  # the release waits for it
+    redis: PlatformKv  # and for this one, which migrations do not use
     python_image: str
-    migration_deadline_seconds: int = 600
     rollout_deadline_seconds: int = 600
 
     @classmethod
     def of(
-        cls, settings: Settings, database: PlatformDb, redis: PlatformKv, secrets: InfisicalSecrets
+        cls,
+        settings: Settings,
+        helm: HelmRelease,
+        migration: InfisicalMigration,
+        redis: PlatformKv,
+        secrets: InfisicalSecrets,
     ) -> InfisicalReleaseArgs:
         """Return what a stack's settings say of it."""
         return cls(
             infisical=settings.infisical,
+            helm=helm,
             secrets=secrets,
-            database=database,
+            migration=migration,
             redis=redis,
             python_image=settings.jobs.python_image,
         )
 
 
 class InfisicalRelease(ComponentResource):
-    """Create the migration Job and its Secret, the Helm release, and a Gate.
+    """Create the Helm release and a Gate.
 
     Helm only applies: while it waits, a kill leaves the release locked for good. The Gate watches the rollout, then
     asks /api/status through the Service; when pods don't come up it ends with the reason and their last log line.
     """
 
     service: str
+    leaves: str | None  # the Deployment of the other chart, once the stack has switched
 
     def __init__(self, name: str, args: InfisicalReleaseArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalRelease"), name, None, opts)
         self._namespace, self._secret = args.secrets.ref.namespace, args.secrets.ref.name
-        self.service = workload_name(args.infisical.chart.flavour)
-        migration = run_once(
-            f"{name}-migration",
-            self._namespace,
-            pod_template(self._migration(name, args)),
-            args.migration_deadline_seconds,
-            parent=self,
-        )
         chart = args.infisical.chart
+        self.service = workload_name(chart.flavour)
+        other: Flavour = "infisical-standalone" if chart.flavour == "infisical" else "infisical"
+        self.leaves = workload_name(other) if args.helm.name != FIRST else None
         chart_values = values(args)
         release = helm.v3.Release(
-            name,
-            name=_RELEASE,
+            args.helm.name,
+            name=args.helm.name,
             namespace=self._namespace,
             chart=chart.location,
             values=chart_values,
             skip_await=True,
-            opts=ResourceOptions(parent=self, depends_on=[migration, args.redis]),
+            opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
         Gate(
             f"{name}-gate",
@@ -98,20 +98,6 @@ class InfisicalRelease(ComponentResource):
             ResourceOptions(parent=self),
         )
         self.register_outputs({"service": self.service})
-
-    def _migration(self, name: str, args: InfisicalReleaseArgs) -> Step:
-        uri = {"DB_CONNECTION_URI": args.database.uri(args.database.primary)}
-        primary = versioned_secret(f"{name}-migration-uri", self._namespace, uri, parent=self)
-        return Step(
-            name="migration",
-            image=args.infisical.image,
-            command=["npm", "run", "migration:latest"],
-            env={
-                "DB_CONNECTION_URI": SecretKey(secret=primary.metadata.name, key="DB_CONNECTION_URI"),
-                "HOME": "/tmp",  # npm writes its log there
-            },
-            env_from=self._secret,
-        )
 
     def _rollout(self, args: InfisicalReleaseArgs) -> Step:
         return Step(
@@ -143,15 +129,19 @@ def values(args: InfisicalReleaseArgs) -> dict[str, Input[object]]:
         "redis": {"enabled": False},
         "ingress": {"enabled": False, "nginx": {"enabled": False}},
     }
+    flavour = args.infisical.chart.flavour
     workload: dict[str, object] = {
+        "fullnameOverride": workload_name(flavour),  # otherwise it depends on the release's name
         "replicaCount": args.infisical.replicas,
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
         "kubeSecretRef": args.secrets.ref.name,
-        "podAnnotations": {"infisical-platform/environment": args.secrets.fingerprint},
+        "podAnnotations": {
+            "infisical-platform/environment": args.secrets.fingerprint,
+            "infisical-platform/chart": args.helm.chart_digest,
+        },
     }
-    flavour = args.infisical.chart.flavour
     if flavour == "infisical":
         return {**bundled, "mongodb": {"enabled": False}, "mailhog": {"enabled": False}, "backend": workload}
-    # Without the override it would be called infisical-infisical-standalone-infisical.
-    workload["fullnameOverride"] = workload_name(flavour)
+    # Before 1.7 the chart migrates too, by a Job through the pooler that its pods wait for.
+    workload["autoDatabaseSchemaMigration"] = False
     return {**bundled, "postgresql": {"enabled": False}, "infisical": workload}

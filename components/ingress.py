@@ -9,7 +9,10 @@ from pulumi import ComponentResource, CustomTimeouts, Resource, ResourceOptions
 from pulumi_kubernetes import meta, networking
 from pulumi_kubernetes.apiextensions import CustomResource
 
+from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
+from components.base.pod import Step
+from components.base.rbac import PolicyRule
 from components.infisical_release import PORT, InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from settings import Settings
@@ -18,6 +21,7 @@ from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, Ingress
 CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
+_SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, others in a few more
 # Annotations.
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
@@ -34,6 +38,7 @@ class IngressArgs:
     host: str
     namespace: str
     release: InfisicalRelease  # serves there: the way in is made when it is up, the certificate in the meantime
+    python_image: str
 
     @classmethod
     def of(cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease) -> IngressArgs:
@@ -43,6 +48,7 @@ class IngressArgs:
             host=settings.infisical.host,
             namespace=secrets.ref.namespace,
             release=release,
+            python_image=settings.jobs.python_image,
         )
 
 
@@ -70,9 +76,11 @@ class Ingress(ComponentResource):
             opts=_awaited(self, "10m", issuer),
         )
         if settings.route.kind == "ingress":
-            _ingress(name, args, settings.route, self, certificate)
+            route = _ingress(name, args, settings.route, self, certificate)
         else:
-            _http_route(name, args, settings.route, self, certificate)
+            route = _http_route(name, args, settings.route, self, certificate)
+        if args.release.leaves:
+            _moved(name, args, args.release.leaves, route, self)
         self.register_outputs({"host": args.host})
 
 
@@ -117,14 +125,33 @@ def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Res
     )
 
 
-def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource, certificate: CustomResource) -> None:
+def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: Resource) -> None:
+    """Pulumi deletes what a stack no longer declares last: the other chart's release goes when this has ended."""
+    to = args.release.service
+    step = Step(
+        name="moved",
+        image=args.python_image,
+        script="ingress/route_moved.py",
+        config={"namespace": args.namespace, "leaves": leaves, "to": to, "settle_seconds": _SETTLE_SECONDS},
+        rules=[PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[leaves])],
+    )
+    Gate(
+        f"{name}-moved",
+        GateArgs(namespace=args.namespace, steps=[step], triggers=to, after=[route]),
+        ResourceOptions(parent=parent),
+    )
+
+
+def _ingress(
+    name: str, args: IngressArgs, route: IngressClass, parent: Resource, certificate: CustomResource
+) -> Resource:
     backend = networking.v1.IngressBackendArgs(
         service=networking.v1.IngressServiceBackendArgs(
             name=args.release.service, port=networking.v1.ServiceBackendPortArgs(number=PORT)
         )
     )
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
-    networking.v1.Ingress(
+    return networking.v1.Ingress(
         f"{name}-route",
         metadata=_metadata(_NAME, args, _ASK_THE_NEXT_POD_SOON),
         spec=networking.v1.IngressSpecArgs(
@@ -140,7 +167,7 @@ def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource
 
 def _http_route(
     name: str, args: IngressArgs, route: GatewayRoute, parent: Resource, certificate: CustomResource
-) -> None:
+) -> Resource:
     grant = CustomResource(
         f"{name}-grant",
         api_version=f"{_GATEWAY_API}/v1beta1",
@@ -155,7 +182,7 @@ def _http_route(
     parent_ref = {"name": route.name, "namespace": route.namespace}
     if route.listener:
         parent_ref["sectionName"] = route.listener
-    CustomResource(
+    return CustomResource(
         f"{name}-route",
         api_version=f"{_GATEWAY_API}/v1",
         kind="HTTPRoute",

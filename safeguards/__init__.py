@@ -3,6 +3,8 @@
 Imports settings and components; creates no resource.
 """
 
+from dataclasses import dataclass
+
 import pulumi
 
 from safeguards.cluster import LiveCluster, uid_of
@@ -11,15 +13,23 @@ from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
 from safeguards.live_key import refuse_other_live_key
 from safeguards.refusal import Refusal
-from safeguards.state import last_state
+from safeguards.state import LastState, last_state
 from safeguards.volumes import refuse_volume_change
 from settings import Commands, Settings
 
-__all__ = ["Refusal", "check"]
+__all__ = ["Found", "LastState", "Refusal", "check"]
 
 
-def check(settings: Settings, commands: Commands) -> str | None:
-    """Return the uid of the stack's cluster. Raise the first Refusal.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What was there before the program began."""
+
+    state: LastState
+    cluster: str | None  # its uid
+
+
+def check(settings: Settings, commands: Commands) -> Found:
+    """Return what all was compared with. Raise the first Refusal.
 
     A preview compares with the state alone, because it needs neither the cluster nor a network; it knows the cluster
     of the last update, or none.
@@ -29,11 +39,11 @@ def check(settings: Settings, commands: Commands) -> str | None:
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
     if pulumi.runtime.is_dry_run():
-        return known_cluster(state)
+        return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)
     namespaces = cluster.namespaces()
     uid = uid_of(namespaces)
     refuse_other_cluster(settings, state, namespaces, uid, commands)
     refuse_foreign_namespaces(state, namespaces, commands)
     refuse_other_live_key(settings, state, cluster, commands)
-    return uid
+    return Found(state=state, cluster=uid)

@@ -14,9 +14,11 @@ from settings.machinery.types import (
     Digest,
     Image,
     KeyLabel,
+    Memory,
     Origin,
     Section,
     SiteUrl,
+    bytes_of,
 )
 from settings.machinery.variables import Variable
 
@@ -59,6 +61,24 @@ class ChartSettings(Section):
         return f"charts/{self.flavour}-{self.version}.tgz"
 
 
+class MigrationSettings(Section):
+    """What the Job that migrates the database may take. It runs before any server of another image."""
+
+    deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
+        default=60,
+        description="Pulling the image counts. A migration that is cut off is rolled back and begins anew.",
+    )
+    memory_limit: Memory = Field(
+        default="2Gi", description="A release of 2024 took 443Mi on an empty database; newer ones and real data more."
+    )
+
+    @model_validator(mode="after")
+    def _memory_suffices(self) -> MigrationSettings:
+        if bytes_of(self.memory_limit) < bytes_of("512Mi"):
+            raise ValueError("memoryLimit: below 512Mi the kernel kills a migration before it is done")
+        return self
+
+
 _Connections = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -99,6 +119,7 @@ class InfisicalSettings(Section):
     )
     replicas: Annotated[int, Field(ge=1, le=20)] = 2
     chart: ChartSettings = ChartSettings()
+    migration: MigrationSettings = MigrationSettings()
     cors_allowed_origins: Annotated[tuple[Origin, ...], Variable("CORS_ALLOWED_ORIGINS")] = Field(
         default=(), description="Further origins whose pages may call the API; siteUrl always may."
     )

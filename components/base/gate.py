@@ -37,7 +37,7 @@ class Gate(ComponentResource):
 
     def __init__(self, name: str, args: GateArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Gate"), name, None, opts)
-        scripts = [step.script for step in args.steps if step.script]
+        scripts = [step.script for step in args.steps]
         config_map = scripts_map(f"{name}-scripts", args.namespace, scripts, parent=self)
         triggers = Output.from_input(args.triggers).apply(digest)
         before = list(args.after)

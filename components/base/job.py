@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pulumi import CustomTimeouts, Input, Resource, ResourceOptions
+from pulumi import Alias, CustomTimeouts, Input, Resource, ResourceOptions
 from pulumi_kubernetes import batch, core, meta
 
 
@@ -16,6 +16,7 @@ def run_once(
     *,
     parent: Resource,
     depends_on: Sequence[Resource] = (),
+    aliases: Sequence[Alias] = (),
 ) -> batch.v1.Job:
     """Create a Job that `up` awaits: one attempt, with a deadline.
 
@@ -32,6 +33,7 @@ def run_once(
         opts=ResourceOptions(
             parent=parent,
             depends_on=list(depends_on),
+            aliases=list(aliases),
             delete_before_replace=True,
             custom_timeouts=CustomTimeouts(create=f"{limit + 60}s", update=f"{limit + 60}s"),
         ),

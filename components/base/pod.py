@@ -13,6 +13,8 @@ from pulumi_kubernetes import core, meta
 from components.base.rbac import PolicyRule
 from components.base.scripts import FOLDER
 
+_INTERPRETERS = {".py": ["python3", "-u"], ".mjs": ["node"], ".sh": ["sh"]}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretKey:
@@ -33,33 +35,41 @@ class SecretFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a Job's container asks of its node, and what it may use. No limit of CPU: a Job should be over soon."""
+
+    cpu_request: str = "10m"
+    memory_request: str = "32Mi"
+    memory_limit: str = "512Mi"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What a Job does: a script of `jobs/`, or a command of the image's own."""
+    """What a Job does: a script of `jobs/`."""
 
     name: str
     image: Input[str]
-    script: str = ""  # path below components/jobs/
-    command: Sequence[str] = ()  # instead of a script
+    script: str  # path below components/jobs/
     config: Mapping[str, object] | None = None  # the script's CONFIG: plain data, no secret
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
     env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
     files: Sequence[SecretFiles] = ()
     rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server
+    resources: Resources = Resources()
 
 
 def pod_template(
     step: Step,
     *,
-    scripts_map: Input[str] | None = None,
+    scripts_map: Input[str],
     service_account: Input[str] | None = None,
     annotations: Mapping[str, Input[str]] | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
     """Return a pod of one container: Pulumi shows the last line of that one when a Job fails, and of no other."""
-    volumes = [core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs())]
-    if scripts_map is not None:
-        volumes.append(
-            core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map))
-        )
+    volumes = [
+        core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs()),
+        core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map)),
+    ]
     volumes += [_secret_volume(step, number) for number in range(len(step.files))]
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {})),
@@ -82,12 +92,11 @@ def pod_template(
 
 
 def _container(step: Step) -> core.v1.ContainerArgs:
-    mounts = [core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")]
-    command = list(step.command)
-    if step.script:
-        mounts.append(core.v1.VolumeMountArgs(name="scripts", mount_path=FOLDER, read_only=True))
-        interpreter = ["python3", "-u"] if step.script.endswith(".py") else ["sh"]
-        command = [*interpreter, f"{FOLDER}/{PurePosixPath(step.script).name}"]
+    script = PurePosixPath(step.script)
+    mounts = [
+        core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp"),
+        core.v1.VolumeMountArgs(name="scripts", mount_path=FOLDER, read_only=True),
+    ]
     mounts += [
         core.v1.VolumeMountArgs(name=_volume_name(step, number), mount_path=files.folder, read_only=True)
         for number, files in enumerate(step.files)
@@ -99,14 +108,15 @@ def _container(step: Step) -> core.v1.ContainerArgs:
     return core.v1.ContainerArgs(
         name=step.name,
         image=step.image,
-        command=command,
+        command=[*_INTERPRETERS[script.suffix], f"{FOLDER}/{script.name}"],
         env=env,
         env_from=env_from if step.env_from is not None else None,
         volume_mounts=mounts,
         # `pulumi up` shows this message: the script's last line, which names the cause.
         termination_message_policy="FallbackToLogsOnError",
         resources=core.v1.ResourceRequirementsArgs(
-            requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "512Mi"}
+            requests={"cpu": step.resources.cpu_request, "memory": step.resources.memory_request},
+            limits={"memory": step.resources.memory_limit},
         ),
         security_context=core.v1.SecurityContextArgs(
             allow_privilege_escalation=False,

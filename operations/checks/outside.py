@@ -75,7 +75,7 @@ def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
     wanted = settings.infisical.chart
     subject = f"chart {wanted.flavour} {wanted.version}"
     try:
-        yield ok(subject, local_copy(wanted, stack.commands, ROOT))
+        yield ok(subject, local_copy(wanted, stack.commands, ROOT).location)
         return
     except ChartError as error:
         yield fail(subject, str(error), stack.commands.make("charts"))

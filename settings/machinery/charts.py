@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from settings.infisical import ChartSettings
@@ -19,17 +20,23 @@ def digest_of(archive: bytes) -> str:
     return f"sha256:{hashlib.sha256(archive).hexdigest()}"
 
 
-def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path(".")) -> str:
-    """Return the chart's location, relative to `root`, after a check that the chart is there and is the pinned one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalChart:
+    """A chart on this machine, and what tells it from a different one of its name and version."""
+
+    location: str  # relative to the project
+    digest: str  # of its archive, or of the files in its folder
+
+
+def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path(".")) -> LocalChart:
+    """Return the chart below `root`, after a check that the chart is there and is the pinned one.
 
     An archive has to be what `digest` says; a folder of the user's own (`path`) is taken without one. Raises
     ChartError.
     """
     where = chart.location
     if chart.path and not chart.digest:
-        if not (root / where).exists():
-            raise ChartError(f"infisical.chart.path: {where} is not there")
-        return where
+        return LocalChart(location=where, digest=_found(root / where, where))
     command = f"`{commands.make('charts')}`"
     if not chart.digest:
         raise ChartError(f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned: run {command}")
@@ -51,4 +58,14 @@ def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path("."))
     if found != chart.digest:
         remedy = "put the right one there" if chart.path else f"delete it and run {command}"
         raise ChartError(f"{where} is {found}, but infisical.chart.digest is {chart.digest}: {remedy}")
-    return where
+    return LocalChart(location=where, digest=found)
+
+
+def _found(path: Path, where: str) -> str:
+    if path.is_file():
+        return digest_of(path.read_bytes())
+    if not path.is_dir():
+        raise ChartError(f"infisical.chart.path: {where} is not there")
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    contents = [f"{file.relative_to(path).as_posix()} {digest_of(file.read_bytes())}\n" for file in files]
+    return digest_of("".join(contents).encode())

@@ -24,7 +24,13 @@ IGNORED = {
 # On by default, and it would be a second one of what the platform has.
 BUNDLED = {
     "infisical": {"mongodb.enabled", "redis.enabled", "ingress.enabled"},
-    "infisical-standalone": {"postgresql.enabled", "redis.enabled", "ingress.enabled", "ingress.nginx.enabled"},
+    "infisical-standalone": {
+        "postgresql.enabled",
+        "redis.enabled",
+        "ingress.enabled",
+        "ingress.nginx.enabled",
+        "infisical.autoDatabaseSchemaMigration",
+    },
 }
 
 

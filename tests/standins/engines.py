@@ -343,7 +343,7 @@ def image_environment() -> dict[str, str]:
 
 def install_application(folder: Path) -> None:
     """The application with its locked packages, as the image build installs them."""
-    shutil.copytree(APPLICATION / "src", folder / "src")
+    shutil.copytree(APPLICATION / "dist", folder / "dist")
     shutil.copy(APPLICATION / "package.json", folder)
     (folder / "node_modules").symlink_to(installed(APPLICATION))
 

@@ -6,14 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from pulumi import ResourceOptions
 from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.base.references import Endpoint, SecretRef
-from components.infisical_release import InfisicalRelease, InfisicalReleaseArgs
+from components.infisical_release import HelmRelease, InfisicalRelease, InfisicalReleaseArgs
 from tests.unit.harness import Graph, everything, platform, run, settings_of
 
 RELEASE = "Release/infisical"
@@ -26,8 +25,10 @@ class Database:
 
     primary = Endpoint(host="primary", role="primary")
 
+    password: str = "p"
+
     def uri(self, endpoint: Endpoint) -> str:
-        return f"postgresql://infisical_user:p@{endpoint.host}:5432/infisical"
+        return f"postgresql://infisical_user:{self.password}@{endpoint.host}:5432/infisical"
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,16 @@ class Secrets:
     ref = SecretRef(namespace="infisical", name="infisical-secrets")
 
 
-def released(fingerprint: str = "f1", **infisical: Any) -> Graph:
+def released(fingerprint: str = "f1", helm: tuple[str, str] = ("infisical", "sha256:0"), **infisical: Any) -> Graph:
     """Return the component alone, of stack dev with changed keys of section `infisical`."""
 
     def make(opts: ResourceOptions) -> None:
-        database: Any = Database()
         secrets: Any = Secrets(fingerprint)
+        migration: Any = ConfigMap("migration", opts=opts)
         redis: Any = ConfigMap("redis", opts=opts)
         settings = settings_of(infisical={"image": IMAGE, **infisical})
-        InfisicalRelease("infisical", InfisicalReleaseArgs.of(settings, database, redis, secrets), opts)
+        release = HelmRelease(name=helm[0], chart_digest=helm[1])
+        InfisicalRelease("infisical", InfisicalReleaseArgs.of(settings, release, migration, redis, secrets), opts)
 
     return run(make)
 
@@ -59,8 +61,6 @@ def unchanged() -> Graph:
 def test_what_it_creates() -> None:
     graph = platform()
     assert {str(r) for r in graph.made_by("infisical")} == {
-        "Secret/infisical-migration-uri",
-        "Job/infisical-migration",
         RELEASE,
         "ConfigMap/infisical-gate-scripts",
         "ServiceAccount/infisical-gate",
@@ -77,39 +77,11 @@ def test_migration_then_release_then_gate() -> None:
     assert graph.waits("Job/infisical-gate", for_=RELEASE)
 
 
-def test_migrations_do_not_wait_for_redis() -> None:
+def test_the_release_alone_waits_for_migrations_and_for_redis() -> None:
     graph = unchanged()
-    assert graph.waits(RELEASE, for_="redis")
-    assert graph.free("Job/infisical-migration", of="redis")
-
-
-# --- migration -------------------------------------------------------------------------------------------------------
-
-
-def test_migrations_go_to_the_primary_with_the_same_image_and_environment() -> None:
-    graph = platform()
-    uri = graph["infisical-migration-uri"]
-    assert urlsplit(uri["stringData", "DB_CONNECTION_URI"]).hostname == (
-        "platform-db-cluster.platform-db-pg.svc.cluster.local"
-    )
-    assert graph.secret("infisical-migration-uri", "stringData", "DB_CONNECTION_URI")
-    assert uri["immutable"] is True
-    [container] = graph["Job/infisical-migration"]["spec", "template", "spec", "containers"]
-    assert container["image"] == "embedded.local/infisical:v0.165.8"
-    assert container["command"] == ["npm", "run", "migration:latest"]
-    assert container["envFrom"] == [{"secretRef": {"name": "infisical-secrets"}}]
-    variables = {
-        variable["name"]: variable for variable in container["env"]
-    }  # win over envFrom, which has the pooler's
-    assert variables["DB_CONNECTION_URI"]["valueFrom"]["secretKeyRef"]["name"].startswith("infisical-migration-uri-")
-
-
-def test_migrations_run_again_for_another_image_alone() -> None:
-    def template(graph: Graph) -> object:
-        return graph["Job/infisical-migration"]["spec", "template"]
-
-    assert template(released(image="registry.example.org:5000/infisical:v2")) != template(unchanged())
-    assert template(released(replicas=5, fingerprint="f2")) == template(unchanged())
+    for before in ("migration", "redis"):
+        assert graph.waits(RELEASE, for_=before)
+        assert graph.free("ConfigMap/infisical-gate-scripts", of=before)
 
 
 # --- chart -----------------------------------------------------------------------------------------------------------
@@ -137,10 +109,26 @@ def test_the_environment_stands_where_the_chart_looks_for_it(flavour: str, secti
         "tag": "v1",
         "pullPolicy": "IfNotPresent",
     }
-    assert workload["podAnnotations"] == {"infisical-platform/environment": "f1"}
-    assert workload.get("fullnameOverride") == ("infisical" if flavour == "infisical-standalone" else None)
+    assert workload["podAnnotations"] == {
+        "infisical-platform/environment": "f1",
+        "infisical-platform/chart": "sha256:0",
+    }
+    assert workload["fullnameOverride"] == ("infisical" if flavour == "infisical-standalone" else "infisical-backend")
     assert "kubeSecretRef" not in json.dumps(values)
     assert not {"backend", "infisical"} & set(values)
+
+
+def test_the_chart_does_not_migrate() -> None:
+    """Before 1.7 it does by default, through the pooler."""
+    assert _values("infisical-standalone")["infisical"]["autoDatabaseSchemaMigration"] is False
+
+
+def test_another_archive_of_the_same_name_is_installed() -> None:
+    before, after = unchanged(), released(helm=("infisical", "sha256:1"))
+    assert before[RELEASE]["chart"] == after[RELEASE]["chart"]
+    assert before[RELEASE]["values"] != after[RELEASE]["values"]
+    template = ("spec", "template", "metadata")
+    assert before["Job/infisical-gate"][template] != after["Job/infisical-gate"][template]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +152,12 @@ def test_helm_only_applies() -> None:
     release = platform()[RELEASE]
     assert (release["name"], release["namespace"], release["skipAwait"]) == ("infisical", "infisical", True)
     assert "atomic" not in release.inputs
+
+
+def test_the_second_release_has_a_name_of_its_own_for_pulumi_and_for_helm() -> None:
+    release = released(helm=("infisical-standalone", "sha256:0"))["Release/infisical-standalone"]
+    assert release["name"] == "infisical-standalone"
+    assert release["values", "infisical", "fullnameOverride"] == "infisical"
 
 
 # --- gate ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,15 +18,17 @@ EXISTING = {"kind": "existing", "name": "ca"}
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
 
 
-def entrance(**changes: Any) -> Graph:
+def entrance(leaves: str | None = None, **changes: Any) -> Graph:
     """Return the component alone, for secrets.example.org, in front of a release that is a ConfigMap."""
 
     def make(opts: ResourceOptions) -> None:
         release: Any = ConfigMap("release", opts=opts)
-        release.service = "infisical-backend"
+        release.service, release.leaves = "infisical-backend", leaves
         section = {"issuer": EXISTING, "route": {"kind": "ingress", "className": "traefik"}, **changes}
         ingress = IngressSettings.model_validate(section)
-        args = IngressArgs(ingress=ingress, host="secrets.example.org", namespace="infisical", release=release)
+        args = IngressArgs(
+            ingress=ingress, host="secrets.example.org", namespace="infisical", release=release, python_image="python:3"
+        )
         Ingress("ingress", args, opts)
 
     return run(make)
@@ -129,3 +132,18 @@ def test_every_wait_has_an_end() -> None:
         for resource in graph.made_by("ingress"):
             waits = resource.kind == "Ingress" or "annotations" in resource["metadata"]
             assert bool(resource.create_timeout) == waits, resource
+
+
+@pytest.mark.parametrize("route", [{"kind": "ingress", "className": "traefik"}, GATEWAY])
+def test_after_a_switch_of_charts_the_old_pods_stay_until_the_route_has_moved(route: dict[str, str]) -> None:
+    graph = entrance(leaves="infisical", route=route)
+    assert graph.waits("Job/ingress-moved", for_="ingress-route")
+    config = json.loads(graph["Job/ingress-moved"]["spec", "template", "spec", "containers", 0, "env", 0, "value"])
+    assert config == {"namespace": "infisical", "leaves": "infisical", "to": "infisical-backend", "settle_seconds": 30}
+    assert graph["Role/ingress-moved"]["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"], "resourceNames": ["infisical"]}
+    ]
+
+
+def test_a_stack_that_never_switched_waits_for_nothing() -> None:
+    assert not [r for r in entrance() if r.kind == "Job"]

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from components.base import scripts
 from components.base.content import digest
 from components.base.job import run_once
-from components.base.pod import SecretFiles, SecretKey, Step, pod_template
+from components.base.pod import Resources, SecretFiles, SecretKey, Step, pod_template
 from components.base.scripts import scripts_map, with_imports
 from tests.unit.harness import Graph, platform, run
 
-PLAIN = Step(name="plain", image="i:1", command=["true"])
+PLAIN = Step(name="plain", image="i:1", script="true.sh")
 
 
 def job(step: Step, **options: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def job(step: Step, **options: Any) -> dict[str, Any]:
 
     def make(opts: pulumi.ResourceOptions) -> None:
         parent = pulumi.ComponentResource("test:index:Parent", "parent", None, opts)
-        run_once("job", "ns", pod_template(step, **options), 100, parent=parent)
+        run_once("job", "ns", pod_template(step, scripts_map="map", **options), 100, parent=parent)
 
     return run(make)["Job/job"]["spec", "template"]
 
@@ -81,7 +81,7 @@ def test_variables_are_values_or_references() -> None:
     step = Step(
         name="step",
         image="i:1",
-        command=["true"],
+        script="true.sh",
         env={"PLAIN": "value", "SECRET": SecretKey(secret="s", key="k")},
         env_from="all",
         config={"b": 1, "a": [2]},
@@ -95,12 +95,18 @@ def test_variables_are_values_or_references() -> None:
     assert container["envFrom"] == [{"secretRef": {"name": "all"}}]
 
 
+def test_a_step_may_have_resources_of_its_own() -> None:
+    resources = Resources(cpu_request="1", memory_request="64Mi", memory_limit="2Gi")
+    [container] = job(Step(name="step", image="i:1", script="true.sh", resources=resources))["spec"]["containers"]
+    assert container["resources"] == {"requests": {"cpu": "1", "memory": "64Mi"}, "limits": {"memory": "2Gi"}}
+
+
 def test_files_are_read_only_and_of_the_keys_asked_for() -> None:
     files = [
         SecretFiles(secret="one", folder="/one", keys=["ca.crt"]),
         SecretFiles(secret="two", folder="/two", optional=True),
     ]
-    spec = job(Step(name="step", image="i:1", command=["true"], files=files))["spec"]
+    spec = job(Step(name="step", image="i:1", script="true.sh", files=files))["spec"]
     mounts = {m["mountPath"]: m for m in spec["containers"][0]["volumeMounts"]}
     assert mounts["/one"]["readOnly"] is mounts["/two"]["readOnly"] is True
     volumes = {v["name"]: v for v in spec["volumes"]}
@@ -114,10 +120,11 @@ def test_files_are_read_only_and_of_the_keys_asked_for() -> None:
     [
         ("platform_kv/redis_ready.py", ["python3", "-u", "/job/redis_ready.py"]),
         ("platform_db/database_login.sh", ["sh", "/job/database_login.sh"]),
+        ("infisical_migration/migrate.mjs", ["node", "/job/migrate.mjs"]),
     ],
 )
 def test_a_script_runs_from_its_config_map(script: str, command: list[str]) -> None:
-    spec = job(Step(name="step", image="i:1", script=script), scripts_map="map")["spec"]
+    spec = job(Step(name="step", image="i:1", script=script))["spec"]
     [container] = spec["containers"]
     assert container["command"] == command
     assert {"name": "scripts", "mountPath": "/job", "readOnly": True} in container["volumeMounts"]
@@ -147,6 +154,7 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
         },
         "platform-kv-gate-scripts": {"redis_ready.py", "redis_connection.py", "job.py", "redact.py"},
         "cert-sync-scripts": {"cert_sync.py", "job.py", "kube.py", "tls.py", "x509.py"},
+        "infisical-migration-scripts": {"migrate.mjs"},
         "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "tls.py", "redact.py"},
     }
 

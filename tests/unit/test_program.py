@@ -182,6 +182,7 @@ def test_the_parts() -> None:
         "PlatformKv": 1,
         "InfisicalSecrets": 1,
         "CertSync": 1,
+        "InfisicalMigration": 1,
         "InfisicalRelease": 1,
         "Ingress": 1,
         "Gate": 3,

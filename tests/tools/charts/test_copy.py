@@ -26,7 +26,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_program_takes_the_copy_by_a_path_that_is_the_same_everywhere(stored: Path) -> None:
-    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, stored) == COPY
+    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, stored).location == COPY
 
 
 @given(position=st.integers(0, len(CHART) - 1), change=st.integers(1, 255))
@@ -74,11 +74,11 @@ def test_a_path_of_the_users_is_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine.tgz").write_bytes(CHART)
 
-    assert local_copy(ChartSettings(path="mine"), PROD, tmp_path) == "mine"
-    assert local_copy(ChartSettings(path="mine.tgz"), PROD, tmp_path) == "mine.tgz"
-    assert local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)), PROD, tmp_path) == "mine.tgz"
+    assert local_copy(ChartSettings(path="mine"), PROD, tmp_path).location == "mine"
+    assert local_copy(ChartSettings(path="mine.tgz"), PROD, tmp_path).location == "mine.tgz"
+    assert local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)), PROD, tmp_path).location == "mine.tgz"
     absolute = str(tmp_path / "mine")
-    assert local_copy(ChartSettings(path=absolute), PROD, tmp_path) == absolute
+    assert local_copy(ChartSettings(path=absolute), PROD, tmp_path).location == absolute
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 // lock for the very first boot, then a row with a heartbeat, because CREATE INDEX CONCURRENTLY would deadlock with a
 // transaction held open as a lock.
 import { randomUUID } from "node:crypto";
-import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { migrationSettings } from "./database.mjs";
+import { appliedMigrations, bootDirection } from "./auto-start-migrations-fns.mjs";
+import { migrationSettings } from "./db/database.mjs";
 import { causeOf, log } from "./log.mjs";
 
 const LOCK_TABLE = `${migrationSettings.tableName}_lock`;
@@ -17,30 +17,19 @@ const STALE_AFTER = 3 * HEARTBEAT;
 const RETRY_AFTER = 2_000;
 const GIVE_UP_AFTER = 5 * 60_000;
 
-const bundledMigrations = async () =>
-  (await readdir(migrationSettings.directory)).filter((name) => name.endsWith(".mjs")).sort();
-
-const appliedMigrations = async (db) => {
-  if (!(await db.schema.hasTable(migrationSettings.tableName))) return [];
-  return db(migrationSettings.tableName).orderBy("id").pluck("name");
-};
-
 /** "current", "behind", or "ahead" (a newer release ran here; older code may go on). Raises on a mixed history. */
 const bootState = async (db) => {
-  const [applied, bundled] = await Promise.all([appliedMigrations(db), bundledMigrations()]);
-  const unknown = applied.filter((name) => !bundled.includes(name));
-  const pending = bundled.filter((name) => !applied.includes(name));
-  if (unknown.length > 0 && pending.length > 0) {
+  const { direction, unknown, pending } = await bootDirection(db);
+  if (direction === "invalid") {
     throw new Error(
       `Invalid migration history detected. Unknown applied migrations: ${unknown.join(", ")}. ` +
-        `Pending bundled migrations: ${pending.join(", ")}.`,
+        `Pending bundled migrations: ${pending.join(", ") || "none"}.`,
     );
   }
-  if (unknown.length > 0) {
+  if (direction === "ahead") {
     log.warn("Database has migrations newer than this image. Skipping startup migrations.", { unknown });
-    return "ahead";
   }
-  return pending.length > 0 ? "behind" : "current";
+  return direction;
 };
 
 const ensureStartupLock = async (db) => {

@@ -4,9 +4,9 @@
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
-import { observe } from "./database.mjs";
+import { observe } from "./db/database.mjs";
 import { causeOf, log } from "./log.mjs";
-import { migrationStatus } from "./migrations.mjs";
+import { migrationStatus } from "./auto-start-migrations.mjs";
 import { observeRedis } from "./redis.mjs";
 
 const ANSWER_WITHIN = 2_000;

@@ -1,6 +1,6 @@
 // A data migration: it needs ENCRYPTION_KEY, and a key of the wrong length ends the first boot here (issue #5520).
-import { orExit, readMigrationEnvironment } from "../environment.mjs";
-import { newSealedRootKey } from "../keystore.mjs";
+import { orExit, readMigrationEnvironment } from "../../environment.mjs";
+import { newSealedRootKey } from "../../keystore.mjs";
 
 export async function up(knex) {
   const encryptedRootKey = newSealedRootKey(orExit(readMigrationEnvironment));

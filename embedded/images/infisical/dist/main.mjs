@@ -3,11 +3,11 @@
 // fails here as it fails there. It is no secret manager: never run it outside the embedded cluster.
 import { readFileSync } from "node:fs";
 
-import { openDatabase, openReplicas } from "./database.mjs";
+import { openDatabase, openReplicas } from "./db/database.mjs";
 import { orExit, readEnvironment } from "./environment.mjs";
 import { openRootKey } from "./keystore.mjs";
 import { causeOf, log } from "./log.mjs";
-import { runMigrations } from "./migrations.mjs";
+import { runMigrations } from "./auto-start-migrations.mjs";
 import { openRedis } from "./redis.mjs";
 import { Secrets } from "./secrets.mjs";
 import { Server } from "./server.mjs";

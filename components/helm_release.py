@@ -1,0 +1,49 @@
+"""What tells the Helm release and its chart from others. A switch of charts makes a second release beside the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from settings import LocalChart, Settings
+from settings.infisical import Flavour
+
+FIRST = "infisical"
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+_LATER: Mapping[Flavour, str] = {"infisical": "infisical-backend", "infisical-standalone": "infisical-standalone"}
+_SECTION: Mapping[Flavour, str] = {"infisical": "backend", "infisical-standalone": "infisical"}
+
+
+class Deployed(Protocol):
+    """What the last update left."""
+
+    def outputs(self, type_: str, name: str) -> Mapping[str, Any]:
+        """Return the outputs of a resource by its Pulumi type and logical name; none where there is no such one."""
+        ...
+
+
+def release_name(flavour: Flavour, deployed: Deployed) -> str:
+    """Return the name of the flavour's release, which is its logical name and Helm's.
+
+    A stack's first release is called `infisical`, whichever its flavour is, and keeps that name. The release of a
+    different flavour is called by its flavour: Pulumi makes it before it deletes the first one.
+    """
+    first = deployed.outputs(_RELEASE, FIRST)
+    switched = any(deployed.outputs(_RELEASE, name) for name in _LATER.values())
+    if first:
+        return FIRST if _SECTION[flavour] in first.get("values", {}) else _LATER[flavour]
+    return _LATER[flavour] if switched else FIRST
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HelmRelease:
+    """What of a release stands neither in the settings nor in another component."""
+
+    name: str
+    chart_digest: str  # an archive that is replaced under its name is installed too
+
+    @classmethod
+    def of(cls, settings: Settings, deployed: Deployed, chart: LocalChart) -> HelmRelease:
+        """Return what a stack's settings lead to, after what the last update left."""
+        return cls(name=release_name(settings.infisical.chart.flavour, deployed), chart_digest=chart.digest)

@@ -1,0 +1,84 @@
+"""Infisical's migrations, before any of its servers starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pulumi import Alias, ComponentResource, ResourceOptions, create_urn
+from pulumi_kubernetes import core, meta
+
+from components.base.job import run_once
+from components.base.names import type_token
+from components.base.pod import Resources, SecretKey, Step, pod_template
+from components.base.scripts import scripts_map
+from components.infisical_secrets import InfisicalSecrets
+from components.platform_db import PlatformDb
+from settings import Settings
+from settings.infisical import MigrationSettings
+
+_URI = "DB_CONNECTION_URI"
+_QUIET_SECONDS = 15  # as long as upstream's servers wait before they take a lock over
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InfisicalMigrationArgs:
+    """Which release the database is brought to, and what that may take."""
+
+    image: str
+    settings: MigrationSettings
+    secrets: InfisicalSecrets  # migrations of data need the keys
+    database: PlatformDb  # its primary: migrations' session parameters would stay behind in the pooler
+
+    @classmethod
+    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
+        """Return what a stack's settings say of it."""
+        infisical = settings.infisical
+        return cls(image=infisical.image, settings=infisical.migration, secrets=secrets, database=database)
+
+
+class InfisicalMigration(ComponentResource):
+    """Create a Job that brings the database to the image's release, in that image, and the Secret with its address.
+
+    It runs for a different image and after a failure, and never for a different password: the Secret has a fixed name,
+    so a rotation changes no pod. A database that is ahead of the image, and the lock of a migration that was killed,
+    are its script's matter.
+    """
+
+    def __init__(self, name: str, args: InfisicalMigrationArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("InfisicalMigration"), name, None, opts)
+        namespace = args.secrets.ref.namespace
+        address = core.v1.Secret(
+            f"{name}-uri",
+            metadata=meta.v1.ObjectMetaArgs(name=f"{name}-uri", namespace=namespace),
+            string_data={_URI: args.database.uri(args.database.primary)},
+            opts=ResourceOptions(parent=self),
+        )
+        step = Step(
+            name="migration",
+            image=args.image,
+            script="infisical_migration/migrate.mjs",
+            config={
+                "image": args.image,
+                "deadline_seconds": args.settings.deadline_minutes * 60,
+                "quiet_seconds": _QUIET_SECONDS,
+            },
+            env={
+                _URI: SecretKey(secret=address.metadata.name, key=_URI),
+                "HOME": "/tmp",  # npm writes its log there
+            },
+            env_from=args.secrets.ref.name,
+            resources=Resources(memory_limit=args.settings.memory_limit),
+        )
+        scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
+        # Until it had a component of its own, it stood in the release's.
+        formerly = Alias(parent=create_urn("infisical", type_token("InfisicalRelease")))
+        run_once(
+            name,
+            namespace,
+            pod_template(step, scripts_map=scripts.metadata.name),
+            args.settings.deadline_minutes * 60,
+            parent=self,
+            depends_on=[address],
+            aliases=[formerly],
+        )
+        self.register_outputs({"image": args.image})

@@ -1,0 +1,58 @@
+"""A switch of charts is a second release, and what is deployed keeps its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.helm_release import Deployed, release_name
+from tests.unit.harness import platform
+
+OLD, NEW = {"backend": {}}, {"infisical": {}}
+
+
+class Left:
+    """What the last update left, as the state has it."""
+
+    def __init__(self, releases: dict[str, Any]) -> None:
+        self.releases = releases
+
+    def outputs(self, type_: str, name: str) -> dict[str, Any]:
+        assert type_ == "kubernetes:helm.sh/v3:Release"
+        return {"values": self.releases[name]} if name in self.releases else {}
+
+
+@pytest.mark.parametrize(
+    ("flavour", "left", "name"),
+    [
+        ("infisical", {}, "infisical"),
+        ("infisical-standalone", {}, "infisical"),
+        # What is deployed keeps its name, and Helm its release.
+        ("infisical", {"infisical": OLD}, "infisical"),
+        ("infisical-standalone", {"infisical": NEW}, "infisical"),
+        # A switch makes a second one,
+        ("infisical-standalone", {"infisical": OLD}, "infisical-standalone"),
+        ("infisical", {"infisical": NEW}, "infisical-backend"),
+        # which keeps its name too, whether the switch came to its end or not,
+        ("infisical-standalone", {"infisical": OLD, "infisical-standalone": NEW}, "infisical-standalone"),
+        ("infisical-standalone", {"infisical-standalone": NEW}, "infisical-standalone"),
+        # and so does the way back.
+        ("infisical", {"infisical": OLD, "infisical-standalone": NEW}, "infisical"),
+        ("infisical", {"infisical-standalone": NEW}, "infisical-backend"),
+        ("infisical-standalone", {"infisical-backend": OLD}, "infisical-standalone"),
+    ],
+)
+def test_a_switch_of_charts_is_a_second_release(flavour: Any, left: dict[str, Any], name: str) -> None:
+    deployed: Deployed = Left(left)
+    assert release_name(flavour, deployed) == name
+
+
+def test_the_whole_program_switches_by_the_state() -> None:
+    """The first release is not declared any more: Pulumi deletes it last."""
+    first = platform()["Release/infisical"]
+    state = {first.urn: {"type": first.type, "outputs": {"values": OLD}}}
+    graph = platform(state=state)
+    assert [r.name for r in graph.of_type(first.type)] == ["infisical-standalone"]
+    assert graph.waits("Job/ingress-moved", for_="ingress-route")
+    assert graph.waits("ingress-route", for_="Job/infisical-gate")
