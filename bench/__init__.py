@@ -1,1 +1,1 @@
-"""What the program costs, as ratios within one run."""
+"""Measure what the program costs, as ratios within one run."""

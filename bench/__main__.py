@@ -1,4 +1,4 @@
-"""`make bench`: what the program costs, beside an empty one; what `up` takes, beside what operators need by themselves.
+"""Measure with `make bench` what the program costs beside an empty one, and `up` beside what operators need alone.
 
 Every figure is a ratio of two things measured in turn in one run. Writes docs/benchmarks.md, and the page of an `up`.
 """
@@ -57,7 +57,7 @@ Row = tuple[str, str, str]  # what, how much, target
 
 
 def main() -> int:
-    """Starts a cluster of its own, measures, writes the report and ends the cluster."""
+    """Start a cluster, measure, write the report and end the cluster."""
     progress = Progress()
     instance, built = Instance("bench"), Programs(cache_folder())
     Cluster(instance, built, progress).down()
@@ -105,7 +105,7 @@ def _first_up(stack: Stack, kubectl: Kubectl, progress: Progress) -> Iterator[Ro
 
 
 def _chain(parts: dict[str, float]) -> float:
-    """The longest way through the parts, as tests/unit/test_program.py has their order."""
+    """Return the longest way through the parts, in the order of tests/unit/test_program.py."""
     database = parts["database"] + parts["certificate sync"] + parts["migration"]
     return max(max(database, parts["redis"]) + parts["release"], parts["certificate"]) + parts["route"]
 
@@ -168,7 +168,7 @@ def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
 
 
 def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
-    """Of the packages that the program's own files import: `-X importtime`."""
+    """Return which of the packages that the program imports take longest, by `-X importtime`."""
     lines = _python(_IMPORTED, "-X", "importtime").stderr
     times = re.findall(r"^import time:\s+\d+ \|\s+(\d+) \| (?:  )?([\w.]+)$", lines, re.MULTILINE)  # the top levels
     return sorted(((name, int(microseconds) / 1000) for microseconds, name in times), key=lambda item: -item[1])[:count]
@@ -181,7 +181,7 @@ def _python(code: str, *options: str, stdin: str = "") -> subprocess.CompletedPr
 
 @contextmanager
 def _peak_memory(command: str) -> Iterator[Callable[[], int]]:
-    """Watches processes with `command` in their command line; the highest resident size, in bytes."""
+    """Watch processes with `command` in their command line, and note the highest resident size in bytes."""
     peak, done = 0, threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""The platform's objects applied with kubectl: what its parts take alone, and what they take in waves."""
+"""Apply the platform's objects with kubectl, to see what its parts take alone and what they take in waves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Platform:
     rendered: list[Json]
 
     def parts(self) -> dict[str, float]:
-        """Seconds that each part takes while nothing else comes up."""
+        """Return the seconds that each part takes while nothing else comes up."""
         self.apply("infisical-secrets")
         return {
             "certificate": self.alone("ingress-certificate"),
@@ -44,7 +44,7 @@ class Platform:
         }
 
     def waves(self) -> float:
-        """Seconds of the whole in three waves, as the deployment had them that this program replaces."""
+        """Return the seconds of the whole in three waves, like those of the deployment that this program replaces."""
         later = self._members(["cert-sync", "infisical", "ingress"])
         databases = [[r for r in self._members([name]) if _slow(r)] for name in ("platform-db", "platform-kv")]
         not_yet = [*later, *itertools.chain(*databases)]
@@ -62,11 +62,11 @@ class Platform:
         return seconds(in_order)
 
     def alone(self, *names: str) -> float:
-        """Seconds of `apply`."""
+        """Return the seconds of `apply`."""
         return seconds(lambda: self.apply(*names))
 
     def apply(self, *names: str) -> None:
-        """Applies what the names make, in the program's order; waits where the program waits."""
+        """Apply what the names make in the program's order, and wait where the program waits."""
         batch: list[Json] = []
         for resource in self._members(names):
             batch += self.rendered if resource.kind == "Release" else [manifest(resource)]
@@ -78,7 +78,7 @@ class Platform:
         self._apply(batch)
 
     def delete(self) -> None:
-        """Custom resources first: their operators delete by name, and go on for a while."""
+        """Delete custom resources first, because their operators delete by name and go on for a while."""
         for namespace in NAMESPACES:
             for kind in ("postgresql", "redissentinel", "redisreplication"):
                 self.kubectl("delete", kind, "--all", "-n", namespace, "--timeout=120s")
@@ -95,7 +95,7 @@ class Platform:
 
 
 def rendered(kubectl: Kubectl) -> list[Json]:
-    """The chart's objects, as Helm keeps them beside a release; it adds the namespace when it applies them."""
+    """Return the chart's objects as Helm keeps them beside a release. Helm adds the namespace when it applies them."""
     stored = json.loads(
         kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", INFISICAL_NAMESPACE, "-o", "json")
     )

@@ -1,4 +1,4 @@
-"""Programs to compare with: an empty one, and ours with more resources."""
+"""Make programs to compare with: an empty one, and ours with more resources."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ for number in range(int(os.environ["MORE"])):
 
 
 def empty(folder: Path) -> Path:
-    """A project without a resource, in the environment of ours."""
+    """Make a project without a resource, in the environment of ours."""
     return _project(folder / "empty", _EMPTY, name="empty", config={})
 
 
 def grown(folder: Path) -> Path:
-    """Ours, with as many ConfigMaps as the variable MORE says."""
+    """Make our project with as many more ConfigMaps as the variable MORE says."""
     project = _project(folder / "grown", _GROWN)
     (project / "embedded").symlink_to(PROJECT / "embedded")  # the chart is found from the project's folder
     return project

@@ -1,4 +1,4 @@
-"""Figures that were measured side by side, and whether the machine was quiet enough to believe them."""
+"""Compare figures that were measured side by side, and say whether the machine was quiet enough to believe them."""
 
 from __future__ import annotations
 

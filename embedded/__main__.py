@@ -1,4 +1,4 @@
-"""`python -m embedded`: the cluster the project brings along, and the stack `dev` on it."""
+"""Run the cluster that the project brings along, and the stack `dev` on it, with `python -m embedded`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _stack(arguments: argparse.Namespace) -> stack.Stack:
 
 
 def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
-    """A running cluster with its add-ons; builds what is not built yet. Raises EmbeddedError."""
+    """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError."""
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
@@ -102,13 +102,13 @@ def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
 
 
 def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
-    """Programs and images, built as far as they are not in the cache. Raises EmbeddedError."""
+    """Build the programs and images that the cache lacks, and return all. Raises EmbeddedError."""
     programs = build_for_pulumi(progress, *(module for module in PROGRAMS if not module.startswith("pulumi")))
     return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
 
 
 def build_for_pulumi(progress: Callable[[str], None], *others: str) -> Programs:
-    """What Pulumi needs and this machine lacks, and `others`. Raises EmbeddedError."""
+    """Build what Pulumi needs and this machine lacks, and `others`. Raises EmbeddedError."""
     programs = Programs(cache_folder())
     needed = {*others, *stack.wanted()}
     if missing := [module for module in programs.missing() if module in needed]:

@@ -1,4 +1,4 @@
-"""The embedded cluster as seen from the host: start, stop, look."""
+"""Start, stop and look at the embedded cluster from the host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Status:
     """What `status` prints."""
 
     running: bool
-    failure: str  # which daemon ended the node, with its last lines; empty when none did
+    failure: str  # the daemon that ended the node, with its last lines; empty when none did
     not_ready: tuple[str, ...]  # pods
 
 
@@ -46,9 +46,9 @@ class Cluster:
         self._launched: subprocess.Popen[bytes] | None = None
 
     def up(self, images: imagebuild.Layout) -> None:
-        """Starts what is not running, over whatever a killed run left. Safe to repeat.
+        """Start what is not running, over whatever a killed run left. It is safe to repeat.
 
-        Raises EmbeddedError which names the daemon or add-on that did not come up.
+        Raises EmbeddedError that names the daemon or add-on that did not come up.
         """
         if not self._pids():
             self._start()
@@ -58,12 +58,12 @@ class Cluster:
         self._install_addons(images)
 
     def down(self) -> None:
-        """Ends the node and deletes all that the instance has on disk: volumes, state, logs."""
+        """End the node and delete all that the instance has on disk: volumes, state, logs."""
         self._kill()
         shutil.rmtree(self._instance.folder, ignore_errors=True)
 
     def status(self) -> Status:
-        """Raises nothing: a cluster that does not answer has no ready pod."""
+        """Return what runs. It raises nothing, because a cluster that does not answer has no ready pod."""
         running = bool(self._pids())
         listed = self._kubectl("get", "pods", "-A", "-o", "json", check=False) if running else None
         pods = json.loads(listed.stdout)["items"] if listed and listed.returncode == 0 else []
@@ -96,7 +96,7 @@ class Cluster:
         return self._instance.folder / "bin"
 
     def _link_binaries(self) -> None:
-        """One folder with the cluster's programs: containerd looks for its shim and its network plugins by folder."""
+        """Link the cluster's programs into one folder, where containerd looks for its shim and its network plugins."""
         shutil.rmtree(self._binaries, ignore_errors=True)
         self._binaries.mkdir()
         for module, program in PROGRAMS.items():
@@ -136,7 +136,7 @@ class Cluster:
                     (hierarchy / self._instance.cgroup / setting).write_text((hierarchy / setting).read_text())
 
     def _kill(self) -> None:
-        """Ends the instance's processes and removes its network and control groups, as far as there are any."""
+        """End the instance's processes and remove its network and control groups, as far as there are any."""
         limit = time.monotonic() + 30
         while pids := self._pids():
             for pid in pids:
@@ -171,7 +171,7 @@ class Cluster:
         return [line.split()[0] for line in _sh("ip", "netns", "list").splitlines() if line]
 
     def _pids(self) -> list[int]:
-        """Processes in the node's network namespace; pods are in others, but end with these."""
+        """Return the processes in the node's network namespace. Pods have their own, but end with these processes."""
         if self._instance.network_namespace not in self._namespaces():
             return []
         return [int(pid) for pid in _sh("ip", "netns", "pids", self._instance.network_namespace).split()]
@@ -246,7 +246,7 @@ class Cluster:
         (self._instance.folder / "ca.crt").write_text(self._kubectl(*secret).stdout)
 
     def _apply(self, manifest: str) -> None:
-        """Repeats while an admission webhook or a kind is not served yet: both come with an earlier manifest."""
+        """Apply, and repeat while an admission webhook or a kind of an earlier manifest is not served yet."""
         arguments = ("apply", "--server-side", "--force-conflicts", "-f", "-")
         limit = time.monotonic() + READY_LIMIT_SECONDS
         while (done := self._kubectl(*arguments, stdin=manifest, check=False)).returncode:
@@ -261,7 +261,7 @@ class Cluster:
         return bool(deployments) and all(_is_rolled_out(deployment) for deployment in deployments)
 
     def _manifests(self) -> list[str]:
-        """In the order in which they have to come: kinds, then what serves them, then objects of these kinds."""
+        """Return the manifests in their order: kinds, then what serves them, then objects of these kinds."""
         values = {
             "dns_address": DNS_ADDRESS,
             "volumes": str(self._instance.folder / "volumes"),
@@ -271,7 +271,7 @@ class Cluster:
         return [own.pop("namespaces"), *self._upstream_manifests(), *own.values()]
 
     def _upstream_manifests(self) -> list[str]:
-        """Custom resource definitions and roles, as the operators' own modules carry them."""
+        """Return custom resource definitions and roles as the operators' own modules carry them."""
         zalando = self._programs.path("postgres-operator-manifests")
         redis = self._programs.path("redis-operator-config")
         crds = [

@@ -1,4 +1,4 @@
-"""What the embedded cluster needs of the machine it runs on: checked, and installed where that is possible."""
+"""Check what the embedded cluster needs of its machine, and install it where that is possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embedded.errors import EmbeddedError
 
-# Command or file -> Debian package which brings it.
+# Command or file -> the Debian package that brings it.
 NEEDS = {
     "ip": "iproute2",
     "unshare": "util-linux",
@@ -31,7 +31,7 @@ MINIMUM_DISK = 30 << 30  # sources, the compiler's cache and programs; a warm ma
 
 
 def prepare(cache: Path, progress: Callable[[str], None]) -> None:
-    """Installs missing Debian packages. Raises EmbeddedError for what it can't mend: all reasons at once."""
+    """Install missing Debian packages. Raises EmbeddedError with all reasons at once for what it can't mend."""
     problems = []
     if os.geteuid() != 0:
         problems.append("not root: the node makes network namespaces and mounts; use `sudo make up`")

@@ -1,4 +1,4 @@
-"""Builds the cluster's images into one OCI layout, without a container engine.
+"""Build the cluster's images into one OCI layout, without a container engine.
 
 An image is a list of layers. A layer, once made, is found again by a digest of everything it is made from: a second
 build makes nothing, and an interrupted one goes on where it was.
@@ -65,7 +65,7 @@ def _static(version: str, binary: str, *arguments: str, name: str = "", user: st
 
 
 def _node(version: str, folder: Path) -> Image:
-    """A Node application which says in its `image.json` how it is started."""
+    """Return the image of a Node application that says in its `image.json` how it is started."""
     said = json.loads((folder / "image.json").read_text())
     uid, gid = map(int, said["user"].split(":"))
     return _debian(
@@ -119,15 +119,15 @@ IMAGES: Mapping[str, Image] = {
 
 
 def reference(name: str) -> str:
-    """The full name of one of IMAGES, as a pod asks for it."""
+    """Return the full name of one of IMAGES, as a pod asks for it."""
     return f"embedded.local/{name}:{IMAGES[name].version}"
 
 
 def build(cache: Path, binaries: Binaries, progress: Progress, only: Collection[str] | None = None) -> Layout:
-    """Builds what is not in `cache` yet; returns the layout with the images that `only` names (default: all of IMAGES).
+    """Build what `cache` lacks, and return the layout with the images that `only` names (default: all of IMAGES).
 
     `binaries` gives the path of a built static program. Raises BuildError when a step fails, KeyError for a name that
-    is not in IMAGES. May be interrupted at any time, and run twice at once: the second one waits.
+    is not in IMAGES. It may be interrupted at any time. If it runs twice at once, the second run waits.
     """
     images = {name: IMAGES[name] for name in (IMAGES if only is None else only)}
     store = Store(cache)

@@ -1,4 +1,4 @@
-"""One instance of the embedded cluster: its name, and what follows from it (folders, addresses, names on the host)."""
+"""Derive all of an instance of the embedded cluster from its name: folders, addresses, names on the host."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _LINKS = IPv4Network("198.18.0.0/15")
 
 
 def cache_folder() -> Path:
-    """What every instance shares: built programs and images."""
+    """Return the folder that every instance shares, with built programs and images."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "infisical-platform"
 
 
 def state_folder() -> Path:
-    """What each cluster has for itself."""
+    """Return the folder of what each cluster has for itself."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "infisical-platform"
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A cluster of its own: network, processes, disk. Two of different names do not see each other."""
+    """A cluster with a network, processes and disk of its own. Two of different names do not see each other."""
 
     name: str = "dev"
 
@@ -37,37 +37,37 @@ class Instance:
 
     @property
     def folder(self) -> Path:
-        """Everything of this instance that is on disk."""
+        """Return the folder of everything that this instance has on disk."""
         return state_folder() / "instances" / self.name
 
     @property
     def logs(self) -> Path:
-        """One file a daemon."""
+        """Return the folder of the logs, one file a daemon."""
         return self.folder / "logs"
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's."""
+        """Return the administrator's kubeconfig."""
         return self.folder / "admin.conf"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where `ctr` reaches the node's container runtime."""
+        """Return where `ctr` reaches the node's container runtime."""
         return self.folder / "containerd.sock"
 
     @property
     def network_namespace(self) -> str:
-        """As `ip netns` lists it."""
+        """Return the network namespace's name, as `ip netns` lists it."""
         return f"infisical-{self.name}"
 
     @property
     def link(self) -> str:
-        """The host's end of the cable into the instance (an interface name has at most 15 characters)."""
+        """Return the host's end of the cable into the instance (an interface name has at most 15 characters)."""
         return f"inf-{zlib.crc32(self.name.encode()):08x}"
 
     @property
     def cgroup(self) -> str:
-        """The control group that all of its pods are in."""
+        """Return the control group that holds all of its pods."""
         return f"infisical-platform-{self.name}"
 
     @property
@@ -78,10 +78,10 @@ class Instance:
 
     @property
     def host_address(self) -> IPv4Address:
-        """The host, as the node sees it."""
+        """Return the host's address, as the node sees it."""
         return self._network[1]
 
     @property
     def node_address(self) -> IPv4Address:
-        """The node, as the host sees it: API server on 6443, ingress on 80 and 443."""
+        """Return the node's address, as the host sees it, with the API server on 6443 and the ingress on 80 and 443."""
         return self._network[2]

@@ -1,6 +1,6 @@
-"""How layers are made: of Debian, PyPI and npm packages, static programs and files.
+"""Make layers of Debian, PyPI and npm packages, static programs and files.
 
-Each recipe can tell what its layer's content follows from, so that a layer is made once.
+Each recipe tells what its layer's content follows from, so that a layer is made once.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Recipe(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """What is made, for progress and errors."""
+        """Return what is made, for progress and errors."""
 
     @abstractmethod
     def made_from(self, binaries: Binaries) -> Any:
-        """Everything the layer's content follows from, as JSON."""
+        """Return everything that the layer's content follows from, as JSON."""
 
     @abstractmethod
     def entries(self, binaries: Binaries, work: Path) -> Iterable[Entry]:
-        """The layer's members; what they refer to may lie in `work`, an empty folder. Raises BuildError."""
+        """Return the layer's members. What they refer to may lie in `work`, an empty folder. Raises BuildError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _generated(_folder: str, names: Iterable[str]) -> set[str]:
 
 
 def _content(folder: Path) -> list[list[Any]]:
-    """What tells one state of a folder from another: paths, executable bits and digests of its files."""
+    """Return what tells two states of a folder apart: paths, executable bits and digests of its files."""
     content: list[list[Any]] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(set(folders) - _generated(parent, folders))
@@ -170,7 +170,7 @@ def _content(folder: Path) -> list[list[Any]]:
 
 
 def _run(step: str, command: list[str], work: Path, env: Mapping[str, str] | None = None) -> None:
-    """Runs a step in `work`, where its temporary files go too."""
+    """Run a step in `work`, where its temporary files go too."""
     try:
         process = subprocess.Popen(
             command,

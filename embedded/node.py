@@ -1,8 +1,8 @@
-"""The node: control plane, container runtime and kubelet, as process 1 of a process namespace of its own.
+"""Run the node (control plane, container runtime, kubelet) as process 1 of a process namespace of its own.
 
 `cluster.py` starts it inside of fresh process, mount and network namespaces. All that it starts and mounts lives there:
 when it ends, for whatever reason, the kernel ends the pods and daemons with it, and no mount, bridge or firewall rule
-stays behind on the host. A daemon which dies ends the node, and `failure` names it with its last log lines.
+stays behind on the host. A daemon that dies ends the node, and `failure` names it with its last log lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ START_LIMIT_SECONDS = 180  # a machine that builds at the same time is slow
 
 
 class Node:
-    """Starts the daemons in order and watches them."""
+    """Start the daemons in order and watch them."""
 
     def __init__(self, instance: Instance, binaries: Path, pause_image: str) -> None:
         self._instance = instance
@@ -40,7 +40,7 @@ class Node:
         self._daemons: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
 
     def run(self) -> None:
-        """Runs until a daemon dies."""
+        """Run until a daemon dies."""
         self._isolate()
         pki = self._folder / "pki"
         self._start(
@@ -87,7 +87,7 @@ class Node:
         self._watch()
 
     def _isolate(self) -> None:
-        """Gives the node file systems for what daemons leave in fixed places, and its end of the network."""
+        """Give the node file systems for what daemons leave in fixed places, and its end of the network."""
         self._sh("mount", "--make-rshared", "/")
         for path in ("/run", "/var/log", "/var/lib/cni"):
             Path(path).mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ class Node:
         self._sh("hostname", NAME)
         bridge = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
         for setting in (bridge, Path("/proc/sys/net/ipv4/ip_forward")):
-            # Without the first, a pod's answer to a pod which called it through a Service would pass the NAT by.
+            # Without the first, a pod's answer to a pod that called it through a Service would pass the NAT by.
             setting.write_text("1")
 
     def _start(self, name: str, *arguments: str | Path) -> None:
@@ -128,7 +128,7 @@ class Node:
             self._reap(0)
 
     def _reap(self, options: int) -> None:
-        """Collects ended processes, orphans of pods among them; a daemon's end is the node's."""
+        """Collect ended processes, orphans of pods among them. A daemon's end is the node's."""
         while True:
             try:
                 pid, status = os.waitpid(-1, options)
@@ -236,7 +236,7 @@ state = "/run/containerd"
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`python -m embedded.node INSTANCE BINARIES PAUSE_IMAGE`, inside of the namespaces."""
+    """Run `python -m embedded.node INSTANCE BINARIES PAUSE_IMAGE` inside of the namespaces."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for `make up`, not for the cluster
     name, binaries, pause_image = arguments
     Node(Instance(name), Path(binaries), pause_image).run()

@@ -1,4 +1,4 @@
-"""Writes container images without a container engine (OCI image specification 1.1).
+"""Write container images without a container engine (OCI image specification 1.1).
 
 A layer is an uncompressed tar with sorted names, one fixed time and numeric owners, so that the same content always has
 the same digest. Layers, configurations and manifests are blobs in one content-addressed store, which any number of
@@ -37,7 +37,7 @@ class Descriptor:
     size: int
 
     def json(self) -> dict[str, Any]:
-        """As it stands in a manifest or an index."""
+        """Return the descriptor as it stands in a manifest or an index."""
         return {"mediaType": self.mediaType, "digest": self.digest, "size": self.size}
 
 
@@ -60,17 +60,17 @@ class Entry:
 
 
 def directory(path: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
-    """A directory; its parents need no entry of their own."""
+    """Return the entry of a directory. Its parents need no entry of their own."""
     return Entry(path=path, mode=mode, uid=uid, gid=gid, kind=tarfile.DIRTYPE)
 
 
 def symlink(path: str, target: str) -> Entry:
-    """A symbolic link."""
+    """Return the entry of a symbolic link."""
     return Entry(path=path, mode=0o777, kind=tarfile.SYMTYPE, target=target)
 
 
 def tree(folder: Path, to: str = "", *, uid: int = 0, gid: int = 0) -> Iterator[Entry]:
-    """Everything below `folder`, below `to`. Of a file's mode only "executable" counts: umasks differ."""
+    """Yield everything below `folder`, moved below `to`. Of a mode only "executable" counts, as umasks differ."""
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             path = Path(parent, name)
@@ -86,7 +86,7 @@ def tree(folder: Path, to: str = "", *, uid: int = 0, gid: int = 0) -> Iterator[
 
 
 def unpacked(archive: Path) -> Iterator[Entry]:
-    """The members of an uncompressed tar, with their owners and modes."""
+    """Yield the members of an uncompressed tar, with their owners and modes."""
     with tarfile.open(archive, "r:") as tar:
         for member in tar:
             yield Entry(
@@ -103,7 +103,7 @@ def unpacked(archive: Path) -> Iterator[Entry]:
 
 
 class Store:
-    """Blobs by digest, below `root`. One under its own name is complete: written in `work`, synced, renamed."""
+    """Keep blobs by digest below `root`. One under its own name is complete: written in `work`, synced, renamed."""
 
     def __init__(self, root: Path) -> None:
         self.work = root / "work"
@@ -112,20 +112,20 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
-        """Empties `work` of what an interrupted run left; nobody else may be writing."""
+        """Empty `work` of what an interrupted run left. Nobody else may be writing."""
         shutil.rmtree(self.work)
         self.work.mkdir()
 
     def path(self, blob: Descriptor) -> Path:
-        """Where the blob lies."""
+        """Return where the blob lies."""
         return self._blobs / blob.digest.removeprefix("sha256:")
 
     def stored_layer(self, path: Path) -> Descriptor:
-        """The layer whose blob is `path`."""
+        """Return the layer whose blob is `path`."""
         return Descriptor(LAYER, f"sha256:{path.name}", path.stat().st_size)
 
     def layer(self, entries: Iterable[Entry]) -> Descriptor:
-        """Stores a layer of `entries`, in any order; of two with one path the later one counts."""
+        """Store a layer of `entries`, in any order. Where two have one path, the later one counts."""
         members = {entry.path.strip("/"): entry for entry in entries}
 
         def order(path: str) -> tuple[bool, list[str]]:  # a hard link comes after what it links to
@@ -139,7 +139,7 @@ class Store:
         return self._put(LAYER, write)
 
     def image(self, layers: Collection[Descriptor], config: Mapping[str, Any]) -> Descriptor:
-        """Stores an image; `config` is the specification's execution configuration (Entrypoint, User, Env, ...)."""
+        """Store an image. `config` is the specification's execution configuration (Entrypoint, User, Env, ...)."""
         rootfs = {"type": "layers", "diff_ids": [layer.digest for layer in layers]}
         stored = self._json(
             CONFIG, {"architecture": ARCHITECTURE, "os": "linux", "config": dict(config), "rootfs": rootfs}
@@ -155,7 +155,7 @@ class Store:
         )
 
     def references(self, manifest: Descriptor) -> list[Descriptor]:
-        """The blobs an image consists of, its manifest first."""
+        """Yield the blobs of an image, its manifest first."""
         content = json.loads(self.path(manifest).read_bytes())
         return [manifest, *(Descriptor(**blob) for blob in (content["config"], *content["layers"]))]
 
@@ -185,11 +185,11 @@ class Layout:
     images: Mapping[str, Descriptor]
 
     def digests(self) -> dict[str, str]:
-        """Each image's manifest digest, which is what a container runtime lists for an imported image."""
+        """Return each image's manifest digest, which a container runtime lists for an imported image."""
         return {name: manifest.digest for name, manifest in self.images.items()}
 
     def archive(self, stream: IO[bytes], names: Collection[str] | None = None) -> None:
-        """Streams an OCI layout of `names` (all images, unless told) as a tar, as `ctr images import -` takes it.
+        """Write an OCI layout of `names` (default: all images) as the tar that `ctr images import -` takes.
 
         Raises KeyError for a name that is not one of `images`.
         """

@@ -1,4 +1,4 @@
-"""The cluster's own certificates and kubeconfigs: one authority, one key pair a component."""
+"""Make the cluster's own certificates and kubeconfigs, with one authority and one key pair a component."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LIFETIME = datetime.timedelta(days=365)
 
 
 def create(folder: Path, node_address: str, node_name: str) -> None:
-    """Writes keys, certificates and a kubeconfig for each client into `folder`; does nothing when they are there."""
+    """Write keys, certificates and a kubeconfig for each client into `folder`, unless they are there."""
     done = folder / "pki" / "complete"
     if done.exists():
         return

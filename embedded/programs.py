@@ -1,6 +1,6 @@
-"""Builds the cluster's programs from pinned Go modules, once, into a content-addressed cache.
+"""Build the cluster's programs from pinned Go modules, once, into a content-addressed cache.
 
-Each folder under `programs/` is a Go module which pins one upstream project (go.mod, go.sum); checksum verification
+Each folder under `programs/` is a Go module that pins one upstream project (go.mod, go.sum); checksum verification
 stays on. What a build yields depends on that folder, on the flags below and on the compiler, so their digest names the
 folder it lands in: a changed pin builds anew, an interrupted build resumes from Go's own cache.
 """
@@ -99,7 +99,7 @@ PROGRAMS: Mapping[str, Program] = {
     "pulumi": Program(
         seconds=210,
         binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        # The script which the language host starts for each program; the host's own module predates it.
+        # The script that the language host starts for each program; the host's own module predates it.
         files={"pulumi-language-python-exec": (_PULUMI, "python/cmd/pulumi-language-python-exec")},
         ldflags=_version(f"{_PULUMI}/go/common/version.Version", "v3.217.0"),
     ),
@@ -152,24 +152,24 @@ class Programs:
         self._root = cache / "programs"
 
     def folder(self, module: str) -> Path:
-        """Where the binaries and files of `module` lie once they are built."""
+        """Return where the binaries and files of `module` lie once they are built."""
         return self._root / f"{module}-{_key(module)}"
 
     def path(self, name: str) -> Path:
-        """The built binary or file `name`."""
+        """Return the built binary or file `name`."""
         for module, program in PROGRAMS.items():
             if name in program.binaries or name in program.files:
                 return self.folder(module) / name
         raise KeyError(name)
 
     def missing(self) -> list[str]:
-        """Modules which are not built yet."""
+        """Return the modules that are not built yet."""
         return [module for module in PROGRAMS if not self.folder(module).exists()]
 
     def build(self, modules: Collection[str], progress: Callable[[str], None]) -> None:
-        """Builds `modules`, as many at a time as cores and memory allow.
+        """Build `modules`, as many at a time as cores and memory allow.
 
-        Raises EmbeddedError which names the module and the compiler's last lines; what else was under way completes.
+        Raises EmbeddedError that names the module and the compiler's last lines; what else was under way completes.
         """
         workers = max(1, min(os.cpu_count() or 1, _available_memory() // BYTES_PER_BUILD, len(modules)))
         course = _Course(modules, workers)
@@ -214,7 +214,7 @@ class Programs:
 
 
 class _Course:
-    """Estimates how long a build has left: what its programs weigh, at the pace this machine has shown with them."""
+    """Estimate how long a build has left from what its programs weigh, at the pace that this machine has shown."""
 
     def __init__(self, modules: Collection[str], workers: int) -> None:
         self._workers = workers
@@ -225,16 +225,16 @@ class _Course:
         self._begun[module] = time.monotonic()
 
     def end(self, module: str) -> float:
-        """Seconds which `module` took."""
+        """Note the seconds that `module` took."""
         took = self._took[module] = self._elapsed(module)
         return took
 
     def done(self) -> int:
-        """How many programs are built."""
+        """Return how many programs are built."""
         return sum(took is not None for took in self._took.values())
 
     def left(self) -> str:
-        """The end of a line of progress: nothing once all is built."""
+        """Return the end of a line of progress, or nothing once all is built."""
         pace = self._pace()
         left = [
             max(0.0, PROGRAMS[module].seconds * pace - self._elapsed(module))

@@ -1,4 +1,4 @@
-"""The Debian root file system which all images but those of static Go programs have as their first layer.
+"""Make the Debian root file system, the first layer of all images but those of static Go programs.
 
 One for all: it is stored, imported and unpacked once. Packages come from where the machine's own apt takes them.
 """
@@ -37,7 +37,7 @@ PACKAGES = (
     "redis-tools",
 )
 
-# Ids which the operators and charts put into security contexts, so they cannot be left to the packages' scripts.
+# Ids that the operators and charts put into security contexts, so they cannot be left to the packages' scripts.
 USERS = (
     # name, uid, gid, home
     ("pgbouncer", 100, 101, "/nonexistent"),
@@ -46,7 +46,7 @@ USERS = (
     ("infisical", 1001, 1001, "/backend"),
 )
 
-# Before the other packages: their scripts create no user which is there, and no PostgreSQL cluster.
+# Before the other packages: their scripts create no user that is there, and no PostgreSQL cluster.
 ESSENTIAL_HOOK = "\n".join(
     (
         'set -eu; cd "$1"',
@@ -60,7 +60,7 @@ ESSENTIAL_HOOK = "\n".join(
     )
 )
 
-# Patterns of paths which stay out of the layer.
+# Patterns of paths that stay out of the layer.
 LEFT_OUT = (
     "dev/*",  # the runtime's
     "etc/.pwd.lock",
@@ -89,7 +89,7 @@ LEFT_OUT = (
 # Python's compiled modules then carry their source's hash, not its time, which no file of a layer keeps.
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1"}
 
-# Where the suite's Python looks for packages which are not Debian's.
+# Where the suite's Python looks for packages that are not Debian's.
 PYTHON_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 
 # It mounts the machine's /dev and /sys where later its tree is removed. In namespaces of its own, which end with the
@@ -101,7 +101,7 @@ CONTAINED = (
 
 
 def command(target: Path) -> list[str]:
-    """How mmdebstrap creates the file system, as the tar `target`."""
+    """Return the command with which mmdebstrap writes the file system as the tar `target`."""
     return [
         *CONTAINED,
         "mmdebstrap",
@@ -117,7 +117,7 @@ def command(target: Path) -> list[str]:
 
 
 def entries(archive: Path) -> Iterator[Entry]:
-    """What of the created file system goes into the layer."""
+    """Yield what of the created file system goes into the layer."""
     for entry in unpacked(archive):
         names = (entry.path, str(Path(entry.path).parent / entry.target))  # a link goes with what it leads to
         if not any(fnmatch(name, pattern) for name in names for pattern in LEFT_OUT):
@@ -125,7 +125,7 @@ def entries(archive: Path) -> Iterator[Entry]:
 
 
 def _sources() -> list[str]:
-    """The machine's apt sources of this suite; none (mmdebstrap's own choice) where apt has none or is absent."""
+    """Return the machine's apt sources of this suite, or none (mmdebstrap's own choice) where apt has none."""
     fields = "$(RELEASE)|$(COMPONENT)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
     try:
         listed = subprocess.run(

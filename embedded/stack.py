@@ -1,4 +1,4 @@
-"""The stack `dev` on the embedded cluster: Pulumi's environment, and what `make up` prints at the end."""
+"""Run the stack `dev` on the embedded cluster: Pulumi's environment, and what `make up` prints at the end."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Stack:
 
     @property
     def configuration(self) -> Path:
-        """What `--config-file` names."""
+        """Return the file that `--config-file` names."""
         return self._folder / f"Pulumi.{STACK}.yaml"
 
     def init(self, overrides: Mapping[str, object] | None = None) -> None:
-        """Makes the stack where there is none. Takes the checkout's settings, with `overrides` for whole keys.
+        """Make the stack where there is none, with the checkout's settings and `overrides` for whole keys.
 
-        Keys which `pulumi config set --secret` has encrypted in the copy stay: the checkout's file has none.
+        Keys that `pulumi config set --secret` has encrypted in the copy stay, because the checkout's file has none.
         """
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
         passphrase = self._folder / "passphrase"
@@ -68,20 +68,20 @@ class Stack:
             self.pulumi("stack", "init", STACK, cwd=self._folder, quiet=True)
 
     def run(self, command: str, *arguments: str, quiet: bool = False) -> str:
-        """`pulumi COMMAND` on the stack; with `quiet`, returns what it prints. Raises EmbeddedError."""
+        """Run `pulumi COMMAND` on the stack, and with `quiet` return what it prints. Raises EmbeddedError."""
         return self.pulumi(command, *self.options, *arguments, quiet=quiet)
 
     @property
     def options(self) -> list[str]:
-        """Which stack, and where its configuration is."""
+        """Return the options that say which stack it is and where its configuration lies."""
         return ["--stack", STACK, "--config-file", str(self.configuration)]
 
     def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> str:
-        """Raises EmbeddedError when Pulumi fails; its own output has said why."""
+        """Run Pulumi. Raises EmbeddedError when it fails, after its own output has said why."""
         return self._run([self.program, *arguments, *(["--non-interactive"] if quiet else [])], cwd, quiet)
 
     def up(self, page: Path | None = None) -> None:
-        """`pulumi up`; draws its timeline on `page`, of a failed one too. Raises EmbeddedError."""
+        """Run `pulumi up`, and draw its timeline on `page` even when it fails. Raises EmbeddedError."""
         if not page:
             self.run("up", "--yes", "--skip-preview")
             return
@@ -121,11 +121,11 @@ class Stack:
 
     @property
     def program(self) -> str:
-        """The user's own Pulumi, else the built one."""
+        """Return the user's own Pulumi, or else the built one."""
         return shutil.which("pulumi") or str(self._home() / "bin" / "pulumi")
 
     def environment(self) -> dict[str, str]:
-        """For Pulumi: backend, passphrase and cluster of the instance, and the programs built for it."""
+        """Return Pulumi's environment: the instance's backend, passphrase and cluster, and its programs."""
         environment = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{self._folder}/state",
@@ -146,7 +146,7 @@ class Stack:
         return environment
 
     def _home(self) -> Path:
-        """A PULUMI_HOME with the built programs where Pulumi looks for its own, so that it has nothing to remark."""
+        """Make a PULUMI_HOME where Pulumi finds the built programs as its own, so that it has nothing to remark."""
         home = self._folder / "home"
         places = {name: home / "bin" / name for name in _CLI} | {
             f"pulumi-resource-{name}": home / "plugins" / f"resource-{name}-v{version(f'pulumi-{name}')}"

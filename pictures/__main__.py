@@ -1,4 +1,4 @@
-"""`python -m pictures graph` and `python -m pictures timeline`."""
+"""Draw with `python -m pictures graph` and `python -m pictures timeline`."""
 
 from __future__ import annotations
 

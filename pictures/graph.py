@@ -1,4 +1,4 @@
-"""Draws the order in which a stack comes up as SVG: the same bytes on every machine, so nothing measures a font.
+"""Draw the order in which a stack comes up as SVG, with the same bytes on every machine, so nothing measures a font.
 
 Components are boxes in layers, earlier ones above. In a box stand the resources in their order, and left of them rails
 lead from each to what waits for it.
@@ -44,7 +44,7 @@ class _Box:
         return self.x + _BOX / 2
 
     def row(self, urn: str) -> float:
-        """The middle of a row."""
+        """Return the middle of a row."""
         return self.y + _TITLE + (self.index(urn) + 0.5) * _ROW
 
     def index(self, urn: str) -> int:
@@ -58,7 +58,7 @@ def _rows(node: Node, depth: int) -> Iterator[tuple[Node, int]]:
 
 
 def draw(graph: Graph) -> str:
-    """The picture of a recorded graph."""
+    """Return the picture of a recorded graph."""
     stack = next(iter(graph)).urn.split(":")[2]
     return _Picture(order(graph), stack).svg()
 
@@ -86,7 +86,7 @@ class _Picture:
     # --- where the boxes stand ---
 
     def _layers(self) -> list[list[_Box]]:
-        """By the longest way over edges of whole components; within a layer so that edges are short."""
+        """Sort boxes into layers by the longest way to each, and within a layer so that edges are short."""
         between = {(self.home[a].node.urn, self.home[b].node.urn) for a, b in self.edges if {a, b} & self.boxes.keys()}
         level: dict[str, int] = dict.fromkeys(self.boxes, 0)
         for _ in self.boxes:
@@ -153,7 +153,7 @@ class _Picture:
         yield "</g>"
 
     def _rails(self, box: _Box) -> Iterator[str]:
-        """Sources with the same targets share a rail; short rails are near to the rows."""
+        """Draw the rails. Sources with the same targets share one, and short rails are near to the rows."""
         inner = [(a, b) for a, b in self.edges if self.home[a] is box and self.home[b] is box]
         targets: defaultdict[str, set[str]] = defaultdict(set)
         for a, b in inner:
@@ -192,7 +192,7 @@ class _Picture:
             yield self._path(a, b, _bent(self._downwards(a, b, downs, tracks)), "edge between")
 
     def _sideways(self, a: str, b: str, number: int) -> list[Point]:
-        """Between rows of two boxes, through the space between the columns."""
+        """Return the way between rows of two boxes, through the space between the columns."""
         source, target = self.home[a], self.home[b]
         start = source.row(a) if a not in self.boxes else source.y + 13
         end = target.row(b) if b not in self.boxes else target.y + 13
@@ -207,7 +207,7 @@ class _Picture:
     def _downwards(
         self, a: str, b: str, downs: list[tuple[str, str]], tracks: defaultdict[int, list[list[tuple[float, float]]]]
     ) -> list[Point]:
-        """From the foot of a box to the head of another, past the layers between them."""
+        """Return the way from the foot of one box to the head of the other, past the layers between them."""
         source, target = self.boxes[a], self.boxes[b]
         below = sorted((self.boxes[t].center, t) for s, t in downs if s == a)
         above = sorted((self.boxes[s].center, s) for s, t in downs if t == b)
@@ -250,7 +250,7 @@ def _span(numbers: Iterable[float]) -> tuple[float, float]:
 
 
 def _free(lanes: list[list[tuple[float, float]]], span: tuple[float, float]) -> int:
-    """The first lane where nothing overlaps; the span is then taken there."""
+    """Return the first lane where nothing overlaps, and take the span there."""
     fits = (n for n, taken in enumerate(lanes) if all(span[1] < low or high < span[0] for low, high in taken))
     number = next(fits, len(lanes))
     if number == len(lanes):
@@ -264,7 +264,7 @@ def _port(center: float, index: int, count: int) -> float:
 
 
 def _bent(points: Sequence[Point], radius: float = 6) -> str:
-    """Straight lines with rounded corners."""
+    """Return a path of straight lines with rounded corners."""
     d = [f"M{points[0][0]:g},{points[0][1]:g}"]
     for (px, py), (x, y), (nx, ny) in zip(points, points[1:], points[2:], strict=False):
         before, after = (min(radius, (abs(x - a) + abs(y - b)) / 2) for a, b in ((px, py), (nx, ny)))

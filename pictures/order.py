@@ -1,4 +1,4 @@
-"""What waits for what: a recorded graph as components with their resources, and the fewest edges that say it all."""
+"""Reduce a recorded graph to components with their resources, and to the fewest edges that say what waits for what."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Node:
         return f"{'component ' if self.component else ''}{self.kind}/{self.name}"
 
     def walk(self) -> Iterator[Node]:
-        """The node and all below it."""
+        """Yield the node and all below it."""
         yield self
         for member in self.members:
             yield from member.walk()
@@ -48,7 +48,7 @@ class Order:
 
 
 def order(graph: Graph) -> Order:
-    """Leaves out providers, which everything waits for, and every edge that follows from others."""
+    """Return the order without providers, which everything waits for, and without edges that follow from others."""
     return _Reader(graph).read()
 
 
@@ -82,7 +82,7 @@ class _Reader:
         return Order(tuple(self._node(urn, depth) for urn in self._below("", depth)), _reduced(self.parents, edges))
 
     def _below(self, parent: str, depth: Mapping[str, int]) -> list[str]:
-        """By when they are complete: the order of registration is not the same twice."""
+        """Sort members by when they are complete, because the order of registration is not the same twice."""
         members = [urn for urn, above in self.parents.items() if above == parent]
         return sorted(members, key=lambda urn: (depth[_end(urn)], urn.rpartition("::")[2], urn))
 
@@ -131,7 +131,7 @@ def _end(urn: str) -> str:
 
 
 def _times(parents: Mapping[str, str], edges: set[tuple[str, str]] | Edges) -> dict[str, set[str]]:
-    """What each moment comes after: a member begins after its component does, which ends after all its members."""
+    """Return what each moment comes after. A member begins after its component, which ends after all its members."""
     after: dict[str, set[str]] = {_begin(urn): set() for urn in parents} | {_end(u): {_begin(u)} for u in parents}
     for urn, parent in parents.items():
         if parent:

@@ -1,7 +1,8 @@
-"""Makes a page of Pulumi's event log: when each resource waited and worked, and which chain set the time of the whole.
+"""Make a page of Pulumi's event log: when each resource waited and worked, and which chain set the time of the whole.
 
-The log tells when, `pulumi stack export` which resource waited for which. Its moments are whole seconds; within one,
-the sequence says what came first. Of values nothing is taken over: names, types, times and diagnostics.
+The log tells when each resource was worked on, and `pulumi stack export` tells which waited for which. Moments are
+whole seconds, and within one the sequence says what came first. No value is taken over, only names, types, times and
+diagnostics.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def write(events: Path, state: Mapping[str, Any] | Path | None, output: Path) ->
 
 
 def read(events: Path, state: Mapping[str, Any]) -> Timeline:
-    """Log and state, put together. Raises TimelineError."""
+    """Return what log and state say together. Raises TimelineError."""
     log = list(_events(events))
     entries = {e["urn"]: e for e in state.get("deployment", {}).get("resources", []) if not e.get("delete")}
     start = log[0]["timestamp"]
@@ -212,7 +213,7 @@ def _bar(bars: dict[str, Bar], metadata: Event, entries: Mapping[str, Entry]) ->
 
 
 def _note(bars: Mapping[str, Bar], diagnostic: Event, errors: list[tuple[str, str]]) -> None:
-    """Keeps the last thing that was said of each resource; an error is not followed by anything of less weight."""
+    """Keep the last thing that was said of each resource. Nothing of less weight takes the place of an error."""
     message = " ".join(_COLOUR.sub("", diagnostic["message"]).split())
     if len(message) > _LONGEST_MESSAGE:  # what happened is at its beginning, and the cause often at its end
         message = f"{message[: _LONGEST_MESSAGE // 2]} … {message[-_LONGEST_MESSAGE // 2 :]}"
@@ -230,7 +231,7 @@ def _note(bars: Mapping[str, Bar], diagnostic: Event, errors: list[tuple[str, st
 
 
 def page(timeline: Timeline) -> str:
-    """One HTML file which asks nothing of a network."""
+    """Return one HTML file that asks nothing of a network."""
     data = {
         "stack": timeline.stack,
         "seconds": timeline.seconds,
@@ -245,7 +246,7 @@ def page(timeline: Timeline) -> str:
 
 
 def _rows(timeline: Timeline) -> Iterator[dict[str, object]]:
-    """Every resource below its component, in the order of their beginning; the stack itself is the page."""
+    """Yield every resource below its component, in the order of their beginning. The page stands for the stack."""
     below: dict[str, list[Bar]] = {}
     for bar in timeline.bars.values():
         below.setdefault(bar.parent if bar.parent in timeline.bars else "", []).append(bar)

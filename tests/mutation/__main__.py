@@ -78,7 +78,7 @@ def sources() -> Iterator[Path]:
 
 
 def unmutated(files: Iterable[Path], found: Collection[Mutant]) -> list[Path]:
-    """Return the files that make resources and of which nothing can be taken away, which are holes in the net."""
+    """Return the holes in the net: files that make resources and of which nothing can be taken away."""
     mutated = {mutant.file for mutant in found}
     return [file for file in files if "ResourceOptions(" in (ROOT / file).read_text() and file not in mutated]
 

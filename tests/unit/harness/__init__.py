@@ -1,4 +1,4 @@
-"""Runs a Pulumi program, or one component of it, on mocks, and answers questions about the graph that it declares.
+"""Run a Pulumi program, or one component of it, on mocks, and answer questions about the graph that it declares.
 
     graph = platform("prod", redis={"sentinels": 5})
     assert graph.waits("infisical", for_="cert-sync")

@@ -1,4 +1,4 @@
-"""What a run declared, and the questions one asks about it."""
+"""Hold what a run declared, and answer questions about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = str | int  # of a mapping, or the index in a list
 
 
 class Leaf(NamedTuple):
-    """A value of a resource's inputs which contains no other."""
+    """A value of a resource's inputs that contains no other."""
 
     path: tuple[Key, ...]
     value: object
@@ -22,7 +22,7 @@ class Leaf(NamedTuple):
 
     @property
     def where(self) -> str:
-        """The path, for a message."""
+        """Return the path as a message has it."""
         return ".".join(map(str, self.path))
 
 
@@ -37,7 +37,7 @@ class Resource:
     parent: str  # URN
     custom: bool  # False: a component
     inputs: dict[str, Any]
-    secrets: frozenset[tuple[Key, ...]]  # paths which are marked as secret; all below them is secret too
+    secrets: frozenset[tuple[Key, ...]]  # paths that are marked as secret; all below them is secret too
     dependencies: frozenset[str]  # URNs, of `depends_on` and of properties
     property_dependencies: dict[str, frozenset[str]]
     provider: str  # URN, empty for a component or where the program named none
@@ -53,7 +53,7 @@ class Resource:
 
     @property
     def kind(self) -> str:
-        """The last part of the type: Job, postgresql, PlatformDb."""
+        """Return the last part of the type: Job, postgresql, PlatformDb."""
         return self.type.rpartition(":")[2]
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Resource:
         return value
 
     def leaves(self, *path: Key) -> Iterator[Leaf]:
-        """Every leaf at `path` and below it."""
+        """Yield every leaf at `path` and below it."""
         yield from self._leaves(self[path] if path else self.inputs, path)
 
     def _leaves(self, value: Any, path: tuple[Key, ...]) -> Iterator[Leaf]:
@@ -110,7 +110,7 @@ class Graph:
 
     resources: dict[str, Resource]  # by URN, in the order of registration
     exports: dict[str, Leaf]  # the stack's outputs
-    generated: frozenset[str]  # the values which the random provider made: all of them secret
+    generated: frozenset[str]  # the values that the random provider made, all of them secret
     reads: Mapping[str, str]  # URN to kind and id of what has to exist already
     given: frozenset[str] = frozenset()  # the encrypted settings
 
@@ -126,7 +126,7 @@ class Graph:
         raise AssertionError(f"{len(found)} resources are called {name}; {self._meant(name, found)}")
 
     def _meant(self, name: str, found: Iterable[Resource]) -> str:
-        """What was meant by a name that is not the name of one resource."""
+        """Return what was meant by a name that is not the name of one resource."""
         if several := sorted(map(str, found)):
             return f"say which: {', '.join(several)}"
         bare = name.rpartition("/")[2]
@@ -138,31 +138,31 @@ class Graph:
         return iter(self.resources.values())
 
     def of_type(self, type_: str) -> list[Resource]:
-        """All resources of a Pulumi type."""
+        """Return all resources of a Pulumi type."""
         return [resource for resource in self if resource.type == type_]
 
     @functools.cached_property
     def objects(self) -> list[Resource]:
-        """Everything that a provider makes."""
+        """Return everything that a provider makes."""
         return [resource for resource in self if resource.custom and not resource.type.startswith("pulumi:")]
 
     @property
     def components(self) -> list[Resource]:
-        """All components."""
+        """Return all components."""
         return [resource for resource in self if not resource.custom and resource.type != "pulumi:pulumi:Stack"]
 
     def children(self, name: str) -> list[Resource]:
-        """What stands directly below a resource."""
+        """Return what stands directly below a resource."""
         parent = self[name].urn
         return [resource for resource in self if resource.parent == parent]
 
     def made_by(self, name: str) -> list[Resource]:
-        """The resource itself, or everything that a component and the components below it make."""
+        """Return the resource itself, or everything that a component and the components below it make."""
         top = self[name].urn
         return [resource for resource in self.objects if top in self._lineages[resource.urn]]
 
     def waits(self, name: str, *, for_: str) -> Answer:
-        """Whether nothing of `name` is made before all of `for_` is: made, and for a Job succeeded."""
+        """Return whether nothing of `name` is made before all of `for_` is made, and for a Job has succeeded."""
         later, earlier = self._pair(name, for_)
         paths = {(a, b): self._path(a, b) for a in later for b in earlier}
         missing = [f"{a} does not wait for {b}" for (a, b), path in paths.items() if not path]
@@ -171,7 +171,7 @@ class Graph:
         return Answer(True, _shown(paths[later[0], earlier[-1]]))
 
     def free(self, name: str, *, of: str) -> Answer:
-        """Whether nothing of `name` waits for anything of `of`."""
+        """Return whether nothing of `name` waits for anything of `of`."""
         later, earlier = self._pair(name, of)
         for a in later:
             for b in earlier:
@@ -180,17 +180,17 @@ class Graph:
         return Answer(True, f"nothing of {name} waits for anything of {of}")
 
     def parallel(self, one: str, other: str) -> Answer:
-        """Whether neither waits for anything of the other."""
+        """Return whether neither waits for anything of the other."""
         return self.free(one, of=other) and self.free(other, of=one)
 
     def order(self, names: Iterable[str]) -> set[tuple[str, str]]:
-        """The fewest waits, each as (later, earlier), from which every other one among `names` follows."""
+        """Return the fewest waits, each as (later, earlier), from which all waits among `names` follow."""
         names = list(names)
         waits = {(a, b) for a in names for b in names if a != b and self.waits(a, for_=b)}
         return {(a, b) for a, b in waits if not any((a, c) in waits and (c, b) in waits for c in names)}
 
     def critical_path(self, seconds: Mapping[str, float]) -> list[str]:
-        """The chain which takes longest, earliest first, when each of the named takes so many seconds."""
+        """Return the chain that takes longest, earliest first, when each of the named takes so many seconds."""
         order = self.order(seconds)
 
         @functools.cache
@@ -201,14 +201,14 @@ class Graph:
         return max(until(name) for name in seconds)[1]
 
     def secret(self, name: str, *path: Key) -> Answer:
-        """Whether the input at `path` is secret, or everything below it."""
+        """Return whether the input at `path`, or everything below it, is secret."""
         plain = [leaf.where for leaf in self[name].leaves(*path) if not leaf.secret]
         return Answer(
             not plain, f"{self[name]}: {', '.join(plain) or 'every leaf'} is {'plain' if plain else 'secret'}"
         )
 
     def leaks(self) -> list[str]:
-        """Where a secret value stands in the plain: an input without mark, a name, an id, an output, an export."""
+        """Return where a secret value stands in plain text: an unmarked input, a name, an id, an output, an export."""
         found = [
             f"{resource}: {leaf.where}"
             for resource in self
@@ -220,7 +220,7 @@ class Graph:
         return found + [f"export {e.where}" for e in self.exports.values() if not e.secret and self.reveals(e.value)]
 
     def reveals(self, value: object) -> bool:
-        """Whether a value contains a secret one, as it is or in base64."""
+        """Return whether a value contains a secret one, as it is or in base64."""
         text = json.dumps(value, default=str)
         secrets = self.generated | self.given
         return any(form in text for secret in secrets for form in (json.dumps(secret)[1:-1], _base64(secret)))
@@ -234,7 +234,7 @@ class Graph:
 
     @functools.cached_property
     def _lineages(self) -> dict[str, list[str]]:
-        """URN to the URNs of itself and everything above."""
+        """Return for each URN the URNs of itself and everything above."""
 
         def lineage(urn: str) -> list[str]:
             return [urn, *lineage(self.resources[urn].parent)] if urn in self.resources else []
@@ -243,7 +243,7 @@ class Graph:
 
     @functools.cached_property
     def _called(self) -> dict[str, list[Resource]]:
-        """What goes by a name: its logical name, or Kind/name."""
+        """Return what goes by a name, which is a logical name or Kind/name."""
         called: dict[str, list[Resource]] = {}
         for resource in self:
             for name in (resource.name, str(resource)):
@@ -251,7 +251,7 @@ class Graph:
         return called
 
     def _needs(self, urn: str) -> list[str]:
-        """What must be there before the engine hears of a resource. Of a parent: its registration, so its own needs."""
+        """Return what must be there before the engine hears of a resource, the needs of its parent among it."""
         resource = self.resources.get(urn)  # none for the stack
         return [*sorted(resource.dependencies), resource.provider, resource.parent] if resource else []
 
@@ -260,7 +260,7 @@ class Graph:
         return {}
 
     def _path(self, later: Resource, earlier: Resource) -> list[Resource]:
-        """The way from one resource to another over needs; empty when there is none."""
+        """Return the way from one resource to the other over needs, empty when there is none."""
         came_from = self._cache.get(later.urn)
         if came_from is None:
             came_from, frontier = {}, [later.urn]

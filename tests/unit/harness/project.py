@@ -1,4 +1,4 @@
-"""This program on the harness: a stack's configuration, and the shapes that a stack may have."""
+"""Run this program on the harness, with a stack's configuration and the shapes that a stack may have."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def platform(
     environment: Mapping[str, str] | None = None,
     **keys: Configured,
 ) -> Graph:
-    """The whole program, with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
+    """Run the whole program with the configuration of Pulumi.<stack>.yaml. Equal calls run once.
 
     A keyword names a key of the stack: a section, whose keys replace those of the file, or a secret. In a preview
     nothing is known that a provider makes. `state` is what the last update left. The cluster is empty, but for
@@ -84,7 +84,7 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 
 def shape(name: str) -> Graph:
-    """One of SHAPES: the three stacks; all that can be turned on; another way in; one of each; rotated passwords."""
+    """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords."""
     match name:
         case "everything":
             return everything()
@@ -100,7 +100,7 @@ def shape(name: str) -> Graph:
 
 
 def everything() -> Graph:
-    """The program with all that a stack may turn on, and the older chart."""
+    """Run the program with all that a stack may turn on, and the older chart."""
     return platform(
         "prod",
         database={"instances": 3, "storageClass": "large", "pooler": {"instances": 3, "mode": "session"}},
@@ -118,7 +118,7 @@ def everything() -> Graph:
 
 
 def configuration(stack: str, **keys: Configured) -> dict[str, str]:
-    """What the engine hands to the program: strings as they are, everything else as JSON."""
+    """Return what the engine hands to the program: strings as they are, everything else as JSON."""
     values: dict[str, Any] = dict(yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"])
     if stack == "prod":
         values |= {f"{PROJECT}:{key}": value for key, value in THROW_AWAY.items()}
@@ -137,5 +137,5 @@ def settings_of(stack: str = "dev", **keys: Configured) -> Settings:
 
 
 def encrypted(values: Iterable[str]) -> list[str]:
-    """The keys which a stack file holds encrypted."""
+    """Return the keys that a stack file holds encrypted."""
     return [key for key in values if key.removeprefix(f"{PROJECT}:") in SECRETS]

@@ -1,4 +1,4 @@
-"""Runs a program on Pulumi's mocks and records every request to the engine whole.
+"""Run a program on Pulumi's mocks and record every request to the engine whole.
 
 Each run has a context of its own: Pulumi keeps all of its state in context variables, and nothing passes from one test
 to the next.
@@ -47,9 +47,9 @@ def run(
     failing: str = "",
     state: State | None = None,
 ) -> Graph:
-    """What `make` declares, given options with explicit providers. `state` is what the last update left.
+    """Return what `make` declares, given options with explicit providers. `state` is what the last update left.
 
-    `computed` replaces outputs which a provider would compute, by logical name:
+    `computed` replaces outputs that a provider would compute, by logical name:
     `{"platform-db-password": {"result": "p@ss"}}`. What is `failing`, a logical name or Kind/name, can't be made: the
     graph is what was made all the same, and AssertionError says that the program did not end over it.
     """
@@ -62,7 +62,7 @@ def run(
 
 
 def record(program: Callable[[], None], providers: Providers, project: str = "project", stack: str = "stack") -> Graph:
-    """What `program` declares. Raises what it raises."""
+    """Return what `program` declares. Raises what it raises."""
     monitor = _Monitor(providers)
     exports: dict[str, Leaf] = {}
 
@@ -102,7 +102,7 @@ def record(program: Callable[[], None], providers: Providers, project: str = "pr
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Calls in the caller's thread: a mock answers at once, and two threads which wait for each other cost more."""
+    """Call in the caller's thread, because a mock answers at once and a thread that waits for it costs more."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
@@ -125,7 +125,7 @@ _LOOP = _loop()
 
 
 class Providers(Mocks):
-    """Echoes the inputs and adds what the providers would compute, in its real shape; in a preview, that is unknown."""
+    """Echo the inputs and add what the providers would compute, in its real shape. In a preview that is unknown."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Providers(Mocks):
 
 
 def made_name(logical: str) -> str:
-    """Of an object which is given no name: the logical one and a few digits, as Pulumi makes it."""
+    """Return the name that Pulumi makes for an object without one: the logical name and a few digits."""
     return f"{logical}-{hashlib.sha256(logical.encode()).hexdigest()[:8]}"
 
 
@@ -237,7 +237,7 @@ def _resource(urn: str, id_: str, request: Any) -> Resource:
 
 
 def _decode(value: Any, path: tuple[Key, ...], secrets: set[tuple[Key, ...]]) -> Any:
-    """The plain value; adds the paths of those marked as secret to `secrets`."""
+    """Return the plain value, and add the paths of those marked as secret to `secrets`."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
             secrets.add(path)
