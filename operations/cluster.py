@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,21 @@ from operations.errors import OperationError
 
 Object = dict[str, Any]
 
+REVIEWERS = 4  # kubectl processes that ask for rights at once
+REVIEW_SECONDS = 20  # for all the rights of a namespace
+_AUTHORIZATION = "authorization.k8s.io/v1"
+
 
 class Unanswered(Exception):
     """The cluster does not tell: no right to ask, no answer in time. The message is the reason."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What the caller may do in a namespace: rules of a SelfSubjectRulesReview."""
+
+    rules: Sequence[Object]
+    complete: bool  # otherwise an authorizer has no rules to show, as a webhook has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +65,30 @@ class Cluster:
         done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
         return _reason(done.stderr) if done.returncode else ""
 
+    def rules(self, namespace: str) -> Rules:
+        """Return what the caller may do in a namespace, as far as rules tell it. Raises Unanswered."""
+        review = {"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+        path = f"/apis/{_AUTHORIZATION}/selfsubjectrulesreviews"
+        done = self._run("create", "--raw", path, "-f", "-", stdin=json.dumps(review))
+        status = json.loads(self._answer(done))["status"]
+        return Rules(rules=status.get("resourceRules") or [], complete=not status.get("incomplete", False))
+
     def allowed(self, questions: Sequence[Object]) -> list[bool]:
-        """Whether the caller may do each of `questions`: resourceAttributes of a review. Raises Unanswered."""
-        reviews = [
-            {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": question},
-            }
-            for question in questions
-        ]
+        """Return whether the caller may do each of `questions`, resourceAttributes of a review. Raises Unanswered.
+
+        kubectl asks one after the other, so several of them share the questions.
+        """
+        reviews = [{"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectAccessReview",
+                    "spec": {"resourceAttributes": question}} for question in questions]  # fmt: skip
+        size = max(1, -(-len(reviews) // REVIEWERS))
+        shares = [reviews[start : start + size] for start in range(0, len(reviews), size)]
+        with ThreadPoolExecutor(REVIEWERS) as pool:
+            return [allowed for answers in pool.map(self._reviewed, shares) for allowed in answers]
+
+    def _reviewed(self, reviews: Sequence[Object]) -> list[bool]:
         batch = json.dumps({"apiVersion": "v1", "kind": "List", "items": reviews})
-        done = self._run("create", "--validate=false", "-f", "-", "-o", "json", stdin=batch)
+        arguments = ("create", "--validate=false", "-f", "-", "-o", "json")
+        done = self._run(*arguments, stdin=batch, seconds=REVIEW_SECONDS)
         return [answer["status"]["allowed"] for answer in _documents(self._answer(done))]
 
     def delete(self, *selection: str) -> list[str]:
@@ -87,17 +112,16 @@ class Cluster:
         options = [f"--{context}={self.context}"] if self.context else []
         return options + ([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])
 
-    def _run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, stdin: str = "", seconds: float | None = None) -> subprocess.CompletedProcess[str]:
         command = ["kubectl", f"--request-timeout={SECONDS}s", *self._options("context")]
+        limit = seconds or SECONDS + 2
         try:
             # A program that fetches credentials may take its own time; with stdin empty none can ask for a password.
-            done = subprocess.run(
-                [*command, *arguments], input=stdin, capture_output=True, text=True, timeout=SECONDS + 2
-            )
+            done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=limit)
         except FileNotFoundError:
             raise OperationError("`kubectl` is not on PATH: https://kubernetes.io/docs/tasks/tools/") from None
         except subprocess.TimeoutExpired:
-            raise Unanswered(f"no answer within {SECONDS + 2} s") from None
+            raise Unanswered(f"no answer within {limit} s") from None
         if re.search(r'context "[^"]*" does not exist', done.stderr):
             raise OperationError(
                 f"cluster.context: kubectl knows no context {self.context}; `kubectl config get-contexts` lists those "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -74,15 +75,23 @@ def report(results: Sequence[Result]) -> Iterator[str]:
         if result.fix:
             rows.append(("", "", f"fix: {result.fix}"))
     yield from table(rows)
-    failures, warnings = (sum(result.level is level for result in results) for level in (Level.FAIL, Level.WARN))
     yield ""
-    if failures:
-        yield f"{_counted(failures, 'failure')}, {_counted(warnings, 'warning')}: `pulumi up` would fail or do harm"
-    else:
-        yield "ready for `pulumi up`" + (f", with {_counted(warnings, 'warning')}" if warnings else "")
+    yield _verdict(Counter(result.level for result in results))
 
 
-_LEVELS = {Level.OK: "ok", Level.WARN: "warn", Level.FAIL: "FAIL"}
+def _verdict(found: Counter[Level]) -> str:
+    warnings = _counted(found[Level.WARN], "warning") if found[Level.WARN] else ""
+    if found[Level.FAIL]:
+        others = ", ".join(filter(None, [warnings, f"{found[Level.UNKNOWN]} unknown" if found[Level.UNKNOWN] else ""]))
+        failures = _counted(found[Level.FAIL], "failure") + (f", {others}" if others else "")
+        return f"{failures}: `pulumi up` would fail or do harm"
+    if found[Level.UNKNOWN]:
+        told = f", with {warnings}" if warnings else ""
+        return f"ready for `pulumi up` as far as the cluster tells{told}; {found[Level.UNKNOWN]} unknown"
+    return "ready for `pulumi up`" + (f", with {warnings}" if warnings else "")
+
+
+_LEVELS = {Level.OK: "ok", Level.WARN: "warn", Level.UNKNOWN: "?", Level.FAIL: "FAIL"}
 
 
 def _counted(number: int, noun: str) -> str:

@@ -15,7 +15,8 @@ class Level(IntEnum):
 
     OK = 0
     WARN = 1
-    FAIL = 2
+    UNKNOWN = 2
+    FAIL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +50,4 @@ def fail(subject: str, seen: str, fix: str) -> Result:
 def unknown(subject: str, reason: Unanswered) -> Result:
     """The cluster does not tell."""
     fix = "ask again as a user who may see it, or have it checked by an administrator"
-    return Result(Level.WARN, subject, f"unknown: {reason}", fix)
+    return Result(Level.UNKNOWN, subject, f"unknown: {reason}", fix)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
-from operations.checks.result import Result, fail, ok
-from operations.cluster import Cluster
+from operations.checks.result import Result, fail, ok, unknown
+from operations.cluster import Cluster, Object, Rules, Unanswered
 from settings import Settings
 
 # Server-side apply creates by a patch; awaiting, deletion too, is a list and a watch.
@@ -21,15 +23,16 @@ _GATEWAY_API = "gateway.networking.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One verb on one kind of one namespace; of the whole cluster without."""
+    """One verb on one kind of one namespace, or of the whole cluster; on one object of it where that has a name."""
 
-    namespace: str
-    resource: str  # as kubectl has it: jobs.batch
+    namespace: str  # empty for the whole cluster
+    resource: str  # as kubectl has it: jobs.batch, pods/log
     verb: str
+    name: str = ""
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What a SelfSubjectAccessReview asks."""
+        """Return what a SelfSubjectAccessReview asks."""
         resource, _, subresource = self.resource.partition("/")
         resource, _, group = resource.partition(".")
         return {
@@ -38,11 +41,25 @@ class Right:
             "resource": resource,
             "subresource": subresource,
             "verb": self.verb,
+            "name": self.name,
         }
+
+    def granted_by(self, rule: Object) -> bool:
+        """Return whether a rule of a SelfSubjectRulesReview grants it."""
+        asked = self.attributes
+        below = asked["subresource"]
+        resources = {"*", f"{asked['resource']}/{below}", f"*/{below}"} if below else {"*", asked["resource"]}
+        names = rule.get("resourceNames", [])
+        return (
+            bool({"*", self.verb} & {*rule["verbs"]})
+            and bool({"*", asked["group"]} & {*rule.get("apiGroups", [])})
+            and bool(resources & {*rule.get("resources", [])})
+            and (not names or self.name in names)
+        )
 
 
 def needed(settings: Settings) -> list[Right]:
-    """Every right that `up`, and `destroy` after it, make use of. By namespace."""
+    """Return every right that `up`, and `destroy` after it, make use of."""
     managed = {
         "": ["namespaces"],
         DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "postgresqls.acid.zalan.do"],
@@ -74,31 +91,70 @@ def needed(settings: Settings) -> list[Right]:
         ],
     }
     return [
-        Right(namespace, resource, verb)
-        for namespace, resources in managed.items()
-        for resource, verb in [*((r, v) for r in resources for v in _MANAGE), *used.get(namespace, [])]
+        *_read(settings),
+        *(
+            Right(namespace, resource, verb)
+            for namespace, resources in managed.items()
+            for resource, verb in [*((r, v) for r in resources for v in _MANAGE), *used.get(namespace, [])]
+        ),
     ]
 
 
-def rights(cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """One row a namespace."""
-    wanted = needed(settings)
-    allowed = cluster.allowed([right.attributes for right in wanted])
-    for namespace, pairs in groupby(zip(wanted, allowed, strict=True), lambda pair: pair[0].namespace):
-        subject = f"rights in {namespace}" if namespace else "rights in the cluster"
-        missing = [right for right, may in pairs if not may]
-        if missing:
-            yield fail(
-                subject,
-                f"may not {_listed(missing)}",
-                "have an administrator grant them to the user of this context, or take a context with more rights",
-            )
-        else:
-            yield ok(subject, "all that `up` needs")
+def _read(settings: Settings) -> Iterator[Right]:
+    """Yield the rights to read what others made: the program looks whether it is there."""
+    for name in sorted({*filter(None, (settings.database.storage_class, settings.redis.storage_class))}):
+        yield Right("", "storageclasses.storage.k8s.io", "get", name)
+    issuer, route = settings.ingress.issuer, settings.ingress.route
+    if issuer.kind == "existing":
+        yield Right("", "clusterissuers.cert-manager.io", "get", issuer.name)
+    if route.kind == "ingress":
+        yield Right("", "ingressclasses.networking.k8s.io", "get", route.class_name)
+    else:
+        yield Right(route.namespace, f"gateways.{_GATEWAY_API}", "get", route.name)
+
+
+def rights(cluster: Cluster, settings: Settings) -> Iterable[Result]:
+    """Judge what the caller may do, one row a namespace. All of them are asked at once."""
+    wanted: dict[str, list[Right]] = {}
+    for right in needed(settings):
+        wanted.setdefault(right.namespace, []).append(right)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return [*pool.map(lambda namespace: _row(cluster, namespace, wanted[namespace]), wanted)]
+
+
+def _row(cluster: Cluster, namespace: str, wanted: Sequence[Right]) -> Result:
+    subject = f"rights in {namespace}" if namespace else "rights in the cluster"
+    try:
+        missing = _missing(cluster, namespace, wanted)
+    except Unanswered as reason:
+        return unknown(subject, reason)
+    if missing:
+        return fail(
+            subject,
+            f"may not {_listed(missing)}",
+            "have an administrator grant them to the user of this context, or take a context with more rights",
+        )
+    return ok(subject, "all that `up` needs")
+
+
+def _missing(cluster: Cluster, namespace: str, wanted: Sequence[Right]) -> list[Right]:
+    """Return what the caller may not do. The rules of a namespace tell most of it in one request.
+
+    They are not trusted where they are incomplete, as with an authorizer that is a webhook. What they do not grant is
+    asked right by right, since an authorizer without rules may grant it.
+    """
+    granted = Rules(rules=[], complete=False)
+    if namespace:
+        with suppress(Unanswered):
+            granted = cluster.rules(namespace)
+    rules = granted.rules if granted.complete else []
+    doubtful = [right for right in wanted if not any(right.granted_by(rule) for rule in rules)]
+    answers = cluster.allowed([right.attributes for right in doubtful])
+    return [right for right, may in zip(doubtful, answers, strict=True) if not may]
 
 
 def _listed(missing: Sequence[Right]) -> str:
-    """`create, patch jobs.batch, secrets; get pods/log`."""
+    """Return rights as `create, patch jobs.batch, secrets; get pods/log`."""
     kinds: dict[str, list[str]] = {}
     for resource, rights in groupby(missing, lambda right: right.resource):
         kinds.setdefault(", ".join(right.verb for right in rights), []).append(resource)

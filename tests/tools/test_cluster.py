@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from operations import cluster as module
-from operations.cluster import Cluster, Unanswered
+from operations.cluster import Cluster, Rules, Unanswered
 from operations.errors import OperationError
 
 HERE = Cluster("somewhere", "/etc/kubeconfig")
@@ -148,14 +149,52 @@ def test_nothing_is_made_to_hear_a_refusal(kubectl: Kubectl) -> None:
     assert json.loads(kubectl.stdin) == {"kind": "Certificate"}
 
 
-def test_rights_are_asked_for_in_one_go(kubectl: Kubectl) -> None:
-    answers = [{"status": {"allowed": True}}, {"status": {"allowed": False}}]
-    kubectl.says("\n".join(json.dumps(answer, indent=4) for answer in answers))
-    questions = [{"verb": "get", "resource": "pods"}, {"verb": "create", "resource": "pods"}]
-    assert HERE.allowed(questions) == [True, False]
-    asked = json.loads(kubectl.stdin)["items"]
-    assert [review["kind"] for review in asked] == ["SelfSubjectAccessReview"] * 2
-    assert [review["spec"]["resourceAttributes"] for review in asked] == questions
+_REVIEWER = f"""#!{sys.executable}
+import json, os, sys, time
+asked = json.load(sys.stdin)["items"]
+open(f"reviewer-{{os.getpid()}}", "w").close()
+limit = time.monotonic() + 10
+while sum(name.startswith("reviewer-") for name in os.listdir(".")) < 4:
+    assert time.monotonic() < limit, "the others wait for this one"
+for review in asked:
+    allowed = review["spec"]["resourceAttributes"]["verb"] == "get"
+    print(json.dumps(review | {{"status": {{"allowed": allowed}}}}, indent=4))
+"""
+
+
+def test_several_ask_for_rights_at_once_and_the_answers_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kubectl").write_text(_REVIEWER)
+    (tmp_path / "kubectl").chmod(0o755)
+    questions = [{"verb": verb, "resource": str(number)} for number in range(7) for verb in ("get", "create", "get")]
+    assert HERE.allowed(questions) == [question["verb"] == "get" for question in questions]
+    assert HERE.allowed([]) == []
+
+
+def test_the_limit_of_time_for_rights_is_said(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REVIEW_SECONDS", 0.2)
+    kubectl.says(prelude="exec tail -f /dev/null")
+    with pytest.raises(Unanswered, match=r"^no answer within 0\.2 s$"):
+        HERE.allowed([{"verb": "get"}])
+
+
+def test_rules_are_told_with_whether_they_are_all(kubectl: Kubectl) -> None:
+    rule = {"verbs": ["*"], "apiGroups": [""], "resources": ["pods"]}
+    kubectl.says(json.dumps({"status": {"resourceRules": [rule], "incomplete": False}}))
+    assert HERE.rules("infisical") == Rules(rules=[rule], complete=True)
+    assert kubectl.asked[3:] == [
+        "create",
+        "--raw",
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+        "-f",
+        "-",
+    ]
+    assert json.loads(kubectl.stdin)["spec"] == {"namespace": "infisical"}
+    kubectl.says(json.dumps({"status": {"resourceRules": None, "incomplete": True, "evaluationError": "webhook"}}))
+    assert HERE.rules("infisical") == Rules(rules=[], complete=False)
 
 
 def test_what_is_deleted_is_named(kubectl: Kubectl) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import settings
 from operations.checks import certificates, rights, route, storage
 from operations.checks.result import Check, Level, Result
-from operations.cluster import Cluster, Unanswered
+from operations.cluster import Cluster, Rules, Unanswered
 from operations.pulumi import Stack
 from tests.unit.harness import COMMANDS, configuration
 
@@ -41,6 +41,8 @@ class Answers(Cluster):
     existing: Collection[tuple[str, ...]] = ()
     refused: str | Unanswered = DENIED
     withheld: Collection[rights.Right] = ()
+    granted: Mapping[str, Rules | Unanswered] = field(default_factory=dict)  # by namespace
+    asked: list[Any] = field(default_factory=list)  # right by right
 
     def get(self, path: str) -> Any:
         answer = self.paths.get(path)
@@ -57,7 +59,14 @@ class Answers(Cluster):
             raise self.refused
         return self.refused
 
+    def rules(self, namespace: str) -> Rules:
+        answer = self.granted.get(namespace, Rules(rules=[], complete=True))
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
+
     def allowed(self, questions: Sequence[Any]) -> list[bool]:
+        self.asked.extend(questions)
         withheld = [right.attributes for right in self.withheld]
         return [question not in withheld for question in questions]
 

@@ -66,7 +66,7 @@ def test_an_operator_without_a_pod_fails(subject: str, stopped: dict[str, Any]) 
 def test_an_operator_that_the_caller_may_not_see_is_unknown(subject: str) -> None:
     blind = cluster({OPERATORS: NO_RIGHT})
     [row] = [r for r in doctor.examine(blind, stack_settings(), {subject: CHECKS[subject]}) if r.subject == subject]
-    assert row.level is Level.WARN
+    assert row.level is Level.UNKNOWN
     assert row.seen == f"unknown: {NO_RIGHT}"
     assert row.fix
 

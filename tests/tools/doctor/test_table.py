@@ -9,7 +9,7 @@ import pytest
 
 import settings
 from operations import doctor
-from operations.checks.result import Level, Result, fail, ok, warn
+from operations.checks.result import Level, Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from tests.tools.doctor.known import (
     HOST,
@@ -77,4 +77,13 @@ def test_what_a_check_has_found_before_it_got_no_answer_stays() -> None:
         raise Unanswered("no right")
 
     rows = list(doctor.examine(cluster(), stack_settings(), {"second": check}))[1:]
-    assert [(row.subject, row.level) for row in rows] == [("first", Level.OK), ("second", Level.WARN)]
+    assert [(row.subject, row.level) for row in rows] == [("first", Level.OK), ("second", Level.UNKNOWN)]
+
+
+def test_a_verdict_says_that_something_could_not_be_told() -> None:
+    """Ready would be a lie."""
+    untold = unknown("rights in infisical", Unanswered("no answer within 20 s"))
+    assert list(doctor.report([untold]))[-1] == "ready for `pulumi up` as far as the cluster tells; 1 unknown"
+    rows = [untold, warn("a", "odd", "do"), fail("b", "bad", "mend")]
+    assert list(doctor.report(rows[:2]))[-1].endswith("tells, with 1 warning; 1 unknown")
+    assert list(doctor.report(rows))[-1] == "1 failure, 1 warning, 1 unknown: `pulumi up` would fail or do harm"
