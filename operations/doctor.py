@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from operations.checks import certificates, clashes, kubernetes, operators, outside, rights, route, storage
+from operations.checks import certificates, clashes, hosts, kubernetes, operators, outside, rights, route, storage
 from operations.checks.result import Check, Level, Result, fail, unknown
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
@@ -36,6 +36,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "ClusterIssuer": partial(certificates.issuer, stack.commands),
         "StorageClasses": partial(storage.storage_classes, stack.commands),
         "IngressClass or Gateway": partial(route.route, stack.commands),
+        "host": partial(hosts.host, stack),
         "rights": rights.rights,
         "what is there already": partial(clashes.clashes, stack),
         "DNS": outside.name,

@@ -52,6 +52,12 @@ class Stack:
     def _entries(self) -> Mapping[str, Any]:
         return _own(self.run("config", "--json", "--show-secrets"))
 
+    @cached_property
+    def owned(self) -> frozenset[tuple[str, str]]:
+        """Pulumi's type and id of all that the state holds. Secrets in it stay encrypted. Raises OperationError."""
+        deployment = json.loads(self.run("stack", "export")).get("deployment") or {}
+        return frozenset((entry["type"], entry.get("id", "")) for entry in deployment.get("resources") or [])
+
     def settings(self) -> Settings:
         """What the stack says, as the program will read it. Raises OperationError with all that is wrong."""
         values = {f"{PROJECT}:{key}": entry["value"] for key, entry in self._entries.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,8 +18,6 @@ from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
 from settings import Settings
-
-Owned = frozenset[tuple[str, str]]  # Pulumi's type and id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +75,11 @@ def _things(stack: Stack, cluster: Cluster) -> Iterator[_Thing]:
 
 def clashes(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
     """Judge the namespaces, and what would be overwritten in them."""
-    ours = _owned_by(stack)
+    ours = stack.owned
     for name in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
         yield _asked(f"Namespace {name}", lambda subject, name=name: _namespace(cluster, subject, name, ours))
     for thing in _things(stack, cluster):
         yield _asked(thing.subject, lambda subject, thing=thing: _thing(cluster, subject, thing, ours))
-
-
-def _owned_by(stack: Stack) -> Owned:
-    """What the stack's state holds. Secrets in it stay encrypted. Raises OperationError."""
-    deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
-    return frozenset((entry["type"], entry.get("id", "")) for entry in deployment.get("resources") or [])
 
 
 def _asked(subject: str, ask: Callable[[str], Result]) -> Result:
@@ -98,7 +89,7 @@ def _asked(subject: str, ask: Callable[[str], Result]) -> Result:
         return unknown(subject, reason)
 
 
-def _namespace(cluster: Cluster, subject: str, name: str, ours: Owned) -> Result:
+def _namespace(cluster: Cluster, subject: str, name: str, ours: frozenset[tuple[str, str]]) -> Result:
     found = cluster.get(f"/api/v1/namespaces/{name}")
     if not found:
         return ok(subject, "not there yet")
@@ -113,7 +104,7 @@ def _namespace(cluster: Cluster, subject: str, name: str, ours: Owned) -> Result
     )
 
 
-def _thing(cluster: Cluster, subject: str, thing: _Thing, ours: Owned) -> Result:
+def _thing(cluster: Cluster, subject: str, thing: _Thing, ours: frozenset[tuple[str, str]]) -> Result:
     if (thing.type, thing.id) in ours:
         return ok(subject, "this stack's")
     if cluster.exists(*thing.selection):

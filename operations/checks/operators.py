@@ -60,7 +60,11 @@ def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
 
     def results(operator: Deployed) -> Iterator[Result]:
         yield _running(cluster, subject, operator, _REDIS)
-        scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE", "").split(",")} - {""}
+        try:
+            scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE").split(",")} - {""}
+        except Unanswered as reason:
+            yield unknown(f"{subject}: namespaces", reason)
+            return
         yield watching(subject, scope, [REDIS_NAMESPACE], f"add it to WATCH_NAMESPACE of Deployment {operator}")
 
     return _best(operators, results) or [_absent(cluster, subject, _REDIS_INSTALL)]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from operations.bounded import bounded
 from operations.chart_repository import index_address
 from operations.checks.result import Result, fail, ok, warn
-from operations.cluster import Cluster, Object, Unanswered
+from operations.checks.route import addressed
+from operations.cluster import Cluster, Unanswered
 from operations.pulumi import ROOT, Stack
 from settings import Settings
 from settings.infisical import ChartSettings
@@ -60,14 +61,9 @@ def _served(cluster: Cluster, settings: Settings) -> set[str]:
             return {entry["value"] for entry in gateway.get("status", {}).get("addresses", [])}
         ingresses = [entry for entry in cluster.items("/apis/networking.k8s.io/v1/ingresses")
                      if entry["spec"].get("ingressClassName") == route.class_name]  # fmt: skip
-        return {address for entry in [*ingresses, *cluster.items("/api/v1/services")] for address in _balanced(entry)}
+        return {address for entry in [*ingresses, *cluster.items("/api/v1/services")] for address in addressed(entry)}
     except Unanswered:
         return set()  # then there is nothing to compare with
-
-
-def _balanced(entry: Object) -> Iterator[str]:
-    for point in entry.get("status", {}).get("loadBalancer", {}).get("ingress", []):
-        yield point.get("ip") or point["hostname"]
 
 
 def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:

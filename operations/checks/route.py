@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.base.names import INFISICAL_NAMESPACE
-from operations.checks.result import Result, fail, ok
-from operations.cluster import Cluster
+from operations.checks.result import Result, fail, ok, unknown, warn
+from operations.cluster import Cluster, Object, Unanswered
 from settings import Commands, Settings
 from settings.ingress import GatewayRoute, IngressClass
 
@@ -17,6 +17,7 @@ def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[
     wanted = settings.ingress.route
     if isinstance(wanted, IngressClass):
         yield _class(commands, cluster, wanted)
+        yield from _addresses(cluster, wanted)
     else:
         yield _gateway(commands, cluster, wanted)
 
@@ -31,6 +32,27 @@ def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Result
         fix = commands.set("ingress.route.className", names[0])
         return fail(subject, f"no such class; there is {', '.join(names)}", fix)
     return fail(subject, "no such class, nor any other", "install an ingress controller with its class")
+
+
+def _addresses(cluster: Cluster, wanted: IngressClass) -> Iterator[Result]:
+    """Judge by the Ingresses of the class whether ours will get an address: `up` waits for it."""
+    subject = f"addresses of IngressClass {wanted.class_name}"
+    try:
+        ingresses = [entry for entry in cluster.items("/apis/networking.k8s.io/v1/ingresses")
+                     if entry["spec"].get("ingressClassName") == wanted.class_name]  # fmt: skip
+        balancers = [entry for entry in cluster.items("/api/v1/services")
+                     if entry["spec"].get("type") == "LoadBalancer"]  # fmt: skip
+    except Unanswered as reason:
+        yield unknown(subject, reason)
+        return
+    publish = (
+        "have the ingress controller publish its address (ingress-nginx: --publish-service, Traefik: publishedService)"
+    )
+    if ingresses and not any(map(addressed, ingresses)):
+        yield fail(subject, f"none of its {len(ingresses)} Ingresses has one, and `up` waits for that of ours", publish)
+    elif not ingresses and balancers and not any(map(addressed, balancers)):
+        waiting = ", ".join(f"{entry['metadata']['namespace']}/{entry['metadata']['name']}" for entry in balancers)
+        yield warn(subject, f"no load balancer has one yet: Service {waiting}", f"see why they wait, or {publish}")
 
 
 def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Result:
@@ -52,7 +74,21 @@ def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Resu
             f"no listener takes routes from namespace {INFISICAL_NAMESPACE}",
             "set allowedRoutes.namespaces.from of the listener to All, or to a Selector which has it",
         )
+    conditions = {entry["type"]: entry for entry in found.get("status", {}).get("conditions", [])}
+    programmed = conditions.get("Programmed", {"status": "Unknown"})
+    if programmed["status"] == "False":
+        fix = cluster.kubectl(f"describe gateway -n {wanted.namespace} {wanted.name}")
+        return fail(subject, f"not programmed: {programmed.get('message') or programmed.get('reason')}", fix)
+    if not found.get("status", {}).get("addresses"):
+        fix = cluster.kubectl(f"describe gateway -n {wanted.namespace} {wanted.name}")
+        return warn(subject, "it has no address, so nobody reaches what hangs on it", fix)
     return ok(subject, f"listener {', '.join(open_ones)}")
+
+
+def addressed(entry: Object) -> list[str]:
+    """Return addresses and names at which an Ingress or a Service is reached."""
+    points = entry.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    return [point.get("ip") or point["hostname"] for point in points]
 
 
 def _lets_in(listener: dict[str, Any], namespace: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from components.base.names import DATABASE_NAMESPACE
 from operations.checks.deployments import Deployed, watching
-from operations.checks.result import Result, fail, ok, warn
-from operations.cluster import Cluster
+from operations.checks.result import Result, fail, ok, unknown, warn
+from operations.cluster import Cluster, Unanswered
 from settings import Settings
 
 _OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"
@@ -17,8 +17,8 @@ _SUBJECT = "postgres-operator"
 
 
 def is_configured(deployed: Deployed) -> bool:
-    """Whether it is started as the Zalando operator is."""
-    return bool(deployed.environment.keys() & {_OBJECT, _CONFIG_MAP})
+    """Return whether it is started as the Zalando operator is."""
+    return any(map(deployed.environment.get, (_OBJECT, _CONFIG_MAP)))
 
 
 def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Iterator[Result]:
@@ -31,10 +31,29 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     scope = operator.environment.get("WATCHED_NAMESPACE") or found.get("watched_namespace") or operator.namespace
     fix = f'set watched_namespace to "*" in {where}, and restart the operator'
     yield watching(_SUBJECT, set() if scope == "*" else {scope}, [DATABASE_NAMESPACE], fix)
+    yield from _controller(operator)
     yield _deletion(where, found, operator)
     yield _template(where, found)
     yield _resizing(where, found)
     yield _instances(where, found, settings.database.instances)
+
+
+def _controller(operator: Deployed) -> Iterator[Result]:
+    """Judge the operator's CONTROLLER_ID: with one it leaves every database alone that does not name it."""
+    subject = f"{_SUBJECT}: CONTROLLER_ID"
+    try:
+        identity = operator.environment.get("CONTROLLER_ID")
+    except Unanswered as reason:
+        yield unknown(subject, reason)
+        return
+    if identity:
+        yield fail(
+            subject,
+            f"{identity}: it acts on databases with the annotation acid.zalan.do/controller: {identity} alone, and "
+            "this one has none",
+            f"take CONTROLLER_ID out of Deployment {operator}, or have an operator without it act in "
+            f"{DATABASE_NAMESPACE}",
+        )
 
 
 def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[str, str] | None]:
@@ -47,7 +66,7 @@ def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[s
             return where, None
         top = found["configuration"]
         return where, {key: _text(value) for key, value in {**top, **top.get("kubernetes", {})}.items()}
-    namespace, _, name = operator.environment[_CONFIG_MAP].rpartition("/")
+    namespace, _, name = operator.environment.get(_CONFIG_MAP).rpartition("/")
     namespace = namespace or operator.namespace
     found = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
     return f"ConfigMap {namespace}/{name}", found.get("data", {}) if found else None

@@ -149,17 +149,17 @@ def stack_settings(**sections: Mapping[str, object]) -> settings.Settings:
 
 @dataclass(frozen=True)
 class Exported(Stack):
-    """Stack dev without Pulumi; its state has the objects `owned`, by type and id."""
+    """Stack dev without Pulumi; its state has the objects `held`, by type and id."""
 
-    owned: Collection[tuple[str, str]] = ()
+    held: Collection[tuple[str, str]] = ()
 
     def settings(self) -> settings.Settings:
         return stack_settings()
 
     def run(self, *arguments: str, input: str = "") -> str:
         assert arguments == ("stack", "export")
-        resources = [{"type": "pulumi:pulumi:Stack"}, *({"type": kind, "id": id_} for kind, id_ in self.owned)]
-        return json.dumps({"version": 3, "deployment": {"resources": resources} if self.owned else {"manifest": {}}})
+        resources = [{"type": "pulumi:pulumi:Stack"}, *({"type": kind, "id": id_} for kind, id_ in self.held)]
+        return json.dumps({"version": 3, "deployment": {"resources": resources} if self.held else {"manifest": {}}})
 
 
 def ask(check: Check, of: Cluster | None = None, **sections: Mapping[str, object]) -> dict[str, Result]:

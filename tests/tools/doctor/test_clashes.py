@@ -37,7 +37,7 @@ EXISTING = {
 
 
 def clashes_with(of: Cluster, *owned: tuple[str, str]) -> dict[str, Result]:
-    return ask(functools.partial(clashes.clashes, Exported("dev", owned=owned)), of)
+    return ask(functools.partial(clashes.clashes, Exported("dev", held=owned)), of)
 
 
 def test_on_an_empty_cluster_nothing_clashes() -> None:

@@ -157,3 +157,70 @@ def test_of_several_operators_the_one_that_suits_counts() -> None:
     stranger = zalando(env={"WATCHED_NAMESPACE": "somewhere"})
     assert all_ok(ask(operators.postgres_operator, with_(stranger, zalando())))
     assert all_ok(ask(operators.redis_operator, with_(redis(WATCH_NAMESPACE="a"), redis(), redis(":v0.24.0"))))
+
+
+# --- variables that come from elsewhere ------------------------------------------------------------------------------
+
+FROM_LABEL = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['acts-in']"}}}
+FROM_MAP = {"valueFrom": {"configMapKeyRef": {"name": "settings", "key": "where"}}}
+FROM_SECRET = {"valueFrom": {"secretKeyRef": {"name": "settings", "key": "where"}}}
+SETTINGS = {"name": "settings"}
+MAP = "/api/v1/namespaces/operators/configmaps/settings"
+
+
+def with_sources(operator: dict[str, Any], *sources: dict[str, Any], labels: Any = None) -> dict[str, Any]:
+    template = operator["spec"]["template"]
+    template["metadata"] = {"labels": labels or {}}
+    template["spec"]["containers"][0]["envFrom"] = list(sources)
+    return operator
+
+
+@pytest.mark.parametrize(
+    ("operator", "data", "level"),
+    [
+        (redis(WATCH_NAMESPACE=FROM_MAP), {"where": "platform-kv-redis-cluster"}, Level.OK),
+        (redis(WATCH_NAMESPACE=FROM_MAP), {"where": "somewhere"}, Level.FAIL),
+        (redis(WATCH_NAMESPACE=FROM_MAP), {}, Level.OK),  # not set: all of them
+        (with_sources(redis(WATCH_NAMESPACE=FROM_LABEL), labels={"acts-in": "somewhere"}), {}, Level.FAIL),
+        (with_sources(redis(), {"configMapRef": SETTINGS}), {"WATCH_NAMESPACE": "somewhere"}, Level.FAIL),
+        (
+            with_sources(redis(), {"configMapRef": SETTINGS, "prefix": "WATCH_"}),
+            {"NAMESPACE": "x"},
+            Level.FAIL,
+        ),
+        (with_sources(redis(), {"configMapRef": SETTINGS, "prefix": "X_"}), {"NAMESPACE": "x"}, Level.OK),
+        (
+            with_sources(redis(WATCH_NAMESPACE="platform-kv-redis-cluster"), {"configMapRef": SETTINGS}),
+            {"WATCH_NAMESPACE": "somewhere"},
+            Level.OK,
+        ),
+        (redis(WATCH_NAMESPACE=FROM_SECRET), {}, Level.UNKNOWN),
+        (with_sources(redis(), {"secretRef": {"name": "settings"}}), {}, Level.UNKNOWN),
+    ],
+)
+def test_a_variable_is_followed_to_where_it_comes_from(
+    operator: dict[str, Any], data: dict[str, str], level: Level
+) -> None:
+    row = ask(operators.redis_operator, with_(operator, **{MAP: {"data": data}}))["redis-operator: namespaces"]
+    assert row.level is level
+
+
+def test_a_flag_may_name_a_variable() -> None:
+    own = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+    single = with_(cert_manager(args=["--namespace=$(POD_NAMESPACE)"], POD_NAMESPACE=own))
+    assert only(ask(operators.cert_manager, single)).seen.startswith("acts in operators only")
+
+
+def test_settings_are_found_by_a_name_from_elsewhere() -> None:
+    environment = {"POSTGRES_OPERATOR_CONFIGURATION_OBJECT": FROM_MAP}
+    there = with_(zalando(env=environment), **{MAP: {"data": {"where": "zalando"}}})
+    assert all_ok(ask(operators.postgres_operator, there))
+
+
+@pytest.mark.parametrize(
+    ("identity", "level"), [("", None), ("second", Level.FAIL), (FROM_SECRET, Level.UNKNOWN), (FROM_MAP, Level.FAIL)]
+)
+def test_an_operator_with_an_identity_leaves_our_database_alone(identity: Any, level: Level | None) -> None:
+    there = with_(zalando(env={"CONTROLLER_ID": identity}), **{MAP: {"data": {"where": "second"}}})
+    row = ask(operators.postgres_operator, there).get("postgres-operator: CONTROLLER_ID")
+    assert (row and row.level) is level

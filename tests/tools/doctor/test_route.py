@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from operations.checks.result import Level
@@ -50,3 +52,41 @@ def test_a_listener_that_is_not_there_fails_with_one_that_is() -> None:
     missing = only(ask(ROUTE, ingress={"route": GATEWAY | {"listener": "web"}}))
     assert missing.seen == "no listener web; it has https"
     assert missing.fix.endswith("'infisical-platform:ingress.route.listener' https")
+
+
+def of_class(class_name: str = "nginx", **point: str) -> dict[str, Any]:
+    status = {"loadBalancer": {"ingress": [point]} if point else {}}
+    return {"metadata": {"namespace": "a", "name": "b"}, "spec": {"ingressClassName": class_name}, "status": status}
+
+
+def balancer(**point: str) -> dict[str, Any]:
+    return of_class(**point) | {"spec": {"type": "LoadBalancer"}}
+
+
+@pytest.mark.parametrize(
+    ("ingresses", "services", "level"),
+    [
+        ([], [], None),
+        ([of_class(ip="192.0.2.7"), of_class()], [], None),
+        ([of_class(hostname="lb.example.net")], [balancer()], None),
+        ([of_class(), of_class()], [balancer(ip="192.0.2.7")], Level.FAIL),
+        ([of_class("other")], [balancer(ip="192.0.2.7")], None),
+        ([of_class("other")], [balancer()], Level.WARN),
+    ],
+)
+def test_a_class_that_gives_no_address_is_told_before_up_waits_for_one(
+    ingresses: list[dict[str, Any]], services: list[dict[str, Any]], level: Level | None
+) -> None:
+    paths = {"/apis/networking.k8s.io/v1/ingresses": ingresses, "/api/v1/services": services}
+    results = ask(ROUTE, cluster({path: {"items": items} for path, items in paths.items()}))
+    assert {row.level for subject, row in results.items() if subject.startswith("addresses")} == ({level} - {None})
+
+
+def test_a_gateway_without_an_address_or_not_programmed_is_told() -> None:
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/edge/gateways/public"
+    there = gateway(**{"from": "All"})
+    nowhere = only(ask(ROUTE, cluster({path: there | {"status": {}}}), ingress={"route": GATEWAY}))
+    assert nowhere.level is Level.WARN
+    broken = {"conditions": [{"type": "Programmed", "status": "False", "message": "no address pool"}]}
+    failed = only(ask(ROUTE, cluster({path: there | {"status": broken}}), ingress={"route": GATEWAY}))
+    assert (failed.level, failed.seen) == (Level.FAIL, "not programmed: no address pool")
