@@ -14,15 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
 from embedded import imagebuild, pki
+from embedded.addons import manifests
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
-from embedded.node import DNS_ADDRESS, NAME
+from embedded.node import NAME
 from embedded.programs import PROGRAMS, Programs
 
-MANIFESTS = Path(__file__).parent / "manifests"
 READY_LIMIT_SECONDS = 300
 ADDON = "infisical-platform/addon"
 
@@ -224,24 +223,17 @@ class Cluster:
             raise EmbeddedError(f"importing images failed: {log.read_text(errors='replace').strip()}")
 
     def _install_addons(self, images: imagebuild.Layout) -> None:
-        manifests = self._manifests()
-        state = hashlib.sha256(json.dumps([manifests, images.digests()]).encode()).hexdigest()
+        wanted = manifests(self._instance, self._programs)
+        state = hashlib.sha256(json.dumps([wanted, images.digests()]).encode()).hexdigest()
         applied = self._instance.folder / "addons.digest"
         if not (applied.exists() and applied.read_text() == state):
             self._progress("installing the cluster's add-ons")
-            for manifest in manifests:
+            for manifest in wanted:
                 self._apply(manifest)
         self._await("the add-ons", self._addons_are_ready)
         applied.write_text(state)
-        secret = (
-            "get",
-            "secret",
-            "embedded-ca",
-            "-n",
-            "cert-manager",
-            "-o",
-            r"go-template={{index .data `tls.crt` | base64decode}}",
-        )
+        template = r"go-template={{index .data `tls.crt` | base64decode}}"
+        secret = ("get", "secret", "embedded-ca", "-n", "cert-manager", "-o", template)
         self._await("the cluster's authority", lambda: self._kubectl(*secret, check=False).returncode == 0)
         (self._instance.folder / "ca.crt").write_text(self._kubectl(*secret).stdout)
 
@@ -259,33 +251,6 @@ class Cluster:
         listed = self._kubectl("get", "deployments", "-A", "-l", ADDON, "-o", "json", check=False)
         deployments = json.loads(listed.stdout)["items"] if listed.returncode == 0 else []
         return bool(deployments) and all(_is_rolled_out(deployment) for deployment in deployments)
-
-    def _manifests(self) -> list[str]:
-        """Return the manifests in their order: kinds, then what serves them, then objects of these kinds."""
-        values = {
-            "dns_address": DNS_ADDRESS,
-            "volumes": str(self._instance.folder / "volumes"),
-            **{f"image_{name.replace('-', '_')}": imagebuild.reference(name) for name in imagebuild.IMAGES},
-        }
-        own = {path.stem: Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))}
-        return [own.pop("namespaces"), *self._upstream_manifests(), *own.values()]
-
-    def _upstream_manifests(self) -> list[str]:
-        """Return custom resource definitions and roles as the operators' own modules carry them."""
-        zalando = self._programs.path("postgres-operator-manifests")
-        redis = self._programs.path("redis-operator-config")
-        crds = [
-            *sorted(self._programs.path("cert-manager-crds").glob("*.yaml")),
-            *sorted(self._programs.path("gateway-api-crds").glob("*.yaml")),
-            *(zalando / f"{name}.crd.yaml" for name in ("postgresql", "operatorconfiguration", "postgresteam")),
-            *sorted((redis / "crd" / "bases").glob("*.yaml")),
-        ]
-        role = (zalando / "operator-service-account-rbac.yaml").read_text()
-        return [
-            *(path.read_text() for path in crds),
-            role.replace("namespace: default", "namespace: postgres-operator"),
-            (redis / "rbac" / "role.yaml").read_text(),
-        ]
 
 
 def _name(pod: dict[str, dict[str, str]]) -> str:

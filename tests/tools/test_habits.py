@@ -14,7 +14,6 @@ FILE, FUNCTION = 300, 50  # lines
 # A ratchet: files and functions from before the rule, with the lines that they have at most. Nothing is added.
 LONGER_FILES = {
     "components/jobs/cert_sync/cert_sync.py": 350,
-    "embedded/cluster.py": 312,
     "tests/jobs/test_cert_sync.py": 415,
     "tests/jobs/test_redis_ready.py": 303,
     "tests/jobs/test_redis_rotation.py": 308,
@@ -28,7 +27,6 @@ LONGER_FILES = {
     "tests/unit/test_program.py": 380,
 }
 LONGER_FUNCTIONS = {
-    "embedded/images/postgres/root/scripts/render_patroni.py::configuration": 99,
     "tests/jobs/job_cluster.py::running_cluster": 80,
     "tests/tools/importing/test_everything.py::test_every_variable_has_its_place": 69,
     "tests/tools/importing/test_round_trip.py::configurations": 53,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Prints Patroni's configuration, made from the environment which Zalando's operator gives a database pod."""
+"""Print Patroni's configuration, made from the environment that Zalando's operator gives a database pod."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTALLED = Path("/usr/lib/postgresql")
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Puts `over` onto `base`: mappings merge, anything else replaces."""
+    """Put `over` onto `base`: mappings merge, anything else replaces."""
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
             merge(base[key], value)
@@ -26,101 +26,27 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
 
 
 def option_name(option: str | Mapping[str, str]) -> str:
-    """Of an initdb option: `data-checksums`, or `{encoding: UTF8}`."""
+    """Return the name of an initdb option, `data-checksums` or `{encoding: UTF8}`."""
     return option if isinstance(option, str) else next(iter(option))
 
 
 def initdb(defaults: list[Any], given: list[Any]) -> list[Any]:
-    """initdb's options: those given, and the defaults of which none is given."""
+    """Return initdb's options: those given, and the defaults of which none is given."""
     names = {option_name(option) for option in given}
     return [option for option in defaults if option_name(option) not in names] + given
 
 
 def configuration(env: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration as Patroni documents it; defaults as Spilo has them, over which SPILO_CONFIGURATION goes."""
+    """Return the configuration as Patroni documents it: Spilo's defaults, overridden by SPILO_CONFIGURATION."""
     spilo = json.loads(env.get("SPILO_CONFIGURATION") or "{}")
-    address, standby = env["POD_IP"], env.get("PGUSER_STANDBY", "standby")
-    kubernetes: dict[str, Any] = {
-        "namespace": env["POD_NAMESPACE"],
-        "pod_ip": address,
-        "labels": json.loads(env.get("KUBERNETES_LABELS") or '{"application": "spilo"}'),
-        "bootstrap_labels": json.loads(env.get("KUBERNETES_BOOTSTRAP_LABELS") or "{}"),
-        "scope_label": env.get("KUBERNETES_SCOPE_LABEL", "cluster-name"),
-        "role_label": env.get("KUBERNETES_ROLE_LABEL", "spilo-role"),
-        # The operator and the Services select `master`; Patroni 4 says `primary` of itself.
-        "leader_label_value": env.get("KUBERNETES_LEADER_LABEL_VALUE", "master"),
-        "standby_leader_label_value": env.get("KUBERNETES_STANDBY_LEADER_LABEL_VALUE", "master"),
-        "follower_label_value": "replica",
-    }
-    if env.get("KUBERNETES_USE_CONFIGMAPS", "").lower() not in ("true", "1"):
-        # The primary's Service has no selector: Patroni keeps its Endpoints.
-        kubernetes |= {"use_endpoints": True, "ports": [{"name": "postgresql", "port": 5432}]}
-    parameters = {
-        "unix_socket_directories": "/run/postgresql",
-        "ssl": "on",
-        "ssl_cert_file": env["SSL_CERTIFICATE_FILE"],
-        "ssl_key_file": env["SSL_PRIVATE_KEY_FILE"],
-        "shared_preload_libraries": "pg_stat_statements",
-        "logging_collector": "off",
-        "log_line_prefix": "%t [%p] %u@%d %h ",
-    }
-    if env.get("SSL_CA_FILE"):
-        parameters["ssl_ca_file"] = env["SSL_CA_FILE"]
     config: dict[str, Any] = {
         "scope": env["SCOPE"],
         "name": env.get("POD_NAME") or socket.gethostname(),
         # The operator calls it from outside of the pod, without credentials.
-        "restapi": {"listen": "0.0.0.0:8008", "connect_address": f"{address}:8008"},
-        "kubernetes": kubernetes,
-        "bootstrap": {
-            "dcs": {
-                "ttl": 30,
-                "loop_wait": 10,
-                "retry_timeout": 10,
-                "maximum_lag_on_failover": 33554432,
-                "postgresql": {
-                    "use_pg_rewind": True,
-                    "use_slots": True,
-                    # There has to be a mapping: the operator reads it without looking whether it is there.
-                    "parameters": {
-                        "max_connections": "100",
-                        "wal_level": "replica",
-                        "hot_standby": "on",
-                        "max_wal_senders": "10",
-                        "max_replication_slots": "10",
-                        "wal_log_hints": "on",
-                        "wal_keep_size": "128MB",
-                    },
-                },
-            },
-            "post_init": "/scripts/post_init.sh",
-        },
-        "postgresql": {
-            "listen": "*:5432",
-            "connect_address": f"{address}:5432",
-            "data_dir": f"{env['PGROOT']}/data",
-            "bin_dir": str(INSTALLED / env["PGVERSION"] / "bin"),
-            "use_unix_socket": True,
-            "use_unix_socket_repl": True,
-            "pgpass": "/run/postgresql/pgpass",
-            "authentication": {
-                "superuser": {
-                    "username": env.get("PGUSER_SUPERUSER", "postgres"),
-                    "password": env["PGPASSWORD_SUPERUSER"],
-                },
-                "replication": {"username": standby, "password": env["PGPASSWORD_STANDBY"]},
-            },
-            "parameters": parameters,
-            "pg_hba": [
-                "local all all trust",
-                "local replication all trust",
-                "host all all 127.0.0.1/32 md5",
-                "host all all ::1/128 md5",
-                f"hostssl replication {standby} all md5",
-                "hostnossl all all all reject",
-                "hostssl all all all md5",
-            ],
-        },
+        "restapi": {"listen": "0.0.0.0:8008", "connect_address": f"{env['POD_IP']}:8008"},
+        "kubernetes": kubernetes(env),
+        "bootstrap": {"dcs": cluster(), "post_init": "/scripts/post_init.sh"},
+        "postgresql": postgresql(env),
     }
     bootstrap = dict(spilo.get("bootstrap") or {})
     options = initdb(
@@ -135,6 +61,92 @@ def configuration(env: Mapping[str, str]) -> dict[str, Any]:
             "set spec.postgresql.version to that"
         )
     return config
+
+
+def kubernetes(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return how Patroni finds its peers and marks the primary."""
+    found: dict[str, Any] = {
+        "namespace": env["POD_NAMESPACE"],
+        "pod_ip": env["POD_IP"],
+        "labels": json.loads(env.get("KUBERNETES_LABELS") or '{"application": "spilo"}'),
+        "bootstrap_labels": json.loads(env.get("KUBERNETES_BOOTSTRAP_LABELS") or "{}"),
+        "scope_label": env.get("KUBERNETES_SCOPE_LABEL", "cluster-name"),
+        "role_label": env.get("KUBERNETES_ROLE_LABEL", "spilo-role"),
+        # The operator and the Services select `master`; Patroni 4 says `primary` of itself.
+        "leader_label_value": env.get("KUBERNETES_LEADER_LABEL_VALUE", "master"),
+        "standby_leader_label_value": env.get("KUBERNETES_STANDBY_LEADER_LABEL_VALUE", "master"),
+        "follower_label_value": "replica",
+    }
+    if env.get("KUBERNETES_USE_CONFIGMAPS", "").lower() not in ("true", "1"):
+        # The primary's Service has no selector: Patroni keeps its Endpoints.
+        found |= {"use_endpoints": True, "ports": [{"name": "postgresql", "port": 5432}]}
+    return found
+
+
+def cluster() -> dict[str, Any]:
+    """Return what all members agree on."""
+    # The operator reads the parameters without looking whether there are any.
+    parameters = {
+        "max_connections": "100",
+        "wal_level": "replica",
+        "hot_standby": "on",
+        "max_wal_senders": "10",
+        "max_replication_slots": "10",
+        "wal_log_hints": "on",
+        "wal_keep_size": "128MB",
+    }
+    return {
+        "ttl": 30,
+        "loop_wait": 10,
+        "retry_timeout": 10,
+        "maximum_lag_on_failover": 33554432,
+        "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": parameters},
+    }
+
+
+def postgresql(env: Mapping[str, str]) -> dict[str, Any]:
+    """Return what this member runs, and whom it lets in."""
+    standby = env.get("PGUSER_STANDBY", "standby")
+    superuser = {"username": env.get("PGUSER_SUPERUSER", "postgres"), "password": env["PGPASSWORD_SUPERUSER"]}
+    return {
+        "listen": "*:5432",
+        "connect_address": f"{env['POD_IP']}:5432",
+        "data_dir": f"{env['PGROOT']}/data",
+        "bin_dir": str(INSTALLED / env["PGVERSION"] / "bin"),
+        "use_unix_socket": True,
+        "use_unix_socket_repl": True,
+        "pgpass": "/run/postgresql/pgpass",
+        "authentication": {
+            "superuser": superuser,
+            "replication": {"username": standby, "password": env["PGPASSWORD_STANDBY"]},
+        },
+        "parameters": parameters(env),
+        "pg_hba": [
+            "local all all trust",
+            "local replication all trust",
+            "host all all 127.0.0.1/32 md5",
+            "host all all ::1/128 md5",
+            f"hostssl replication {standby} all md5",
+            "hostnossl all all all reject",
+            "hostssl all all all md5",
+        ],
+    }
+
+
+def parameters(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the server's own parameters."""
+    found = {
+        "unix_socket_directories": "/run/postgresql",
+        "ssl": "on",
+        "ssl_cert_file": env["SSL_CERTIFICATE_FILE"],
+        "ssl_key_file": env["SSL_PRIVATE_KEY_FILE"],
+        "shared_preload_libraries": "pg_stat_statements",
+        "logging_collector": "off",
+        "log_line_prefix": "%t [%p] %u@%d %h ",
+    }
+    if env.get("SSL_CA_FILE"):
+        found["ssl_ca_file"] = env["SSL_CA_FILE"]
+    return found
 
 
 if __name__ == "__main__":
