@@ -31,7 +31,7 @@ from components.base.rbac import PolicyRule
 from components.stack_identity import StackIdentity
 from settings import Commands, Settings
 from settings.cluster import JobSettings
-from settings.redis import RedisSettings
+from settings.redis import MEMORY_REQUEST, RedisSettings
 
 SENTINEL = "platform-kv-sentinel"
 MASTER_GROUP = "platform-kv-master"
@@ -234,7 +234,8 @@ def _refuse_another_password(change: ResourceHookArgs) -> None:
 
 
 def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Input[object]]:
-    resources = {"requests": {"cpu": redis.cpu_request, "memory": "64Mi"}, "limits": {"memory": redis.memory_limit}}
+    requests = {"cpu": redis.cpu_request, "memory": MEMORY_REQUEST}
+    resources = {"requests": requests, "limits": {"memory": redis.memory_limit}}
     return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
 
 
@@ -242,8 +243,9 @@ def _pod_security() -> Mapping[str, int]:
     return {"runAsUser": _REDIS_ID, "runAsGroup": _REDIS_ID, "fsGroup": _REDIS_ID}
 
 
-def _majority(size: int) -> dict[str, object]:
-    return {"enabled": True, "minAvailable": size // 2 + 1}
+def _budget(size: int) -> dict[str, object]:
+    """Keep a majority, but let one pod leave: `kubectl drain` would wait for ever for one of two."""
+    return {"enabled": True, "minAvailable": min(size // 2 + 1, size - 1)}
 
 
 def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, Input[object]]:
@@ -258,7 +260,7 @@ def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str,
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
-        "pdb": _majority(redis.instances),
+        "pdb": _budget(redis.instances),
     }
 
 
@@ -281,5 +283,5 @@ def _sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
             "announceHostnames": "no",
             "redisReplicationPassword": {"secretKeyRef": {"name": _AUTH, "key": "password"}},
         },
-        "pdb": _majority(redis.sentinels),
+        "pdb": _budget(redis.sentinels),
     }

@@ -18,6 +18,16 @@ class PoolerSettings(Section):
         description="Migrations go to the primary, so transaction pooling is safe and needs far fewer connections.",
     )
 
+    @property
+    def connections(self) -> int:
+        """Connections of Infisical's role to the server, over all pods.
+
+        The operator (1.15, connection_pooler.go) divides 60, unless it is configured otherwise: half of a pod's share
+        is its pool, and half of that the reserve.
+        """
+        pool = 60 // self.instances // 2
+        return self.instances * (pool + pool // 2)
+
 
 class DatabaseSettings(Section):
     """The `postgresql` custom resource."""

@@ -125,7 +125,8 @@ class InfisicalSettings(Section):
     )
     read_replicas: Literal["none", "cluster"] = Field(
         default="none",
-        description="`cluster` sends reads to the database's own replicas too. They may lag; Infisical doesn't check.",
+        description="`cluster` sends reads to the database's own replicas too. They may lag; Infisical doesn't check. "
+        "Needs 3 instances, so that a replica is left when one pod goes.",
     )
     pools: PoolSettings = PoolSettings()
     telemetry: Annotated[bool, Variable("TELEMETRY_ENABLED")] = Field(

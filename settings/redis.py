@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from settings.machinery.types import Cpu, DnsName, Image, Memory, Section, bytes_of
 
+MEMORY_REQUEST = "64Mi"  # of each Redis and Sentinel
+
 
 class RedisSettings(Section):
     """The `RedisReplication` and `RedisSentinel` custom resources."""
@@ -35,6 +37,8 @@ class RedisSettings(Section):
 
     @model_validator(mode="after")
     def _it_decides_and_survives(self) -> RedisSettings:
+        if bytes_of(self.memory_limit) < bytes_of(MEMORY_REQUEST):
+            raise ValueError(f"memoryLimit: each Redis and Sentinel asks its node for {MEMORY_REQUEST}, so not less")
         if self.sentinels % 2 == 0:
             raise ValueError(f"sentinels: {self.sentinels} is even, so a network split can leave no majority")
         if self.quorum > self.sentinels:

@@ -22,7 +22,8 @@ from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
 from settings.settings import Settings
 
-_KEYS = frozenset(Settings.by_key())
+_NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
+_KEYS = frozenset(_NAMES)
 _TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
 # What Pulumi.yaml declares in the place of a key that a stack doesn't have.
 ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
@@ -51,7 +52,7 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
         own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:
         stack = Settings.model_validate(own)
-        sound = {name: getattr(stack, name) for name in Settings.model_fields}
+        sound = {name: getattr(stack, name) for key, name in _NAMES.items() if key not in unusable}
     except ValidationError as error:
         broken = [*map(_finding, error.errors(include_input=False, include_url=False))]
         stack, sound = None, sound_parts(own, unusable)
@@ -97,7 +98,7 @@ def _empty(keys: Collection[str]) -> Iterator[Finding]:
 def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
     """What is right by itself, by field, so that rules over it can speak. Nothing of the keys `without`."""
     sound: dict[str, Any] = {}
-    for key, name in zip(Settings.by_key(), Settings.model_fields, strict=True):
+    for key, name in _NAMES.items():
         if key not in without:
             with suppress(ValidationError):
                 alone = _alone(name).model_validate({key: own[key]} if key in own else {})

@@ -21,14 +21,34 @@ from settings.sign_on import SignOnSettings
 
 Findings = Iterator[Finding]
 
+_POOL_MAX = 10  # of one Infisical, where pools.max says nothing
 # Names without a dot, or below these, are in no public DNS: Let's Encrypt can't prove them.
 _PRIVATE = ("local", "internal", "test", "example", "invalid", "localhost", "lan", "home.arpa")
 
 
 def replicas_exist(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
-    """Reads can go to replicas which are there."""
-    if infisical.read_replicas == "cluster" and database.instances < 2:
-        yield Finding("infisical.readReplicas", "database.instances is 1, so there is no replica to read from")
+    """Infisical never sends a read to the primary instead, so one replica has to be left when a pod goes.
+
+    In a failover the only replica becomes the primary: what was to spread reads would turn each one into an outage.
+    """
+    if infisical.read_replicas == "cluster" and database.instances < 3:
+        yield Finding(
+            "infisical.readReplicas",
+            f"database.instances is {database.instances}, and with fewer than 3 no replica is left to read from when "
+            "one pod goes: set 3, or read from the primary",
+        )
+
+
+def session_pool_has_room(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
+    """In session mode a connection of Infisical keeps one to the server for as long as it lasts."""
+    pooler = database.pooler
+    wanted = infisical.replicas * (infisical.pools.max or _POOL_MAX)
+    if pooler.mode == "session" and wanted > pooler.connections:
+        yield Finding(
+            "database.pooler.mode",
+            f"in session mode Infisical wants {wanted} connections (replicas times pools.max, which is {_POOL_MAX} "
+            f"unless set), and PgBouncer has {pooler.connections}: the others would wait for ever; use transaction",
+        )
 
 
 def one_kind_of_replica(infisical: InfisicalSettings, database_read_replicas: tuple[ReadReplica, ...]) -> Findings:
@@ -55,7 +75,7 @@ def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> 
     if ingress.route.kind == "gateway":
         yield Finding("ingress.issuer.kind", "HTTP-01 is answered through an Ingress; take an existing issuer")
     host = infisical.host
-    if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)) or host.replace(".", "").isdigit():
+    if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):
         yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names; take an existing issuer")
 
 
@@ -135,6 +155,7 @@ def _why_not(name: str) -> str:
 
 RULES: tuple[Callable[..., Findings], ...] = (
     replicas_exist,
+    session_pool_has_room,
     one_kind_of_replica,
     replicas_verify,
     issuer_can_prove,

@@ -74,9 +74,15 @@ _DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
 _HOST = _DNS_NAME.replace("a-z", "A-Za-z")
 
 
-def _origin(schemes: str, example: str) -> Form:
-    pattern = rf"({schemes})://{_HOST}(:[0-9]{{1,5}})?"
+# A host whose last label is a number is an address to every browser, and to Kubernetes.
+_NO_ADDRESS = r"(?!([A-Za-z0-9-]+\.)*[0-9]+(:|$))"
+
+
+def _origin(schemes: str, example: str, *, named: bool = False) -> Form:
+    pattern = rf"({schemes})://{_NO_ADDRESS if named else ''}{_HOST}(:[0-9]{{1,5}})?"
     reason = f"give scheme, host name and port alone, as in {example}: Infisical appends its own paths"
+    if named:
+        reason += ", and neither an Ingress nor its certificate is made for an IP address"
 
     def check(value: str) -> str:
         match = re.fullmatch(pattern, value)
@@ -173,7 +179,10 @@ Cpu = Annotated[
 ]
 Memory = Annotated[
     str,
-    _matching(r"\d+(\.\d+)?[KMGTPE]i?", 'write bytes with a unit, as "512Mi" (a lower-case k is no unit here)'),
+    _matching(
+        r"(?!0+(\.0+)?[KMGTPE])\d+(\.\d+)?[KMGTPE]i?",
+        'write bytes with a unit, as "512Mi" (a lower-case k is no unit here), and more than none',
+    ),
 ]
 Image = Annotated[
     str,
@@ -192,7 +201,7 @@ Cron = Annotated[str, Form(_cron, _CRON)]
 Email = Annotated[
     str, _matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "write it as name@host.domain")
 ]
-SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org")]
+SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org", named=True)]
 Origin = Annotated[str, _origin("https?", "https://app.example.org")]
 CertificatePem = Annotated[str, _pem("CERTIFICATE")]
 Line = Annotated[

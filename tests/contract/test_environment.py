@@ -112,6 +112,7 @@ ELSEWHERE = {"cluster", "database", "redis", "certificates", "ingress", "jobs"}
 def test_the_program_makes_the_environment_that_is_examined_here(config: Config) -> None:
     told = {key: value for key, value in config.items() if key not in ELSEWHERE}
     told["infisical"] = {key: value for key, value in config["infisical"].items() if key not in ("chart", "image")}
+    told["database"] = {"instances": 3}  # read replicas need them
     told["certificates"] = {"extraNames": config.get("certificates", {}).get("extraNames", [])}
     stack = settings.load(COMMANDS, configuration("dev", **told), [f"{PROJECT}:{key}" for key in told.keys() & SECRETS])
     assert platform("dev", **told)["Secret/infisical-secrets"]["stringData"] == environment(stack)

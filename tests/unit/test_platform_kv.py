@@ -134,6 +134,15 @@ def test_size_comes_from_the_stack() -> None:
     )
 
 
+@pytest.mark.parametrize("instances", range(2, 10))
+def test_a_node_can_always_be_drained(instances: int) -> None:
+    """With a budget of all pods, `kubectl drain` waits for ever."""
+    budget = redis(redis={"instances": instances})["platform-kv-replication"]["spec", "pdb"]
+    assert budget["enabled"] is True
+    assert 1 <= budget["minAvailable"] < instances
+    assert budget["minAvailable"] > instances // 2 or instances == 2, "a majority stays where it can"
+
+
 def test_volumes_outlive_the_resource() -> None:
     assert platform()["platform-kv-replication"]["spec", "storage", "keepAfterDelete"] is True
 

@@ -122,7 +122,7 @@ def test_the_app_of_github_is_whole() -> None:
     load(repaired(config))
 
 
-@pytest.mark.parametrize("host", ["secrets", "secrets.corp.internal", "secrets.test", "10.0.0.1"])
+@pytest.mark.parametrize("host", ["secrets", "secrets.corp.internal", "secrets.test"])
 def test_lets_encrypt_certifies_public_names_alone(host: str) -> None:
     issuer = {"kind": "letsEncrypt", "email": "ops@example.org"}
     [line] = errors(with_(("ingress.issuer", issuer), ("infisical.siteUrl", f"https://{host}")))
@@ -143,8 +143,6 @@ def test_a_section_that_is_none_is_put_right_too() -> None:
 
 
 def test_rules_over_several_keys_name_the_one_to_change() -> None:
-    [line] = errors(with_(("infisical.readReplicas", "cluster"), ("database.instances", 1)))
-    assert line.startswith("- infisical.readReplicas: ")
     gateway = {"kind": "gateway", "name": "public", "namespace": "edge"}
     config = with_(("ingress.route", gateway), ("ingress.issuer", {"kind": "letsEncrypt", "email": "o@example.org"}))
     [line] = errors(config)

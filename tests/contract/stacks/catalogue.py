@@ -30,7 +30,8 @@ FAULTS: tuple[Fault, ...] = (
     missing("integrations.githubApp.slug"), missing("signOn.saml.defaultOrganization"),
     # values
     *(wrong("infisical.siteUrl", value) for value in ("secrets.example.org", "https://a.example.org/", "http://a.org",
-      "https://a b", "https://u:p@a.org", "https://a.org\n", "https://a.org:0", "https://a.org?x", "", 7)),
+      "https://a b", "https://u:p@a.org", "https://a.org\n", "https://a.org:0", "https://a.org?x", "", 7,
+      "https://10.0.0.5", "https://a.7:8443")),
     *(wrong("infisical.image", value) for value in ("infisical/infisical:latest", "infisical/infisical", "a b:1")),
     wrong("infisical.replicas", 0), wrong("infisical.replicas", "two"), wrong("infisical.replicas", 1.5),
     wrong("infisical.readReplicas", "perhaps"), wrong("infisical.telemetry", "perhaps"),
@@ -42,6 +43,7 @@ FAULTS: tuple[Fault, ...] = (
     wrong("infisical.pools.min", -1), wrong("infisical.pools.replicaMax", 1001), wrong("infisical.pools.max", "many"),
     wrong("cluster.context", ""), wrong("cluster.protect", "perhaps"), wrong("cluster.kubeconfig", []),
     wrong("database.version", "13"), wrong("database.version", 9.6), wrong("database.instances", 0),
+    wrong("database.storage", "0Gi"), wrong("redis.storage", "0.0M"),
     wrong("database.storage", "10g"), wrong("database.storage", 10), wrong("database.storageClass", "Fast"),
     wrong("database.cpuLimit", "2 cores"), wrong("database.cpuRequest", -1), wrong("database.memoryLimit", "512k"),
     wrong("database.memoryRequest", "0.5 Gi"), wrong("database.pooler.mode", "statement"),
@@ -112,6 +114,8 @@ FAULTS: tuple[Fault, ...] = (
                                         "database.memoryRequest": "1.1Gi", "database.memoryLimit": "1Gi"}),
     rule("redis.sentinels", "", {"redis.sentinels": 4, "redis.quorum": 2}),
     rule("redis.quorum", "", {"redis.sentinels": 3, "redis.quorum": 5}),
+    rule("redis.memoryLimit", "", {"redis.sentinels": 3, "redis.quorum": 2, "redis.memoryLimit": "63Mi",
+                                   "redis.maxMemoryMib": 32}),
     rule("redis.maxMemoryMib", "", {"redis.sentinels": 3, "redis.quorum": 2, "redis.memoryLimit": "100Mi",
                                     "redis.maxMemoryMib": 81}),
     rule("certificates.leafDuration", "", {"certificates.authorityDuration": "9h", "certificates.leafDuration": "9h"}),
@@ -131,18 +135,21 @@ FAULTS: tuple[Fault, ...] = (
     rule("mail.verify", "smtpPassword", {"mail": {"host": "h", "fromAddress": "a@b.org", "verify": False,
                                                   "authority": _CERTIFICATE}, "smtpPassword": None}),
     # rules over several
-    rule("infisical.readReplicas", "database databaseReadReplicas", {
-        "infisical.readReplicas": "cluster", "database.instances": 1, "databaseReadReplicas": None}),
+    *(rule("infisical.readReplicas", "database databaseReadReplicas", {
+        "infisical.readReplicas": "cluster", "database.instances": instances, "databaseReadReplicas": None})
+      for instances in (1, 2)),
+    rule("database.pooler.mode", "infisical", {
+        "database.pooler": {"mode": "session"}, "infisical.replicas": 20, "infisical.pools": {"max": 100}}),
     rule("infisical.readReplicas", "database databaseReadReplicas certificates", {
         "databaseReadReplicas[0].uri": _URI, "databaseReadReplicas[0].authority": _CERTIFICATE,
-        "database.instances": 2, "infisical.readReplicas": "cluster"}),
+        "database.instances": 3, "infisical.readReplicas": "cluster"}),
     rule("databaseReadReplicas[0].authority", "certificates infisical", {
         "databaseReadReplicas[0].uri": f"postgresql://u:{SECRET}{SECRET}@nowhere/i",
         "databaseReadReplicas[0].authority": None}),
     rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME, "route": _GATEWAY},
                                               "infisical.siteUrl": "https://a.example.org"}),
     *(rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME}, "infisical.siteUrl": f"https://{host}"})
-      for host in ("secrets", "secrets.corp.internal", "10.0.0.1")),
+      for host in ("secrets", "secrets.corp.internal")),
     rule("smtpPassword", "mail", {"mail.username": "u", "mail.tls": "required", "smtpPassword": None}),
     rule("mail.username", "smtpPassword", {"mail": None, "smtpPassword": SECRET * 3}),
     rule("githubLoginClientSecret", "signOn", {"signOn.github.clientId": "Iv1", "githubLoginClientSecret": None}),

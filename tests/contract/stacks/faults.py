@@ -38,6 +38,9 @@ class Fault:
             return not self.touched & other.touched
         if self.plain or other.plain or self.encrypted or other.encrypted:
             return False
+        parents = [fault.key.rpartition(".")[0] for fault in (self, other)]
+        if parents[0] == parents[1] and {self.key, other.key} & {f"{parents[0]}.kind"}:
+            return False  # which keys there are depends on the kind
         one, two = sorted((self.key, other.key), key=len)
         return two != one and not two.startswith((f"{one}.", f"{one}["))
 

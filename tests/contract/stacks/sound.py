@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from settings.secrets import SECRETS
 from tests.contract.stacks.sections import BELONGS, OPTIONAL, classes, gateways, infisicals, issuers, lets_encrypts
-from tests.contract.stacks.values import Config, hosts, keys_of, one_of, public_hosts, secret_lines
+from tests.contract.stacks.values import Config, keys_of, named_hosts, one_of, public_hosts, secret_lines
 from tests.unit.harness import PROJECT
 
 
@@ -43,22 +43,30 @@ def stacks(draw: st.DrawFn) -> Config:
                 config[key] = make(r)
             config |= {secret: make(r) for secret, make in BELONGS.get(key, {}).items()}
     r = Random(seed)
-    site = f"https://{hosts(r)}"
+    site = f"https://{named_hosts(r)}"
     config["ingress"] = {"issuer": issuers(r)} | keys_of({}, route=one_of(classes, gateways))(r)
     if r.random() < 0.25:
         site = f"https://{public_hosts(r)}"
         config["ingress"] = {"issuer": lets_encrypts(r)} | keys_of({}, route=classes)(r)
     config["infisical"] = infisicals(r) | {"siteUrl": site + r.choice(["", "", ":8443"])}
+    _connect(config)
     _reconcile(r, config)
     return config
 
 
-def _reconcile(r: Random, config: Config) -> None:
-    """What two keys may not both say."""
+def _connect(config: Config) -> None:
+    """Enough connections, and enough replicas to read from."""
+    database = config.get("database", {})
     if config["infisical"].get("readReplicas") == "cluster":
         config.pop("databaseReadReplicas", None)
-        if config.get("database", {}).get("instances") == 1:
-            del config["database"]["instances"]
+        if database.get("instances", 2) < 3:
+            config.setdefault("database", {})["instances"] = 3
+    if database.get("pooler", {}).get("mode") == "session":
+        config["infisical"]["replicas"] = min(config["infisical"].get("replicas", 2), 3)
+
+
+def _reconcile(r: Random, config: Config) -> None:
+    """What two keys may not both say."""
     if (own := config.get("databaseReadReplicas")) and r.random() < 0.5:  # known to the platform's own certificate
         del own[0]["authority"]
         host = own[0]["uri"].rpartition("@")[2].partition("/")[0].partition(":")[0]

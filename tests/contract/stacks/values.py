@@ -91,7 +91,8 @@ def public_hosts(r: Random) -> str:
     return f"{labels(r)}.example.org"
 
 
-hosts = one_of("secrets.example.org", "Secrets.Example.ORG", "s", "10.0.0.1", "a-b.c.d", names, public_hosts)
+named_hosts = one_of("secrets.example.org", "Secrets.Example.ORG", "s", "10.0.0.1.b", "a-b.c.d", names, public_hosts)
+hosts = one_of(named_hosts, "10.0.0.1")
 
 
 def ports(r: Random) -> int:
