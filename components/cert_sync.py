@@ -10,7 +10,7 @@ from pulumi_kubernetes import batch, meta
 from components.base.content import digest
 from components.base.job import run_once
 from components.base.names import DATABASE_CLUSTER, type_token
-from components.base.pod import Step, pod_template
+from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import SecretRef
 from components.base.scripts import scripts_map
@@ -19,14 +19,16 @@ from components.infisical_secrets import CA_KEY, InfisicalSecrets
 from components.platform_db import PlatformDb
 from settings import Settings
 
+_AUTHORITY_FOLDER = "/authority"
+_LEAF_FOLDER = "/leaf"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CertSyncArgs:
     """What CertSync publishes, where to, and what it checks before."""
 
-    database: PlatformDb  # whose primary and pooler must present a chain to its authority, for their own DNS names
+    database: PlatformDb  # every pod of it must present a chain to its authority, for the DNS name of its Service
     secrets: InfisicalSecrets  # receives DB_ROOT_CERT: base64 of the PEM
-    pooler_instances: int
     deployment: str  # of Infisical, restarted for a changed authority
     python_image: str
     schedule: str  # of the CronJob: renewals are noticed within one period
@@ -38,7 +40,6 @@ class CertSyncArgs:
         return cls(
             database=database,
             secrets=secrets,
-            pooler_instances=settings.database.pooler.instances,
             deployment=workload_name(settings.infisical.chart.flavour),
             python_image=settings.jobs.python_image,
             schedule=settings.certificates.sync_schedule,
@@ -48,22 +49,33 @@ class CertSyncArgs:
 class CertSync(ComponentResource):
     """Keep DB_ROOT_CERT of `infisical-secrets` equal to the authorities that the database really serves under.
 
-    Creates a ServiceAccount, a Role and a RoleBinding in each of the two namespaces, a ConfigMap with the script, a Job
-    (at deploy) and a CronJob (renewals). Ready once the Job has verified every endpoint. A certificate that does not
-    verify is never published: the Job fails and says which endpoint presented what.
+    Creates, in the database's namespace, a ServiceAccount, a ConfigMap with the scripts, a Job (at deploy) and a
+    CronJob (renewals), and a Role and a RoleBinding in each of the two namespaces. Ready once the Job has verified
+    every pod of the database. A certificate that does not verify is never published: the Job fails and says which pod
+    presented what.
     """
 
     def __init__(self, name: str, args: CertSyncArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("CertSync"), name, None, opts)
-        namespace = args.secrets.ref.namespace
+        # Where the certificates are: a pod is shown single keys of a Secret, while the right to read covers them all,
+        # private keys too (D20).
+        namespace, target = args.database.authority.namespace, args.secrets.ref.namespace
         config = _config(args)
-        step = Step(name="cert-sync", image=args.python_image, script="cert_sync/cert_sync.py", config=config)
+        step = Step(
+            name="cert-sync",
+            image=args.python_image,
+            script="cert_sync/cert_sync.py",
+            config=config,
+            files=[
+                # Optional, so that the script says which one is missing.
+                _certificates(args.database.authority, _AUTHORITY_FOLDER, "ca.crt"),
+                _certificates(args.database.leaf, _LEAF_FOLDER, "ca.crt", "tls.crt"),
+            ],
+        )
         config_map = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         account = service_account(name, namespace, parent=self)
-        publish = role_binding(f"{name}-target", namespace, _target_rules(args), account, parent=self)
-        read = role_binding(
-            f"{name}-source", args.database.authority.namespace, _source_rules(args), account, parent=self
-        )
+        publish = role_binding(f"{name}-target", target, _target_rules(args), account, parent=self)
+        read = role_binding(f"{name}-source", namespace, _source_rules(args), account, parent=self)
         template = pod_template(
             step,
             scripts_map=config_map.metadata.name,
@@ -90,28 +102,34 @@ class CertSync(ComponentResource):
         self.register_outputs({"publishes": digest(config)})
 
 
-def _config(args: CertSyncArgs) -> dict[str, object]:
+def _certificates(secret: SecretRef, folder: str, *keys: str) -> SecretFiles:
+    return SecretFiles(secret=secret.name, folder=folder, keys=keys, optional=True)
+
+
+def _services(args: CertSyncArgs) -> list[dict[str, str]]:
     database = args.database
+    return [
+        {"name": endpoint.host.partition(".")[0], "role": endpoint.role, "host": endpoint.host}
+        for endpoint in (database.primary, database.replicas, database.pooler)
+    ]
+
+
+def _config(args: CertSyncArgs) -> dict[str, object]:
+    database, target = args.database, args.secrets.ref
     return {
-        "authority": _secret(database.authority),
-        "leaf": _secret(database.leaf),
-        "target": {**_secret(args.secrets.ref), "key": CA_KEY},
-        "endpoints": [{"host": e.host, "port": e.port, "role": e.role} for e in (database.primary, database.pooler)],
+        "authority": {"secret": database.authority.name, "folder": _AUTHORITY_FOLDER},
+        "leaf": {"secret": database.leaf.name, "folder": _LEAF_FOLDER},
+        "target": {"namespace": target.namespace, "name": target.name, "key": CA_KEY},
+        "services": _services(args),
         "database": {"namespace": database.authority.namespace, "name": DATABASE_CLUSTER},
-        "deployment": {"namespace": args.secrets.ref.namespace, "name": args.deployment},
-        "pooler_instances": args.pooler_instances,
+        "deployment": {"namespace": target.namespace, "name": args.deployment},
         "deadline_seconds": args.deadline_seconds,
     }
 
 
-def _secret(ref: SecretRef) -> dict[str, str]:
-    return {"namespace": ref.namespace, "secret": ref.name}
-
-
 def _source_rules(args: CertSyncArgs) -> list[PolicyRule]:
-    secrets = [args.database.authority.name, args.database.leaf.name]
     return [
-        PolicyRule(group="", resource="secrets", verbs=["get"], names=secrets),
+        PolicyRule(group="", resource="endpoints", verbs=["get"], names=[each["name"] for each in _services(args)]),
         PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
     ]
 

@@ -62,14 +62,14 @@ def needed(settings: Settings) -> list[Right]:
     """Return every right that `up`, and `destroy` after it, make use of."""
     managed = {
         "": ["namespaces"],
-        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "postgresqls.acid.zalan.do"],
+        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "cronjobs.batch", "postgresqls.acid.zalan.do"],
         REDIS_NAMESPACE: [
             *_JOBS,
             *_ROLES,
             "redisreplications.redis.redis.opstreelabs.in",
             "redissentinels.redis.redis.opstreelabs.in",
         ],
-        INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "cronjobs.batch", "deployments.apps", "services"],
+        INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services"],
     }
     if settings.ingress.route.kind == "gateway":
         managed[INFISICAL_NAMESPACE] += [f"httproutes.{_GATEWAY_API}", f"referencegrants.{_GATEWAY_API}"]
@@ -78,7 +78,7 @@ def needed(settings: Settings) -> list[Right]:
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.
-        DATABASE_NAMESPACE: [("pods", "list"), ("pods", "watch"), ("events", "list")],
+        DATABASE_NAMESPACE: [("pods", "list"), ("pods", "watch"), ("events", "list"), ("endpoints", "get")],
         REDIS_NAMESPACE: [("pods", "list"), ("pods", "watch")],
         INFISICAL_NAMESPACE: [
             ("pods", "list"),

@@ -99,11 +99,11 @@ def _patch(kubectl: Kubectl, namespace: str, name: str, key: str, value: str | N
 def _run_cert_sync(kubectl: Kubectl, name: str, outcome: str) -> str:
     """Runs the CronJob's Job now, with a short deadline; returns its last line."""
     job = f"job/cert-sync-{name}"
-    create = ("create", "job", f"cert-sync-{name}", "-n", "infisical", "--from=cronjob/cert-sync")
+    create = ("create", "job", f"cert-sync-{name}", "-n", "platform-db-pg", "--from=cronjob/cert-sync")
     manifest = json.loads(kubectl(*create, "--dry-run=client", "-o", "json"))
     [config] = [v for v in manifest["spec"]["template"]["spec"]["containers"][0]["env"] if v["name"] == "CONFIG"]
     config["value"] = json.dumps(json.loads(config["value"]) | {"deadline_seconds": 20})
     kubectl("create", "-f", "-", stdin=json.dumps(manifest))
-    conditions = ("get", job, "-n", "infisical", "-o", "jsonpath={.status.conditions[*].type}")
+    conditions = ("get", job, "-n", "platform-db-pg", "-o", "jsonpath={.status.conditions[*].type}")
     eventually(lambda: outcome in kubectl(*conditions), f"{job} is {outcome}", JOB)
-    return kubectl("logs", job, "-n", "infisical").splitlines()[-1]
+    return kubectl("logs", job, "-n", "platform-db-pg").splitlines()[-1]

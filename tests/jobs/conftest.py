@@ -22,6 +22,7 @@ sys.path[:0] = [str(HERE)]
 from job_cluster import Cluster, running_cluster  # noqa: E402
 from job_engines import Account, Postgres, eventually, free_port, stop  # noqa: E402
 from job_pki import Pair, authority  # noqa: E402
+from job_platform import Platform  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -136,3 +137,12 @@ def postgres(servers_folder: Path, ca: Pair) -> Iterator[Postgres]:
     server = Postgres(servers_folder, "127.0.0.1", free_port("127.0.0.1", "127.0.0.2"), ca.issue("127.0.0.1"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def platform(
+    cluster: Cluster, postgres: Postgres, servers_folder: Path, start_job: Callable[..., Any]
+) -> Iterator[Platform]:
+    platform = Platform(cluster, postgres, servers_folder, start_job)
+    yield platform
+    platform.stop()

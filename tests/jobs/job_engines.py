@@ -9,10 +9,8 @@ import socket
 import ssl
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
 from pathlib import Path
 from typing import ClassVar
 
@@ -214,36 +212,6 @@ server_tls_sslmode = require
 
     def stop(self) -> None:
         stop(self.process)
-
-
-class RoundRobin:
-    """A Service: hands each new connection to the next of several servers."""
-
-    def __init__(self, host: str, port: int, backends: Sequence[tuple[str, int]]) -> None:
-        self._listener = socket.create_server((host, port))
-        self._backends = cycle(backends)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(next(self._backends))
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pipe, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def _pipe(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
 
 class RedisServer:

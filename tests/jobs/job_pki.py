@@ -13,8 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 DAY = timedelta(days=1)
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str | None) -> x509.Name:
+    return x509.Name([] if common_name is None else [x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _alt_name(name: str) -> x509.GeneralName:
@@ -48,13 +48,15 @@ class Pair:
     def issue(
         self,
         *names: str,
-        subject: str = "",
+        subject: str | None = "",
         age: timedelta = DAY,
         lasts: timedelta = 30 * DAY,
         key_identifiers: bool = True,
     ) -> "Pair":
-        """A server certificate with these SANs, `age` old, expiring in `lasts` from now."""
-        return _certificate(subject or names[0], names, age, lasts, self, key_identifiers=key_identifiers)
+        """A server certificate with these SANs, `age` old, expiring in `lasts` from now; None is an empty subject."""
+        return _certificate(
+            names[0] if subject == "" else subject, names, age, lasts, self, key_identifiers=key_identifiers
+        )
 
     def sub_authority(self, common_name: str) -> "Pair":
         """An authority under this one."""
@@ -73,7 +75,7 @@ def self_signed(*names: str) -> Pair:
 
 
 def _certificate(
-    subject: str,
+    subject: str | None,
     names: Sequence[str],
     age: timedelta,
     lasts: timedelta,

@@ -88,7 +88,6 @@ def test_config_which_is_no_json(run_job: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("script", ["database_ready.py", "rollout.py", "cert_sync.py"])
 def test_no_service_account(run_job: Callable[..., Any], script: str) -> None:
     named = {"namespace": "n", "name": "x"}
-    secret = {"namespace": "n", "secret": "x"}
     config = {
         "database_ready.py": {
             "namespace": "n",
@@ -100,10 +99,10 @@ def test_no_service_account(run_job: Callable[..., Any], script: str) -> None:
         },
         "rollout.py": {"namespace": "n", "deployment": "d", "url": "http://x/", "deadline_seconds": 1},
         "cert_sync.py": {
-            "authority": secret,
-            "leaf": secret,
-            "target": {**secret, "key": "K"},
-            "endpoints": [{"host": "h", "port": 1, "role": "primary"}],
+            "authority": {"secret": "s", "folder": "/nowhere"},
+            "leaf": {"secret": "s", "folder": "/nowhere"},
+            "target": {**named, "key": "K"},
+            "services": [{"name": "n", "role": "primary", "host": "h"}],
             "database": named,
             "deployment": named,
             "deadline_seconds": 1,

@@ -1,6 +1,7 @@
 """The certificate reader, against certificates made by another implementation."""
 
 import ssl
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -8,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from job_pki import DAY, authority, self_signed
 from x509 import certificate, certificates
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def test_leaf() -> None:
@@ -20,15 +25,15 @@ def test_leaf() -> None:
     assert (read.not_before, read.not_after) == (theirs.not_valid_before_utc, theirs.not_valid_after_utc)
     assert read.fingerprint == pair.sha256
     assert read.pem == pair.pem
-    assert not read.expired
-    assert read.life_left == pytest.approx(0.1, abs=0.001)
+    assert not read.expired(now())
+    assert read.life_left(now()) == pytest.approx(0.1, abs=0.001)
 
 
 def test_far_future_and_the_past() -> None:
     assert certificates(authority("far", lasts=9000 * 4 * DAY).pem)[0].not_after.year > 2050  # GeneralizedTime
     expired = certificates(self_signed("x").issue("y", lasts=-DAY).pem)[0]
-    assert expired.expired
-    assert expired.life_left < 0
+    assert expired.expired(now())
+    assert expired.life_left(now()) < 0
 
 
 def test_bundle_keeps_its_order() -> None:
@@ -41,8 +46,16 @@ def test_bundle_keeps_its_order() -> None:
 def test_message() -> None:
     pair = authority("ca").issue("a", "b")
     text = str(certificates(pair.pem)[0])
+    since = f"{pair.certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S}"
     until = f"{pair.certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S}"
-    assert text == f"CN=a (issuer CN=ca, 2 names, sha256 {pair.sha256}, valid until {until} UTC)"
+    assert text == f"CN=a (issuer CN=ca, 2 names, sha256 {pair.sha256}, valid from {since} until {until} UTC)"
+
+
+def test_message_of_a_certificate_without_a_subject() -> None:
+    """As cert-manager issues them: the names say whose it is."""
+    assert str(certificates(authority("ca").issue("a", "b", subject=None).pem)[0]).startswith(
+        "a (issuer CN=ca, 2 names"
+    )
 
 
 @given(st.integers(min_value=0, max_value=600))

@@ -153,8 +153,17 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
             "tls.py",
         },
         "platform-kv-gate-scripts": {"redis_ready.py", "redis_connection.py", "job.py", "redact.py"},
-        "cert-sync-scripts": {"cert_sync.py", "job.py", "kube.py", "tls.py", "x509.py"},
         "infisical-migration-scripts": {"migrate.mjs"},
+        "cert-sync-scripts": {
+            "cert_sync.py",
+            "cert_observe.py",
+            "cert_decide.py",
+            "cert_act.py",
+            "job.py",
+            "kube.py",
+            "tls.py",
+            "x509.py",
+        },
         "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "tls.py", "redact.py"},
     }
 

@@ -111,6 +111,7 @@ def path(resource: str, namespace: str, name: str = "") -> str:
         "pods": "/api/v1",
         "secrets": "/api/v1",
         "events": "/api/v1",
+        "endpoints": "/api/v1",
         "deployments": "/apis/apps/v1",
         "replicasets": "/apis/apps/v1",
         "postgresqls": "/apis/acid.zalan.do/v1",

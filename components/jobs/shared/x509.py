@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 ATTRIBUTES = {b"\x55\x04\x03": "CN", b"\x55\x04\x06": "C", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU"}
+EMPTY = "(empty)"
 SUBJECT_ALT_NAME = b"\x55\x1d\x11"
 SEQUENCE, SET, OID, BOOLEAN, OCTETS, UTC_TIME = 0x30, 0x31, 0x06, 0x01, 0x04, 0x17
 VERSION, EXTENSIONS, DNS_NAME, IP_ADDRESS = 0xA0, 0xA3, 0x82, 0x87
@@ -38,19 +39,20 @@ class Certificate:
     def pem(self) -> str:
         return ssl.DER_cert_to_PEM_cert(self.der)
 
-    @property
-    def expired(self) -> bool:
-        return datetime.now(UTC) >= self.not_after
+    def expired(self, now: datetime) -> bool:
+        """Return whether its time is over."""
+        return now >= self.not_after
 
-    @property
-    def life_left(self) -> float:
-        """The share of the lifetime which is left; negative once expired."""
-        return (self.not_after - datetime.now(UTC)) / (self.not_after - self.not_before)
+    def life_left(self, now: datetime) -> float:
+        """Return the share of the lifetime that is left; negative once expired."""
+        return (self.not_after - now) / (self.not_after - self.not_before)
 
     def __str__(self) -> str:
+        # The common name is out of use: what cert-manager issues has an empty subject.
+        subject = self.names[0] if self.subject == EMPTY and self.names else self.subject
         return (
-            f"{self.subject} (issuer {self.issuer}, {len(self.names)} names, sha256 {self.fingerprint}, "
-            f"valid until {self.not_after:%Y-%m-%d %H:%M:%S} UTC)"
+            f"{subject} (issuer {self.issuer}, {len(self.names)} names, sha256 {self.fingerprint}, "
+            f"valid from {self.not_before:%Y-%m-%d %H:%M:%S} until {self.not_after:%Y-%m-%d %H:%M:%S} UTC)"
         )
 
 
@@ -92,7 +94,7 @@ def _name(data: bytes) -> str:
         for _, attribute in _elements(relative):
             (_, oid), (_, value) = _elements(attribute)
             parts.append(f"{ATTRIBUTES.get(oid, oid.hex())}={value.decode(errors='replace')}")
-    return ",".join(parts) or "(empty)"
+    return ",".join(parts) or EMPTY
 
 
 def _time(tag: int, content: bytes) -> datetime:

@@ -1,0 +1,68 @@
+"""Rights of our Jobs: as docs/rights.md writes them down, and as the Roles of a recorded graph grant them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.contract.manifests import manifests
+from tests.unit.harness import ROOT, Graph
+
+
+class Right(NamedTuple):
+    """One verb on one resource in one namespace; without a name, on every object of the kind."""
+
+    account: str  # namespace/name
+    namespace: str
+    verb: str
+    resource: str
+    name: str
+
+    def covers(self, asked: Right) -> bool:
+        """Return whether having this one answers a different one with yes."""
+        return asked == self or (not self.name and asked == self._replace(name=asked.name))
+
+
+def written(graph: Graph) -> set[Right]:
+    """Return the rows of docs/rights.md, the Deployment called what the graph's chart calls it."""
+    rows = [line.split("|")[1:-1] for line in (ROOT / "docs" / "rights.md").read_text().splitlines()]
+    deployment = "infisical-backend" if graph["Release/infisical"]["chart"].endswith("/infisical") else "infisical"
+    return {
+        Right(account, namespace, verb, resource, name.replace("DEPLOYMENT", deployment))
+        for account, namespace, verbs, resource, name, _ in ([cell.strip() for cell in row] for row in rows if row)
+        if "/" in account
+        for verb in verbs.split(", ")
+    }
+
+
+def granted(graph: Graph) -> set[Right]:
+    """Return what the graph's Roles grant to the accounts that its RoleBindings name."""
+    return set(_granted(graph))
+
+
+def accounts(graph: Graph) -> set[str]:
+    """Return the graph's ServiceAccounts, as namespace/name."""
+    metadata = [m["metadata"] for m in manifests(graph) if m["kind"] == "ServiceAccount"]
+    return {f"{each['namespace']}/{each['name']}" for each in metadata}
+
+
+def _granted(graph: Graph) -> Iterator[Right]:
+    found = list(manifests(graph))
+    roles = {_place(m): m["rules"] for m in found if m["kind"] == "Role"}
+    for binding in (m for m in found if m["kind"] == "RoleBinding"):
+        namespace = binding["metadata"]["namespace"]
+        for subject in binding["subjects"]:
+            for rule in roles[namespace, binding["roleRef"]["name"]]:
+                yield from _cells(f"{subject['namespace']}/{subject['name']}", namespace, rule)
+
+
+def _cells(account: str, namespace: str, rule: dict[str, Any]) -> Iterator[Right]:
+    for group in rule["apiGroups"]:
+        for resource in rule["resources"]:
+            for verb in rule["verbs"]:
+                for name in rule.get("resourceNames") or [""]:
+                    yield Right(account, namespace, verb, f"{resource}.{group}" if group else resource, name)
+
+
+def _place(manifest: dict[str, Any]) -> tuple[str, str]:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]

@@ -1,0 +1,25 @@
+"""docs/rights.md is the whole truth: what any shape of stack grants, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.rights import accounts, granted, written
+from tests.unit.harness import SHAPES, shape
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_a_stack_grants_is_written_down(name: str) -> None:
+    graph = shape(name)
+    there = accounts(graph)
+    assert granted(graph) == {right for right in written(graph) if right.account in there}
+
+
+def test_what_is_written_down_is_granted_by_some_stack() -> None:
+    assert set[str]().union(*(accounts(shape(name)) for name in SHAPES)) == {r.account for r in written(shape("dev"))}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
+    secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
+    assert secrets <= {"infisical-secrets", "platform-kv-auth"}
