@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -129,12 +132,12 @@ BROKEN: dict[str, tuple[Callable[[Kubectl], AbstractContextManager[None]], str, 
     "the ClusterIssuer": (
         lambda kubectl: gone(kubectl, "clusterissuer", "embedded-ca"),
         "ClusterIssuer embedded-ca",
-        "make it, or: pulumi config set --path 'infisical-platform:ingress.issuer.name' embedded-selfsigned",
+        "--path 'infisical-platform:ingress.issuer.name' embedded-selfsigned",
     ),
     "the StorageClass": (
         lambda kubectl: gone(kubectl, "storageclass", "local-path"),
         "StorageClass of database",
-        "pulumi config set --path 'infisical-platform:database.storageClass' NAME",
+        "--path 'infisical-platform:database.storageClass' NAME",
     ),
 }
 
@@ -199,6 +202,53 @@ def test_a_right_that_the_caller_lacks_is_named(
     assert "have an administrator grant them" in failure
     assert "postgres-operator: settings" in found.printed
     assert 'unknown: User "system:serviceaccount:default:doctor"' in found.printed
+
+
+def test_rights_are_judged_where_each_answer_takes_50_ms(
+    doctor: Callable[[], Diagnosis], stack: Stack, instance: Instance, tmp_path: Path
+) -> None:
+    kubeconfig = yaml.safe_load(instance.kubeconfig.read_text())
+    [cluster] = kubeconfig["clusters"]
+    server = urlsplit(cluster["cluster"]["server"])
+    with slowed(str(server.hostname), server.port or 443, seconds=0.05) as port:
+        cluster["cluster"] |= {"server": f"https://127.0.0.1:{port}", "tls-server-name": server.hostname}
+        (tmp_path / "slow.conf").write_text(json.dumps(kubeconfig))
+        try:
+            stack.init({"cluster": {"kubeconfig": str(tmp_path / "slow.conf"), "protect": False}})
+            found = doctor()
+        finally:
+            stack.init()
+    rights = [line for line in found.printed.splitlines() if " rights in " in line]
+    assert len(rights) == 4
+    assert all(row.startswith("ok ") for row in rights), found.printed
+    assert "unknown" not in found.printed
+
+
+@contextmanager
+def slowed(host: str, port: int, seconds: float) -> Iterator[int]:
+    """A port that leads there, where whatever is answered comes later."""
+    late = threading.Event()  # never set: to wait for it is to be late
+
+    def pump(source: socket.socket, target: socket.socket, delay: float) -> None:
+        with suppress(OSError):
+            while content := source.recv(1 << 16):
+                late.wait(delay)
+                target.sendall(content)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                client, _ = listener.accept()
+                upstream = socket.create_connection((host, port))
+                for ends in ((client, upstream, 0), (upstream, client, seconds)):
+                    threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _granted(rights: list[Right]) -> list[dict[str, object]]:
