@@ -116,6 +116,7 @@ class InfisicalRelease(ComponentResource):
                 PolicyRule(group="apps", resource="replicasets", verbs=["list"]),
                 PolicyRule(group="", resource="pods", verbs=["list"]),
                 PolicyRule(group="", resource="pods/log", verbs=["get"]),
+                PolicyRule(group="", resource="events", verbs=["list"]),
             ],
             files=[SecretFiles(secret=self._secret, folder="/redact")],
         )

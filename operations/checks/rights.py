@@ -84,6 +84,7 @@ def needed(settings: Settings) -> list[Right]:
             ("pods", "list"),
             ("pods", "watch"),
             ("pods/log", "get"),
+            ("events", "list"),
             ("replicasets.apps", "list"),
             ("endpoints", "list"),  # with Services, what Pulumi follows beside an Ingress
             ("endpoints", "watch"),

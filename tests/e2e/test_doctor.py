@@ -107,12 +107,12 @@ BROKEN: dict[str, tuple[Callable[[Kubectl], AbstractContextManager[None]], str, 
     "postgres-operator stopped": (
         lambda kubectl: stopped(kubectl, "postgres-operator", "postgres-operator"),
         "postgres-operator",
-        "kubectl scale -n postgres-operator deployment/postgres-operator --replicas=1",
+        "scale -n postgres-operator deployment/postgres-operator --replicas=1",
     ),
     "redis-operator stopped": (
         lambda kubectl: stopped(kubectl, "redis-operator", "redis-operator"),
         "redis-operator",
-        "kubectl scale -n redis-operator deployment/redis-operator --replicas=1",
+        "scale -n redis-operator deployment/redis-operator --replicas=1",
     ),
     "cert-manager's webhook stopped": (
         lambda kubectl: stopped(kubectl, "cert-manager-webhook", "cert-manager"),

@@ -174,6 +174,7 @@ def test_the_gate_watches_what_the_chart_made(graph: Any, name: str) -> None:
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     ]
     assert graph()["infisical"].outputs == [{"service": name}]
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
 from pods import NEVER_STARTED, Trouble, troubles
+from pulls import may_still_come
 from redact import mounted_secret, redactor
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -102,7 +103,11 @@ class Rollout:
         return []
 
     def _fail_on_stubborn(self, found: list[Trouble]) -> None:
-        failing = {(trouble.pod, trouble.container): trouble for trouble in found if trouble.failing}
+        failing = {
+            (trouble.pod, trouble.container): trouble
+            for trouble in found
+            if trouble.failing and not may_still_come(self.api, self.config.namespace, trouble)
+        }
         now = time.monotonic()
         self.failing_since = {key: self.failing_since.get(key, now) for key in failing}
         for key, trouble in failing.items():
