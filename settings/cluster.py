@@ -28,8 +28,10 @@ class JobSettings(Section):
     """Images of the Jobs which check and connect the parts."""
 
     python_image: Image = Field(
-        default="docker.io/library/python:3.13-slim", description="Python 3.11 or newer; nothing but its own library."
+        default="docker.io/library/python:3.13-slim",
+        description="Python 3.11 or newer; nothing but its own library. Add @sha256:… to pin it: a tag may be moved.",
     )
     postgres_image: Image = Field(
-        default="docker.io/library/postgres:15", description="Has psql, which logs in as Infisical will."
+        default="docker.io/library/postgres:15",
+        description="Has psql, which logs in as Infisical will. Add @sha256:… to pin it: a tag may be moved.",
     )
