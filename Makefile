@@ -8,7 +8,7 @@ embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
-on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets escrow
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets escrow forget-cluster
 operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
 pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
@@ -24,7 +24,7 @@ ifneq ($(origin STACK),undefined)
   endif
 endif
 
-.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow reference graph \
+.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow forget-cluster reference graph \
   test bench unit mutation contract e2e programs platform failures check
 
 help: ## list these commands
@@ -45,8 +45,11 @@ repair: .venv/synced ## release the lock of a killed `up` and clear what it left
 	@$(call operate,repair)
 
 preview: policy/.venv/synced
-preview refresh destroy: .venv/synced ## run the Pulumi command of that name on the stack (preview with the policy pack)
+preview refresh: .venv/synced ## run the Pulumi command of that name on the stack (preview with the policy pack)
 	@$(if $(filter preview,$@),$(call pulumi,$@,--policy-pack policy),$(call pulumi,$@,,--yes))
+
+destroy: .venv/synced ## run `pulumi destroy`, unless a namespace holds what is not the stack's own
+	@$(call operate,destroy,$(if $(STACK),,--yes))
 
 doctor: .venv/synced ## ask the cluster for everything that `pulumi up` will need
 	@$(call operate,doctor)
@@ -62,6 +65,9 @@ import-secrets: .venv/synced ## take over a deployment from FILE, the manifest o
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
 	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
+
+forget-cluster: .venv/synced ## take a cluster that is gone for good out of the state (CLUSTER=uid); generated keys stay
+	@$(call operate,forget-cluster,'$(CLUSTER)')
 
 graph: .venv/synced ## draw docs/graph.svg and write the table of docs/architecture.md
 	@$(python) -m pictures graph --table docs/architecture.md

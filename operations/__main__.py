@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from operations import charts, doctor, escrow, importing, reference, repair, secrets
+from operations import charts, destroy, doctor, escrow, forget_cluster, importing, reference, repair, secrets
 from operations.errors import OperationError
 from operations.pulumi import Stack
 
@@ -26,6 +26,10 @@ def main() -> int:
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
     command.add_argument("--output", type=Path, help="default: escrow-<stack>-<date>")
     command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")
+    command = _command(commands, destroy.run, "destroy", "`pulumi destroy`, unless a namespace holds what is not ours")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
+    command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
     _command(commands, repair.run, "repair", "after a killed `up`: release the lock, clear what is stuck half-way")
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
     command.set_defaults(run=reference.run, stack="", config_file=None)

@@ -91,9 +91,26 @@ class Cluster:
         done = self._run(*arguments, stdin=batch, seconds=REVIEW_SECONDS)
         return [answer["status"]["allowed"] for answer in _documents(self._answer(done))]
 
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
+        """Return the objects of some kinds (Job.v1.batch, Secret.v1.) with who owns their fields. Raises Unanswered."""
+        where = ["-n", namespace] if namespace else []
+        return json.loads(
+            self._answer(self._run("get", ",".join(kinds), *where, "--show-managed-fields", "-o", "json"))
+        )["items"]
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Object]) -> None:
+        """Apply a JSON patch (RFC 6902), which goes over a pipe. Raises Unanswered."""
+        where = ["-n", namespace] if namespace else []
+        self._answer(
+            self._run(
+                "patch", kind, name, *where, "--type=json", "--patch-file=/dev/stdin", stdin=json.dumps(operations)
+            )
+        )
+
     def delete(self, *selection: str) -> list[str]:
         """Delete what `kubectl get SELECTION` finds, and return it as kind/name. Raises Unanswered."""
-        return self._answer(self._run("delete", *selection, "--ignore-not-found", "-o", "name")).split()
+        printed = self._answer(self._run("delete", *selection, "--ignore-not-found", "-o", "name")).splitlines()
+        return [line for line in printed if "/" in line]  # without any it prints a sentence
 
     def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
         if done.returncode:

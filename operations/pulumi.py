@@ -87,7 +87,7 @@ class Stack:
 
     def show(self, *arguments: str) -> None:
         """Run `pulumi ARGUMENTS` on the stack, before the user's eyes. Raises OperationError."""
-        process = subprocess.Popen(self._command(arguments), cwd=ROOT)
+        process = subprocess.Popen(self._command(arguments, asks=True), cwd=ROOT)
         interrupted = False
         while True:
             try:
@@ -100,12 +100,12 @@ class Stack:
         if process.returncode:
             raise OperationError(self._failed(arguments))
 
-    def _command(self, arguments: Sequence[str]) -> list[str]:
+    def _command(self, arguments: Sequence[str], *, asks: bool = False) -> list[str]:
         program = shutil.which("pulumi")
         if not program:
             raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/")
-        options = ["--stack", self.name, "--non-interactive"]
-        if self.config_file and arguments[0] in ("config", "preview", "up", "refresh"):
+        options = ["--stack", self.name, *([] if asks else ["--non-interactive"])]
+        if self.config_file and arguments[0] in ("config", "preview", "up", "refresh", "destroy"):
             options += ["--config-file", str(self.config_file)]
         return [program, *arguments, *options]
 

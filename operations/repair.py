@@ -11,7 +11,9 @@ from typing import Any
 from components.base.names import INFISICAL_NAMESPACE
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
+from operations.ownership import one_owner
 from operations.pulumi import Stack
+from operations.state import leave_kubeconfig_out
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _FIRST_RELEASE = "infisical"  # may be stuck although the state has lost it
@@ -76,6 +78,8 @@ def _refresh(stack: Stack, _: Cluster) -> str:
 
 STEPS = (
     Step("the stack's lock", _release_lock),
+    Step("the kubeconfig", leave_kubeconfig_out),
+    Step("owners of fields", one_owner),
     Step("Helm releases", _clear_helm),
     Step("the state", _refresh),
 )

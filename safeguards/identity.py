@@ -39,12 +39,13 @@ def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, u
     if known == uid or (known is None and not _elsewhere(state, live)):
         return
     context = settings.cluster.context or "kubectl's current context"
+    place = f"cluster {known}" if known else "a different cluster"
+    forget = commands.make("forget-cluster", CLUSTER=known or "unknown")
     raise Refusal(
-        f"cluster.context: this stack's resources are in {f'cluster {known}' if known else 'a different cluster'}, and "
-        f"{context} leads to cluster {uid} (uid of namespace kube-system). Choose the context of the stack's own "
-        f"cluster: {commands.set('cluster.context', 'NAME')}. If that cluster is gone for good, "
-        f"`{commands.make('forget-cluster')}` takes what was in it out of the state and keeps the generated keys; "
-        "docs/runbooks/cluster-moved.md says what comes before and after"
+        f"cluster.context: this stack's resources are in {place}, and {context} leads to cluster {uid} (the uid of "
+        "namespace kube-system). Choose the context of the stack's own cluster: "
+        f"{commands.set('cluster.context', 'NAME')}. If that cluster is gone for good, `{forget}` takes what was in it "
+        "out of the state and keeps the generated keys; docs/runbooks/cluster-moved.md says what comes before and after"
     )
 
 
@@ -67,11 +68,13 @@ def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Comman
     }
     if not foreign:
         return
-    names, owners = " and ".join(sorted(foreign)), " and ".join(sorted(set(foreign.values())))
-    command = f"kubectl annotate namespace {' '.join(sorted(foreign))} {STACK_ID_ANNOTATION}-"
+    names, owners = " ".join(sorted(foreign)), " and ".join(sorted(set(foreign.values())))
+    message = f"this cluster's namespaces {names} belong to stack {owners}"
+    if f"/{commands.project}/{commands.stack}" not in owners:
+        raise Refusal(f"{message}: a stack needs a cluster, or namespaces, of its own")
+    command = f"kubectl annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
     raise Refusal(
-        f"this cluster's {names} belong to stack {owners}, in a state that is not the one of this run. A stack needs "
-        f"a cluster, or namespaces, of its own. If it is your own stack whose state was lost, bring the state back "
-        f"(`{commands.pulumi('stack import')}`); without any copy, docs/runbooks/state-lost.md leads through "
-        f"`{command}`, which gives the namespaces to whichever stack comes next"
+        f"{message}, but to a different state of it than the one of this run. Bring that state back: "
+        f"{commands.pulumi('stack import')} --file COPY. When there is no copy, `{command}` gives the namespaces to "
+        "the stack that comes next; docs/runbooks/state-lost.md says what else that takes"
     )

@@ -82,6 +82,16 @@ def deployments_held(kubectl: Kubectl, namespace: str) -> Iterator[None]:
             kubectl("delete", "validatingwebhookconfiguration", "held")
 
 
+def make_second_owner(kubectl: Kubectl, namespace: str, name: str) -> None:
+    """Apply what a Secret has once more, under a field manager as Pulumi names its own."""
+    live = json.loads(kubectl("get", "secret", name, "-n", namespace, "-o", "json"))
+    data = {key: value for key, value in live["data"].items() if key != "DB_ROOT_CERT"}
+    again = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
+    kubectl(
+        "apply", "--server-side", "--field-manager", "pulumi-kubernetes-0badcafe", "-f", "-", stdin=json.dumps(again)
+    )
+
+
 def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
     """Kills `pulumi up` and its plugins at the first sign of `objects`."""
     environment = stack.environment()

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, kill_up_when_seen, login
+from steps import (
+    SECRET_PATH,
+    assert_healthy,
+    assert_nothing_to_do,
+    configure,
+    kill_up_when_seen,
+    login,
+    make_second_owner,
+)
 from views import Kubectl, Site
 from waits import DELETION, RESTART, ROLLOUT, eventually, kubectl_timeout
 
@@ -152,6 +160,10 @@ def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: 
     old, servers = Passwords.of(kubectl), _servers(kubectl)
     traffic = Traffic(site, token)
 
+    # What an `up` leaves that was killed between making an object and writing it down.
+    make_second_owner(kubectl, "infisical", "infisical-secrets")
+    make_second_owner(kubectl, REDIS, "platform-kv-auth")
+    stack.repair(quiet=True)
     _rotate(stack, 2)
     with traffic.flowing():
         stack.run("up", "--yes", "--skip-preview", quiet=True)

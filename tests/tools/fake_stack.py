@@ -27,6 +27,8 @@ class FakeStack(Stack):
     def run(self, *arguments: str, input: str = "") -> str:
         self.ran.append(arguments)
         match arguments:
+            case ("stack", "export"):
+                return json.dumps(self.state)
             case ("config", "--json", *more):
                 return json.dumps({f"{PROJECT}:{key}": _entry(value, "--show-secrets" in more)
                                    for key, value in self.kept.items()})  # fmt: skip

@@ -12,8 +12,17 @@ from tests.unit.harness import ROOT
 
 NAMES = re.findall(r"^([a-z0-9 -]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 TARGETS = sorted({target for names in NAMES for target in names.split()})
-ON_A_STACK = {"charts", "doctor", "escrow", "import-secrets", "repair", "secrets"}  # operations
-ON_A_STACK |= {"destroy", "preview", "refresh", "up"}  # of Pulumi
+ON_A_STACK = {
+    "charts",
+    "destroy",
+    "doctor",
+    "escrow",
+    "forget-cluster",
+    "import-secrets",
+    "repair",
+    "secrets",
+}  # operations
+ON_A_STACK |= {"preview", "refresh", "up"}  # of Pulumi
 
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

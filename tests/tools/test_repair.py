@@ -90,6 +90,8 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
     assert records.asked == [("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical"))]
     assert capsys.readouterr().out.splitlines() == [
         "the stack's lock: released",
+        "the kubeconfig: no path of another machine is in the state",
+        "owners of fields: each has one",
         "Helm releases: none is stuck half-way",
         "the state: read again from the cluster, without what was being created",
         "",

@@ -70,7 +70,7 @@ def test_another_cluster_is_refused_with_both_and_both_ways_out() -> None:
     assert "uid-of-old" in message
     assert CLUSTER in message
     assert "pulumi config set --stack dev --path 'infisical-platform:cluster.context'" in message
-    assert "make forget-cluster STACK=dev" in message
+    assert "make forget-cluster STACK=dev CLUSTER=uid-of-old" in message
 
 
 def test_a_state_from_before_clusters_were_known_is_told_by_its_namespaces() -> None:
@@ -98,15 +98,17 @@ def test_a_namespace_of_another_stack_is_refused_before_anything_is_made(namespa
     theirs = {namespace: owned_by(OTHER, "organization/infisical-platform/prod")[namespace]}
     for state in ({}, deployed()):
         message = refusal(state=state, namespaces=theirs)
-        assert f"{namespace} belong" in message
-        assert "stack organization/infisical-platform/prod" in message
+        assert f"namespaces {namespace} belong to stack organization/infisical-platform/prod: a stack needs" in message
 
 
 def test_a_lost_state_of_the_same_stack_is_told_how_to_get_it_back() -> None:
     message = refusal(namespaces=owned_by(OTHER))
     assert "pulumi stack import --stack dev" in message
     assert "docs/runbooks/state-lost.md" in message
-    assert f"kubectl annotate namespace {' '.join(NAMESPACES)} infisical-platform/stack-id-" in message
+    command = (
+        f"kubectl annotate namespace {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-"
+    )
+    assert command in message
 
 
 def test_own_namespaces_and_those_that_nobody_claims_are_taken() -> None:

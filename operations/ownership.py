@@ -1,0 +1,122 @@
+"""Leaves one owner to every object of the stack: the field manager that its state knows.
+
+Pulumi applies under a field manager of random name, one an object. When `up` dies between making an object and writing
+it down, the next `up` makes it once more under a second name. Both then own every field, with equal values and without
+a word; a later change conflicts with the first (docs/decisions.md, D21).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.base.names import STACK_ID_ANNOTATION
+from operations.cluster import Cluster, Object
+from operations.errors import OperationError
+from operations.pulumi import Stack
+
+_PULUMI = "pulumi-kubernetes-"
+_OWN = "infisical-platform-repair"
+_CLUSTER_SCOPED = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What tells an object from every other one of the cluster."""
+
+    namespace: str  # empty for a Namespace
+    kind: str  # as kubectl takes it: Job.v1.batch, Secret.v1.
+    name: str
+
+
+def one_owner(stack: Stack, cluster: Cluster) -> str:
+    """Remove every field manager of Pulumi's that the state does not know. Return how many objects had one.
+
+    Raises OperationError when the namespaces belong to a different stack.
+    """
+    deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
+    owners = dict(_owners(deployment))
+    if any(not key.namespace for key in owners):
+        _refuse_foreign(deployment, cluster, owners)
+    changed = 0
+    for namespace in sorted({key.namespace for key in owners}):
+        kinds = sorted({key.kind for key in owners if key.namespace == namespace})
+        for live in cluster.objects(kinds, namespace):
+            key = _key(live)
+            if key in owners and (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
+                _write(cluster, key, live, kept)
+                changed += 1
+    return f"{changed} had a second one, which is gone" if changed else "each has one"
+
+
+def _owners(deployment: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Yield the objects that the state knows with their managers, and those that were being made, with none."""
+    for operation in deployment.get("pending_operations") or []:
+        resource = operation["resource"]
+        if operation["type"] == "creating" and _is_applied(resource, resource.get("inputs", {})):
+            yield _key(resource["inputs"]), ""
+    for resource in deployment.get("resources") or []:
+        outputs = resource.get("outputs", {})
+        if _is_applied(resource, outputs) and not resource.get("external"):
+            yield _key(outputs), outputs.get("__fieldManager", "")
+
+
+def _is_applied(resource: Mapping[str, Any], object_: Mapping[str, Any]) -> bool:
+    """Return whether it is an object with a name, and not a Helm release or something of a different provider."""
+    return resource["type"].startswith("kubernetes:") and "name" in object_.get("metadata", {})
+
+
+def _key(object_: Mapping[str, Any]) -> Key:
+    group, _, version = object_["apiVersion"].rpartition("/")
+    metadata = object_["metadata"]
+    return Key(metadata.get("namespace", _CLUSTER_SCOPED), f"{object_['kind']}.{version}.{group}", metadata["name"])
+
+
+def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Mapping[Key, str]) -> None:
+    known = {
+        resource["outputs"]["result"]
+        for resource in deployment.get("resources") or []
+        if resource["type"] == "random:index/randomUuid:RandomUuid" and "result" in resource.get("outputs", {})
+    }
+    for live in cluster.objects(["Namespace.v1."], _CLUSTER_SCOPED):
+        id_ = live["metadata"].get("annotations", {}).get(STACK_ID_ANNOTATION)
+        if _key(live) in owners and id_ and known and id_ not in known:
+            raise OperationError(
+                f"namespace {live['metadata']['name']} belongs to a different stack: cluster.context leads to a "
+                "cluster that is not this stack's"
+            )
+
+
+def _without_strangers(live: Object, own: str) -> list[Object] | None:
+    """Return the entries of managedFields that stay; None when all do."""
+    entries = live["metadata"].get("managedFields", [])
+    kept = [entry for entry in entries if not entry["manager"].startswith(_PULUMI) or entry["manager"] == own]
+    return kept if len(kept) < len(entries) else None
+
+
+def _may_write(key: Key, kept: list[Object]) -> bool:
+    """Return whether the object may be annotated, if it must: operators copy their resources' annotations into pods."""
+    return bool(kept) or "." not in key.kind.partition(".")[2].partition(".")[2]
+
+
+def _write(cluster: Cluster, key: Key, live: Object, kept: list[Object]) -> None:
+    metadata = live["metadata"]
+    patch: list[Object] = [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}]
+    if not kept:
+        # Without any entry the API server would give all fields to a manager "before-first-apply", who conflicts too.
+        annotations = {**metadata.get("annotations", {}), f"{_OWN}/owner": "none"}
+        patch.append({"op": "add", "path": "/metadata/annotations", "value": annotations})
+        owned = {"f:metadata": {"f:annotations": {f"f:{_OWN}/owner": {}}}}
+        kept = [
+            {
+                "manager": _OWN,
+                "operation": "Update",
+                "apiVersion": live["apiVersion"],
+                "fieldsType": "FieldsV1",
+                "fieldsV1": owned,
+            }
+        ]
+    patch.append({"op": "replace", "path": "/metadata/managedFields", "value": kept})
+    cluster.patch(key.kind, key.name, key.namespace, patch)

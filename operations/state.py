@@ -1,0 +1,51 @@
+"""A stack's state, changed where the engine itself can't change it any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from operations.cluster import Cluster
+from operations.pulumi import Stack
+
+PROVIDER = "pulumi:providers:kubernetes"
+
+
+def resources_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of an exported state; none for a new stack."""
+    return (state.get("deployment") or {}).get("resources") or []
+
+
+def write_copy(stack: Stack, exported: str) -> Path:
+    """Write a state as it was into a file of the working directory. What is secret in it stays encrypted."""
+    copy = Path(f"state-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
+    with copy.open("x") as file:
+        copy.chmod(0o600)
+        file.write(exported)
+    return copy
+
+
+def leave_kubeconfig_out(stack: Stack, _: Cluster) -> str:
+    """Write the stack's `cluster.kubeconfig`, or none, in the place of a path that a shell's KUBECONFIG once put there.
+
+    The provider reads the file of the last update before it compares: on a machine without it every command ends.
+    """
+    wanted = stack.settings().cluster.kubeconfig or ""
+    exported = stack.run("stack", "export")
+    state = json.loads(exported)
+    stale = [
+        values
+        for resource in resources_of(state)
+        for values in (resource.get("inputs", {}), resource.get("outputs", {}))
+        if resource["type"] == PROVIDER and values.get("kubeconfig", "") != wanted
+    ]
+    if not stale:
+        return "no path of another machine is in the state"
+    for values in stale:
+        values["kubeconfig"] = wanted
+    copy = write_copy(stack, exported)
+    stack.run("stack", "import", input=json.dumps(state))
+    return f"taken out of the state; the state as it was: {copy}"

@@ -1,0 +1,133 @@
+"""One owner for every object: what `make repair` takes away, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from operations.cluster import Cluster, Object
+from operations.errors import OperationError
+from operations.ownership import one_owner
+from tests.tools.fake_stack import FakeStack
+
+OURS, LOST = "pulumi-kubernetes-f3382513", "pulumi-kubernetes-0badcafe"
+UUID = "random:index/randomUuid:RandomUuid"
+
+
+@dataclass(frozen=True)
+class Api(Cluster):
+    """A cluster with these objects; keeps the patches, by kind/name."""
+
+    live: Sequence[Object] = ()
+    patches: dict[str, list[Object]] = field(default_factory=dict[str, list[Object]])
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
+        return [o for o in self.live if o["metadata"].get("namespace", "") == namespace and kind_of(o) in kinds]
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Object]) -> None:
+        self.patches[f"{kind}/{name}"] = list(operations)
+
+    @property
+    def left(self) -> dict[str, list[str]]:
+        """The managers that each patched object is left with."""
+        return {name: [entry["manager"] for entry in patch[-1]["value"]] for name, patch in self.patches.items()}
+
+
+def kind_of(live: Object) -> str:
+    group, _, version = live["apiVersion"].rpartition("/")
+    return f"{live['kind']}.{version}.{group}"
+
+
+def live(
+    kind: str, name: str, *managers: str, api: str = "v1", namespace: str = "infisical", **metadata: Any
+) -> Object:
+    entries = [{"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {}}} for manager in managers]
+    where = {"namespace": namespace} if namespace else {}
+    about = {"name": name, "resourceVersion": "7", "managedFields": entries, **where, **metadata}
+    return {"apiVersion": api, "kind": kind, "metadata": about}
+
+
+def kept(of: Object, manager: str = OURS) -> dict[str, Any]:
+    """Return a resource of the state."""
+    metadata = {key: of["metadata"][key] for key in ("name", "namespace") if key in of["metadata"]}
+    outputs = {"apiVersion": of["apiVersion"], "kind": of["kind"], "metadata": metadata, "__fieldManager": manager}
+    return {"type": f"kubernetes:x:{of['kind']}", "urn": "u", "outputs": outputs}
+
+
+def creating(of: Object) -> dict[str, Any]:
+    """Return what the state has of an object that was being made when `up` was killed."""
+    resource = kept(of)
+    return {"type": "creating", "resource": {"type": resource["type"], "urn": "u", "inputs": resource["outputs"]}}
+
+
+def repaired(api: Api, *resources: dict[str, Any], pending: Sequence[dict[str, Any]] = ()) -> str:
+    state = {"deployment": {"resources": list(resources), "pending_operations": list(pending)}}
+    return one_owner(FakeStack(state=state), api)
+
+
+def test_a_manager_of_pulumis_that_the_state_does_not_know_goes_and_all_others_stay() -> None:
+    secret = live("Secret", "infisical-secrets", LOST, OURS, "cert-sync")
+    untouched = live("Secret", "platform-kv-auth", OURS, "kubectl-edit")
+    api = Api(None, None, live=[secret, untouched])
+
+    assert repaired(api, kept(secret), kept(untouched)) == "1 had a second one, which is gone"
+
+    assert api.left == {"Secret.v1./infisical-secrets": [OURS, "cert-sync"]}
+    test, replace = api.patches["Secret.v1./infisical-secrets"]
+    assert test == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}, (
+        "nothing written meanwhile is lost"
+    )
+    assert replace["path"] == "/metadata/managedFields"
+
+
+def test_an_object_that_was_being_made_is_left_without_owner_so_that_the_next_up_becomes_it() -> None:
+    """With no entry at all, the API server would invent a manager who owns everything."""
+    job = live("Job", "cert-sync", LOST, api="batch/v1", annotations={"pulumi.com/replaceUnready": "true"})
+    api = Api(None, None, live=[job])
+
+    repaired(api, pending=[creating(job)])
+
+    _, annotate, _ = api.patches["Job.v1.batch/cert-sync"]
+    assert set(annotate["value"]) == {"pulumi.com/replaceUnready", "infisical-platform-repair/owner"}
+    assert api.left == {"Job.v1.batch/cert-sync": ["infisical-platform-repair"]}
+
+
+def test_the_operators_resources_are_never_annotated() -> None:
+    """They would copy it into their pods; one that its operator has touched needs no annotation."""
+    alone = live("postgresql", "platform-db-cluster", LOST, api="acid.zalan.do/v1")
+    touched = live("RedisSentinel", "platform-kv-sentinel", LOST, "manager", api="redis.redis.opstreelabs.in/v1beta2")
+    api = Api(None, None, live=[alone, touched])
+
+    repaired(api, pending=[creating(alone), creating(touched)])
+
+    assert api.left == {"RedisSentinel.v1beta2.redis.redis.opstreelabs.in/platform-kv-sentinel": ["manager"]}
+
+
+def test_what_is_not_the_stacks_is_left_alone() -> None:
+    """Neither in its state nor being made: a different project of Pulumi's may have put it there."""
+    ours, theirs = live("Secret", "ours", LOST, OURS), live("Secret", "theirs", LOST)
+    api = Api(None, None, live=[ours, theirs])
+    repaired(api, kept(ours))
+    assert list(api.patches) == ["Secret.v1./ours"]
+
+
+@pytest.mark.parametrize(("id_", "refused"), [("mine", False), ("theirs", True)])
+def test_nothing_is_touched_in_a_cluster_that_is_a_different_stacks(id_: str, *, refused: bool) -> None:
+    namespace = live(
+        "Namespace", "infisical", LOST, OURS, namespace="", annotations={"infisical-platform/stack-id": id_}
+    )
+    identity = {"type": UUID, "urn": "u", "outputs": {"result": "mine"}}
+    api = Api(None, None, live=[namespace])
+    if refused:
+        with pytest.raises(OperationError, match="infisical belongs to a different stack"):
+            repaired(api, identity, kept(namespace))
+    else:
+        repaired(api, identity, kept(namespace))
+    assert bool(api.patches) is not refused
+
+
+def test_a_stack_that_has_made_nothing_has_nothing_to_repair() -> None:
+    assert one_owner(FakeStack(), Api(None, None)) == "each has one"

@@ -1,0 +1,173 @@
+"""What changes a state where the engine can't any more, and what keeps `destroy` from taking more than its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations import destroy, forget_cluster
+from operations.cluster import Cluster, Object, Unanswered
+from operations.errors import OperationError
+from operations.state import leave_kubeconfig_out
+from tests.tools.fake_stack import FakeStack
+
+KEPT = {
+    "infisical": {"siteUrl": "https://secrets.example.org"},
+    "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
+}
+PROVIDER, SECRET, PASSWORD = "urn:a::kubernetes", "urn:b::infisical-secrets", "urn:c::infisical-secrets-encryption-key"
+
+
+def state(kubeconfig: str = "") -> dict[str, Any]:
+    provider = {"clusterIdentifier": "uid-old", "kubeconfig": kubeconfig}
+    return {
+        "version": 3,
+        "deployment": {
+            "resources": [
+                {"urn": "urn:s::stack", "type": "pulumi:pulumi:Stack"},
+                {"urn": PROVIDER, "type": "pulumi:providers:kubernetes", "inputs": provider, "outputs": dict(provider)},
+                {"urn": SECRET, "type": "kubernetes:core/v1:Secret", "id": "infisical/infisical-secrets"},
+                {
+                    "urn": PASSWORD,
+                    "type": "random:index/randomPassword:RandomPassword",
+                    "dependencies": [SECRET, "urn:s::stack"],
+                    "propertyDependencies": {"keepers": [SECRET], "length": None},
+                    "outputs": {"result": {"ciphertext": "v1:abc"}},
+                },
+            ],
+            "pending_operations": [{"type": "creating", "resource": {"urn": SECRET}}],
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Kept(FakeStack):
+    """A stack whose state can be imported."""
+
+    kept: dict[str, Any] = field(default_factory=lambda: dict(KEPT))
+    imported: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    shown: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    def run(self, *arguments: str, input: str = "") -> str:
+        if arguments == ("stack", "import"):
+            self.imported.append(json.loads(input))
+            return ""
+        if arguments == ("stack", "export"):
+            return json.dumps(self.state)
+        return super().run(*arguments, input=input)
+
+    def show(self, *arguments: str) -> None:
+        self.shown.append(arguments)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# --- forget-cluster --------------------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_cluster_leaves_what_was_generated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Kept(state=state())
+    assert forget_cluster.run(stack, argparse.Namespace(cluster="uid-old")) == 0
+
+    [imported] = stack.imported
+    resources = imported["deployment"]["resources"]
+    assert [r["urn"] for r in resources] == ["urn:s::stack", PASSWORD]
+    assert resources[1]["outputs"] == {"result": {"ciphertext": "v1:abc"}}, "as it was, encrypted"
+    assert resources[1]["dependencies"] == ["urn:s::stack"], "Pulumi refuses a reference into nothing"
+    assert resources[1]["propertyDependencies"] == {"keepers": [], "length": None}
+    assert imported["deployment"]["pending_operations"] == []
+    [copy] = tmp_path.glob("state-prod-*.json")
+    assert json.loads(copy.read_text()) == state()
+    assert copy.stat().st_mode & 0o077 == 0
+    assert "2 resources of cluster uid-old are forgotten" in (printed := capsys.readouterr().out)
+    assert "infisical-secrets-encryption-key" in printed
+
+
+def test_no_other_cluster_is_forgotten(tmp_path: Path) -> None:
+    stack = Kept(state=state())
+    with pytest.raises(OperationError, match="stack prod is in uid-old, not in uid-new: nothing is forgotten"):
+        forget_cluster.run(stack, argparse.Namespace(cluster="uid-new"))
+    assert not stack.imported
+    assert not [*tmp_path.iterdir()]
+
+
+# --- the kubeconfig --------------------------------------------------------------------------------------------------
+
+ANY = Cluster(None, None)
+
+
+def test_a_path_of_another_machine_leaves_the_state() -> None:
+    stack = Kept(state=state("/home/somebody/.kube/config"))
+    assert leave_kubeconfig_out(stack, ANY).startswith("taken out of the state")
+    [imported] = stack.imported
+    provider = imported["deployment"]["resources"][1]
+    assert provider["inputs"]["kubeconfig"] == provider["outputs"]["kubeconfig"] == ""
+    assert provider["outputs"]["clusterIdentifier"] == "uid-old"
+
+
+def test_the_path_that_the_stack_names_stays() -> None:
+    stack = Kept(kept=KEPT | {"cluster": {"kubeconfig": "/a/config"}}, state=state("/a/config"))
+    leave_kubeconfig_out(stack, ANY)
+    assert not stack.imported
+
+
+# --- destroy ---------------------------------------------------------------------------------------------------------
+
+
+def holding(monkeypatch: pytest.MonkeyPatch, *live: Object) -> Kept:
+    """Return a stack of which one namespace holds these."""
+
+    def objects(_self: Cluster, _kinds: Sequence[str], namespace: str = "") -> list[Object]:
+        return [o for o in live if o["metadata"]["namespace"] == namespace]
+
+    monkeypatch.setattr(Cluster, "objects", objects)
+    deployed = state()
+    deployed["deployment"]["resources"].append({"urn": "u", "type": "kubernetes:core/v1:Namespace", "id": "infisical"})
+    return Kept(state=deployed)
+
+
+def named(kind: str, name: str, **metadata: Any) -> Object:
+    return {"kind": kind, "metadata": {"namespace": "infisical", "name": name, **metadata}}
+
+
+OWN = (
+    named("Secret", "infisical-secrets"),
+    named("Secret", "sh.helm.release.v1.infisical.v3"),
+    named("ConfigMap", "kube-root-ca.crt"),
+    named("Pod", "x-1", ownerReferences=[{"kind": "ReplicaSet"}]),
+)
+
+
+def test_a_namespace_with_the_stacks_own_alone_is_destroyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = holding(monkeypatch, *OWN)
+    destroy.run(stack, argparse.Namespace(yes=False))
+    assert stack.shown == [("destroy",)], "Pulumi asks"
+
+
+def test_nothing_is_destroyed_with_somebody_elses_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = holding(monkeypatch, *OWN, named("Deployment", "shop"), named("PersistentVolumeClaim", "orders"))
+    with pytest.raises(OperationError) as caught:
+        destroy.run(stack, argparse.Namespace(yes=True))
+    assert "  infisical: Deployment shop\n  infisical: PersistentVolumeClaim orders\n" in str(caught.value)
+    assert not stack.shown
+
+
+def test_a_cluster_that_does_not_answer_is_not_taken_for_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = holding(monkeypatch)
+
+    def silent(*_: object) -> list[Object]:
+        raise Unanswered("no answer within 7 s")
+
+    monkeypatch.setattr(Cluster, "objects", silent)
+    with pytest.raises(OperationError, match="does not tell what the stack's namespaces hold: no answer"):
+        destroy.run(stack, argparse.Namespace(yes=True))
+    assert not stack.shown
