@@ -45,44 +45,57 @@ class Node:
         pki = self._folder / "pki"
         self._start(
             "etcd",
-            "--data-dir", self._folder / "etcd",
-            "--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
+            "--data-dir",
+            self._folder / "etcd",
+            "--listen-client-urls=http://127.0.0.1:2379",
+            "--advertise-client-urls=http://127.0.0.1:2379",
             "--listen-peer-urls=http://127.0.0.1:2380",
             "--unsafe-no-fsync",  # a crash of the machine may lose the cluster; a crash of the process does not
-        )  # fmt: skip
+        )
         self._start(
             "kube-apiserver",
-            "--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--secure-port=6443",
+            "--etcd-servers=http://127.0.0.1:2379",
+            "--bind-address=0.0.0.0",
+            "--secure-port=6443",
             f"--advertise-address={self._address}",
-            f"--tls-cert-file={pki}/apiserver.crt", f"--tls-private-key-file={pki}/apiserver.key",
+            f"--tls-cert-file={pki}/apiserver.crt",
+            f"--tls-private-key-file={pki}/apiserver.key",
             f"--client-ca-file={pki}/ca.crt",
             f"--service-account-key-file={pki}/service-accounts.pub",
             f"--service-account-signing-key-file={pki}/service-accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-cluster-ip-range={SERVICE_NETWORK}",
-            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt",
             f"--kubelet-client-key={pki}/apiserver-kubelet-client.key",
             f"--kubelet-certificate-authority={pki}/ca.crt",
-        )  # fmt: skip
+        )
         self._start("containerd", "--config", self._write("containerd.toml", self._containerd_config()))
         self._await("kube-apiserver", self._api_is_ready)
         self._start(
             "kube-controller-manager",
-            f"--kubeconfig={self._folder}/controller-manager.conf", "--use-service-account-credentials=true",
-            f"--service-account-private-key-file={pki}/service-accounts.key", f"--root-ca-file={pki}/ca.crt",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}", "--leader-elect=false",
-        )  # fmt: skip
+            f"--kubeconfig={self._folder}/controller-manager.conf",
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={pki}/service-accounts.key",
+            f"--root-ca-file={pki}/ca.crt",
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            "--leader-elect=false",
+        )
         self._start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")
         self._await("containerd", self._instance.containerd_socket.exists)
         self._start(
             "kubelet",
-            "--config", self._write("kubelet.json", json.dumps(self._kubelet_config())),
-            f"--kubeconfig={self._folder}/node.conf", f"--hostname-override={NAME}",
-            f"--root-dir={self._folder}/kubelet", f"--node-ip={self._address}",
+            "--config",
+            self._write("kubelet.json", json.dumps(self._kubelet_config())),
+            f"--kubeconfig={self._folder}/node.conf",
+            f"--hostname-override={NAME}",
+            f"--root-dir={self._folder}/kubelet",
+            f"--node-ip={self._address}",
             f"--cert-dir={self._folder}/kubelet/pki",
-        )  # fmt: skip
+        )
         self._start("kube-proxy", "--config", self._write("kube-proxy.json", json.dumps(self._proxy_config())))
         self._watch()
 
@@ -103,8 +116,12 @@ class Node:
         path = f"{self._binaries}:/usr/sbin:/usr/bin:/sbin:/bin"
         process = subprocess.Popen(
             [self._binaries / name, *arguments],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env={"PATH": path, "HOME": str(self._folder)},
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={"PATH": path, "HOME": str(self._folder)},
+        )
         self._daemons[process.pid] = (name, process)  # held: a dropped Popen would collect its process itself
 
     def _await(self, name: str, ready: Callable[[], bool]) -> None:

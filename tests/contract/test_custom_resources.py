@@ -17,8 +17,14 @@ from tests.unit.harness import SHAPES, Graph, platform, shape
 
 RELEASES = releases()
 KINDS = {
-    "postgresql", "RedisReplication", "RedisSentinel", "Certificate", "Issuer", "HTTPRoute", "ReferenceGrant",
-}  # fmt: skip
+    "postgresql",
+    "RedisReplication",
+    "RedisSentinel",
+    "Certificate",
+    "Issuer",
+    "HTTPRoute",
+    "ReferenceGrant",
+}
 
 
 def custom(graph: Graph) -> list[Json]:

@@ -124,7 +124,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("extraSecrets", {"A": "hunter2"}, "hunter2", ENCRYPT),
     ("databaseReadReplicas", [{"uri": "postgresql://u:p@h/i"}], "postgresql://u:p@h/i", ENCRYPT),
     ("encryptionKey", "0" * 32, f"'{'0' * 32}'", ENCRYPT),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

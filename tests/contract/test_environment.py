@@ -219,10 +219,16 @@ CASES: list[tuple[str, Mapping[str, str | None], str]] = [
     ("replicas not JSON", {"DB_READ_REPLICAS": "postgresql://u:p@h/i"}, "DB_READ_REPLICAS"),
     ("replicas an object", {"DB_READ_REPLICAS": json.dumps(REPLICA)}, "DB_READ_REPLICAS"),
     ("replicas in small letters", {"DB_READ_REPLICAS": '[{"db_connection_uri": "x"}]'}, "DB_READ_REPLICAS"),
-    ("a replica's sslmode", {"DB_READ_REPLICAS": '[{"DB_CONNECTION_URI": "postgresql://u:p@h/i?sslmode=require"}]'},
-     "DB_READ_REPLICAS"),
-    ("a replica's PEM as it is", {"DB_READ_REPLICAS": json.dumps([REPLICA | {"DB_ROOT_CERT": CERTIFICATE}])},
-     "DB_READ_REPLICAS"),
+    (
+        "a replica's sslmode",
+        {"DB_READ_REPLICAS": '[{"DB_CONNECTION_URI": "postgresql://u:p@h/i?sslmode=require"}]'},
+        "DB_READ_REPLICAS",
+    ),
+    (
+        "a replica's PEM as it is",
+        {"DB_READ_REPLICAS": json.dumps([REPLICA | {"DB_ROOT_CERT": CERTIFICATE}])},
+        "DB_READ_REPLICAS",
+    ),
     ("no Redis", {"REDIS_SENTINEL_HOSTS": UNSET}, "REDIS_SENTINEL_HOSTS"),
     ("Redis twice", {"REDIS_URL": "redis://h"}, "REDIS_SENTINEL_HOSTS"),
     ("cluster over Sentinel", {"REDIS_CLUSTER_HOSTS": "h:6379"}, "REDIS_SENTINEL_HOSTS"),
@@ -231,27 +237,44 @@ CASES: list[tuple[str, Mapping[str, str | None], str]] = [
     ("group by default", {"REDIS_SENTINEL_MASTER_NAME": UNSET}, "REDIS_SENTINEL_MASTER_NAME"),
     ("Sentinel's TLS", {"REDIS_SENTINEL_ENABLE_TLS": "true"}, "REDIS_SENTINEL_ENABLE_TLS"),
     ("half an account", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_USERNAME": "u"}, "SMTP_PASSWORD"),
-    ("a blank user", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_USERNAME": " ", "SMTP_PASSWORD": "p"},
-     "SMTP_USERNAME"),
+    (
+        "a blank user",
+        {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_USERNAME": " ", "SMTP_PASSWORD": "p"},
+        "SMTP_USERNAME",
+    ),
     ("mail without a server", {"SMTP_FROM_ADDRESS": "a@b.c"}, "SMTP_HOST"),
     ("mail without a sender", {"SMTP_HOST": "h"}, "SMTP_FROM_ADDRESS"),
-    ("required and ignored", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_IGNORE_TLS": "true"},
-     "SMTP_IGNORE_TLS"),
-    ("an authority for nothing", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_TLS_REJECT_UNAUTHORIZED":
-     "false", "SMTP_CUSTOM_CA_CERT": SOUND["DB_ROOT_CERT"]}, "SMTP_CUSTOM_CA_CERT"),
+    (
+        "required and ignored",
+        {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_IGNORE_TLS": "true"},
+        "SMTP_IGNORE_TLS",
+    ),
+    (
+        "an authority for nothing",
+        {
+            "SMTP_HOST": "h",
+            "SMTP_FROM_ADDRESS": "a@b.c",
+            "SMTP_TLS_REJECT_UNAUTHORIZED": "false",
+            "SMTP_CUSTOM_CA_CERT": SOUND["DB_ROOT_CERT"],
+        },
+        "SMTP_CUSTOM_CA_CERT",
+    ),
     ("dead", {"SMTP_SECURE": "true"}, "SMTP_SECURE"),
     ("dead for long", {"JWT_SIGNUP_SECRET": "x"}, "JWT_SIGNUP_SECRET"),
     ("half a sign-on", {"CLIENT_ID_GITHUB_LOGIN": "Iv1"}, "CLIENT_SECRET_GITHUB_LOGIN"),
     ("a fifth of an app", {"INF_APP_CONNECTION_GITHUB_APP_ID": "7"}, "INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY"),
-    ("a key on one line", {"INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY": "-----BEGIN KEY-----\\nAAAA\\n-----END"},
-     "INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY"),
+    (
+        "a key on one line",
+        {"INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY": "-----BEGIN KEY-----\\nAAAA\\n-----END"},
+        "INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY",
+    ),
     ("half of AWS", {"INF_APP_CONNECTION_AWS_ACCESS_KEY_ID": "A" * 20}, "INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY"),
     ("a name for a slug", {"DEFAULT_SAML_ORG_SLUG": "Acme Inc"}, "DEFAULT_SAML_ORG_SLUG"),
     ("no room", {"DB_POOL_MIN": "11"}, "DB_POOL_MAX"),
     ("no pool", {"DB_POOL_MAX": "0"}, "DB_POOL_MAX"),
     ("another port", {"PORT": "4000"}, "PORT"),
     ("NUL", {"X": "a\0b"}, "X"),
-]  # fmt: skip
+]
 
 
 def test_the_rules_accept_a_sound_environment() -> None:

@@ -12,9 +12,14 @@ from tests.contract.pod_security import refusals
 from tests.unit.harness import SHAPES, shape
 
 PODS = {
-    "Job/cert-sync", "CronJob/cert-sync", "Job/infisical-gate", "Job/infisical-migration", "Job/platform-db-gate-login",
-    "Job/platform-db-gate-operator", "Job/platform-kv-gate",
-}  # fmt: skip
+    "Job/cert-sync",
+    "CronJob/cert-sync",
+    "Job/infisical-gate",
+    "Job/infisical-migration",
+    "Job/platform-db-gate-login",
+    "Job/platform-db-gate-operator",
+    "Job/platform-kv-gate",
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -26,16 +31,27 @@ def test_every_pod_of_ours_is_admitted_at_level_restricted(name: str) -> None:
 
 FIELDS: list[tuple[str, Any]] = [
     # what is set, in the pod or in its container; None takes it away
-    ("hostNetwork", True), ("hostPID", True), ("hostIPC", True),
-    ("volumes", [{"name": "host", "hostPath": {"path": "/"}}]), ("volumes", [{"name": "n", "nfs": {}}]),
-    ("securityContext.runAsUser", 0), ("securityContext.runAsNonRoot", None), ("securityContext.runAsNonRoot", False),
-    ("securityContext.seccompProfile", None), ("securityContext.seccompProfile", {"type": "Unconfined"}),
-    ("securityContext.appArmorProfile", {"type": "Unconfined"}), ("securityContext.seLinuxOptions", {"type": "spc_t"}),
-    ("securityContext.seLinuxOptions", {"user": "u"}), ("securityContext.sysctls", [{"name": "kernel.msgmax"}]),
-    ("securityContext.windowsOptions", {"hostProcess": True}), ("containers.0.securityContext", None),
-    ("containers.0.securityContext.privileged", True), ("containers.0.securityContext.procMount", "Unmasked"),
+    ("hostNetwork", True),
+    ("hostPID", True),
+    ("hostIPC", True),
+    ("volumes", [{"name": "host", "hostPath": {"path": "/"}}]),
+    ("volumes", [{"name": "n", "nfs": {}}]),
+    ("securityContext.runAsUser", 0),
+    ("securityContext.runAsNonRoot", None),
+    ("securityContext.runAsNonRoot", False),
+    ("securityContext.seccompProfile", None),
+    ("securityContext.seccompProfile", {"type": "Unconfined"}),
+    ("securityContext.appArmorProfile", {"type": "Unconfined"}),
+    ("securityContext.seLinuxOptions", {"type": "spc_t"}),
+    ("securityContext.seLinuxOptions", {"user": "u"}),
+    ("securityContext.sysctls", [{"name": "kernel.msgmax"}]),
+    ("securityContext.windowsOptions", {"hostProcess": True}),
+    ("containers.0.securityContext", None),
+    ("containers.0.securityContext.privileged", True),
+    ("containers.0.securityContext.procMount", "Unmasked"),
     ("containers.0.securityContext.allowPrivilegeEscalation", None),
-    ("containers.0.securityContext.allowPrivilegeEscalation", True), ("containers.0.securityContext.runAsUser", 0),
+    ("containers.0.securityContext.allowPrivilegeEscalation", True),
+    ("containers.0.securityContext.runAsUser", 0),
     ("containers.0.securityContext.runAsNonRoot", False),
     ("containers.0.securityContext.seccompProfile", {"type": "Unconfined"}),
     ("containers.0.securityContext.capabilities", None),
@@ -45,7 +61,7 @@ FIELDS: list[tuple[str, Any]] = [
     ("containers.0.livenessProbe", {"httpGet": {"host": "169.254.169.254"}}),
     ("containers.0.lifecycle", {"postStart": {"tcpSocket": {"host": "10.0.0.1"}}}),
     ("initContainers", [{"name": "init", "image": "a:1"}]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("field", "value"), FIELDS)

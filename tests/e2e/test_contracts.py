@@ -24,11 +24,27 @@ PREFIX = "contract-"
 NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE)
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 RESOURCES = (
-    "secrets", "configmaps", "endpoints", "pods", "pods/log", "pods/exec", "events", "services", "serviceaccounts",
-    "serviceaccounts/token", "deployments.apps", "deployments.apps/scale", "replicasets.apps", "statefulsets.apps",
-    "jobs.batch", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
-    "postgresqls.acid.zalan.do", "redisreplications.redis.redis.opstreelabs.in", "certificates.cert-manager.io",
-)  # fmt: skip
+    "secrets",
+    "configmaps",
+    "endpoints",
+    "pods",
+    "pods/log",
+    "pods/exec",
+    "events",
+    "services",
+    "serviceaccounts",
+    "serviceaccounts/token",
+    "deployments.apps",
+    "deployments.apps/scale",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "jobs.batch",
+    "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+    "postgresqls.acid.zalan.do",
+    "redisreplications.redis.redis.opstreelabs.in",
+    "certificates.cert-manager.io",
+)
 
 
 def moved(manifest: Json) -> Json:
@@ -61,8 +77,9 @@ def refusal(kubectl: Kubectl, verb: str, items: list[Json]) -> str:
 def namespaces(kubectl: Kubectl, cluster: object) -> Iterator[None]:
     """Empty ones, which admit what Pod Security's level restricted admits; ready for pods."""
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
-    made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PREFIX + n, "labels": label}}
-            for n in NAMESPACES]  # fmt: skip
+    made = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PREFIX + n, "labels": label}} for n in NAMESPACES
+    ]
     kubectl(
         "delete", "namespace", *(PREFIX + name for name in NAMESPACES), "--ignore-not-found", kubectl_timeout(DELETION)
     )
@@ -134,8 +151,14 @@ def review(right: Right) -> Json:
     resource, _, subresource = right.resource.partition("/")
     resource, _, group = resource.partition(".")
     place = PREFIX + right.namespace if right.namespace in NAMESPACES else right.namespace
-    attributes = {"namespace": place, "verb": right.verb, "group": group, "resource": resource,
-                  "subresource": subresource, "name": right.name}  # fmt: skip
+    attributes = {
+        "namespace": place,
+        "verb": right.verb,
+        "group": group,
+        "resource": resource,
+        "subresource": subresource,
+        "name": right.name,
+    }
     user = f"system:serviceaccount:{PREFIX}{home}:{account}"
     groups = ["system:serviceaccounts", f"system:serviceaccounts:{PREFIX}{home}", "system:authenticated"]
     spec = {"user": user, "groups": groups, "resourceAttributes": attributes}

@@ -63,9 +63,15 @@ def test_a_database_that_was_never_created_is_made_by_the_next_up(stack: Stack, 
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     kubectl("create", "namespace", "platform-db-pg")
     kubectl(
-        "create", "secret", "generic", STANDBY, "-n", "platform-db-pg", "--from-literal=username=stand-by",
+        "create",
+        "secret",
+        "generic",
+        STANDBY,
+        "-n",
+        "platform-db-pg",
+        "--from-literal=username=stand-by",
         "--from-literal=password=x",
-    )  # fmt: skip
+    )
 
     assert "CreateFailed" in _fails(stack)
 

@@ -204,9 +204,20 @@ def test_a_container_which_restarts_in_its_pod_has_both(stack: Stack, site: Site
     login = "read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli shutdown"
     before = _servers(kubectl)["platform-kv-1"]
     kubectl(
-        "exec", "-i", "platform-kv-1", "-n", REDIS, "-c", "platform-kv", "--", "sh", "-c", login,
-        stdin=f"{Passwords.of(kubectl).redis}\n", check=False,
-    )  # fmt: skip
+        "exec",
+        "-i",
+        "platform-kv-1",
+        "-n",
+        REDIS,
+        "-c",
+        "platform-kv",
+        "--",
+        "sh",
+        "-c",
+        login,
+        stdin=f"{Passwords.of(kubectl).redis}\n",
+        check=False,
+    )
 
     eventually(lambda: _servers(kubectl).get("platform-kv-1", before) != before, "the container runs again", RESTART)
     kubectl("wait", "--for=condition=Ready", "pod/platform-kv-1", "-n", REDIS, kubectl_timeout(RESTART))

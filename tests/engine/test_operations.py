@@ -157,12 +157,26 @@ def deployed(pulumi: Embedded, tmp_path: Path) -> dict[str, str]:
     version = {"version": "4.27.0"}
     resources: list[dict[str, Any]] = [
         {"urn": root, "type": "pulumi:pulumi:Stack", "custom": False},
-        {"urn": provider, "type": "pulumi:providers:kubernetes", "custom": True, "id": "1", "parent": root,
-         "inputs": version, "outputs": version},
-        {"urn": f"{urn}kubernetes:core/v1:Secret::infisical-secrets", "type": "kubernetes:core/v1:Secret",
-         "custom": True, "id": "infisical/infisical-secrets", "parent": root, "provider": f"{provider}::1",
-         "inputs": {"metadata": {"name": "infisical-secrets"}}, "outputs": {"data": hidden}},
-    ]  # fmt: skip
+        {
+            "urn": provider,
+            "type": "pulumi:providers:kubernetes",
+            "custom": True,
+            "id": "1",
+            "parent": root,
+            "inputs": version,
+            "outputs": version,
+        },
+        {
+            "urn": f"{urn}kubernetes:core/v1:Secret::infisical-secrets",
+            "type": "kubernetes:core/v1:Secret",
+            "custom": True,
+            "id": "infisical/infisical-secrets",
+            "parent": root,
+            "provider": f"{provider}::1",
+            "inputs": {"metadata": {"name": "infisical-secrets"}},
+            "outputs": {"data": hidden},
+        },
+    ]
     state = json.loads(pulumi.pulumi("stack", "export", "--stack", STACK, quiet=True))
     state["deployment"]["resources"] = resources
     file = tmp_path / "state.json"

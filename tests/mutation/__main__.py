@@ -21,11 +21,25 @@ ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "mutations.md"
 # Imported once; each mutant's process is forked from there.
 PRELOADED = [
-    "hypothesis", "pulumi", "pulumi_random", "pydantic", "pytest", "yaml",
-    *(f"pulumi_kubernetes.{part}" for part in (
-        "apiextensions", "batch.v1", "core.v1", "helm.v3", "meta.v1", "networking.v1", "rbac.v1",
-    )),
-]  # fmt: skip
+    "hypothesis",
+    "pulumi",
+    "pulumi_random",
+    "pydantic",
+    "pytest",
+    "yaml",
+    *(
+        f"pulumi_kubernetes.{part}"
+        for part in (
+            "apiextensions",
+            "batch.v1",
+            "core.v1",
+            "helm.v3",
+            "meta.v1",
+            "networking.v1",
+            "rbac.v1",
+        )
+    ),
+]
 
 # Survivors by what they say of themselves, and why they do no harm.
 EXPLAINED: dict[str, str] = {}

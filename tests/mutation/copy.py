@@ -24,8 +24,18 @@ _COPIED = (
     "pyproject.toml",
 )
 # Those which find most come first.
-_TESTS = ("program", "infisical_secrets", "cert_sync", "requirements", "platform_kv", "platform_db",
-          "infisical_release", "ingress", "gate", "pod")  # fmt: skip
+_TESTS = (
+    "program",
+    "infisical_secrets",
+    "cert_sync",
+    "requirements",
+    "platform_kv",
+    "platform_db",
+    "infisical_release",
+    "ingress",
+    "gate",
+    "pod",
+)
 
 
 def first_red(root: Path, changed: Mapping[Path, str]) -> str:

@@ -14,8 +14,11 @@ from tests.unit.harness import ROOT
 
 TRACKED = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-    cwd=ROOT, check=True, capture_output=True, text=True,
-).stdout.split()  # fmt: skip
+    cwd=ROOT,
+    check=True,
+    capture_output=True,
+    text=True,
+).stdout.split()
 DOCUMENTS = [name for name in TRACKED if name.endswith(".md")]
 SOURCES = [name for name in TRACKED if name.endswith((".py", ".md", ".sh", "Makefile")) and (ROOT / name).exists()]
 DATED = r"20\d\d-\d\d-\d\d · (accepted|superseded by D\d+)"

@@ -19,10 +19,35 @@ LONGER_FILES = {
     "tests/standins/engines.py": 361,
     "tests/standins/test_infisical_server.py": 518,
     "tests/tools/test_oci.py": 353,
-    "tests/tools/test_pictures.py": 394,
     "tests/unit/test_platform_db.py": 320,
     "tests/unit/test_policy.py": 333,
     "tests/unit/test_program.py": 380,
+}
+# Tables that read better as the author laid them out, until they become data or helpers.
+LAID_OUT_BY_HAND = {
+    "operations/chart_repository.py",
+    "operations/checks/deployments.py",
+    "operations/checks/hosts.py",
+    "operations/checks/outside.py",
+    "operations/checks/route.py",
+    "operations/checks/storage.py",
+    "operations/cluster.py",
+    "operations/editor_schema.py",
+    "operations/pulumi.py",
+    "operations/secrets.py",
+    "tests/contract/infisical_rules/forms.py",
+    "tests/contract/stacks/catalogue.py",
+    "tests/contract/stacks/faults.py",
+    "tests/contract/stacks/sections.py",
+    "tests/contract/stacks/sound.py",
+    "tests/standins/engines.py",
+    "tests/standins/test_infisical_server.py",
+    "tests/tools/charts/test_archive.py",
+    "tests/tools/doctor/test_rights.py",
+    "tests/tools/fake_stack.py",
+    "tests/tools/importing/test_everything.py",
+    "tests/tools/importing/test_manifest.py",
+    "tests/unit/test_one_way.py",
 }
 LONGER_FUNCTIONS = {
     "tests/jobs/job_cluster.py::running_cluster": 80,
@@ -54,6 +79,11 @@ def test_no_function_is_longer_than_a_screen() -> None:
     found = {f"{file}::{name}": n for file, source in sources.items() for name, n in functions(source).items()}
     assert len(found) > 1000
     assert {name: count for name, count in found.items() if count > LONGER_FUNCTIONS.get(name, FUNCTION)} == {}
+
+
+def test_the_formatter_lays_out_every_file_but_a_few() -> None:
+    mark = "# fmt: " + "skip"
+    assert {name for name in tracked("*.py") if mark in (ROOT / name).read_text()} <= LAID_OUT_BY_HAND
 
 
 def test_the_program_fits_on_one_screen() -> None:

@@ -176,11 +176,21 @@ def test_what_is_printed_names_but_does_not_tell(
         (AGE, ["age", "--encrypt", "--recipient", AGE]),
         ("ssh-ed25519 AAAA me@home", ["age", "--encrypt", "--recipient", "ssh-ed25519 AAAA me@home"]),
         ("ssh-rsa AAAA", ["age", "--encrypt", "--recipient", "ssh-rsa AAAA"]),
-        ("ops@example.org",
-         ["gpg", "--batch", "--no-auto-key-locate", "--trust-model", "always",
-          "--encrypt", "--recipient", "ops@example.org"]),
+        (
+            "ops@example.org",
+            [
+                "gpg",
+                "--batch",
+                "--no-auto-key-locate",
+                "--trust-model",
+                "always",
+                "--encrypt",
+                "--recipient",
+                "ops@example.org",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_recipient_decides_on_the_program(
     stack: FakeStack, programs: Path, tmp_path: Path, recipient: str, command: list[str]
 ) -> None:

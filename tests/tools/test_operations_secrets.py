@@ -62,10 +62,12 @@ def test_what_counts_as_generated_is_what_the_program_generates() -> None:
         ({"integrations": {"githubApp": APP}}, {"githubAppClientSecret", "githubAppPrivateKey"}),
         ({"integrations": {"aws": {"accessKeyId": "AKIAIOSFODNN7EXAMPLE"}}}, {"awsSecretAccessKey"}),
         ({"githubAppClientSecret": Encrypted(VALUE)}, {"githubAppPrivateKey"}),
-        ({"integrations": '{"githubApp": {"clientId": "Iv2", "slug": "acme", "id": 7}}'},
-         {"githubAppClientSecret", "githubAppPrivateKey"}),
+        (
+            {"integrations": '{"githubApp": {"clientId": "Iv2", "slug": "acme", "id": 7}}'},
+            {"githubAppClientSecret", "githubAppPrivateKey"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_secret_whose_pair_is_set_is_missing(
     section: dict[str, Any], missing: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,5 +137,8 @@ def test_the_printed_commands_set_what_is_missing(capsys: pytest.CaptureFixture[
 
 def _commands(printed: str) -> dict[str, str]:
     """By key: each stands in the line below it."""
-    return {before.split()[0]: line.strip() for before, line in pairwise(printed.splitlines())
-            if line.strip().startswith("pulumi config")}  # fmt: skip
+    return {
+        before.split()[0]: line.strip()
+        for before, line in pairwise(printed.splitlines())
+        if line.strip().startswith("pulumi config")
+    }

@@ -68,8 +68,12 @@ def test_the_operators_settings_go_over_the_defaults(configuration: Callable[...
     plain, changed = configuration(), configuration(SPILO_CONFIGURATION=json.dumps(spilo))
 
     assert plain["bootstrap"]["initdb"] == [
-        {"encoding": "UTF8"}, {"locale": "C.UTF-8"}, "data-checksums", {"auth-host": "md5"}, {"auth-local": "trust"},
-    ]  # fmt: skip
+        {"encoding": "UTF8"},
+        {"locale": "C.UTF-8"},
+        "data-checksums",
+        {"auth-host": "md5"},
+        {"auth-local": "trust"},
+    ]
     assert plain["bootstrap"]["dcs"]["failsafe_mode"] is False
     # The operator reads this mapping without looking whether it is there.
     assert plain["bootstrap"]["dcs"]["postgresql"]["parameters"]["max_connections"] == "100"

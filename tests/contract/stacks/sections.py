@@ -90,6 +90,7 @@ infisicals = keys_of(
     corsAllowedOrigins=list_of(origins, 0, 3),
     readReplicas=one_of("none", "cluster"),
     pools=pools,
+    migration=keys_of({}, deadlineMinutes=one_of(5, 60, 1440), memoryLimit=one_of("512Mi", "2Gi")),
     telemetry=booleans,
     allowInternalIpConnections=booleans,
     replaceEncryptionKey=text_of("0123456789abcdef", 32, 32),
