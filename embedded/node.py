@@ -43,6 +43,34 @@ class Node:
         """Run until a daemon dies."""
         self._isolate()
         pki = self._folder / "pki"
+        self._start_api_server(pki)
+        self._start("containerd", "--config", self._write("containerd.toml", self._containerd_config()))
+        self._await("kube-apiserver", self._api_is_ready)
+        self._start(
+            "kube-controller-manager",
+            f"--kubeconfig={self._folder}/controller-manager.conf",
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={pki}/service-accounts.key",
+            f"--root-ca-file={pki}/ca.crt",
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            "--leader-elect=false",
+        )
+        self._start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")
+        self._await("containerd", self._instance.containerd_socket.exists)
+        self._start(
+            "kubelet",
+            "--config",
+            self._write("kubelet.json", json.dumps(self._kubelet_config())),
+            f"--kubeconfig={self._folder}/node.conf",
+            f"--hostname-override={NAME}",
+            f"--root-dir={self._folder}/kubelet",
+            f"--node-ip={self._address}",
+            f"--cert-dir={self._folder}/kubelet/pki",
+        )
+        self._start("kube-proxy", "--config", self._write("kube-proxy.json", json.dumps(self._proxy_config())))
+        self._watch()
+
+    def _start_api_server(self, pki: Path) -> None:
         self._start(
             "etcd",
             "--data-dir",
@@ -73,31 +101,6 @@ class Node:
             f"--kubelet-client-key={pki}/apiserver-kubelet-client.key",
             f"--kubelet-certificate-authority={pki}/ca.crt",
         )
-        self._start("containerd", "--config", self._write("containerd.toml", self._containerd_config()))
-        self._await("kube-apiserver", self._api_is_ready)
-        self._start(
-            "kube-controller-manager",
-            f"--kubeconfig={self._folder}/controller-manager.conf",
-            "--use-service-account-credentials=true",
-            f"--service-account-private-key-file={pki}/service-accounts.key",
-            f"--root-ca-file={pki}/ca.crt",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}",
-            "--leader-elect=false",
-        )
-        self._start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")
-        self._await("containerd", self._instance.containerd_socket.exists)
-        self._start(
-            "kubelet",
-            "--config",
-            self._write("kubelet.json", json.dumps(self._kubelet_config())),
-            f"--kubeconfig={self._folder}/node.conf",
-            f"--hostname-override={NAME}",
-            f"--root-dir={self._folder}/kubelet",
-            f"--node-ip={self._address}",
-            f"--cert-dir={self._folder}/kubelet/pki",
-        )
-        self._start("kube-proxy", "--config", self._write("kube-proxy.json", json.dumps(self._proxy_config())))
-        self._watch()
 
     def _isolate(self) -> None:
         """Give the node file systems for what daemons leave in fixed places, and its end of the network."""

@@ -41,11 +41,12 @@ class Connection:
         self.close()
 
     def close(self) -> None:
+        """Close the connection."""
         self._replies.close()
         self._socket.close()
 
     def call(self, *words: str) -> Any:
-        """The reply; raises ReplyError for an error reply, OSError when the connection breaks."""
+        """Return the reply. Raises ReplyError for an error reply, OSError when the connection breaks."""
         encoded = [word.encode() for word in words]
         self._socket.sendall(
             b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
@@ -83,6 +84,8 @@ class Connection:
 
 @dataclass(frozen=True)
 class Address:
+    """Where a Redis or a Sentinel listens."""
+
     host: str
     port: int
 

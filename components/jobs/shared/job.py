@@ -42,19 +42,22 @@ class Report:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the script started."""
+        """Return the seconds since the script started."""
         return time.monotonic() - self._started
 
     def progress(self, seen: str) -> None:
+        """Print what is seen, once until it changes."""
         if seen != self.seen:
             self.seen = seen
             self._print(f"{self.elapsed:.0f} s: {seen}")
 
     def success(self, outcome: str) -> NoReturn:
+        """End the script, with its outcome as the last line."""
         self._print(outcome)
         sys.exit(0)
 
     def failure(self, cause: str, status: int) -> NoReturn:
+        """End the script, with the cause as the last line and as the pod's termination message."""
         line = self._print(cause)
         path = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
         with contextlib.suppress(FileNotFoundError), path.open("r+b") as log:

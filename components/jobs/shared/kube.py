@@ -43,19 +43,22 @@ class Api:
         self._tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as kubectl: the file may hold an intermediate alone
 
     def get(self, path: str) -> Object:
+        """Return an object. Raises NotFound."""
         return json.loads(self._request("GET", path))
 
     def find(self, path: str) -> Object | None:
+        """Return an object, or None where there is no such one."""
         try:
             return self.get(path)
         except NotFound:
             return None
 
     def items(self, path: str, **selectors: str) -> list[Object]:
-        """The items of a list; selectors: labelSelector, fieldSelector."""
+        """Return the items of a list. Selectors are labelSelector and fieldSelector."""
         return json.loads(self._request("GET", f"{path}?{urlencode(selectors)}"))["items"]
 
     def merge_patch(self, path: str, change: Object, *, field_manager: str) -> Object:
+        """Change an object and return it as it then is."""
         query = urlencode({"fieldManager": field_manager})
         return json.loads(self._request("PATCH", f"{path}?{query}", json.dumps(change)))
 
