@@ -32,11 +32,12 @@ class Certificate:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the DER, in hex."""
+        """Return the SHA-256 of the DER in hexadecimal."""
         return hashlib.sha256(self.der).hexdigest()
 
     @property
     def pem(self) -> str:
+        """Return the certificate as PEM."""
         return ssl.DER_cert_to_PEM_cert(self.der)
 
     def expired(self, now: datetime) -> bool:
