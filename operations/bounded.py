@@ -13,7 +13,7 @@ SECONDS = 5  # for an answer over the network
 
 
 def bounded(ask: Callable[[], T], seconds: float = SECONDS) -> T:
-    """What `ask` returns or raises; TimeoutError after `seconds`. getaddrinfo, which it is for, has no limit itself."""
+    """Return or raise what `ask` does; raise TimeoutError after `seconds`. getaddrinfo has no limit itself."""
     answer: Future[T] = Future()
 
     def run() -> None:

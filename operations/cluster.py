@@ -1,4 +1,4 @@
-"""The cluster as `kubectl` shows it. Paths instead of kinds: kubectl then asks nothing but what it is asked."""
+"""The cluster as `kubectl` shows it. It is asked for paths, not kinds, so that it looks nothing else up."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of a stack. Raises OperationError without kubectl or for a context which kubectl does not know."""
+    """The cluster of a stack. Raises OperationError without kubectl, or for a context that kubectl does not know."""
 
     context: str | None
     kubeconfig: str | None
 
     def get(self, path: str) -> Object | None:
-        """The JSON at a path of the API; None where there is nothing. Raises Unanswered."""
+        """Return the JSON at a path of the API, None where there is nothing. Raises Unanswered."""
         done = self._run("get", "--raw", path)
         if "(NotFound)" in done.stderr:
             return None
         return json.loads(self._answer(done))
 
     def items(self, path: str) -> list[Object]:
-        """The objects of a list; none when the cluster has no such kind. Raises Unanswered."""
+        """Return the objects of a list, none when the cluster has no such kind. Raises Unanswered."""
         listed = self.get(path)
         return listed["items"] if listed else []
 
     def exists(self, *selection: str) -> bool:
-        """Whether `kubectl get SELECTION` finds anything. What it has inside stays there. Raises Unanswered."""
+        """Return whether `kubectl get SELECTION` finds anything. Its data stays in the cluster. Raises Unanswered."""
         # Without `-o` the server sends a table: the data of a Secret does not leave it.
         done = self._run("get", *selection, "--ignore-not-found", "--no-headers")
         if "the server doesn't have a resource type" in done.stderr or "(NotFound)" in done.stderr:
@@ -61,7 +61,7 @@ class Cluster:
         return bool(self._answer(done))
 
     def refusal(self, path: str, body: Object) -> str:
-        """What the API server says against making `body`, which is not made; empty when it would be."""
+        """Return what the API server says against making `body`, empty when it would make it. Nothing is made."""
         done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
         return _reason(done.stderr) if done.returncode else ""
 
@@ -148,7 +148,7 @@ class Cluster:
 
 
 def _documents(text: str) -> Iterator[Object]:
-    """kubectl prints one JSON document after the other."""
+    """Yield the JSON documents that kubectl prints one after the other."""
     decoder = json.JSONDecoder()
     text = text.strip()
     while text:
@@ -158,7 +158,7 @@ def _documents(text: str) -> Iterator[Object]:
 
 
 def _reason(stderr: str) -> str:
-    """kubectl's last line without what it begins with."""
+    """Return kubectl's last line without the words that it begins with."""
     last = stderr.strip().rpartition("\n")[2]
     last = re.sub(r"^(error|Error from server( \(\w+\))?): ", "", last, flags=re.IGNORECASE)
     return re.sub(r"^\S+( \S+)? is forbidden: ", "", last)

@@ -17,7 +17,7 @@ from settings import Settings
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Prints the table; 0 when `up` has what it needs, 1 when something fails. Raises OperationError."""
+    """Print the table. Return 0 when `up` has what it needs, 1 when something fails. Raises OperationError."""
     settings = stack.settings()
     cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
     results = list(examine(cluster, settings, checks(stack)))
@@ -26,7 +26,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def checks(stack: Stack) -> Mapping[str, Check]:
-    """All of them, in the order of the table; the name stands for one that the cluster does not answer."""
+    """Return all checks in the order of the table. A check that the cluster doesn't answer is shown by its name."""
     return {
         "kinds": kubernetes.kinds,
         "postgres-operator": operators.postgres_operator,
@@ -45,7 +45,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
 
 
 def examine(cluster: Cluster, settings: Settings, checks: Mapping[str, Check]) -> Iterator[Result]:
-    """Their results, in order; of a cluster that does not answer, that alone."""
+    """Yield the results in order. If the cluster doesn't answer, yield only that failure."""
     try:
         yield from kubernetes.answers(cluster, settings)
     except Unanswered as reason:
@@ -69,7 +69,7 @@ def _results(name: str, check: Check, cluster: Cluster, settings: Settings) -> l
 
 
 def report(results: Sequence[Result]) -> Iterator[str]:
-    """A line a result and one for its fix; at the end, the verdict."""
+    """Yield a line for each result and one for its fix, and the verdict at the end."""
     rows: list[tuple[str, str, str]] = []
     for result in results:
         rows.append((_LEVELS[result.level], result.subject, result.seen))

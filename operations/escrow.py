@@ -46,7 +46,7 @@ _HOW_TO = """\
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Writes the file for `arguments.recipient` to `arguments.output`, or to a name of its own. Returns 0.
+    """Write the file for `arguments.recipient` to `arguments.output`, or to a name of its own. Return 0.
 
     Raises OperationError; then there is no file.
     """
@@ -95,7 +95,7 @@ def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def deployed(stack: Stack) -> dict[str, str]:
-    """The environment of Infisical as the stack's state has it, by name. Raises OperationError."""
+    """Return the environment of Infisical as the stack's state has it, by name. Raises OperationError."""
     state = json.loads(stack.run("stack", "export", "--show-secrets"))
     for resource in _revealed(state["deployment"].get("resources") or []):
         if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
@@ -145,7 +145,7 @@ def _command(program: str, recipient: str) -> list[str]:
 
 
 def _encrypt(command: list[str], content: str, output: Path) -> None:
-    """Over a pipe: plain text is never on disk."""
+    """Encrypt over a pipe, so that plain text is never on disk."""
     try:
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:

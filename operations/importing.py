@@ -26,10 +26,10 @@ _TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # what Pulumi makes a 
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Sets what `arguments.file` says and the stack does not; with `arguments.overwrite`, also what it says otherwise.
+    """Set what `arguments.file` says and the stack does not. With `arguments.overwrite`, replace what differs.
 
-    0 when the stack then says all that could be imported, 1 when it kept values of its own. Raises OperationError,
-    before anything is set, when the stack could not be used with what is imported.
+    Return 0 when the stack then says all that could be imported, 1 when it kept values of its own. Raises
+    OperationError, before anything is set, when the stack could not be used with what is imported.
     """
     existing = {key: parsed(key, value) for key, value in stack.configuration.items() if value not in ABSENT}
     variables, not_text = variables_of(arguments.file)
@@ -72,7 +72,7 @@ def _outcome(existing: Config, key: str, value: Any, overwrite: bool) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values mean the same: Pulumi makes numbers of text, and takes line breaks off its end."""
+    """Return whether two values mean the same: Pulumi makes numbers of text, and takes line breaks off its end."""
     match one, other:
         case (list(), list()):
             return len(one) == len(other) and all(map(_same, one, other))

@@ -15,7 +15,7 @@ from operations.errors import OperationError
 
 
 def variables_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The variables of the one Secret in a manifest, and what is in it but no text: name to reason.
+    """Return the variables of the one Secret in a manifest, and a reason for each entry that is no text.
 
     Raises OperationError.
     """

@@ -30,22 +30,22 @@ class Stack:
 
     @property
     def commands(self) -> settings.Commands:
-        """Commands on this stack, for messages."""
+        """Return commands on this stack, for messages."""
         return settings.Commands(PROJECT, self.name, self.config_file)
 
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
-        """Keys without "project:" to values, secrets decrypted. Never print it. Raises OperationError."""
+        """Return keys without "project:" and their values, secrets decrypted. Never print it. Raises OperationError."""
         return _values(self._entries)
 
     @cached_property
     def visible(self) -> Mapping[str, Any]:
-        """As `configuration`, with None for what is encrypted: no passphrase is needed. Raises OperationError."""
+        """Return `configuration` with None for what is encrypted: no passphrase is needed. Raises OperationError."""
         return _values(_own(self.run("config", "--json")))
 
     @cached_property
     def secret_keys(self) -> frozenset[str]:
-        """Keys whose value, or part of it, is encrypted. Raises OperationError."""
+        """Return the keys whose value, or part of it, is encrypted. Raises OperationError."""
         return frozenset(key for key, entry in self._entries.items() if entry["secret"])
 
     @cached_property
@@ -54,12 +54,12 @@ class Stack:
 
     @cached_property
     def owned(self) -> frozenset[tuple[str, str]]:
-        """Pulumi's type and id of all that the state holds. Secrets in it stay encrypted. Raises OperationError."""
+        """Return Pulumi's type and id of all that the state holds. Secrets stay encrypted. Raises OperationError."""
         deployment = json.loads(self.run("stack", "export")).get("deployment") or {}
         return frozenset((entry["type"], entry.get("id", "")) for entry in deployment.get("resources") or [])
 
     def settings(self) -> Settings:
-        """What the stack says, as the program will read it. Raises OperationError with all that is wrong."""
+        """Return what the stack says, as the program will read it. Raises OperationError with all that is wrong."""
         values = {f"{PROJECT}:{key}": entry["value"] for key, entry in self._entries.items()}
         try:
             return settings.load(self.commands, values, [f"{PROJECT}:{key}" for key in self.secret_keys])
@@ -67,7 +67,7 @@ class Stack:
             raise OperationError(str(error)) from None
 
     def set(self, key: str, value: str, *, secret: bool, text: bool = False) -> None:
-        """Sets a value, which goes over a pipe: command lines are seen by every process. Raises OperationError.
+        """Set a value, which goes over a pipe: command lines are seen by every process. Raises OperationError.
 
         A plain value below the top that looks like a number or a switch becomes one, unless it is said to be `text`.
         """

@@ -35,7 +35,7 @@ class Key:
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Prints the table; 0 when nothing is missing, 1 when something is, or can't be told. Raises OperationError."""
+    """Print the table. Return 1 when something is missing or can't be told, otherwise 0. Raises OperationError."""
     keys, unreadable = examine(stack)
     rows = [("KEY", "STATE", "FOR")]
     for key in keys:
@@ -58,7 +58,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def examine(stack: Stack) -> tuple[list[Key], list[str]]:
-    """All encrypted keys, in the order of the settings, and the plain keys that are not valid yet but may need some.
+    """Return all encrypted keys in the order of the settings, and the plain keys that may need some but are not valid.
 
     Raises OperationError.
     """
@@ -89,7 +89,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
 
 
 def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:
-    """What the settings' rules find, told only which secrets there are; and the keys that keep them from speaking."""
+    """Return what the rules find when told only which secrets there are, and the keys that keep them silent."""
     secrets = {name: SecretStr("set") if field.alias in given else None
                for name, field in Secrets.model_fields.items() if field.alias not in STRUCTURED}  # fmt: skip
     plain = {key: parsed(key, value) for key, value in visible.items() if key in given}

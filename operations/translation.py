@@ -41,7 +41,10 @@ class Imported:
 
 
 def translate(variables: Mapping[str, str], existing: Mapping[str, Any]) -> Imported:
-    """Values which no setting takes are handed on, for settings.load to refuse; `existing` is what the stack has."""
+    """Translate variables into settings. Values that no setting takes are handed on, for settings.load to refuse.
+
+    `existing` is what the stack has already.
+    """
     imported = Imported()
     given = {name: value for name, value in variables.items() if value.strip()}
     mail = "SMTP_HOST" in given or "mail" in existing
@@ -92,7 +95,7 @@ def _value(name: str, text: str, info: FieldInfo, variable: Variable, imported: 
 
 
 def _decoded(value: str) -> str:
-    """What stands there in base64; anything else as it is."""
+    """Return what stands there in base64, and anything else as it is."""
     try:
         return base64.b64decode("".join(value.split()), validate=True).decode()
     except (binascii.Error, ValueError):
@@ -133,7 +136,7 @@ def _extra(imported: Imported, name: str, text: str, existing: Mapping[str, Any]
 
 
 def is_harmless(name: str, value: str) -> bool:
-    """Whether a variable may stand in plain text. When in doubt, it may not."""
+    """Return whether a variable may stand in plain text. In doubt it may not."""
     if name in FORMS:
         return True  # numbers, switches, lists of headers
     if _SECRET_NAME.search(name):

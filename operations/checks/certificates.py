@@ -11,7 +11,7 @@ from settings.ingress import ExistingIssuer
 
 
 def issuer(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """The ClusterIssuer that the stack names."""
+    """Judge the ClusterIssuer that the stack names."""
     wanted = settings.ingress.issuer
     if not isinstance(wanted, ExistingIssuer):
         return
@@ -34,7 +34,7 @@ def issuer(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator
 
 
 def webhook(cluster: Cluster, _: Settings) -> Iterator[Result]:
-    """Asks it for what it must refuse: an accepted one would only show that nobody was asked."""
+    """Ask the webhook for what it must refuse: a Certificate that is accepted would only show that nobody was asked."""
     subject = "cert-manager's webhook"
     pods = cluster.kubectl("get pods --all-namespaces")
     fix = f"see to the Deployment, the Service and the certificate of cert-manager's webhook: {pods}"

@@ -1,4 +1,4 @@
-"""Deployments which run an operator, whatever they are called and wherever they are."""
+"""Deployments that run an operator, whatever they are called and wherever they are."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _KUBERNETES = Known(good=[(Version(1, 25, 0), Version(1, 37, 0))], advice="Kuber
 
 
 def answers(cluster: Cluster, _: Settings) -> Iterator[Result]:
-    """Raises Unanswered when nobody is there."""
+    """Judge the version of Kubernetes. Raises Unanswered when nobody is there."""
     version = (cluster.get("/version") or {}).get("gitVersion", "")
     yield _KUBERNETES.judge("Kubernetes", Version.find(version), version)
 
@@ -58,7 +58,7 @@ _GATEWAY = (
 
 
 def kinds(cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """The custom resources that `up` makes, in the versions in which it makes them."""
+    """Judge whether the custom resources that `up` makes are served, in the versions in which it makes them."""
     for wanted in (*_KINDS, *(_GATEWAY if settings.ingress.route.kind == "gateway" else ())):
         subject = f"CRDs of {wanted.group}/{wanted.version}"
         served = cluster.get(f"/apis/{wanted.group}/{wanted.version}")

@@ -39,7 +39,7 @@ _CERT_MANAGER_INSTALL = (
 
 
 def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
-    """The Zalando operator and those of its settings that matter. Other operators' images have the same name."""
+    """Judge the Zalando operator and those of its settings that matter. Other operators' images have the same name."""
     subject = "postgres-operator"
     operators = find(cluster, lambda d: d.repository == subject and zalando.is_configured(d))
 
@@ -54,7 +54,7 @@ def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
 
 
 def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
-    """The OT-CONTAINER-KIT operator."""
+    """Judge the OT-CONTAINER-KIT operator."""
     subject = "redis-operator"
     operators = find(cluster, lambda d: d.repository == subject)
 
@@ -71,7 +71,7 @@ def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
 
 
 def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
-    """Its controller, which issues. Whether the webhook answers is asked apart."""
+    """Judge cert-manager's controller, which issues. Whether the webhook answers is asked apart."""
     subject = "cert-manager"
     controllers = find(cluster, _is_controller)
 
@@ -108,6 +108,6 @@ def _absent(cluster: Cluster, subject: str, install: str) -> Result:
 
 
 def _best(operators: Sequence[Deployed], results: Callable[[Deployed], Iterable[Result]]) -> list[Result]:
-    """Those of the operator that suits best: several may share a cluster, each with namespaces of its own."""
+    """Return the rows of the operator that suits best: several may share a cluster, each with its own namespaces."""
     found = [list(results(operator)) for operator in operators]
     return min(found, key=lambda rows: sorted((row.level for row in rows), reverse=True), default=[])

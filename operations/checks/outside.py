@@ -21,7 +21,7 @@ from settings.machinery.charts import ChartError, local_copy
 
 
 def name(cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """Whether the site's name leads to where its route will be served."""
+    """Judge whether the site's name leads to where its route will be served."""
     host = settings.infisical.host
     subject = f"DNS of {host}"
     fix = "make a DNS record that leads to the ingress controller's address"
@@ -52,7 +52,7 @@ def _addresses(host: str) -> set[str]:
 
 
 def _served(cluster: Cluster, settings: Settings) -> set[str]:
-    """Addresses and names at which the cluster is reached: of the Gateway, or of Ingresses and load balancers."""
+    """Return where the cluster is reached: addresses and names of the Gateway, or of Ingresses and load balancers."""
     route = settings.ingress.route
     try:
         if isinstance(route, GatewayRoute):
@@ -67,7 +67,7 @@ def _served(cluster: Cluster, settings: Settings) -> set[str]:
 
 
 def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
-    """The chart's copy, which `up` takes; without one, whether its repository can be reached to get it from."""
+    """Judge the chart's copy, which `up` takes. Without one, judge whether its repository can be reached."""
     wanted = settings.infisical.chart
     subject = f"chart {wanted.flavour} {wanted.version}"
     try:

@@ -33,21 +33,21 @@ Check = Callable[[Cluster, Settings], Iterable[Result]]
 
 
 def ok(subject: str, seen: str) -> Result:
-    """As it should be."""
+    """Return a row for what is as it should be."""
     return Result(Level.OK, subject, seen)
 
 
 def warn(subject: str, seen: str, fix: str) -> Result:
-    """`up` will pass, but somebody should know."""
+    """Return a row for what `up` will pass, but somebody should know."""
     return Result(Level.WARN, subject, seen, fix)
 
 
 def fail(subject: str, seen: str, fix: str) -> Result:
-    """`up` would fail, or harm what is there."""
+    """Return a row for what `up` would fail on, or harm."""
     return Result(Level.FAIL, subject, seen, fix)
 
 
 def unknown(subject: str, reason: Unanswered) -> Result:
-    """The cluster does not tell."""
+    """Return a row for what the cluster does not tell."""
     fix = "ask again as a user who may see it, or have it checked by an administrator"
     return Result(Level.UNKNOWN, subject, f"unknown: {reason}", fix)

@@ -13,7 +13,7 @@ from settings.ingress import GatewayRoute, IngressClass
 
 
 def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """The IngressClass, or the Gateway with a listener that takes routes from Infisical's namespace."""
+    """Judge the IngressClass, or the Gateway, which needs a listener that takes routes from Infisical's namespace."""
     wanted = settings.ingress.route
     if isinstance(wanted, IngressClass):
         yield _class(commands, cluster, wanted)

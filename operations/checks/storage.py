@@ -12,7 +12,7 @@ _DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
 def storage_classes(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """The StorageClass of the database and that of Redis, or the cluster's default one."""
+    """Judge the StorageClass of the database and that of Redis, or the cluster's default one."""
     classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
     names = sorted(entry["metadata"]["name"] for entry in classes)
     defaults = [entry["metadata"]["name"] for entry in classes

@@ -11,7 +11,7 @@ from operations.checks.result import Result, fail, ok, warn
 
 
 class Version(NamedTuple):
-    """Of a release."""
+    """A release's version."""
 
     major: int
     minor: int
@@ -22,7 +22,7 @@ class Version(NamedTuple):
 
     @staticmethod
     def find(text: str) -> Version | None:
-        """The first version in `text`; None without."""
+        """Return the first version in `text`, None when it has none."""
         found = re.search(r"(\d+)\.(\d+)\.(\d+)", text)
         return Version(*map(int, found.groups())) if found else None
 
@@ -36,7 +36,7 @@ class Known:
     advice: str
 
     def judge(self, subject: str, version: Version | None, seen: str) -> Result:
-        """`seen` is what the row shows beside the judgement."""
+        """Judge a version. `seen` is what the row shows beside the judgement."""
         if version is None:
             return warn(subject, f"{seen}, of a version that can't be told", f"make sure that it is {self.advice}")
         if version in self.bad:

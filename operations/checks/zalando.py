@@ -22,7 +22,7 @@ def is_configured(deployed: Deployed) -> bool:
 
 
 def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Iterator[Result]:
-    """Where the operator acts, and what its settings would do to the platform. Raises Unanswered."""
+    """Judge where the operator acts, and what its settings would do to the platform. Raises Unanswered."""
     where, found = _configuration(cluster, operator)
     if found is None:
         yield fail(f"{_SUBJECT}: settings", f"{where} is not there", f"make it, or correct Deployment {operator}")
@@ -57,7 +57,7 @@ def _controller(operator: Deployed) -> Iterator[Result]:
 
 
 def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[str, str] | None]:
-    """What the settings are called, and they; the object wins, as it does in the operator."""
+    """Return the name of the settings, and the settings. The object wins, as it does in the operator."""
     if name := operator.environment.get(_OBJECT):
         path = f"/apis/acid.zalan.do/v1/namespaces/{operator.namespace}/operatorconfigurations/{name}"
         found = cluster.get(path)
