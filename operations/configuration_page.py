@@ -13,11 +13,13 @@ from pydantic.fields import FieldInfo
 from operations.descriptions import about, by_key, sections, sentences
 from operations.editor_schema import Schema, edited
 from operations.pulumi import PROJECT, ROOT
+from settings.machinery.commands import Commands
 from settings.machinery.environment import homes, parts, variable_of
 from settings.machinery.types import PEM, Form, Section
 from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.secrets import SECRETS, Secrets
 
+_COMMANDS = Commands(PROJECT, "mine")
 _INTRODUCTION = f"""\
 # What a stack may say
 
@@ -25,8 +27,8 @@ Made from [settings/](../settings) by `make reference`; change the settings, not
 
 A stack is `Pulumi.<stack>.yaml`. Each key below stands under `config:` as `{PROJECT}:<key>`. Edit the file, with an
 editor that checks it while you type ([stack.schema.json](stack.schema.json)), or use
-`pulumi config set --path '{PROJECT}:database.storage' 20Gi`. Whatever is wrong is reported at once, with
-the command that puts it right, before anything is created.
+`{_COMMANDS.set("database.storage", "20Gi")}`.
+Whatever is wrong is reported at once, with the command that puts it right, before anything is created.
 
 The smallest stack:
 
@@ -73,7 +75,7 @@ def _secrets() -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
     for key, field in Secrets.by_key().items():
         path = {"extraSecrets": ".NAME", "databaseReadReplicas": "[0].uri"}.get(key, "")
-        command = f"pulumi config set{' --path' if path else ''} --secret '{PROJECT}:{key}{path}'"
+        command = _COMMANDS.set(f"{key}{path}", secret=True)
         rows.append((f"`{key}`", _type(_node(Secrets, key)), _why(field), _variable(field), f"`{command}`"))
     yield _table(("Key", "Type", "What and why", "Variable", "Command"), rows)
     yield "\nEach entry of `databaseReadReplicas`:\n"

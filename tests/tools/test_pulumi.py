@@ -1,0 +1,67 @@
+"""Pulumi as operations run it: on which stack, with which file, and what when it fails or is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from operations.errors import OperationError
+from operations.pulumi import Stack
+from tests.unit.harness import ROOT
+
+STACK = Stack("acme/prod", Path("/etc/prod.yaml"))
+
+
+def pulumi(folder: Path, script: str) -> None:
+    """A program of that name, alone on PATH, which notes what it is asked."""
+    program = folder / "pulumi"
+    program.write_text(f'#!/bin/sh\nPATH=/usr/bin:/bin\nprintf "%s\\n" "$@" > {folder}/asked\n{script}\n')
+    program.chmod(0o755)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_it_names_the_stack_and_its_file_where_pulumi_takes_one(folder: Path) -> None:
+    pulumi(folder, "")
+    STACK.show("refresh", "--yes")
+    assert (folder / "asked").read_text().split() == [
+        *("refresh", "--yes", "--stack", "acme/prod"),  # it may ask
+        *("--config-file", "/etc/prod.yaml"),
+    ]
+    STACK.run("cancel", "--yes")
+    assert (folder / "asked").read_text().split() == ["cancel", "--yes", "--stack", "acme/prod", "--non-interactive"]
+
+
+def test_a_failure_is_one_sentence(folder: Path) -> None:
+    with pytest.raises(OperationError, match="`pulumi` is not on PATH"):
+        STACK.show("refresh")
+    pulumi(folder, "echo 'error: the stack is locked' >&2; exit 255")
+    with pytest.raises(OperationError, match=r"^`pulumi cancel --yes` on stack acme/prod failed: error: the stack"):
+        STACK.run("cancel", "--yes")
+    with pytest.raises(OperationError, match=r"^`pulumi refresh` on stack acme/prod failed$"):
+        STACK.show("refresh")
+
+
+def test_an_interrupted_pulumi_ends_what_it_has_begun(folder: Path) -> None:
+    """It has got the signal as well; were it killed, the stack would stay locked."""
+    end_well = f"trap 'kill $!; sleep 0.5; echo > {folder}/unlocked; exit 1' INT"  # it takes longer than Python waits
+    pulumi(folder, f"tail -f /dev/null & {end_well}; echo > {folder}/begun; wait")
+    show = "from operations.pulumi import Stack; Stack('prod').show('refresh')"
+    process = subprocess.Popen([sys.executable, "-c", show], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+    end = time.monotonic() + 20
+    while not (folder / "begun").exists():
+        assert time.monotonic() < end
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (folder / "unlocked").exists()
+    assert b"KeyboardInterrupt" in err
