@@ -35,7 +35,11 @@ BUNDLED = {
 
 
 def defaults(flavour: str) -> Json:
-    return yaml.safe_load((CHARTS / flavour / "values.yaml").read_text())
+    """Return the keys of a chart with their defaults, and those that its templates read without a default."""
+    values = yaml.safe_load((CHARTS / flavour / "values.yaml").read_text())
+    if flavour == "infisical":
+        values["backend"].setdefault("resources", {})
+    return values
 
 
 def ours(flavour: Flavour) -> Json:
