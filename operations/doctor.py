@@ -8,7 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from operations.checks import certificates, clashes, hosts, kubernetes, operators, outside, rights, route, storage
+from operations.checks import (
+    certificates,
+    clashes,
+    hosts,
+    identity,
+    kubernetes,
+    operators,
+    outside,
+    rights,
+    route,
+    storage,
+)
 from operations.checks.result import Check, Level, Result, fail, unknown
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
@@ -28,6 +39,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 def checks(stack: Stack) -> Mapping[str, Check]:
     """Return all checks in the order of the table. A check that the cluster doesn't answer is shown by its name."""
     return {
+        "the stack's cluster": partial(identity.identity, stack),
         "kinds": kubernetes.kinds,
         "postgres-operator": operators.postgres_operator,
         "redis-operator": operators.redis_operator,

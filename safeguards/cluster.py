@@ -17,7 +17,7 @@ from safeguards.refusal import Refusal
 from settings.cluster import ClusterSettings
 
 NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
-_WHOLE = "kube-system"  # it exists as long as its cluster: its uid is what tells one cluster from another
+WHOLE = "kube-system"  # it exists as long as its cluster: its uid is what tells one cluster from another
 _SECONDS = 30
 
 
@@ -29,7 +29,7 @@ class LiveCluster:
 
     def namespaces(self) -> Mapping[str, Mapping[str, Any]]:
         """Return metadata of kube-system and of those of the stack's namespaces that exist, by name."""
-        found = self._get("namespaces", _WHOLE, *NAMESPACES)
+        found = self._get("namespaces", WHOLE, *NAMESPACES)
         return {item["metadata"]["name"]: item["metadata"] for item in found}
 
     def environment(self) -> Mapping[str, str]:
@@ -65,4 +65,4 @@ class LiveCluster:
 
 def uid_of(namespaces: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what tells this cluster from every other one."""
-    return str(namespaces[_WHOLE]["uid"])
+    return str(namespaces[WHOLE]["uid"])

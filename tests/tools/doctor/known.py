@@ -20,6 +20,7 @@ GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener":
 LETS_ENCRYPT = {"issuer": {"kind": "letsEncrypt", "email": "ops@example.org"}}
 PUBLIC = {"siteUrl": "https://secrets.example.org"}
 HOST = "secrets.infisical.test"
+KUBE_SYSTEM = "uid-of-kube-system"
 STORAGE: Check = functools.partial(storage.storage_classes, COMMANDS)
 ROUTE: Check = functools.partial(route.route, COMMANDS)
 CLUSTER_ISSUER: Check = functools.partial(certificates.issuer, COMMANDS)
@@ -139,7 +140,8 @@ HEALTHY: Mapping[str, Any] = {
 
 def cluster(changes: Mapping[str, Any] | None = None, **others: Any) -> Answers:
     """The healthy one with changed answers; None takes one away."""
-    return Answers(paths={**HEALTHY, **(changes or {})}, **others)
+    whole = {"/api/v1/namespaces/kube-system": {"metadata": {"name": "kube-system", "uid": KUBE_SYSTEM}}}
+    return Answers(paths={**HEALTHY, **whole, **(changes or {})}, **others)
 
 
 def stack_settings(**sections: Mapping[str, object]) -> settings.Settings:
