@@ -86,7 +86,7 @@ def gone(kubectl: Kubectl, *object_: str) -> Iterator[None]:
 
 @contextmanager
 def not_served(kubectl: Kubectl, kind: str) -> Iterator[None]:
-    """A kind which the API server does not offer: as if its CRD were deleted, but its objects stay."""
+    """Stop serving a kind, as if its CRD were deleted, while its objects stay."""
 
     def serve(yes: bool) -> None:
         change = [{"op": "replace", "path": "/spec/versions/0/served", "value": yes}]
