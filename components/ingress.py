@@ -100,24 +100,30 @@ def _awaited(parent: Resource, limit: str, *needs: Resource | None) -> ResourceO
 def _issuer_ref(issuer: ExistingIssuer | LetsEncrypt) -> dict[str, str]:
     if issuer.kind == "existing":
         return {"kind": "ClusterIssuer", "name": issuer.name}
-    return {"kind": "Issuer", "name": _NAME}
+    return {"kind": "Issuer", "name": _issuer_name(issuer)}
+
+
+def _issuer_name(issuer: LetsEncrypt) -> str:
+    """Return a name for each directory: cert-manager issues anew when a Certificate's issuer has a different name."""
+    return "infisical-letsencrypt-staging" if issuer.staging else "infisical-letsencrypt"
 
 
 def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Resource) -> CustomResource:
     """It answers HTTP-01 through the ingress class of the route; settings refuse it with a Gateway."""
     assert isinstance(args.ingress.route, IngressClass)
     directory = "acme-staging-v02" if issuer.staging else "acme-v02"
+    issuer_name = _issuer_name(issuer)
     solver = {"http01": {"ingress": {"ingressClassName": args.ingress.route.class_name}}}
     return CustomResource(
         f"{name}-issuer",
         api_version="cert-manager.io/v1",
         kind="Issuer",
-        metadata=_metadata(_NAME, args, _READY),
+        metadata=_metadata(issuer_name, args, _READY),
         spec={
             "acme": {
                 "server": f"https://{directory}.api.letsencrypt.org/directory",
                 "email": issuer.email,
-                "privateKeySecretRef": {"name": "infisical-letsencrypt-account"},
+                "privateKeySecretRef": {"name": f"{issuer_name}-account"},  # an account belongs to one directory
                 "solvers": [solver],
             }
         },

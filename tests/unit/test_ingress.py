@@ -99,12 +99,26 @@ def test_lets_encrypt(staging: bool, directory: str) -> None:
     assert issuer["spec", "acme"] == {
         "server": f"https://{directory}.api.letsencrypt.org/directory",
         "email": "ops@example.org",
-        "privateKeySecretRef": {"name": "infisical-letsencrypt-account"},
+        "privateKeySecretRef": {"name": f"{issuer['metadata', 'name']}-account"},
         "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}],
     }
     assert issuer["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
     assert graph["ingress-certificate"]["spec", "issuerRef"] == {"kind": "Issuer", "name": issuer["metadata", "name"]}
     assert graph.waits("ingress-certificate", for_="ingress-issuer")
+
+
+def test_from_staging_to_production_everything_is_a_different_object() -> None:
+    """cert-manager issues anew when issuerRef changes. Otherwise the untrusted certificate stays for 60 days."""
+    staging, production = (
+        entrance(issuer={"kind": "letsEncrypt", "email": "ops@example.org", "staging": staging})
+        for staging in (True, False)
+    )
+    for resource, path in (
+        ("ingress-issuer", ("metadata", "name")),
+        ("ingress-issuer", ("spec", "acme", "privateKeySecretRef", "name")),  # an account belongs to one directory
+        ("ingress-certificate", ("spec", "issuerRef", "name")),
+    ):
+        assert staging[resource][path] != production[resource][path], (resource, path)
 
 
 def test_a_gateway_gets_a_route_and_may_read_the_certificate() -> None:
