@@ -14,7 +14,7 @@ from operations.descriptions import about, by_key, sections, sentences
 from operations.editor_schema import Schema, edited
 from operations.pulumi import PROJECT, ROOT
 from settings.machinery.commands import Commands
-from settings.machinery.environment import homes, parts, variable_of
+from settings.machinery.environment import sections_in, setting_by_variable, variable_of
 from settings.machinery.types import PEM, Form, Section
 from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.secrets import SECRETS, Secrets
@@ -99,7 +99,7 @@ def _variables() -> Iterator[str]:
 
 def _reasoned(variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """Yield variables with their reasons, names of settings as code."""
-    keys = {*homes().values(), *SECRETS, "mail.tls", "signOn.saml", "infisical.readReplicas"}
+    keys = {*setting_by_variable().values(), *SECRETS, "mail.tls", "signOn.saml", "infisical.readReplicas"}
     pattern = "|".join(rf"\b{re.escape(key)}\b" for key in sorted(keys, key=len, reverse=True))
     for name, why in sorted(variables.items()):
         yield f"`{name}`", re.sub(pattern, r"`\g<0>`", sentences(why))
@@ -107,9 +107,9 @@ def _reasoned(variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
 
 def _rows(field: FieldInfo, above: str = "") -> Iterator[tuple[str, ...]]:
     """Yield a row for every setting in the sections that a field may hold."""
-    if not parts(field):
+    if not sections_in(field):
         yield ("`NAME`", "text", "", _reasons(field), "`NAME`")
-    for part in parts(field):
+    for part in sections_in(field):
         for name, inner in part.by_key().items():
             key = f"{above}{name}"
             if inside := sections(inner):

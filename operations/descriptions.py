@@ -9,7 +9,7 @@ from typing import get_origin
 from pydantic.fields import FieldInfo
 
 from settings import Settings
-from settings.machinery.environment import parts
+from settings.machinery.environment import sections_in
 from settings.machinery.types import Section
 from settings.secrets import SECRETS
 
@@ -33,4 +33,4 @@ def sentences(*texts: str | None) -> str:
 
 def sections(field: FieldInfo) -> list[type[Section]]:
     """Return the sections that the field holds itself, not in a list."""
-    return [] if get_origin(field.annotation) is tuple else parts(field)
+    return [] if get_origin(field.annotation) is tuple else sections_in(field)

@@ -51,7 +51,7 @@ def environment_of(stack: Settings) -> Environment:
 
 
 @cache
-def homes() -> Mapping[str, str]:
+def setting_by_variable() -> Mapping[str, str]:
     """Variable to the key of the setting that becomes it: {"SMTP_HOST": "mail.host"}."""
     return {variable.name: ".".join(path) for path, _, variable in fields(Settings) if variable}
 
@@ -63,11 +63,11 @@ def fields(
     for key, field in section.by_key().items():
         path = (*above, key)
         yield path, field, variable_of(field)
-        for part in parts(field):
+        for part in sections_in(field):
             yield from fields(part, path)
 
 
-def parts(field: FieldInfo) -> list[type[Section]]:
+def sections_in(field: FieldInfo) -> list[type[Section]]:
     """The sections a field may hold: one, or the several of a choice."""
     pending, found = [field.annotation], list[type[Section]]()
     while pending:

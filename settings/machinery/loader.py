@@ -15,7 +15,7 @@ from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from settings.machinery.commands import Commands
-from settings.machinery.environment import fields, parts
+from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError
 from settings.machinery.rules import RULES
 from settings.machinery.types import Section
@@ -24,7 +24,7 @@ from settings.settings import Settings
 
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
-_TAGS = {"existing", "letsEncrypt", "ingress", "gateway"}
+_KINDS = {"existing", "letsEncrypt", "ingress", "gateway"}
 # What Pulumi.yaml declares in the place of a key that a stack doesn't have.
 ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
@@ -130,7 +130,7 @@ def needs(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
 def _finding(error: ErrorDetails) -> Finding:
     location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
     # A choice puts its tag into the location; the stack file has no such level.
-    path = location[:1] + [part for part in location[1:] if part not in _TAGS]
+    path = location[:1] + [part for part in location[1:] if part not in _KINDS]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
     if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
         path, message = path + rule[1].split("."), message[rule.end() :]
@@ -167,4 +167,4 @@ def _siblings(section: type[Section], path: Sequence[str]) -> list[str]:
     if not path:
         return list(section.by_key())
     field = section.by_key().get(path[0])
-    return [name for part in (parts(field) if field else []) for name in _siblings(part, path[1:])]
+    return [name for part in (sections_in(field) if field else []) for name in _siblings(part, path[1:])]

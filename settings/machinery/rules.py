@@ -12,7 +12,7 @@ from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
-from settings.machinery.environment import homes
+from settings.machinery.environment import setting_by_variable
 from settings.machinery.finding import Finding
 from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.mail import MailSettings
@@ -146,7 +146,7 @@ def _pair(plain: bool, plain_key: str, secret: SecretStr | None, secret_key: str
 
 
 def _why_not(name: str) -> str:
-    if home := homes().get(name):
+    if home := setting_by_variable().get(name):
         return f"use {home}"
     if name in OWNED:
         return f"the program sets it: {OWNED[name]}"

@@ -105,6 +105,10 @@ def _report(outcomes: list[Outcome]) -> Iterator[str]:
         "Written by `make mutation`. It takes every parent, wait, secret mark and protection away, one at a time, and "
         "a unit test has to turn red."
     )
+    yield (
+        "Which input each setting changes, and that the gates run again, is no mutant here: tests/unit/changes.py has "
+        "it for every setting, and tests/unit/test_every_setting.py compares."
+    )
     yield f"{len(outcomes)} mutants, {len(survivors)} survivors."
     yield ""
     if survivors:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from settings.machinery.environment import homes
+from settings.machinery.environment import setting_by_variable
 from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
 from tests.tools.fake_stack import Encrypted, FakeStack
@@ -93,7 +93,7 @@ def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFi
 
 
 def test_no_variable_with_a_setting_is_forgotten_above() -> None:
-    assert homes().keys() - EVERYTHING.keys() == {"ROOT_ENCRYPTION_KEY"}
+    assert setting_by_variable().keys() - EVERYTHING.keys() == {"ROOT_ENCRYPTION_KEY"}
     assert OWNED.keys() - EVERYTHING.keys() <= {"NEXT_PUBLIC_SAML_ORG_SLUG"}
 
 
