@@ -55,7 +55,7 @@ def assert_healthy(site: Site) -> None:
 
 @contextlib.contextmanager
 def deployments_held(kubectl: Kubectl, namespace: str) -> Iterator[None]:
-    """Make whoever writes a Deployment of `namespace` wait, because the API server asks a webhook that does not answer."""
+    """Make whoever writes a Deployment of `namespace` wait: the API server asks a webhook that does not answer."""
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
     with socket.create_server((str(kubectl.instance.host_address), 0)) as silent:
         address, port = silent.getsockname()
