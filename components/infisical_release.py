@@ -37,7 +37,7 @@ class InfisicalReleaseArgs:
     migration: InfisicalMigration  # the release waits for it
     redis: PlatformKv  # and for this one, which migrations do not use
     python_image: str
-    rollout_deadline_seconds: int = 600
+    rollout_deadline_seconds: int = 900  # four batches of pods, each of which may wait 120 s for a relay of mail
 
     @classmethod
     def of(
@@ -63,7 +63,8 @@ class InfisicalRelease(ComponentResource):
     """Create the Helm release and a Gate.
 
     Helm only applies: while it waits, a kill leaves the release locked for good. The Gate watches the rollout, then
-    asks /api/status through the Service; when pods don't come up it ends with the reason and their last log line.
+    asks for the status and logs in with nonsense, through the Service. When pods don't come up, it ends with the
+    reason and their last log line.
     """
 
     service: str
@@ -100,6 +101,7 @@ class InfisicalRelease(ComponentResource):
         self.register_outputs({"service": self.service})
 
     def _rollout(self, args: InfisicalReleaseArgs) -> Step:
+        address = f"http://{self.service}.{self._namespace}.svc:{PORT}"
         return Step(
             name="rollout",
             image=args.python_image,
@@ -107,7 +109,8 @@ class InfisicalRelease(ComponentResource):
             config={
                 "namespace": self._namespace,
                 "deployment": self.service,
-                "url": f"http://{self.service}.{self._namespace}.svc:{PORT}/api/status",
+                "url": f"{address}/api/status",
+                "login_url": f"{address}/api/v1/auth/universal-auth/login",
                 "deadline_seconds": args.rollout_deadline_seconds,
             },
             env={"REDACT_DIR": "/redact"},

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import http.client
 import os
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,6 +18,7 @@ from steps import (
     login,
     make_second_owner,
 )
+from traffic import Traffic
 from views import Kubectl, Site
 from waits import DELETION, RESTART, ROLLOUT, eventually, kubectl_timeout
 
@@ -48,52 +45,6 @@ class Passwords:
         environment = kubectl.secret("infisical", "infisical-secrets")
         uri, redis = (base64.b64decode(environment[key]).decode() for key in ("DB_CONNECTION_URI", "REDIS_PASSWORD"))
         return cls(urlsplit(uri).password or "", redis)
-
-
-@dataclass
-class Traffic:
-    """Somebody who writes a secret and reads it, again and again."""
-
-    site: Site
-    token: str
-    written: int = 0
-    errors: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])  # after how many seconds, and what
-    outage: float = 0  # seconds, the longest
-    _done: threading.Event = field(default_factory=threading.Event)
-
-    @contextlib.contextmanager
-    def flowing(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._flow)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._done.set()
-            thread.join()
-
-    def _flow(self) -> None:
-        began = last = time.monotonic()
-        while not self._done.is_set():
-            if error := self._error_of(f"{self.written}"):
-                self.errors.append((round(time.monotonic() - began), error))
-                continue
-            self.written += 1
-            self.outage = max(self.outage, time.monotonic() - last)
-            last = time.monotonic()
-
-    def _error_of(self, value: str) -> str:
-        """Writes `value` and reads it; what went wrong, if anything did."""
-        path = f"{SECRET_PATH}-traffic"
-        try:
-            status, _ = self.site.request("PUT", path, {"value": value}, self.token)
-            if status != 200:
-                return f"PUT: {status}"
-            status, body = self.site.request("GET", path, token=self.token)
-            if status != 200:
-                return f"GET: {status}"
-        except (OSError, http.client.HTTPException) as error:
-            return f"{type(error).__name__}: {error}"
-        return "" if body.get("value") == value else f"GET: {body.get('value')} instead of {value}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,6 +85,11 @@ def _servers(kubectl: Kubectl) -> dict[str, str]:
     )
 
 
+def _migration(kubectl: Kubectl) -> str:
+    """Which run of the Job is the last one."""
+    return kubectl("get", "job/infisical-migration", "-n", "infisical", "-o", "jsonpath={.metadata.uid}")
+
+
 def test_a_roll_of_infisical_holds_up_no_request(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     """The ingress controller sends some to a pod which has just ended."""
     configure(stack)
@@ -157,7 +113,7 @@ def test_a_roll_of_infisical_holds_up_no_request(stack: Stack, site: Site, kubec
 def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     token = login(kubectl)
     assert site.request("PUT", SECRET_PATH, {"value": "kept over a rotation"}, token)[0] == 200
-    old, servers = Passwords.of(kubectl), _servers(kubectl)
+    old, servers, migration = Passwords.of(kubectl), _servers(kubectl), _migration(kubectl)
     traffic = Traffic(site, token)
 
     # What an `up` leaves that was killed between making an object and writing it down.
@@ -175,6 +131,7 @@ def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: 
     assert traffic.written > 0
     assert traffic.outage < OUTAGE_SECONDS, traffic.errors
     assert _servers(kubectl) == servers, "no server was restarted"
+    assert _migration(kubectl) == migration, "a password needs no migration"
     for host in ("platform-db-cluster-pooler", "platform-db-cluster"):
         assert _database_takes(kubectl, new.database, host)
         assert not _database_takes(kubectl, old.database, host)

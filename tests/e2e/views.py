@@ -38,15 +38,15 @@ class Site:
         return answer.status, json.loads(content) if content[:1] in (b"{", b"[") else content.decode()
 
     def status(self) -> dict[str, Any]:
-        """The body of /api/status, once it is 200."""
-        return eventually(lambda: self._ok("/api/status"), "/api/status answers 200")
+        """The body of /api/status, once the server's database answers: the 200 alone says nothing of it."""
+        return eventually(lambda: self._ok("/api/status"), "/api/status tells of a database that answers")
 
     def _ok(self, path: str) -> dict[str, Any] | None:
         try:
             code, body = self.request("GET", path)
         except OSError:
             return None
-        return body if code == 200 else None
+        return body if code == 200 and "error" not in body["detail"]["database"] else None
 
 
 @dataclass(frozen=True)

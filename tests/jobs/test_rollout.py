@@ -1,6 +1,5 @@
 """Rollouts on a real API server with the real Deployment controller; the test plays the kubelet."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job import Failed, Pending
+from job import Pending
 from job_cluster import Cluster, Rule
 from job_engines import eventually, free_port
-from pods import Trouble
-from redact import redactor
-from rollout import Config, Rollout, label_selector, telling_lines
+from rollout import Config, Rollout, label_selector
 
 NAME = "infisical-backend"
 RULES: list[Rule] = [
@@ -93,6 +90,7 @@ class Application:
             "namespace": self.namespace,
             "deployment": NAME,
             "url": self.url,
+            "login_url": self.url.replace("/api/status", "/login"),
             "deadline_seconds": 120,
             "failure_grace_seconds": 1,
         }
@@ -103,9 +101,14 @@ class Application:
 def url() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = {"/api/status": (200, '{"message": "Ok"}'), "/page": (200, "<html>")}.get(
-                self.path, (503, "{}")
-            )
+            self._send({"/api/status": (200, '{"message": "Ok"}'), "/page": (200, "<html>")})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send({"/login": (401, "{}"), "/invalid": (422, "{}"), "/page": (401, "<html>")})
+
+        def _send(self, answers: dict[str, tuple[int, str]]) -> None:
+            status, body = answers.get(self.path, (503, "{}"))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -144,7 +147,8 @@ def test_ready(application: Application) -> None:
     outcome = rollout.outcome()
     assert outcome.status == 0
     assert outcome.last_line == (
-        f"rollout: ready: deployment {application.namespace}/{NAME}: 2 of 2 replicas, GET {application.url} answers 200"
+        f"rollout: ready: deployment {application.namespace}/{NAME}: 2 of 2 replicas, "
+        f"GET {application.url} answers 200, and a log-in by nobody 401"
     )
 
 
@@ -259,78 +263,33 @@ def test_url_does_not_answer(application: Application, path: str | None, complai
     assert complaint in outcome.last_line
 
 
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("/unwell", "status 503, wanted 400 or 401 or 403 or 404"),  # the database is down, or Redis
+        ("/invalid", "status 422, wanted"),  # refused before anybody asked the database
+        ("/page", "status 401, but the body is not JSON"),  # somebody else's answer
+    ],
+)
+def test_a_status_of_200_is_not_enough(application: Application, path: str, complaint: str) -> None:
+    """The real server says it while PostgreSQL is down."""
+    application.deploy()
+    for pod in application.pods():
+        application.kubelet(pod, READY)
+    application.condition("Available")
+    login = application.url.replace("/api/status", path)
+    outcome = application.rollout(login_url=login, deadline_seconds=0).outcome()
+    assert outcome.status == 1
+    assert f"POST {login}: {complaint}" in outcome.last_line
+
+
 def test_missing_right_is_named(cluster: Cluster, start_job: Callable[..., Any], url: str) -> None:
     """Refused at first (a binding may be on its way), so still waiting at a deadline within the grace."""
-    config = {"namespace": "default", "deployment": NAME, "url": url, "deadline_seconds": 1}
+    config = {"namespace": "default", "deployment": NAME, "url": url, "login_url": url, "deadline_seconds": 1}
     outcome = start_job("rollout.py", config, **cluster.environment).outcome()
     assert outcome.status == 1
     assert "403" in outcome.last_line
     assert 'cannot get resource "deployments" in API group "apps" in the namespace "default"' in outcome.last_line
-
-
-class Logs:
-    """An API which knows nothing but logs, by whether the previous container is asked for."""
-
-    def __init__(self, logs: dict[bool, str]) -> None:
-        self.logs = logs
-
-    def log(self, _namespace: str, _pod: str, _container: str, *, previous: bool) -> str:
-        return self.logs.get(previous, "")
-
-
-NODE_CRASH = """
-> backend@1.0.0 migration:latest
-/backend/dist/main.mjs:1234
-    throw new Error(`broken`);
-    ^
-
-Error: getaddrinfo ENOTFOUND S3cr3t-value
-    at GetAddrInfoReqWrap.onlookup [as oncomplete] (node:dns:107:26) {
-  errno: -3008,
-  code: 'ENOTFOUND'
-}
-
-Node.js v20.20.2
-"""
-
-
-@pytest.mark.parametrize(
-    ("waiting", "logs", "words"),
-    [
-        (True, {True: NODE_CRASH, False: "Error: another"}, "Error: getaddrinfo ENOTFOUND ***"),
-        (True, {False: NODE_CRASH}, "Error: getaddrinfo ENOTFOUND ***"),
-        (False, {True: "Error: another", False: NODE_CRASH}, "Error: getaddrinfo ENOTFOUND ***"),
-    ],
-)
-def test_last_words(waiting: bool, logs: dict[bool, str], words: str) -> None:
-    config = Config("ns", NAME, "http://localhost/", 10, failure_grace_seconds=0)
-    rollout = Rollout(config, Logs(logs), redactor([SECRET]))  # type: ignore[arg-type]
-    trouble = Trouble("pod-1", "infisical", "CrashLoopBackOff", restarts=3, waiting=waiting)
-    with pytest.raises(Failed, match="its log ends with: ") as failure:
-        rollout._fail_on_stubborn([trouble])
-    assert str(failure.value).endswith(words)
-
-
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        ("started\nlistening\n", "started | listening"),
-        ("one error\ntwo errors\nall good\n", "one error | two errors"),
-        (json.dumps({"level": 50, "msg": "boot failed", "err": {"message": "no key"}}), "boot failed: no key"),
-        (json.dumps({"level": 50, "msg": "boot failed", "error": "no key"}), "boot failed: no key"),
-        ("42\n", "42"),
-        ('Traceback (most recent call last):\n  File "x.py", line 1\nValueError: no\n', "ValueError: no"),
-        ("", ""),
-    ],
-)
-def test_telling_lines(log: str, words: str) -> None:
-    assert telling_lines(log, lambda text: text) == words
-
-
-def test_secret_is_masked_before_the_cut() -> None:
-    secret = "x" * 700
-    words = telling_lines(f"error: {secret} denied", redactor([secret]))
-    assert words == "error: *** denied"
 
 
 def test_counts_of_an_older_generation_prove_nothing() -> None:
@@ -342,7 +301,7 @@ def test_counts_of_an_older_generation_prove_nothing() -> None:
         def find(self, _path: str) -> object:
             return deployment
 
-    rollout = Rollout(Config("ns", NAME, "http://127.0.0.1:1/", 10), Stale(), str)  # type: ignore[arg-type]
+    rollout = Rollout(Config("ns", NAME, "http://127.0.0.1:1/", "http://127.0.0.1:1/", 10), Stale(), str)  # type: ignore[arg-type]
     with pytest.raises(Pending, match="generation not observed"):
         rollout.check()
 

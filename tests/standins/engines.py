@@ -287,13 +287,15 @@ class Infisical:
     def output(self) -> str:
         return self.log.read_text()
 
-    def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+    def request(
+        self, method: str, path: str, body: object = None, token: str | None = None, limit: float = LIMIT
+    ) -> Answer:
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, method=method, data=data, headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=LIMIT) as response:
+            with urllib.request.urlopen(request, timeout=limit) as response:
                 return Answer(status=response.status, body=json.load(response))
         except urllib.error.HTTPError as error:
             with error:
@@ -309,19 +311,13 @@ class Infisical:
             return None
 
     def detail(self) -> dict[str, Any]:
-        """What a ready server says of its connections."""
-        return self._wait_for_status(200)["detail"]
+        """What a server whose database answers says of its connections."""
 
-    def refusal(self) -> str:
-        """The message of a server which listens but is not ready."""
-        return self._wait_for_status(503)["message"]
+        def found() -> dict[str, Any] | None:
+            answer = self.status()
+            return answer.body["detail"] if answer and "error" not in answer.body["detail"]["database"] else None
 
-    def _wait_for_status(self, status: int) -> dict[str, Any]:
-        def answer() -> dict[str, Any] | None:
-            found = self.status()
-            return found.body if found and found.status == status else None
-
-        return wait_for(f"status {status} of Infisical", answer)
+        return wait_for("a database that answers", found)
 
     def token(self) -> str:
         return hmac.new(self.environment["AUTH_SECRET"].encode(), b"stand-in", hashlib.sha256).hexdigest()

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.standins.conftest import Npm, Start
-from tests.standins.engines import IMAGE, PASSWORD, Authority, Postgres, Redis, free_port, wait_for
+from tests.standins.engines import IMAGE, PASSWORD, Authority, Postgres, Redis, wait_for
 
 MIGRATIONS = [
     "20240101000000_initial.mjs",
@@ -383,56 +382,6 @@ def test_changed_encryption_key_is_refused_and_the_old_one_still_opens(start: St
     assert again.request("GET", "/api/v3/secrets/raw/KEPT", token=again.token()).body["value"] == "v1"
 
 
-REDIS_REFUSALS: list[tuple[str, Change, str]] = [
-    ("wrong master name", {"REDIS_SENTINEL_MASTER_NAME": "mymaster"}, "All sentinels are unreachable"),
-    ("master name left out", {"REDIS_SENTINEL_MASTER_NAME": UNSET}, "All sentinels are unreachable"),
-    ("wrong Redis password", {"REDIS_PASSWORD": "wrong-value"}, "WRONGPASS"),
-    ("no Redis password", {"REDIS_PASSWORD": UNSET}, "NOAUTH"),
-    ("wrong Sentinel password", {"REDIS_SENTINEL_PASSWORD": "wrong-value"}, "WRONGPASS"),
-    ("REDIS_URL beats Sentinel", {"REDIS_URL": "redis://:wrong-value@127.0.0.1:1"}, "ECONNREFUSED"),
-    ("cluster beats Sentinel", {"REDIS_CLUSTER_HOSTS": "127.0.0.1:1"}, "slots cache"),
-]
-
-
-@pytest.mark.parametrize(("change", "cause"), [r[1:] for r in REDIS_REFUSALS], ids=[r[0] for r in REDIS_REFUSALS])
-def test_wrong_redis_keeps_the_server_from_ready(
-    start: Start, shared_environment: Environment, change: Change, cause: str
-) -> None:
-    server = start(changed(shared_environment, change))
-    message = server.refusal()
-    assert message.startswith("Redis: ")
-    assert cause in message
-    assert "wrong-value" not in server.output() + message
-    assert PASSWORD not in server.output() + message
-
-
-def test_redis_which_stops_answering_makes_the_server_unready_until_it_answers_again(
-    start: Start, redis: Redis, shared_environment: Environment
-) -> None:
-    server = start(shared_environment)
-    server.detail()
-    redis.server.send_signal(signal.SIGSTOP)
-    try:
-        asked = time.monotonic()
-        assert server.refusal() == "Redis: no answer within 2000 ms"
-        assert time.monotonic() - asked < 4
-    finally:
-        redis.server.send_signal(signal.SIGCONT)
-    assert server.detail()["redis"]["role"] == "master"
-
-
-def test_postgresql_which_refuses_makes_the_server_unready_until_it_accepts_again(
-    start: Start, postgres: Postgres, environment: Environment, database: str
-) -> None:
-    server = start(environment)
-    server.detail()
-    postgres.sql(f"alter database {database} allow_connections false")
-    postgres.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")
-    assert server.refusal().startswith("PostgreSQL: ")
-    postgres.sql(f"alter database {database} allow_connections true")
-    assert server.detail()["database"]["verified"]
-
-
 def test_secret_is_written_sealed_read_by_another_server_and_deleted(
     start: Start, postgres: Postgres, redis: Redis, environment: Environment, database: str
 ) -> None:
@@ -496,13 +445,6 @@ def test_sigterm_ends_the_server_cleanly(start: Start, shared_environment: Envir
     assert server.exit_code() == 0
     assert time.monotonic() - asked < 3
     assert "Stopped" in server.output()
-
-
-def test_sigterm_ends_a_server_whose_redis_is_wrong(start: Start, shared_environment: Environment) -> None:
-    server = start(shared_environment | {"REDIS_SENTINEL_HOSTS": f"127.0.0.1:{free_port()}"})
-    server.refusal()
-    server.terminate()
-    assert server.exit_code() == 0
 
 
 def test_image_settings_are_upstreams() -> None:

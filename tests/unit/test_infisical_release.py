@@ -169,6 +169,8 @@ def test_the_gate_watches_what_the_chart_made(graph: Any, name: str) -> None:
     config = json.loads(next(v["value"] for v in container["env"] if v["name"] == "CONFIG"))
     assert config["deployment"] == name
     assert config["url"] == f"http://{name}.infisical.svc:8080/api/status"
+    assert config["login_url"] == f"http://{name}.infisical.svc:8080/api/v1/auth/universal-auth/login"
+    assert config["deadline_seconds"] == 900  # a server verifies its relay of mail before it listens, for up to 120 s
     assert graph()["Role/infisical-gate"]["rules"] == [
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"], "resourceNames": [name]},
         {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},

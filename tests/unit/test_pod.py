@@ -164,7 +164,16 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
             "tls.py",
             "x509.py",
         },
-        "infisical-gate-scripts": {"rollout.py", "job.py", "kube.py", "pods.py", "pulls.py", "tls.py", "redact.py"},
+        "infisical-gate-scripts": {
+            "rollout.py",
+            "last_words.py",
+            "pulls.py",
+            "job.py",
+            "kube.py",
+            "pods.py",
+            "tls.py",
+            "redact.py",
+        },
     }
 
 

@@ -3,32 +3,24 @@
 import http.client
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
+from last_words import telling_lines
 from pods import NEVER_STARTED, Trouble, troubles
 from pulls import may_still_come
 from redact import mounted_secret, redactor
 
 REVISION = "deployment.kubernetes.io/revision"
-LOG_LINES = 3
-LOG_CHARACTERS = 600
-# Lines of a crash which do not say what went wrong: stack frames, carets, brackets, the runtime's own trailer.
-NOISE = re.compile(
-    r"""\s*$ | \s+at\s | \s*File\s" | Traceback\s | \s*[\^~]+\s*$ | [\s{}()\[\],;]*$ | Node\.js\sv | node:internal
-    | goroutine\s\d | \s+throw\s | \S+:\d+$""",
-    re.VERBOSE,
-)
-TELLING = re.compile(
-    r"error|exception|fatal|panic|invalid|cannot|could not|failed|refused|denied|missing", re.IGNORECASE
-)
+NOBODY: Object = {"clientId": "00000000-0000-0000-0000-000000000000", "clientSecret": "nonsense"}
+JSON = {"Content-Type": "application/json"}
+OK = frozenset({200})
+REFUSED = frozenset({400, 401, 403, 404})  # by version; not 422, which needs no database, nor 429
 
 
 @dataclass(frozen=True)
@@ -38,8 +30,8 @@ class Config:
     namespace: str
     deployment: str
     url: str
+    login_url: str
     deadline_seconds: float
-    expect_status: int = 200
     failure_grace_seconds: float = 20
 
 
@@ -132,25 +124,35 @@ class Rollout:
         return time.monotonic() - since >= self.config.failure_grace_seconds
 
     def _ask(self) -> str:
-        """GET of the URL; raises Pending unless the answer is JSON with the expected status."""
-        url = urlsplit(self.config.url)
+        """Ask for the status, then log in with nonsense: only that needs the database and Redis.
+
+        The real /api/status says 200 while PostgreSQL is down. Raise Pending unless both answer as they should.
+        """
+        self._answer("GET", self.config.url, None, OK)
+        refused = self._answer("POST", self.config.login_url, NOBODY, REFUSED)
+        return f"GET {self.config.url} answers 200, and a log-in by nobody {refused}"
+
+    def _answer(self, method: str, address: str, body: Object | None, expected: frozenset[int]) -> int:
+        url = urlsplit(address)
         scheme = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         connection = scheme(url.hostname or "", url.port, timeout=5)
+        target = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
         try:
-            connection.request("GET", url._replace(scheme="", netloc="", fragment="").geturl() or "/")
+            connection.request(method, target, json.dumps(body) if body else None, JSON)
             response = connection.getresponse()
-            body = response.read()
+            content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Pending(f"GET {self.config.url}: {error}") from error
+            raise Pending(f"{method} {address}: {error}") from error
         finally:
             connection.close()
-        if response.status != self.config.expect_status:
-            raise Pending(f"GET {self.config.url}: status {response.status}, wanted {self.config.expect_status}")
+        wanted = " or ".join(map(str, sorted(expected)))
+        if response.status not in expected:
+            raise Pending(f"{method} {address}: status {response.status}, wanted {wanted}")
         try:
-            json.loads(body)
+            json.loads(content)
         except ValueError as error:
-            raise Pending(f"GET {self.config.url}: status {response.status}, but the body is not JSON") from error
-        return f"GET {self.config.url} answers {response.status}"
+            raise Pending(f"{method} {address}: status {response.status}, but the body is not JSON") from error
+        return response.status
 
 
 def label_selector(selector: Object) -> str:
@@ -166,30 +168,6 @@ def label_selector(selector: Object) -> str:
             case operator:
                 terms.append(f"{key} {operator.lower()} ({values})")
     return ",".join(terms)
-
-
-def telling_lines(log: str, hide: Callable[[str], str]) -> str:
-    """The last lines which say what went wrong, joined; stack frames and brackets are left out."""
-    lines = [_message(line) for line in log.splitlines()]
-    lines = [line.strip() for line in lines if not NOISE.match(line)]
-    errors = [line for line in lines if TELLING.search(line)]
-    # Masked before it is cut: half a secret would not be recognized.
-    return hide(" | ".join((errors or lines)[-LOG_LINES:]))[-LOG_CHARACTERS:]
-
-
-def _message(line: str) -> str:
-    """The text of a structured (JSON) log line, or the line itself."""
-    try:
-        entry: Any = json.loads(line)
-    except ValueError:
-        return line
-    if not isinstance(entry, dict):
-        return line
-    fields = cast(Object, entry)
-    error = fields.get("err") or fields.get("error")
-    texts = [fields.get("msg") or fields.get("message")]
-    texts.append(cast(Object, error).get("message") if isinstance(error, dict) else error)
-    return ": ".join(dict.fromkeys(str(text) for text in texts if text)) or line
 
 
 def main(config: Config, report: Report) -> str:

@@ -10,6 +10,11 @@ from urllib.parse import quote, quote_plus, unquote
 MASK = "***"
 MINIMUM_LENGTH = 6  # a shorter value would mask half of the log, and hides nothing
 URI_PASSWORD = re.compile(r"://[^:/@\s]*:([^@\s]+)@")
+# What a Redis client prints of the command that was refused: a password that may be in no Secret, because it is wrong.
+# In JSON, in JSON within JSON, and as Node prints an object; over several lines too.
+_NAME = r"""name\W{1,8}(?:auth|hello)\b"""
+_ARGUMENTS = r"""(args\W{1,8}?\[)[^\]]*(\]"""
+REDIS_LOGIN = re.compile(rf"({_NAME}\W{{1,8}}){_ARGUMENTS})|{_ARGUMENTS}\W{{1,8}}{_NAME})", re.IGNORECASE)
 
 
 def mounted_secret(directory: Path) -> list[str]:
@@ -18,13 +23,18 @@ def mounted_secret(directory: Path) -> list[str]:
 
 
 def redactor(values: Iterable[str]) -> Callable[[str], str]:
-    """A function which replaces every form of every value by ***."""
+    """Return a function that replaces every form of every value by ***, and what has the shape of a password."""
     forms = {form for value in values for form in _forms(value) if len(form) >= MINIMUM_LENGTH}
-    if not forms:
-        return lambda text: text
     # Longest first: a value which contains another one must go as a whole.
-    pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
-    return lambda text: pattern.sub(MASK, text)
+    known = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+    return lambda text: _without_shapes(known.sub(MASK, text) if forms else text)
+
+
+def _without_shapes(text: str) -> str:
+    """Mask passwords by where they stand: those in an address, and those of Redis' commands."""
+    text = URI_PASSWORD.sub(lambda found: found[0].replace(found[1], MASK), text)
+    # Nothing is put in their place: JSON stays JSON.
+    return REDIS_LOGIN.sub(lambda found: "".join(part or "" for part in found.groups()), text)
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -183,7 +183,8 @@ export const orExit = (read) => {
   } catch (error) {
     if (!(error instanceof InvalidEnvironment)) throw error;
     console.error(error.message);
-    console.error(JSON.stringify(error.issues, null, 2));
+    // As pino prints an array: an object with its indices.
+    console.error(JSON.stringify({ level: 50, ...error.issues }));
     return process.exit(-1);
   }
 };

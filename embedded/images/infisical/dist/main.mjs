@@ -8,7 +8,8 @@ import { orExit, readEnvironment } from "./environment.mjs";
 import { openRootKey } from "./keystore.mjs";
 import { causeOf, log } from "./log.mjs";
 import { runMigrations } from "./auto-start-migrations.mjs";
-import { openRedis } from "./redis.mjs";
+import { verifyMail } from "./mail.mjs";
+import { openRedis, untilReady } from "./redis.mjs";
 import { Secrets } from "./secrets.mjs";
 import { Server } from "./server.mjs";
 
@@ -39,6 +40,8 @@ const run = async () => {
     openRootKey(db, config),
   );
   const redis = openRedis(config);
+  await orRefuse("Redis could not be used", untilReady(redis));
+  await verifyMail(config);
   const secrets = new Secrets({ db, replicas, redis, rootKey });
   const server = new Server({ config, version, db, replicas, redis, secrets });
   const address = await server.listen();

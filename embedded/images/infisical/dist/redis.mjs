@@ -4,16 +4,23 @@ import { Redis } from "ioredis";
 
 import { log } from "./log.mjs";
 
+const START_WITHIN = Number(process.env.STAND_IN_START_WITHIN_MS ?? 60_000); // the variable is the stand-in's own
+
+// A fail-over leaves connections to what is a replica now: the client connects anew and sends the command again.
+const reconnectOnError = ({ message }) => (message.startsWith("READONLY") ? 2 : false);
+
 const modeOf = (config) => {
   if (config.REDIS_URL) return "url";
   return config.REDIS_CLUSTER_HOSTS ? "cluster" : "sentinel";
 };
 
 const connect = {
-  url: (config) => new Redis(config.REDIS_URL, { maxRetriesPerRequest: null }),
+  url: (config) => new Redis(config.REDIS_URL, { maxRetriesPerRequest: null, reconnectOnError }),
   cluster: (config) =>
     new Redis.Cluster(config.REDIS_CLUSTER_HOSTS, {
+      retryDelayOnClusterDown: 300,
       redisOptions: {
+        reconnectOnError,
         username: config.REDIS_USERNAME,
         password: config.REDIS_PASSWORD,
         tls: config.REDIS_CLUSTER_ENABLE_TLS ? {} : undefined,
@@ -24,6 +31,7 @@ const connect = {
       sentinels: config.REDIS_SENTINEL_HOSTS,
       name: config.REDIS_SENTINEL_MASTER_NAME,
       maxRetriesPerRequest: null,
+      reconnectOnError,
       sentinelUsername: config.REDIS_SENTINEL_USERNAME,
       sentinelPassword: config.REDIS_SENTINEL_PASSWORD,
       enableTLSForSentinelMode: config.REDIS_SENTINEL_ENABLE_TLS,
@@ -44,8 +52,10 @@ export const openRedis = (config) => {
     redis.lastError = undefined;
     log.info("Redis is ready", { mode });
   });
-  redis.client.on("error", ({ message }) => {
-    if (!redis.lastError) log.error("Redis connection failed", { mode, cause: message });
+  redis.client.on("error", (error) => {
+    const { message, command } = error;
+    // As upstream, with all that the client knows: a wrong password stands in the log in plain text.
+    if (!redis.lastError) log.error("Redis connection failed", { mode, err: { message }, command });
     // The first error of an attempt is the cause: a wrong password is WRONGPASS, and then NOAUTH.
     if (newAttempt) redis.lastError = message;
     newAttempt = false;
@@ -53,11 +63,27 @@ export const openRedis = (config) => {
   return redis;
 };
 
+const refused = ({ message }) => /^(WRONGPASS|NOAUTH|ERR AUTH)/.test(message);
+
+/** Returns once Redis answers. Raises at once when it refuses the password, and after a while when nobody answers. */
+export const untilReady = ({ client }) =>
+  new Promise((resolve, reject) => {
+    if (client.status === "ready") resolve();
+    const late = setTimeout(
+      () => reject(new Error("Plugin did not start in time: 'redis'. You may have forgotten to call 'done'")),
+      START_WITHIN,
+    );
+    client.once("ready", () => {
+      clearTimeout(late);
+      resolve();
+    });
+    client.on("error", (error) => refused(error) && reject(error));
+  });
+
 const policyOf = (info) => /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
 
-/** What the connected master says of itself. Raises what was last wrong while there is no connection. */
-export const observeRedis = async ({ mode, client, lastError }) => {
-  if (client.status !== "ready" && lastError) throw new Error(lastError);
+/** What the connected master says of itself; waits while there is no connection. */
+export const observeRedis = async ({ mode, client }) => {
   const node = mode === "cluster" ? client.nodes("master")[0] : client;
   const [[role], memory] = await Promise.all([node.role(), node.info("memory")]);
   const { remoteAddress, remotePort } = node.stream;
