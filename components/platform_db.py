@@ -190,20 +190,6 @@ class PlatformDb(ComponentResource):
         namespace = self._namespace.metadata.name
         # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
         login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
-        ready = Step(
-            name="operator",
-            image=args.jobs.python_image,
-            script="platform_db/database_ready.py",
-            rules=_READY_RULES,
-            config={
-                "namespace": DATABASE_NAMESPACE,
-                "cluster": DATABASE_CLUSTER,
-                "database": DATABASE,
-                "owner": ROLE,
-                "operator_patience_seconds": 60,
-                "deadline_seconds": args.deadline_seconds,
-            },
-        )
         log_in = Step(
             name="login",
             image=args.jobs.postgres_image,
@@ -228,7 +214,7 @@ class PlatformDb(ComponentResource):
             gate,
             GateArgs(
                 namespace=namespace,
-                steps=[ready, log_in],
+                steps=[_ready(args), log_in],
                 triggers={"spec": spec, "login": login.metadata.name},
                 deadline_seconds=args.deadline_seconds,
                 after=[cluster],
@@ -239,9 +225,36 @@ class PlatformDb(ComponentResource):
 
 _READY_RULES = (
     PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get", "patch"], names=[DATABASE_CLUSTER]),
+    PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=[DATABASE_CLUSTER]),
+    PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[f"{DATABASE_CLUSTER}-pooler"]),
     PolicyRule(group="", resource="pods", verbs=["list"]),
     PolicyRule(group="", resource="events", verbs=["list"]),
 )
+
+
+def _ready(args: PlatformDbArgs) -> Step:
+    """Return the gate's first step: the operator is done, and with what was asked for."""
+    return Step(
+        name="operator",
+        image=args.jobs.python_image,
+        script="platform_db/database_ready.py",
+        rules=_READY_RULES,
+        config={
+            "namespace": DATABASE_NAMESPACE,
+            "cluster": DATABASE_CLUSTER,
+            "database": DATABASE,
+            "owner": ROLE,
+            "version": args.database.version,
+            "size": {
+                "instances": args.database.instances,
+                "cpu_limit": args.database.cpu_limit,
+                "memory_limit": args.database.memory_limit,
+                "pooler_instances": args.database.pooler.instances,
+            },
+            "operator_patience_seconds": 60,
+            "deadline_seconds": args.deadline_seconds,
+        },
+    )
 
 
 def _dns_names(service: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +38,7 @@ SENTINEL_PORT = 26379
 _REDIS_PORT = 6379
 _AUTH = "platform-kv-auth"
 _API_VERSION = "redis.redis.opstreelabs.in/v1beta2"
-_REDIS_ID = 1000
+_POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +161,7 @@ class PlatformKv(ComponentResource):
                 "secret": _AUTH,
                 "replication": REDIS_REPLICATION,
                 "redis_port": _REDIS_PORT,
-                "sentinel": f"{SENTINEL}-sentinel",
+                "sentinel": _SENTINELS,
                 "sentinel_port": SENTINEL_PORT,
                 "master_name": MASTER_GROUP,
                 "deadline_seconds": args.deadline_seconds,
@@ -188,17 +187,22 @@ class PlatformKv(ComponentResource):
             name="redis",
             image=args.jobs.python_image,
             script="platform_kv/redis_ready.py",
+            rules=_READY_RULES,
             config={
+                "namespace": REDIS_NAMESPACE,
+                "workloads": _workloads(args.redis),
                 "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc.cluster.local",
                 "sentinel_port": SENTINEL_PORT,
                 "sentinels": args.redis.sentinels,
                 "master_name": MASTER_GROUP,
                 "replicas": args.redis.instances - 1,
-                "replication_host": f"{REDIS_REPLICATION}.{REDIS_NAMESPACE}.svc.cluster.local",
-                "operator_patience_seconds": 60,
+                "operator_patience_seconds": 90,  # after an error it tries again in 60
                 "deadline_seconds": args.deadline_seconds,
             },
-            env={"REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password")},
+            env={
+                "CONFIG_MAP": config_map,
+                "REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password"),
+            },
         )
         Gate(
             gate,
@@ -213,6 +217,12 @@ class PlatformKv(ComponentResource):
         )
 
 
+_SENTINELS = f"{SENTINEL}-sentinel"  # what the operator calls the StatefulSet
+_READY_RULES = (
+    PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=[REDIS_REPLICATION, _SENTINELS]),
+    PolicyRule(group="", resource="pods", verbs=["list"]),
+    PolicyRule(group="", resource="events", verbs=["list"]),
+)
 _ROTATION_RULES = (
     PolicyRule(group="", resource="secrets", verbs=["get"], names=[_AUTH]),
     PolicyRule(group="", resource="pods", verbs=["list"]),
@@ -239,8 +249,11 @@ def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Inp
     return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
 
 
-def _pod_security() -> Mapping[str, int]:
-    return {"runAsUser": _REDIS_ID, "runAsGroup": _REDIS_ID, "fsGroup": _REDIS_ID}
+def _workloads(redis: RedisSettings) -> list[dict[str, object]]:
+    """Return the StatefulSets that the operator is to make, in its order."""
+    servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
+    sentinels = {"statefulset": _SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
+    return [{"memory_limit": redis.memory_limit, **part} for part in (servers | {"storage": redis.storage}, sentinels)]
 
 
 def _budget(size: int) -> dict[str, object]:
@@ -255,7 +268,7 @@ def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str,
     secret = {"name": _AUTH, "key": "password"}
     return {
         "clusterSize": redis.instances,
-        "podSecurityContext": _pod_security(),
+        "podSecurityContext": _POD_SECURITY,
         "kubernetesConfig": {**_kubernetes_config(redis.image, redis), "redisSecret": secret},
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
@@ -267,7 +280,7 @@ def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str,
 def _sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
     return {
         "clusterSize": redis.sentinels,
-        "podSecurityContext": _pod_security(),
+        "podSecurityContext": _POD_SECURITY,
         "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis),
         # Numbers and switches are strings in this resource's schema.
         "redisSentinelConfig": {

@@ -58,6 +58,9 @@ class Right:
         )
 
 
+_FOLLOWED = (("pods", "list"), ("pods", "watch"), ("events", "list"))
+
+
 def needed(settings: Settings) -> list[Right]:
     """Return every right that `up`, and `destroy` after it, make use of."""
     managed = {
@@ -78,8 +81,13 @@ def needed(settings: Settings) -> list[Right]:
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.
-        DATABASE_NAMESPACE: [("pods", "list"), ("pods", "watch"), ("events", "list"), ("endpoints", "get")],
-        REDIS_NAMESPACE: [("pods", "list"), ("pods", "watch")],
+        DATABASE_NAMESPACE: [
+            *_FOLLOWED,
+            ("statefulsets.apps", "get"),
+            ("deployments.apps", "get"),
+            ("endpoints", "get"),
+        ],
+        REDIS_NAMESPACE: [*_FOLLOWED, ("statefulsets.apps", "get")],
         INFISICAL_NAMESPACE: [
             ("pods", "list"),
             ("pods", "watch"),

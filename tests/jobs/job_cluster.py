@@ -68,7 +68,7 @@ class Cluster:
     def secret(self, namespace: str, name: str, data: Mapping[str, str]) -> None:
         self.create(f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": name}, "stringData": dict(data)})
 
-    def event(self, namespace: str, reference: Mapping[str, str], message: str) -> None:
+    def event(self, namespace: str, reference: Mapping[str, str], message: str, reason: str = "Create") -> None:
         """A warning about an object, as an operator's recorder writes it."""
         self.create(
             f"/api/v1/namespaces/{namespace}/events",
@@ -76,7 +76,7 @@ class Cluster:
                 "metadata": {"generateName": "event-"},
                 "involvedObject": dict(reference),
                 "type": "Warning",
-                "reason": "Create",
+                "reason": reason,
                 "message": message,
                 "lastTimestamp": "2026-01-01T00:00:00Z",
             },
@@ -98,6 +98,31 @@ class Cluster:
                 "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": SCRIPT}],
             },
         )
+
+    def statefulset(
+        self, namespace: str, name: str, labels: Mapping[str, str], container: Mapping[str, Any], replicas: int
+    ) -> dict[str, Any]:
+        """Make a StatefulSet that has been rolled out. No controller looks at it: the test plays that one too."""
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        spec = {
+            "serviceName": name,
+            "replicas": replicas,
+            "selector": {"matchLabels": dict(labels)},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+            "template": {"metadata": {"labels": dict(labels)}, "spec": {"containers": [dict(container)]}},
+        }
+        path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets"
+        self.create(path, {"metadata": {"name": name}, "spec": spec})
+        return self.rolled_out(namespace, name)
+
+    def rolled_out(self, namespace: str, name: str, **changed: int) -> dict[str, Any]:
+        """Say in a StatefulSet's status that every replica is new and ready, except for what is `changed`."""
+        path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"
+        found = self.call("GET", path)
+        number = found["spec"]["replicas"]
+        status: dict[str, Any] = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), number)
+        status["observedGeneration"] = found["metadata"]["generation"]
+        return self.call("PATCH", f"{path}/status", {"status": status | changed})
 
     @property
     def environment(self) -> dict[str, str]:

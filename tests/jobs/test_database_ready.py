@@ -4,78 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from job_cluster import Cluster, Rule
+from database_cluster import CLUSTER, Database
+from job_cluster import Cluster
 from job_engines import eventually
-
-CLUSTER = "platform-db-cluster"
-RULES: list[Rule] = [
-    ("acid.zalan.do", "postgresqls", ["get", "patch"], [CLUSTER]),
-    ("", "pods", ["list"], []),
-    ("", "events", ["list"], []),
-]
-
-
-class Database:
-    def __init__(self, cluster: Cluster, start_job: Callable[..., Any]) -> None:
-        self.cluster, self._start_job = cluster, start_job
-        self.namespace = cluster.namespace("db")
-        cluster.grant(self.namespace, RULES)
-        self.uid = cluster.postgresql(self.namespace, CLUSTER)["metadata"]["uid"]
-        self.path = f"/apis/acid.zalan.do/v1/namespaces/{self.namespace}/postgresqls/{CLUSTER}"
-
-    def status(self, status: str) -> None:
-        self.cluster.call("PATCH", f"{self.path}/status", {"status": {"PostgresClusterStatus": status}})
-
-    def warning(self, message: str) -> None:
-        reference = {"kind": "postgresql", "name": CLUSTER, "namespace": self.namespace, "uid": self.uid}
-        self.cluster.event(self.namespace, reference, message)
-
-    def pod(self, name: str, status: object) -> None:
-        pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        spec = {"containers": [{"name": "postgres", "image": "spilo"}]}
-        self.cluster.create(pods, {"metadata": {"name": name, "labels": {"cluster-name": CLUSTER}}, "spec": spec})
-        self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
-
-    def declared(self, kind: str, name: str) -> list[str]:
-        """Field managers other than the stack which have declared something, once all is as the stack declares it."""
-
-        def whole() -> bool:
-            spec = self.cluster.call("GET", self.path)["spec"]
-            return (spec["databases"], spec["users"]) == ({"infisical": "infisical_user"}, {"infisical_user": []})
-
-        eventually(whole, "everything is declared", 5)
-        metadata = self.cluster.call("GET", self.path)["metadata"]
-        assert metadata["annotations"] == {"owner": "stack"}
-        return [
-            entry["manager"]
-            for entry in metadata["managedFields"]
-            if f"f:{name}" in entry["fieldsV1"].get("f:spec", {}).get(f"f:{kind}", {})
-            and entry["manager"].startswith("platform-db")
-        ]
-
-    @property
-    def retries(self) -> list[str]:
-        return self.declared("databases", "infisical")
-
-    @property
-    def passwords_read(self) -> list[str]:
-        return self.declared("users", "infisical_user")
-
-    def update(self) -> None:
-        """As the operator acts on any change."""
-        self.status("Updating")
-        self.status("Running")
-
-    def gate(self, deadline: float = 120, patience: float = 100) -> Any:
-        config = {
-            "namespace": self.namespace,
-            "cluster": CLUSTER,
-            "database": "infisical",
-            "owner": "infisical_user",
-            "operator_patience_seconds": patience,
-            "deadline_seconds": deadline,
-        }
-        return self._start_job("database_ready.py", config, **self.cluster.environment)
 
 
 @pytest.fixture
@@ -84,6 +15,7 @@ def database(cluster: Cluster, start_job: Callable[..., Any]) -> Database:
 
 
 def test_running(database: Database) -> None:
+    database.complete()
     gate = database.gate()
     gate.sees("status empty")
     database.status("Creating")
@@ -91,11 +23,15 @@ def test_running(database: Database) -> None:
     database.status("Running")
     outcome = gate.outcome()
     assert outcome.status == 0
-    assert outcome.last_line == f"database gate: ready: postgresql {database.namespace}/{CLUSTER} is Running"
+    assert outcome.last_line == (
+        f"database gate: ready: postgresql {database.namespace}/{CLUSTER} is Running, "
+        "and its pods and the pooler's are the ones asked for"
+    )
     assert database.passwords_read == [], "the operator has made the role with the password in the Secret"
 
 
 def test_a_role_that_exists_gets_its_password_from_the_secret(database: Database) -> None:
+    database.complete()
     database.status("Running")
     gate = database.gate()
     gate.sees("status Running, waiting for the operator to take up a changed declaration")
@@ -106,6 +42,7 @@ def test_a_role_that_exists_gets_its_password_from_the_secret(database: Database
 
 def test_another_change_is_over_before_the_password_is_read(database: Database) -> None:
     """Of two changes the operator would see the latter alone."""
+    database.complete()
     database.status("Updating")
     gate = database.gate()
     gate.sees("status Updating")
@@ -118,6 +55,7 @@ def test_another_change_is_over_before_the_password_is_read(database: Database) 
 
 
 def test_a_failed_update_is_no_obstacle(database: Database) -> None:
+    database.complete()
     database.status("UpdateFailed")
     gate = database.gate()
     gate.sees("status UpdateFailed, waiting for the operator")
@@ -126,6 +64,7 @@ def test_a_failed_update_is_no_obstacle(database: Database) -> None:
 
 
 def test_reading_killed_between_its_two_writes_is_completed(database: Database) -> None:
+    database.complete()
     database.status("Running")
     database.cluster.call("PATCH", database.path, {"spec": {"users": {"infisical_user": ["login"]}}})
     gate = database.gate()
@@ -152,6 +91,7 @@ def test_no_operator(database: Database) -> None:
 
 
 def test_failed_earlier_attempt_is_retried_once(database: Database) -> None:
+    database.complete()
     database.status("CreateFailed")
     gate = database.gate()
     gate.sees("status CreateFailed")
@@ -166,6 +106,7 @@ def test_failed_earlier_attempt_is_retried_once(database: Database) -> None:
 
 
 def test_retry_killed_between_its_two_writes_is_completed_before_the_password_is_read(database: Database) -> None:
+    database.complete()
     database.cluster.call("PATCH", database.path, {"spec": {"databases": {"infisical": None}}})
     database.status("Running")
     gate = database.gate()

@@ -7,7 +7,7 @@ import json
 import pytest
 from job import Failed
 from last_words import telling_lines
-from pods import Trouble
+from pods import PodProblem
 from redact import redactor
 from rollout import Config, Rollout
 
@@ -144,7 +144,7 @@ Node.js v20.20.2
 def test_last_words(waiting: bool, logs: dict[bool, str], words: str) -> None:
     config = Config("ns", NAME, "http://localhost/", "http://localhost/", 10, failure_grace_seconds=0)
     rollout = Rollout(config, Logs(logs), redactor([SECRET]))  # type: ignore[arg-type]
-    trouble = Trouble("pod-1", "infisical", "CrashLoopBackOff", restarts=3, waiting=waiting)
+    problem = PodProblem("pod-1", "infisical", "CrashLoopBackOff", restarts=3, waiting=waiting)
     with pytest.raises(Failed, match="its log ends with: ") as failure:
-        rollout._fail_on_stubborn([trouble])
+        rollout._fail_on_stubborn([problem])
     assert str(failure.value).endswith(words)

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from job import Pending
+from job_cluster import Cluster
 from job_engines import RedisServer, eventually, free_port
 from job_redis import ADDRESSES, GROUP, PASSWORD, Redis, running
 from redis_connection import Address, Connection, ReplyError
 from redis_ready import Config, agreed_master, resolve_sentinels
+from redis_workloads import Workloads
 
-SENTINELS, SERVICE = "sentinels.test", "platform-kv.test"
+SENTINELS = "sentinels.test"
 Gate = Callable[..., Any]
+Start = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +26,20 @@ def redis(servers_folder: Path) -> Iterator[Redis]:
         yield redis
 
 
+@pytest.fixture(scope="module")
+def made(cluster: Cluster) -> Workloads:
+    """What the operator has made, as asked for."""
+    return Workloads(cluster)
+
+
 @pytest.fixture
-def gate(redis: Redis, start_job: Any) -> Gate:
+def start(made: Workloads, start_job: Any) -> Start:
+    """Starts the gate on them."""
+    return lambda config, **given: start_job("redis_ready.py", made.config | config, **made.environment, **given)
+
+
+@pytest.fixture
+def gate(redis: Redis, start: Start) -> Gate:
     """Runs the gate with what is given changed."""
 
     def run(
@@ -44,9 +59,8 @@ def gate(redis: Redis, start_job: Any) -> Gate:
             "deadline_seconds": 0,
         }
         secrets = {"REDIS_PASSWORD": password, "SENTINEL_PASSWORD": sentinel_password}
-        outcome = start_job(
-            "redis_ready.py", config | changed, hosts={SENTINELS: ADDRESSES} if hosts is None else hosts, **secrets
-        ).outcome()
+        named = {SENTINELS: ADDRESSES} if hosts is None else hosts
+        outcome = start(config | changed, hosts=named, **secrets).outcome()
         assert PASSWORD not in outcome.output
         assert password not in outcome.output
         return outcome
@@ -121,7 +135,7 @@ def test_replica_with_another_password(gate: Gate, redis: Redis) -> None:
     assert f"replica {replica.host}:{replica.port}: WRONGPASS" in outcome.last_line
 
 
-def test_replica_appears_late(gate: Gate, redis: Redis, start_job: Any) -> None:
+def test_replica_appears_late(redis: Redis, start: Start) -> None:
     config = {
         "sentinels_host": SENTINELS,
         "sentinel_port": redis.sentinel_port,
@@ -133,7 +147,7 @@ def test_replica_appears_late(gate: Gate, redis: Redis, start_job: Any) -> None:
     }
     with redis.servers[2].away():
         eventually(lambda: redis.attached == 1, "the replica is gone")
-        job = start_job("redis_ready.py", config, hosts={SENTINELS: ADDRESSES}, REDIS_PASSWORD=PASSWORD)
+        job = start(config, hosts={SENTINELS: ADDRESSES}, REDIS_PASSWORD=PASSWORD)
         job.sees("1 replicas attached")
     assert job.outcome().status == 0
 
@@ -152,20 +166,6 @@ def test_missing_sentinel_in_dns(gate: Gate) -> None:
     outcome = gate(hosts={SENTINELS: ADDRESSES[:2]})
     assert outcome.status == 1
     assert f"{SENTINELS} names 2 Sentinels, wanted 3" in outcome.last_line
-
-
-def test_no_operator(gate: Gate) -> None:
-    outcome = gate(hosts={SENTINELS: []}, deadline_seconds=60)
-    assert outcome.status == 1
-    assert f"{SENTINELS} does not exist in DNS after 1 s: no redis-operator acts on this namespace" in outcome.last_line
-    assert "WATCH_NAMESPACE" in outcome.last_line
-
-
-def test_operator_acts_but_redis_starts_slowly(gate: Gate) -> None:
-    outcome = gate(hosts={SENTINELS: [], SERVICE: ADDRESSES[:1]}, replication_host=SERVICE, deadline_seconds=2)
-    assert outcome.status == 1
-    assert "no redis-operator" not in outcome.output
-    assert "names 0 Sentinels, wanted 3" in outcome.last_line
 
 
 def test_no_quorum(gate: Gate, redis: Redis) -> None:
@@ -257,12 +257,12 @@ def test_resolver_out_of_reach_is_no_missing_operator(monkeypatch: pytest.Monkey
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    config = Config(SENTINELS, 26379, 3, GROUP, 2, 0, 1)
+    config = Config("kv", (), SENTINELS, 26379, 3, GROUP, 2, 0, 1)
     with pytest.raises(Pending, match="Temporary failure"):
-        resolve_sentinels(config, patient=False)
+        resolve_sentinels(config)
 
 
-def test_password_echoed_by_the_server_is_masked(start_job: Any) -> None:
+def test_password_echoed_by_the_server_is_masked(start: Start) -> None:
     """A server which does not know AUTH repeats its arguments."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -275,8 +275,7 @@ def test_password_echoed_by_the_server_is_masked(start_job: Any) -> None:
             "operator_patience_seconds": 1,
             "deadline_seconds": 0,
         }
-        job = start_job(
-            "redis_ready.py",
+        job = start(
             config,
             hosts={SENTINELS: ADDRESSES[:1]},
             REDIS_PASSWORD="unused-one",

@@ -19,7 +19,6 @@ LONGER_FILES = {
     "tests/standins/engines.py": 361,
     "tests/standins/test_infisical_server.py": 518,
     "tests/tools/test_oci.py": 353,
-    "tests/unit/test_platform_db.py": 320,
     "tests/unit/test_policy.py": 333,
     "tests/unit/test_program.py": 380,
 }

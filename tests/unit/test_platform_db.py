@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -165,7 +164,7 @@ def test_the_gate_logs_in_with_the_password_that_infisical_uses() -> None:
     assert login["stringData"] == {"password": uri.password}
     assert login["immutable"] is True, "another password is another Secret, so another run"
     assert "name" not in login["metadata"]
-    environment = {v["name"]: v for v in _container(graph, "login")["env"]}
+    environment = {v["name"]: v for v in container_of(graph, "login")["env"]}
     reference = environment["PGPASSWORD"]["valueFrom"]["secretKeyRef"]
     assert reference["key"] == "password"
     assert reference["name"].startswith("platform-db-gate-login-")
@@ -233,79 +232,6 @@ def test_a_uri_gives_back_every_password(password: str, host: str, port: int) ->
     assert (parts.path, parts.query, parts.fragment) == ("/infisical", "", ""), "sslmode would stop verification"
 
 
-# --- the gate --------------------------------------------------------------------------------------------------------
-
-
-def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() -> None:
-    graph = platform()
-    assert graph.waits("Job/platform-db-gate-login", for_="Job/platform-db-gate-operator")
-    assert graph.free("Job/platform-db-gate-operator", of="Job/platform-db-gate-login")
-    pod = graph["Job/platform-db-gate-login"]["spec", "template", "spec"]
-    assert pod["automountServiceAccountToken"] is False
-    assert "serviceAccountName" not in pod
-    environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
-    assert environment["HOSTS"] == (
-        f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
-    )
-    assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
-    assert environment["MAJOR_VERSION"] == graph["postgresql/platform-db-cluster"]["spec", "postgresql", "version"]
-
-
-def test_the_gate_trusts_what_cert_sync_publishes() -> None:
-    """After a rotation the authority's Secret holds the new one, and the leaf's the one that the leaf is of."""
-    graph = platform()
-    files = {m["mountPath"]: m["name"] for m in _container(graph, "login")["volumeMounts"]}
-    volumes = {v["name"]: v for v in graph["Job/platform-db-gate-login"]["spec", "template", "spec", "volumes"]}
-    authority, leaf = (volumes[files[folder]]["secret"] for folder in ("/authority", "/leaf"))
-    only_certificates = [{"key": "ca.crt", "path": "ca.crt"}]  # their keys stay outside
-    assert authority == {"secretName": "platform-db-ca", "items": only_certificates}
-    assert leaf == {"secretName": "platform-db-tls", "items": only_certificates, "optional": True}
-    environment = {v["name"]: v.get("value") for v in _container(graph, "login")["env"]}
-    assert environment["CA_FILES"] == "/authority/ca.crt /leaf/ca.crt"
-
-
-def test_nobody_logs_in_to_a_database_that_the_operator_has_not_brought_up() -> None:
-    failing = "Job/platform-db-gate-operator"
-    graph = run(
-        lambda options: PlatformDb("platform-db", PlatformDbArgs.of(settings_of(), IDENTITY), options), failing=failing
-    )
-    assert graph["postgresql/platform-db-cluster"]
-    assert [str(r) for r in graph if r.kind == "Job"] == []
-
-
-def test_each_step_gives_up_before_its_job_does() -> None:
-    args = replace(PlatformDbArgs.of(settings_of(), IDENTITY), deadline_seconds=100)
-    graph = run(lambda options: PlatformDb("platform-db", args, options))
-    said = {v["name"]: v.get("value") for name in ("operator", "login") for v in _container(graph, name)["env"]}
-    assert json.loads(said["CONFIG"])["deadline_seconds"] == int(said["DEADLINE_SECONDS"]) == 100
-    for name in ("operator", "login"):
-        assert graph[f"Job/platform-db-gate-{name}"]["spec", "activeDeadlineSeconds"] == 160
-
-
-@pytest.mark.parametrize(
-    "change", [{"instances": 3}, {"pooler": {"instances": 3}}, {"cpuLimit": "3"}, {"memoryLimit": "3Gi"}]
-)
-def test_the_gate_runs_again_when_the_cluster_changes(change: dict[str, Any]) -> None:
-    for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
-        before, after = (g[job]["spec", "template", "metadata"] for g in (unchanged(), database(database=change)))
-        assert before["annotations"] != after["annotations"]
-
-
-def test_the_gates_rights() -> None:
-    spec = platform()["Job/platform-db-gate-operator"]["spec", "template", "spec"]
-    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("platform-db-gate-operator", True)
-    assert platform()["Role/platform-db-gate-operator"]["rules"] == [
-        {
-            "apiGroups": ["acid.zalan.do"],
-            "resources": ["postgresqls"],
-            "verbs": ["get", "patch"],
-            "resourceNames": ["platform-db-cluster"],
-        },
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-    ]
-
-
-def _container(graph: Graph, name: str) -> dict[str, Any]:
+def container_of(graph: Graph, name: str) -> dict[str, Any]:
     [container] = graph[f"Job/platform-db-gate-{name}"]["spec", "template", "spec", "containers"]
     return container

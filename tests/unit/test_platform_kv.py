@@ -44,6 +44,9 @@ def test_what_it_creates() -> None:
         "RedisReplication/platform-kv-replication": "platform-kv",
         "RedisSentinel/platform-kv-sentinel": "platform-kv-sentinel",
         "Secret/platform-kv-gate-login": None,
+        "ServiceAccount/platform-kv-gate": "platform-kv-gate",
+        "Role/platform-kv-gate": "platform-kv-gate",
+        "RoleBinding/platform-kv-gate": "platform-kv-gate",
         "Job/platform-kv-gate": "platform-kv-gate",
     }
 
@@ -181,15 +184,35 @@ def test_what_the_gate_asks() -> None:
     assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"
 
 
+def test_the_gate_compares_what_the_operator_has_made_with_the_custom_resources() -> None:
+    graph = everything()
+    [container] = graph["Job/platform-kv-gate"]["spec", "template", "spec", "containers"]
+    environment = {variable["name"]: variable.get("value") for variable in container["env"]}
+    redis_, sentinels = json.loads(environment["CONFIG"])["workloads"]
+    for asked, resource in ((redis_, "platform-kv-replication"), (sentinels, "RedisSentinel/platform-kv-sentinel")):
+        spec = graph[resource]["spec"]
+        assert asked["replicas"] == spec["clusterSize"]
+        assert asked["image"] == spec["kubernetesConfig"]["image"]
+        assert asked["memory_limit"] == spec["kubernetesConfig"]["resources"]["limits"]["memory"]
+    spec = graph["platform-kv-replication"]["spec"]
+    claim = spec["storage"]["volumeClaimTemplate"]["spec"]
+    assert redis_["storage"] == claim["resources"]["requests"]["storage"]
+    assert environment["CONFIG_MAP"] == spec["redisConfig"]["additionalRedisConfig"]
+
+
 @pytest.mark.parametrize("change", [{"instances": 5}, {"sentinels": 5}, {"quorum": 3}, {"image": "redis:7.2"}])
 def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
     assert _annotations(unchanged()) != _annotations(redis(redis=change))
 
 
-def test_the_gate_needs_no_rights() -> None:
-    graph = platform()
-    assert {r.kind for r in graph.made_by("platform-kv-gate")} == {"ConfigMap", "Job"}
-    assert graph["Job/platform-kv-gate"]["spec", "template", "spec", "automountServiceAccountToken"] is False
+def test_the_gates_rights() -> None:
+    workloads = ["platform-kv", "platform-kv-sentinel-sentinel"]
+    assert platform()["Role/platform-kv-gate"]["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": workloads},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    ]
+    assert platform()["Job/platform-kv-gate"]["spec", "template", "spec", "serviceAccountName"] == "platform-kv-gate"
 
 
 # --- rotation --------------------------------------------------------------------------------------------------------

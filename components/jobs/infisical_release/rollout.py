@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
 from last_words import telling_lines
-from pods import NEVER_STARTED, Trouble, troubles
+from pods import NEVER_STARTED, PodProblem, problems
 from pulls import may_still_come
 from redact import mounted_secret, redactor
 
@@ -65,10 +65,10 @@ class Rollout:
 
     def _causes(self, deployment: Object, seen: str) -> str:
         """What holds the rollout up, as the tail of a sentence; raises Failed for what has lasted for the grace."""
-        found = [trouble for pod in self._new_pods(deployment) for trouble in troubles(pod)]
+        found = [problem for pod in self._new_pods(deployment) for problem in problems(pod)]
         self._fail_on_stubborn(found)
         conditions = {condition["type"]: condition for condition in deployment["status"].get("conditions", [])}
-        causes = [str(trouble) for trouble in found]
+        causes = [str(problem) for problem in found]
         refused = conditions.get("ReplicaFailure", {})
         if refused.get("status") == "True":
             causes.append(f"{refused.get('reason')}: {refused.get('message')}")
@@ -94,24 +94,24 @@ class Rollout:
                 return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return []
 
-    def _fail_on_stubborn(self, found: list[Trouble]) -> None:
+    def _fail_on_stubborn(self, found: list[PodProblem]) -> None:
         failing = {
-            (trouble.pod, trouble.container): trouble
-            for trouble in found
-            if trouble.failing and not may_still_come(self.api, self.config.namespace, trouble)
+            (problem.pod, problem.container): problem
+            for problem in found
+            if problem.failing and not may_still_come(self.api, self.config.namespace, problem)
         }
         now = time.monotonic()
         self.failing_since = {key: self.failing_since.get(key, now) for key in failing}
-        for key, trouble in failing.items():
+        for key, problem in failing.items():
             if self._lasts(self.failing_since[key]):
-                raise Failed(f"{self.name}: {trouble}{self._last_words(trouble)}")
+                raise Failed(f"{self.name}: {problem}{self._last_words(problem)}")
 
-    def _last_words(self, trouble: Trouble) -> str:
-        if trouble.reason in NEVER_STARTED:
+    def _last_words(self, problem: PodProblem) -> str:
+        if problem.reason in NEVER_STARTED:
             return ""
         # A container which waits for its next start has its words in the log of the previous one.
-        for previous in (trouble.waiting, not trouble.waiting):
-            log = self.api.log(self.config.namespace, trouble.pod, trouble.container, previous=previous)
+        for previous in (problem.waiting, not problem.waiting):
+            log = self.api.log(self.config.namespace, problem.pod, problem.container, previous=previous)
             if words := telling_lines(log, self.hide):
                 return f"; its log ends with: {words}"
         return "; it logged nothing"

@@ -1,21 +1,26 @@
 """Waits until the Zalando postgres-operator reports the cluster as Running, and names the cause when it does not.
 
 First step of the database gate. "Running" ignores the pooler and can be stale just after a change of the custom
-resource: the proof is the login of the second step. What this one adds are the causes which a login cannot see.
+resource: the proof is the login of the second step. What this one adds are the causes which a login cannot see, and
+that the pods are the ones asked for: those of before can be logged in to as well.
 """
 
 import time
 from dataclasses import dataclass
 
+import database_workloads
+from database_workloads import Size
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
-from pods import troubles
+from pods import problems
 
 FIELD_MANAGER = "platform-db-gate"
 # The operator tries these again only at its next resync (resync_period, 30 minutes by default).
 CREATION_FAILED = ("CreateFailed", "Invalid")
 # The operator creates roles with the password that it finds in the Secret.
 CREATING = ("", "Creating")
+# Set by the operator on the resource; it tries no upgrade more while it is there.
+UPGRADE_FAILED = "last-major-upgrade-failure"
 # A role's flags as the stack declares them, and others which mean the same.
 DECLARED, EQUIVALENT = list[str](), ["login"]
 
@@ -31,6 +36,8 @@ class Config:
     cluster: str
     database: str
     owner: str
+    version: str
+    size: Size
     operator_patience_seconds: float
     deadline_seconds: float
 
@@ -68,8 +75,11 @@ class DatabaseReady:
             self.password_read |= status in CREATING
             if status not in (*CREATING, "Updating"):
                 waits_for = self._read_password(resource)
+        if self.moved and not waits_for and status not in CREATING:
+            self._refuse_failed_upgrade(resource)
         if status == "Running" and not waits_for:
-            return f"ready: {self.name} is Running"
+            database_workloads.check(self.api, self.config.namespace, self.config.cluster, self.config.size)
+            return f"ready: {self.name} is Running, and its pods and the pooler's are the ones asked for"
         patience = self.config.operator_patience_seconds
         if not status and time.monotonic() - self.started > patience:
             raise Failed(
@@ -92,6 +102,19 @@ class DatabaseReady:
                 f"{self.name}: status {status} from an earlier attempt, and no operator took up the retry"
                 f"{self._causes(resource)}"
             )
+
+    def _refuse_failed_upgrade(self, resource: Object) -> None:
+        """The operator takes the annotation away when the server has the version asked for, so it is no old one."""
+        failed_at = resource["metadata"].get("annotations", {}).get(UPGRADE_FAILED)
+        if not failed_at:
+            return
+        namespace, cluster = self.config.namespace, self.config.cluster
+        raise Failed(
+            f"{self.name}: the upgrade to PostgreSQL {self.config.version} failed at {failed_at}, and the operator "
+            f"tries no more; last_upgrade.log in the primary's pod has the whole cause{self._causes(resource)}. Set "
+            "database.version back, or mend the cause and have it try again: "
+            f"kubectl --namespace {namespace} annotate postgresql {cluster} {UPGRADE_FAILED}- and `pulumi up`"
+        )
 
     def _restore(self, resource: Object) -> Object:
         """Puts back what an earlier run, killed between its two writes, has taken away."""
@@ -126,7 +149,7 @@ class DatabaseReady:
         """Pods which are not ready and the latest warning about the cluster, as the tail of a sentence."""
         namespace = self.config.namespace
         pods = self.api.items(path("pods", namespace), labelSelector=f"cluster-name={self.config.cluster}")
-        causes = [str(trouble) for pod in pods for trouble in troubles(pod)]
+        causes = [str(problem) for pod in pods for problem in problems(pod)]
         warnings = self.api.items(
             path("events", namespace), fieldSelector=f"involvedObject.uid={resource['metadata']['uid']},type=Warning"
         )

@@ -3,14 +3,17 @@
 All Sentinels reach their quorum and name the same master; that master accepts the password, has its replicas attached
 (its own ROLE says so: a Sentinel's num-slaves counts the dead) and evicts nothing. Sentinels are ready for the kubelet
 before they watch anything (their master is 0.0.0.0 then), so no readiness of pods replaces this.
+
+Servers of before a change answer all of that as well, so they are compared with what was asked for first.
 """
 
 import os
 import socket
-import time
 from dataclasses import dataclass
 
+from as_asked_for import AsAskedFor, Wanted
 from job import Failed, Pending, Report, run, secret, wait
+from kube import Api
 from redact import redactor
 from redis_connection import Address, Connection, ReplyError, pairs, refused
 
@@ -24,11 +27,11 @@ UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socke
 class Config:
     """sentinels_host: a name which resolves to every Sentinel's address (the headless Service).
 
-    replicas: how many must be attached to the master. replication_host: the RedisReplication's plain Service, which the
-    operator makes as soon as it acts: without it, a missing sentinels_host counts as "no operator" after
-    operator_patience_seconds, however slowly the first Redis pods start.
+    workloads: what the operator makes, in its order. replicas: how many must be attached to the master.
     """
 
+    namespace: str
+    workloads: tuple[Wanted, ...]
     sentinels_host: str
     sentinel_port: int
     sentinels: int
@@ -36,17 +39,19 @@ class Config:
     replicas: int
     operator_patience_seconds: float
     deadline_seconds: float
-    replication_host: str | None = None
 
 
 def main(config: Config, report: Report) -> str:
     password, sentinel_password = secret("REDIS_PASSWORD"), os.environ.get("SENTINEL_PASSWORD")
     # A server which does not know AUTH repeats its arguments in the error.
     report.hide = redactor(filter(None, (password, sentinel_password)))
-    started = time.monotonic()
+    asked_for = AsAskedFor(
+        Api(), config.namespace, config.workloads, secret("CONFIG_MAP"), config.operator_patience_seconds
+    )
 
     def check() -> str:
-        sentinels = resolve_sentinels(config, patient=time.monotonic() - started <= config.operator_patience_seconds)
+        asked_for.check()
+        sentinels = resolve_sentinels(config)
         views = {sentinel: master_seen_by(sentinel, config, sentinel_password) for sentinel in sentinels}
         master = agreed_master(views)
         replicas = usable_master(master, password, config.replicas)
@@ -58,15 +63,9 @@ def main(config: Config, report: Report) -> str:
     return wait(check, report, deadline_seconds=config.deadline_seconds)
 
 
-def resolve_sentinels(config: Config, *, patient: bool) -> list[Address]:
-    """The addresses of all Sentinels; raises Failed when no operator has made the Services and patience is over."""
+def resolve_sentinels(config: Config) -> list[Address]:
+    """The addresses of all Sentinels."""
     addresses = addresses_of(config.sentinels_host)
-    evidence = config.replication_host or config.sentinels_host
-    if not addresses and not patient and not addresses_of(evidence):
-        raise Failed(
-            f"{evidence} does not exist in DNS after {config.operator_patience_seconds:.0f} s: no redis-operator acts "
-            "on this namespace; is it installed and running, and does its WATCH_NAMESPACE include it?"
-        )
     if len(addresses) != config.sentinels:
         raise Pending(f"{config.sentinels_host} names {len(addresses)} Sentinels, wanted {config.sentinels}")
     return [Address(address, config.sentinel_port) for address in addresses]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from job import Failed, Pending, Report, run, secret, wait
 from kube import Api, path
-from pods import troubles
+from pods import problems
 from redact import redactor
 from redis_connection import Address, Connection, ReplyError, refused
 
@@ -99,7 +99,7 @@ class Rotation:
         pods = self.api.items(path("pods", self.config.namespace), labelSelector=f"app={app}")
         if leaving := [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]:
             raise Pending(f"pod {leaving[0]} is being deleted")
-        if found := [trouble for pod in pods for trouble in troubles(pod)]:
+        if found := [problem for pod in pods for problem in problems(pod)]:
             raise Pending("; ".join(map(str, found)))
         return [Node(pod["metadata"]["name"], Address(pod["status"]["podIP"], port)) for pod in pods]
 

@@ -117,6 +117,7 @@ def path(resource: str, namespace: str, name: str = "") -> str:
         "endpoints": "/api/v1",
         "deployments": "/apis/apps/v1",
         "replicasets": "/apis/apps/v1",
+        "statefulsets": "/apis/apps/v1",
         "postgresqls": "/apis/acid.zalan.do/v1",
     }[resource]
     return f"{prefix}/namespaces/{namespace}/{resource}{'/' + name if name else ''}"

@@ -21,7 +21,7 @@ NEVER_STARTED = frozenset(
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PodProblem:
     """One container (or the pod itself: container is empty) which is not ready, and what its status says of it."""
 
     pod: str
@@ -42,7 +42,7 @@ class Trouble:
         return f"{where}: {self.reason}{f' ({self.message})' if self.message else ''}{restarts}"
 
 
-def troubles(pod: Object) -> list[Trouble]:
+def problems(pod: Object) -> list[PodProblem]:
     """Everything which keeps a pod from being ready; empty for a ready one."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
@@ -50,21 +50,21 @@ def troubles(pod: Object) -> list[Trouble]:
         return []
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return [Trouble(name, "", scheduled.get("reason", "Unschedulable"), scheduled.get("message", ""))]
+        return [PodProblem(name, "", scheduled.get("reason", "Unschedulable"), scheduled.get("message", ""))]
     found = [
-        *(_init_trouble(name, container) for container in status.get("initContainerStatuses", [])),
-        *(_trouble(name, container) for container in status.get("containerStatuses", [])),
+        *(_init_problem(name, container) for container in status.get("initContainerStatuses", [])),
+        *(_problem(name, container) for container in status.get("containerStatuses", [])),
     ]
-    return [trouble for trouble in found if trouble] or [Trouble(name, "", status.get("phase", "Pending"))]
+    return [problem for problem in found if problem] or [PodProblem(name, "", status.get("phase", "Pending"))]
 
 
-def _init_trouble(pod: str, container: Object) -> Trouble | None:
+def _init_problem(pod: str, container: Object) -> PodProblem | None:
     if container.get("state", {}).get("terminated", {}).get("exitCode") == 0:
         return None
-    return _trouble(pod, container)
+    return _problem(pod, container)
 
 
-def _trouble(pod: str, container: Object) -> Trouble | None:
+def _problem(pod: str, container: Object) -> PodProblem | None:
     if container.get("ready"):
         return None
     state, restarts = container.get("state", {}), container.get("restartCount", 0)
@@ -74,5 +74,5 @@ def _trouble(pod: str, container: Object) -> Trouble | None:
             reason, message = what.get("reason", kind), what.get("message", "")
             if kind == "terminated":
                 reason = f"{reason}, exit code {what.get('exitCode')}"
-            return Trouble(pod, container["name"], reason, message, restarts, kind == "waiting")
-    return Trouble(pod, container["name"], "running, but not ready", "", restarts)
+            return PodProblem(pod, container["name"], reason, message, restarts, kind == "waiting")
+    return PodProblem(pod, container["name"], "running, but not ready", "", restarts)

@@ -1,0 +1,73 @@
+"""Whether PostgreSQL and its pooler are the ones that the stack asks for, and not those of before.
+
+The operator's "Running" ignores the pooler, and it can stand beside pods that are Pending. Its StatefulSet rolls on its
+own account (OnDelete), so revisions tell nothing: the pods themselves are compared.
+"""
+
+from dataclasses import dataclass
+
+from job import Pending
+from kube import Api, Object, path
+from workloads import amount, causes, container, pods_of, unfinished
+
+# On pods that the operator has yet to make anew (1.15, resources.go).
+ROLLING = "zalando-postgres-operator-rolling-update-required"
+CONTAINER = "postgres"
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the stack asks for."""
+
+    instances: int
+    cpu_limit: str
+    memory_limit: str
+    pooler_instances: int
+
+
+def check(api: Api, namespace: str, cluster: str, size: Size) -> None:
+    """Raise Pending until the pods of both are as asked for and ready."""
+    _check_cluster(api, namespace, cluster, size)
+    pooler = f"{cluster}-pooler"
+    name = f"pooler {namespace}/{pooler}"
+    found = api.find(path("deployments", namespace, pooler))
+    if found is None:
+        raise Pending(f"{name}: the operator has not made it yet")
+    if (there := found["spec"].get("replicas", 1)) != size.pooler_instances:
+        raise Pending(f"{name} has {there} replicas, wanted {size.pooler_instances}")
+    if progress := unfinished(found):
+        raise Pending(f"{name}: {progress}{causes(api, namespace, found, pods_of(api, namespace, found))}")
+
+
+def _check_cluster(api: Api, namespace: str, cluster: str, size: Size) -> None:
+    name = f"StatefulSet {namespace}/{cluster}"
+    found = api.find(path("statefulsets", namespace, cluster))
+    if found is None:
+        raise Pending(f"{name}: the operator has not made it yet")
+    there = found["spec"].get("replicas", 1)
+    if there != size.instances:
+        raise Pending(
+            f"{name} has {there} replicas, wanted {size.instances}: are they outside of the operator's min_instances "
+            "and max_instances?"
+        )
+    limits = _limits(found["spec"]["template"]["spec"])
+    for what, asked in (("cpu", size.cpu_limit), ("memory", size.memory_limit)):
+        # More is what the operator makes of less than its minimum.
+        if not amount(limits.get(what)) >= amount(asked):
+            raise Pending(f"{name} has {what} limit {limits.get(what)}, wanted {asked}")
+    pods = pods_of(api, namespace, found)
+    ready = found.get("status", {}).get("readyReplicas", 0)
+    if old := [pod["metadata"]["name"] for pod in pods if _is_old(pod, limits)]:
+        raise Pending(f"{name}: pod {old[0]} is still the one of before{causes(api, namespace, found, pods)}")
+    if not len(pods) == ready == there:
+        raise Pending(f"{name}: {there} wanted, {len(pods)} there, {ready} ready{causes(api, namespace, found, pods)}")
+
+
+def _is_old(pod: Object, limits: Object) -> bool:
+    own = _limits(pod["spec"])
+    same = all(amount(own.get(what)) == amount(limits[what]) for what in limits)
+    return not same or pod["metadata"].get("annotations", {}).get(ROLLING) == "true"
+
+
+def _limits(spec: Object) -> Object:
+    return container(spec, CONTAINER).get("resources", {}).get("limits", {})

@@ -1,0 +1,86 @@
+"""Whether Redis and its Sentinels are the ones that the stack asks for, and not those of before.
+
+The custom resources have no status that tells, so this compares the StatefulSets that the redis-operator makes of them.
+"""
+
+import time
+from dataclasses import dataclass
+
+from job import Failed, Pending
+from kube import Api, Object, path
+from workloads import amount, causes, container, pods_of, unfinished
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A StatefulSet of the redis-operator. storage: of each volume."""
+
+    statefulset: str
+    replicas: int
+    image: str
+    memory_limit: str
+    storage: str | None = None
+
+
+class AsAskedFor:
+    """One wait: remembers since when the operator could have acted."""
+
+    def __init__(self, api: Api, namespace: str, parts: tuple[Wanted, ...], config_map: str, patience: float) -> None:
+        self.api, self.namespace, self.parts, self.config_map = api, namespace, parts, config_map
+        self.patience = patience
+        self.idle_since = time.monotonic()
+
+    def check(self) -> None:
+        """Raise Pending until each part is as asked for and rolled out; Failed when no operator makes it so.
+
+        The operator makes or changes the Sentinels when Redis is complete, so its time counts anew for each part.
+        """
+        for part in self.parts:
+            name = f"StatefulSet {self.namespace}/{part.statefulset}"
+            found = self.api.find(path("statefulsets", self.namespace, part.statefulset))
+            if difference := self._difference(part, found):
+                self._wait_for_the_operator(f"{name} {difference}")
+            if found and (progress := unfinished(found)):
+                self.idle_since = time.monotonic()
+                pods = pods_of(self.api, self.namespace, found)
+                raise Pending(f"{name}: {progress}{causes(self.api, self.namespace, found, pods)}")
+
+    def _wait_for_the_operator(self, seen: str) -> None:
+        waited = time.monotonic() - self.idle_since
+        if waited <= self.patience:
+            raise Pending(seen)
+        raise Failed(
+            f"{seen}: no redis-operator has acted on namespace {self.namespace} for {waited:.0f} s; is it installed "
+            "and running, does its WATCH_NAMESPACE include it, and what does its log say?"
+        )
+
+    def _difference(self, part: Wanted, found: Object | None) -> str:
+        """Return what the operator has not made as asked for yet."""
+        if found is None:
+            return "does not exist"
+        pod = found["spec"]["template"]["spec"]
+        redis = container(pod, part.statefulset)
+        limit = redis.get("resources", {}).get("limits", {}).get("memory")
+        volumes = pod.get("volumes", [])
+        config_maps = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
+        seen = {
+            "image": (redis["image"], part.image),
+            "replicas": (found["spec"].get("replicas", 1), part.replicas),
+            "memory limit": (limit, part.memory_limit),
+        }
+        if part.storage:
+            seen["storage"] = (_storage(found), part.storage)
+            if self.config_map not in config_maps:
+                seen["configuration"] = (", ".join(config_maps) or "none", self.config_map)
+        for what, (there, asked) in seen.items():
+            same = amount(there) == amount(asked) if what in ("memory limit", "storage") else there == asked
+            if not same:
+                return f"has {what} {there}, wanted {asked}"
+        return ""
+
+
+def _storage(found: Object) -> str:
+    """The size of its volumes: that of the template, which never changes, or what the operator has grown them to."""
+    asked = found["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
+    grown = found["metadata"].get("annotations", {}).get("storageCapacity", "0")
+    return grown if amount(grown) > amount(asked) else asked

@@ -1,0 +1,62 @@
+"""How far a StatefulSet or a Deployment is with what its specification says, and what holds it up."""
+
+import re
+
+from kube import Api, Object, path
+from pods import problems
+
+_FACTORS = {
+    "": 1.0,
+    "m": 1e-3,
+    **{unit: 1e3**power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)},
+}
+
+
+def amount(quantity: object) -> float:
+    """Return a Kubernetes quantity as a number: "1.5Gi" is 1610612736. Two spellings of one amount are equal."""
+    match = re.fullmatch(r"(?P<number>[\d.]+(e\d+)?)(?P<unit>[a-zA-Z]*)", str(quantity))
+    return float(match["number"]) * _FACTORS[match["unit"]] if match else float("nan")
+
+
+def unfinished(workload: Object) -> str:
+    """Return how far the roll is, or nothing when every replica is new and ready."""
+    spec, status, kind = workload["spec"], workload.get("status", {}), workload["kind"]
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return f"the {kind} controller has not looked at it yet"
+    wanted = spec.get("replicas", 1)
+    there, updated, ready = (status.get(f"{which}eplicas", 0) for which in ("r", "updatedR", "readyR"))
+    if wanted == there == updated == ready:
+        return ""
+    return f"{wanted} wanted, {there} there, {updated} of the newest revision, {ready} ready"
+
+
+def causes(api: Api, namespace: str, workload: Object, pods: list[Object]) -> str:
+    """Return what holds it up, as the tail of a sentence: the pods that are not ready, and its latest warning.
+
+    A pod that admission refuses is not there. What tells is an event of the StatefulSet (FailedCreate), or a condition
+    of the Deployment.
+    """
+    found = [str(problem) for pod in pods for problem in problems(pod)]
+    uid = workload["metadata"]["uid"]
+    warnings = api.items(path("events", namespace), fieldSelector=f"involvedObject.uid={uid},type=Warning")
+    if warnings:
+        latest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+        found.append(f"{latest.get('reason', 'warning')}: {latest.get('message', '')}")
+    for condition in workload.get("status", {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            found.append(f"{condition.get('reason')}: {condition.get('message')}")
+    return "".join(f"; {cause}" for cause in found)
+
+
+def pods_of(api: Api, namespace: str, workload: Object) -> list[Object]:
+    """Return the pods that its selector matches."""
+    labels = workload["spec"]["selector"]["matchLabels"]
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    return api.items(path("pods", namespace), labelSelector=selector)
+
+
+def container(spec: Object, name: str) -> Object:
+    """Return a container of a pod's specification by name, the first where there is no such one."""
+    containers = spec["containers"]
+    return next((entry for entry in containers if entry["name"] == name), containers[0])

@@ -1,0 +1,105 @@
+"""A cluster that the operator calls Running is ready when its pods are the ones asked for; what keeps them is named."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from database_cluster import CLUSTER, Database
+from job_cluster import Cluster
+
+
+@pytest.fixture
+def database(cluster: Cluster, start_job: Callable[..., Any]) -> Database:
+    return Database(cluster, start_job)
+
+
+def ends(database: Database) -> str:
+    """Return the last line of a gate that does not pass, on a cluster that the operator calls Running."""
+    database.status("Creating")
+    gate = database.gate(deadline=4)
+    gate.sees("status Creating")
+    database.status("Running")
+    outcome = gate.outcome()
+    assert outcome.status == 1
+    return outcome.last_line
+
+
+def test_running_without_a_statefulset(database: Database) -> None:
+    assert f"StatefulSet {database.namespace}/{CLUSTER}: the operator has not made it yet" in ends(database)
+
+
+def test_the_operator_makes_fewer_than_asked_for(database: Database) -> None:
+    database.complete()
+    database.cluster.call("PATCH", database.statefulset, {"spec": {"replicas": 1}})
+    assert "has 1 replicas, wanted 2: are they outside of the operator's min_instances" in ends(database)
+
+
+def test_the_limits_are_those_of_before(database: Database) -> None:
+    database.make(limits={"cpu": "2", "memory": "1Gi"})
+    assert f"/{CLUSTER} has memory limit 1Gi, wanted 2Gi" in ends(database)
+
+
+def test_the_operator_raises_limits_below_its_minimum(database: Database) -> None:
+    database.make(limits={"cpu": "2500m", "memory": "3Gi"})
+    assert f"pooler {database.namespace}/{CLUSTER}-pooler: the operator has not made it yet" in ends(database)
+
+
+def test_a_pod_is_still_the_one_of_before(database: Database) -> None:
+    database.make(of_before=1)
+    assert f"StatefulSet {database.namespace}/{CLUSTER}: pod {CLUSTER}-0 is still the one of before" in ends(database)
+
+
+def test_a_pod_that_the_operator_has_yet_to_make_anew(database: Database) -> None:
+    database.complete()
+    annotation = {"zalando-postgres-operator-rolling-update-required": "true"}
+    pod = f"/api/v1/namespaces/{database.namespace}/pods/{CLUSTER}-1"
+    database.cluster.call("PATCH", pod, {"metadata": {"annotations": annotation}})
+    assert f"pod {CLUSTER}-1 is still the one of before" in ends(database)
+
+
+def test_a_replica_that_is_not_admitted_is_named(database: Database) -> None:
+    """The operator says Running, and only an event of the StatefulSet tells."""
+    database.complete()
+    database.cluster.call("DELETE", f"/api/v1/namespaces/{database.namespace}/pods/{CLUSTER}-1?gracePeriodSeconds=0")
+    database.cluster.rolled_out(database.namespace, CLUSTER, readyReplicas=1, replicas=1, updatedReplicas=1)
+    uid = database.cluster.call("GET", database.statefulset)["metadata"]["uid"]
+    reference = {"kind": "StatefulSet", "name": CLUSTER, "namespace": database.namespace, "uid": uid}
+    database.cluster.event(database.namespace, reference, "exceeded quota: one", "FailedCreate")
+    assert ends(database).endswith("2 wanted, 1 there, 1 ready; FailedCreate: exceeded quota: one")
+
+
+def test_a_pooler_that_is_pending_is_named(database: Database) -> None:
+    database.make()
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    pod = database.pooler({"conditions": [condition], "phase": "Pending"})
+    assert f"1 wanted, 1 there, 1 of the newest revision, 0 ready; pod {pod}: Unschedulable (0/1 nodes)" in ends(
+        database
+    )
+
+
+def test_an_upgrade_that_failed(database: Database) -> None:
+    """The operator tries it no more, and says Running."""
+    database.complete()
+    database.annotate("2026-01-01T00:00:00Z")
+    database.warning("upgrade from 150000 to 170000 FAILED: replica is not streaming")
+    database.status("Running")
+    gate = database.gate()
+    gate.sees("waiting for the operator")
+    database.status("UpdateFailed")
+    outcome = gate.outcome()
+    assert outcome.status == 1
+    assert "the upgrade to PostgreSQL 17 failed at 2026-01-01T00:00:00Z" in outcome.last_line
+    assert "last warning: upgrade from 150000 to 170000 FAILED: replica is not streaming" in outcome.last_line
+    assert f"annotate postgresql {CLUSTER} last-major-upgrade-failure-" in outcome.last_line
+
+
+def test_an_upgrade_that_failed_earlier(database: Database) -> None:
+    """The annotation of before is no cause until the operator has looked at what is asked for now."""
+    database.complete()
+    database.annotate("2026-01-01T00:00:00Z")
+    database.status("UpdateFailed")
+    gate = database.gate()
+    gate.sees("waiting for the operator")
+    database.annotate(None)
+    database.update()
+    assert gate.outcome().status == 0
