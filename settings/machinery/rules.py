@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from settings.certificates import CertificateSettings
 from settings.database import DatabaseSettings
@@ -153,6 +153,30 @@ def _why_not(name: str) -> str:
     return f"refused: {REFUSED[name]}" if name in REFUSED else ""
 
 
+def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Upstream ends when metrics are switched on without a way to export them."""
+    if extra_environment.get("OTEL_TELEMETRY_COLLECTION_ENABLED") == "true":
+        kind = extra_environment.get("OTEL_EXPORT_TYPE")
+        if kind is None and "OTEL_EXPORT_TYPE" not in extra_secrets:
+            reason = "required, but not set: OTEL_TELEMETRY_COLLECTION_ENABLED is true, and Infisical ends without it"
+            yield Finding("extraEnvironment.OTEL_EXPORT_TYPE", reason, "set")
+
+
+def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Hold the audit log's own database to what databaseReadReplicas are held to."""
+    name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
+    if name in extra_environment:
+        yield Finding(f"extraEnvironment.{name}", "it has a password: set it in extraSecrets", "remove")
+    elif name in extra_secrets:
+        try:
+            ReadReplica(uri=extra_secrets[name])
+        except ValidationError as error:
+            yield Finding(f"extraSecrets.{name}", error.errors()[0]["msg"].removeprefix("Value error, "))
+        if authority not in extra_environment.keys() | extra_secrets.keys():
+            reason = f"required, but not set: without it {name} is in plain text; the PEM in base64"
+            yield Finding(f"extraEnvironment.{authority}", reason, "set")
+
+
 RULES: tuple[Callable[..., Findings], ...] = (
     replicas_exist,
     session_pool_has_room,
@@ -164,4 +188,6 @@ RULES: tuple[Callable[..., Findings], ...] = (
     github_app_is_whole,
     aws_is_a_pair,
     extra_variables_are_free,
+    telemetry_is_whole,
+    audit_database_verifies,
 )

@@ -58,21 +58,46 @@ REFUSED = {
     "HOST": "the image sets it, and the Service relies on it",
     "PORT": "the image sets it, and the Service relies on it",
     "STANDALONE_MODE": "the image sets it",
+    "REDIS_READ_REPLICAS": "Sentinel knows the replicas; addresses named here would be read from after they are gone",
+    "INFISICAL_RUN_MODES": "every pod does all the work here, so what this leaves out would be done by none",
+    "QUEUE_WORKER_PROFILE": "every pod does all the work here, so what this leaves out would be done by none",
+    "BCRYPT_SALT_ROUND": "any value of it ends Infisical; SALT_ROUNDS took its place",
+    "NODE_TLS_REJECT_UNAUTHORIZED": "it switches verification off for every connection, that to the database included",
+    **dict.fromkeys(
+        ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TNS_ADMIN"), "no file of yours is in the pod"
+    ),
+    **dict.fromkeys(
+        ("HSM_LIB_PATH", "HSM_PIN", "HSM_KEY_LABEL", "HSM_SLOT", "HSM_ENCRYPTION_STRATEGY"),
+        "the pod has no library of an HSM",
+    ),
 }
 
 # Further variables of which upstream takes nothing else: another value ends Infisical, or is false in silence.
 _SWITCH = (r"true|false", "true and false")
 _NUMBER = (r"[0-9]{1,15}", "a number")
+_SWITCHES = """
+    ACME_DEVELOPMENT_MODE ACME_DNS_RESOLVE_RESOLVER_SERVERS_HOST_ENABLED ACME_SKIP_UPSTREAM_VALIDATION
+    BDD_NOCK_API_ENABLED CLICKHOUSE_AUDIT_LOG_ENABLED CLICKHOUSE_AUDIT_LOG_QUERY_ENABLED
+    DAILY_RESOURCE_CLEAN_UP_DEVELOPMENT_MODE DATADOG_PROFILING_ENABLED DISABLE_AUDIT_LOG_GENERATION
+    DISABLE_AUDIT_LOG_STORAGE DISABLE_SECRET_SCANNING DNS_MADE_EASY_SANDBOX_ENABLED DYNAMIC_SECRET_ALLOW_INTERNAL_IP
+    ENABLE_MSSQL_SECRET_ROTATION_ENCRYPT GENERATE_SANITIZED_SCHEMA INFISICAL_CLOUD
+    KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN MAINTENANCE_MODE OTEL_TELEMETRY_COLLECTION_ENABLED
+    QUEUE_WORKERS_ENABLED REDIS_CLUSTER_AWS_ELASTICACHE_DNS_LOOKUP_MODE REDIS_CLUSTER_ENABLE_TLS
+    ROTATION_DEVELOPMENT_MODE SHOULD_INIT_PG_QUEUE SHOULD_USE_DATADOG_TRACER USE_PG_QUEUE
+"""
+_NUMBERS = """
+    CLIENT_APP_ID_GITHUB_APP KMS_ROOT_KEY_RETENTION_DAYS MAX_LEASE_LIMIT OTEL_OTLP_PUSH_INTERVAL PIT_CHECKPOINT_WINDOW
+    PIT_TREE_CHECKPOINT_WINDOW SALT_ROUNDS
+"""
 FORMS = {
-    "CLIENT_APP_ID_GITHUB_APP": _NUMBER,
+    **dict.fromkeys(_SWITCHES.split(), _SWITCH),
+    **dict.fromkeys(_NUMBERS.split(), _NUMBER),
+    "ACME_DEVELOPMENT_HTTP01_CHALLENGE_HOST_OVERRIDES": (r"\{.*\}", "a JSON object"),
+    "CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS": (r"\{.*\}", "a JSON object"),
     "CORS_ALLOWED_HEADERS": (r"\[.*\]", "a JSON list"),
-    "DISABLE_SECRET_SCANNING": _SWITCH,
-    "HSM_SLOT": _NUMBER,
-    "KMS_ROOT_KEY_RETENTION_DAYS": _NUMBER,
-    "MAX_LEASE_LIMIT": _NUMBER,
-    "NODE_ENV": (r"development|test|production", "development, test and production"),
+    "INTERNAL_REGION": (r"us|eu", "us and eu"),
+    "NODE_ENV": (r"production", "production"),
     "OTEL_EXPORT_TYPE": (r"prometheus|otlp", "prometheus and otlp"),
-    "OTEL_OTLP_PUSH_INTERVAL": _NUMBER,
-    "OTEL_TELEMETRY_COLLECTION_ENABLED": _SWITCH,
-    "SALT_ROUNDS": _NUMBER,
+    "PARAMS_FOLDER_SECRET_DETECTION_ENTROPY": (r"[0-9]{1,3}(\.[0-9]{1,9})?", "a number"),
+    "PARAMS_FOLDER_SECRET_DETECTION_PATHS": (r"\[.*\]", "a JSON list"),
 }

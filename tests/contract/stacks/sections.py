@@ -122,7 +122,7 @@ extras = keys_of(
     SALT_ROUNDS=one_of(12, "12"),
 )
 extra_secrets = keys_of(
-    {}, CLIENT_SECRET_GOOGLE_LOGIN=secret_lines, HSM_PIN=one_of(9**9, secret_lines), _Y=secret_lines
+    {}, CLIENT_SECRET_GOOGLE_LOGIN=secret_lines, CAPTCHA_SECRET=one_of(9**9, secret_lines), _Y=secret_lines
 )
 
 
