@@ -35,6 +35,7 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     yield _deletion(where, found, operator)
     yield _template(where, found)
     yield _resizing(where, found)
+    yield _upgrading(where, found)
     yield _instances(where, found, settings.database.instances)
 
 
@@ -65,7 +66,8 @@ def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[s
         if not found:
             return where, None
         top = found["configuration"]
-        return where, {key: _text(value) for key, value in {**top, **top.get("kubernetes", {})}.items()}
+        flat = {**top, **top.get("kubernetes", {}), **top.get("major_version_upgrade", {})}
+        return where, {key: _text(value) for key, value in flat.items()}
     namespace, _, name = operator.environment.get(_CONFIG_MAP).rpartition("/")
     namespace = namespace or operator.namespace
     found = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
@@ -116,6 +118,18 @@ def _resizing(where: str, found: Mapping[str, str]) -> Result:
         subject,
         "off: a larger database.storage would change nothing",
         f"set storage_resize_mode to pvc in {where}, and restart the operator",
+    )
+
+
+def _upgrading(where: str, found: Mapping[str, str]) -> Result:
+    subject = f"{_SUBJECT}: major_version_upgrade_mode"
+    mode = found.get("major_version_upgrade_mode") or "manual"
+    if mode != "off":
+        return ok(subject, mode)
+    return warn(
+        subject,
+        "off: a higher database.version would upgrade nothing, and the gate would fail",
+        f"set major_version_upgrade_mode to manual in {where}, and restart the operator",
     )
 
 

@@ -29,6 +29,7 @@ from tests.tools.doctor.known import (
         (configured(enable_owner_references=True), "enable_secrets_deletion", Level.WARN),
         (configured(secret_name_template="{cluster}.{username}"), "secret_name_template", Level.FAIL),
         (configured(storage_resize_mode="off"), "storage_resize_mode", Level.WARN),
+        (configured(major_version_upgrade_mode="off"), "major_version_upgrade_mode", Level.WARN),
         (configured(top={"max_instances": 1}), "instances", Level.WARN),
         (configured(top={"min_instances": 3}), "instances", Level.WARN),
     ],
