@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import select
@@ -105,6 +106,19 @@ def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
         watch.kill()
         assert up.wait() == -signal.SIGKILL, "`up` ended before it could be killed"
     assert ready, f"nothing was seen of {objects}"
+
+
+def kill_up_after(stack: Stack, lines: int) -> bool:
+    """Kill `pulumi up` and its plugins once it has printed so many lines. Return whether it was still at work."""
+    environment = stack.environment()
+    command = [stack.program, "up", *stack.options, "--yes", "--skip-preview"]
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as up:
+        assert up.stdout
+        printed = sum(1 for _ in itertools.islice(up.stdout, lines))
+        for pid in _processes_of(environment["PULUMI_HOME"]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return printed == lines
 
 
 def _processes_of(home: str) -> list[int]:
