@@ -46,7 +46,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "cert-manager": operators.cert_manager,
         "cert-manager's webhook": certificates.webhook,
         "ClusterIssuer": partial(certificates.issuer, stack.commands),
-        "StorageClasses": partial(storage.storage_classes, stack.commands),
+        "StorageClasses": partial(storage.storage_classes, stack),
         "IngressClass or Gateway": partial(route.route, stack.commands),
         "host": partial(hosts.host, stack),
         "rights": rights.rights,

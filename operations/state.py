@@ -10,6 +10,7 @@ from typing import Any
 
 from operations.cluster import Cluster
 from operations.pulumi import Stack
+from safeguards import LastState
 
 PROVIDER = "pulumi:providers:kubernetes"
 
@@ -17,6 +18,12 @@ PROVIDER = "pulumi:providers:kubernetes"
 def resources_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the resources of an exported state; none for a new stack."""
     return (state.get("deployment") or {}).get("resources") or []
+
+
+def state_of(stack: Stack) -> LastState:
+    """Return the last update's state as safeguards read it, with what is secret still encrypted."""
+    resources = resources_of(json.loads(stack.run("stack", "export")))
+    return LastState({r["urn"]: {"type": r["type"], "outputs": r.get("outputs", {})} for r in resources if "urn" in r})
 
 
 def write_copy(stack: Stack, exported: str) -> Path:

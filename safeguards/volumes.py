@@ -29,19 +29,26 @@ class _Volume:
 
 def refuse_volume_change(settings: Settings, state: LastState, commands: Commands) -> None:
     """Compare the volumes of both databases with those of the last update. Raise Refusal, which says the way back."""
+    changes = _changes(settings, state)
+    found = [finding for section, change in changes.items() for finding in _findings(section, *change, commands)]
+    if found:
+        raise Refusal("\n".join([*found, f"{_MOVE}."]))
+
+
+def growing(settings: Settings, state: LastState) -> list[str]:
+    """Return the sections whose volumes would become larger than those of the last update."""
+    changes = _changes(settings, state).items()
+    return [section for section, (before, after) in changes if bytes_of(after.size) > bytes_of(before.size)]
+
+
+def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _Volume]]:
+    """Return what each section's volumes were and are to be; nothing of a section that has none yet."""
     database, redis = settings.database, settings.redis
     sections = (
         ("database", _of_postgresql(state), _Volume(database.storage, database.storage_class)),
         ("redis", _of_redis(state), _Volume(redis.storage, redis.storage_class)),
     )
-    found = [
-        finding
-        for section, before, after in sections
-        if before is not None
-        for finding in _findings(section, before, after, commands)
-    ]
-    if found:
-        raise Refusal("\n".join([*found, f"{_MOVE}."]))
+    return {section: (before, after) for section, before, after in sections if before is not None}
 
 
 def _of_postgresql(state: LastState) -> _Volume | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from operations.checks.result import Result, fail, ok
 from operations.cluster import Cluster
 from operations.pulumi import Stack
-from operations.state import resources_of
-from safeguards import LastState, Refusal
+from operations.state import state_of
+from safeguards import Refusal
 from safeguards.cluster import NAMESPACES, WHOLE
-from safeguards.identity import refuse_foreign_namespaces, refuse_other_cluster
+from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
 from settings import Settings
 
 
@@ -20,8 +19,7 @@ def identity(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Res
     found = {name: cluster.get(f"/api/v1/namespaces/{name}") for name in (WHOLE, *NAMESPACES)}
     live = {name: namespace["metadata"] for name, namespace in found.items() if namespace}
     uid = live[WHOLE]["uid"]
-    exported = resources_of(json.loads(stack.run("stack", "export")))
-    state = LastState({r["urn"]: {"type": r["type"], "outputs": r.get("outputs", {})} for r in exported})
+    state = state_of(stack)
     try:
         refuse_other_cluster(settings, state, live, uid, stack.commands)
         refuse_foreign_namespaces(state, live, stack.commands)
@@ -30,4 +28,4 @@ def identity(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Res
         seen, _, way_out = message.partition(". " if ". " in message else ": ")
         yield fail("the stack's cluster", seen, way_out)
     else:
-        yield ok("the stack's cluster", f"its own, {uid}" if exported else f"a new stack comes to {uid}")
+        yield ok("the stack's cluster", f"its own, {uid}" if known_cluster(state) else f"a stack that comes to {uid}")

@@ -67,7 +67,8 @@ class Report:
 
     def _print(self, text: str) -> str:
         line = " ".join(self.hide(f"{self.name}: {text}").split())
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")  # in one piece: a signal may come at any moment, and the last line is read
+        sys.stdout.flush()
         return line
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import settings
-from operations.checks import certificates, rights, route, storage
+from operations.checks import certificates, rights, route
 from operations.checks.result import Check, Level, Result
 from operations.cluster import Cluster, Rules, Unanswered
 from operations.pulumi import Stack
@@ -21,7 +21,6 @@ LETS_ENCRYPT = {"issuer": {"kind": "letsEncrypt", "email": "ops@example.org"}}
 PUBLIC = {"siteUrl": "https://secrets.example.org"}
 HOST = "secrets.infisical.test"
 KUBE_SYSTEM = "uid-of-kube-system"
-STORAGE: Check = functools.partial(storage.storage_classes, COMMANDS)
 ROUTE: Check = functools.partial(route.route, COMMANDS)
 CLUSTER_ISSUER: Check = functools.partial(certificates.issuer, COMMANDS)
 OPERATORS = "/apis/apps/v1/deployments"
@@ -107,9 +106,9 @@ def served(*resources: str) -> dict[str, Any]:
     return {"resources": [{"name": name} for name in resources]}
 
 
-def storage_class(name: str, *, default: bool = False) -> dict[str, Any]:
+def storage_class(name: str, *, default: bool = False, grows: bool = False) -> dict[str, Any]:
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
-    return {"metadata": {"name": name, "annotations": annotations}}
+    return {"metadata": {"name": name, "annotations": annotations}, "allowVolumeExpansion": grows}
 
 
 def issuer(status: str, message: str = "") -> dict[str, Any]:
