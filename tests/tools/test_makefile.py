@@ -27,7 +27,8 @@ ON_A_STACK |= {"preview", "refresh", "up"}  # of Pulumi
 
 def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `make` would do."""
-    clean = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "STACK", "INSTANCE")}
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "STACK", "INSTANCE")  # `make test` runs these tests, too
+    clean = {name: value for name, value in os.environ.items() if name not in of_make}
     command = ["make", "--dry-run", *arguments]
     return subprocess.run(command, cwd=ROOT, env=clean | environment, capture_output=True, text=True)
 
