@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDEST_SPREAD = 0.15  # of the median, between the quartiles
+EXPLAINED = 1.0  # second: the language host starts, and the processes wait for each other
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,21 @@ def seconds(work: Callable[[], object]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began
+
+
+def waited(work: Callable[[], object]) -> float:
+    """Return the seconds of `work` in which none of its processes computes, as on a name server that is not there."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = seconds(work)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return max(0.0, wall - (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+
+
+def unexplained(waits: Samples) -> str:
+    """Say how long nothing computes. More than a second is a constant that makes every ratio to it too good."""
+    if waits.median <= EXPLAINED:
+        return f"{waits.median:.1f} s"
+    return f"{waits.median:.1f} s: something is waited for, and the ratios above hide it"
 
 
 def in_turn(count: int, *measures: Callable[[], float]) -> list[Samples]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from bench.samples import Samples, in_turn
+from bench.samples import Samples, in_turn, unexplained, waited
 
 
 def test_ratios_are_of_pairs() -> None:
@@ -36,3 +38,9 @@ def test_the_first_of_each_does_not_count() -> None:
     a, b = in_turn(2, lambda: measure("a", 1), lambda: measure("b", 2))
     assert measured == ["a", "b", "a", "b", "a", "b"]
     assert (a.values, b.values) == ((1, 1), (2, 2))
+
+
+def test_a_constant_that_is_no_work_is_said() -> None:
+    assert waited(lambda: subprocess.run(["sleep", "0.3"], check=True)) > 0.25
+    assert "something is waited for" in unexplained(Samples([5.0, 5.1]))
+    assert unexplained(Samples([0.3, 0.3])) == "0.3 s"
