@@ -1,4 +1,4 @@
-"""Publishes the database's authority to Infisical, and keeps it up to date."""
+"""Publish the database's authority to Infisical, and keep it up to date."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _LEAF_FOLDER = "/leaf"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CertSyncArgs:
-    """What CertSync publishes, where to, and what it checks before."""
+    """What CertSync publishes, where it publishes it, and what it checks first."""
 
-    database: PlatformDb  # every pod of it must present a chain to its authority, for the DNS name of its Service
+    database: PlatformDb  # each pod must present a chain to its authority, for its Service's DNS name
     secrets: InfisicalSecrets  # receives DB_ROOT_CERT: base64 of the PEM
-    deployment: str  # of Infisical, restarted for a changed authority
+    deployment: str  # Infisical's, restarted for a changed authority
     python_image: str
-    schedule: str  # of the CronJob: renewals are noticed within one period
+    schedule: str  # the CronJob's: renewals are noticed within one period
     deadline_seconds: int = 120
 
     @classmethod
     def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> CertSyncArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             database=database,
             secrets=secrets,
@@ -51,14 +51,14 @@ class CertSync(ComponentResource):
 
     Creates, in the database's namespace, a ServiceAccount, a ConfigMap with the scripts, a Job (at deploy) and a
     CronJob (renewals), and a Role and a RoleBinding in each of the two namespaces. Ready once the Job has verified
-    every pod of the database. A certificate that does not verify is never published: the Job fails and says which pod
+    every pod of the database. A certificate that does not verify is never published; the Job fails and says which pod
     presented what.
     """
 
     def __init__(self, name: str, args: CertSyncArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("CertSync"), name, None, opts)
-        # Where the certificates are: a pod is shown single keys of a Secret, while the right to read covers them all,
-        # private keys too (D20).
+        # The certificates are mounted: a pod is shown single keys of a Secret, while a right to read covers them all,
+        # private keys too (D23).
         namespace, target = args.database.authority.namespace, args.secrets.ref.namespace
         config = _config(args)
         step = Step(
@@ -80,7 +80,7 @@ class CertSync(ComponentResource):
             step,
             scripts_map=config_map.metadata.name,
             service_account=account.metadata.name,
-            annotations={"infisical-platform/value": args.secrets.uid},  # a Secret made anew lacks the key
+            annotations={"infisical-platform/value": args.secrets.uid},  # a new Secret lacks the key
         )
         first = run_once(name, namespace, template, args.deadline_seconds, parent=self, depends_on=[publish, read])
         batch.v1.CronJob(

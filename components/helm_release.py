@@ -1,4 +1,4 @@
-"""What tells the Helm release and its chart from others. A switch of charts makes a second release beside the first."""
+"""Tell a stack's Helm releases apart: a switch of charts makes a second release beside the first."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SECTION: Mapping[Flavour, str] = {"infisical": "backend", "infisical-standalone
 
 
 class Deployed(Protocol):
-    """What the last update left."""
+    """What the last update left in the state."""
 
     def outputs(self, type_: str, name: str) -> Mapping[str, Any]:
-        """Return the outputs of a resource by its Pulumi type and logical name; none where there is no such one."""
+        """Return the outputs of the resource with this Pulumi type and logical name; empty when there is none."""
         ...
 
 
@@ -38,12 +38,12 @@ def release_name(flavour: Flavour, deployed: Deployed) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HelmRelease:
-    """What of a release stands neither in the settings nor in another component."""
+    """What a release needs that is neither in the settings nor in a different component."""
 
     name: str
-    chart_digest: str  # an archive that is replaced under its name is installed too
+    chart_digest: str  # so a different archive under the same name is installed too
 
     @classmethod
     def of(cls, settings: Settings, deployed: Deployed, chart: LocalChart) -> HelmRelease:
-        """Return what a stack's settings lead to, after what the last update left."""
+        """Return the release that a stack's settings ask for, given what the last update left."""
         return cls(name=release_name(settings.infisical.chart.flavour, deployed), chart_digest=chart.digest)

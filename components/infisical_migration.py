@@ -1,4 +1,4 @@
-"""Infisical's migrations, before any of its servers starts."""
+"""Migrate Infisical's database before any of its servers starts."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from settings import Settings
 from settings.infisical import MigrationSettings
 
 _URI = "DB_CONNECTION_URI"
-_QUIET_SECONDS = 15  # as long as upstream's servers wait before they take a lock over
+_QUIET_SECONDS = 15  # upstream's servers wait as long before they take a lock over
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InfisicalMigrationArgs:
-    """Which release the database is brought to, and what that may take."""
+    """The release that the database is brought to, and what the migration may use."""
 
     image: str
     settings: MigrationSettings
-    secrets: InfisicalSecrets  # migrations of data need the keys
-    database: PlatformDb  # its primary: migrations' session parameters would stay behind in the pooler
+    secrets: InfisicalSecrets  # some migrations need the keys: they change encrypted data
+    database: PlatformDb  # its primary, because migrations' session parameters would stay behind in the pooler
 
     @classmethod
     def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         infisical = settings.infisical
         return cls(image=infisical.image, settings=infisical.migration, secrets=secrets, database=database)
 
@@ -40,8 +40,8 @@ class InfisicalMigration(ComponentResource):
     """Create a Job that brings the database to the image's release, in that image, and the Secret with its address.
 
     It runs for a different image and after a failure, and never for a different password: the Secret has a fixed name,
-    so a rotation changes no pod. A database that is ahead of the image, and the lock of a migration that was killed,
-    are its script's matter.
+    so a rotation changes no pod. Its script deals with a database that is ahead of the image, and with the lock of a
+    migration that was killed.
     """
 
     def __init__(self, name: str, args: InfisicalMigrationArgs, opts: ResourceOptions | None = None) -> None:
@@ -70,7 +70,7 @@ class InfisicalMigration(ComponentResource):
             resources=Resources(memory_limit=args.settings.memory_limit),
         )
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
-        # Until it had a component of its own, it stood in the release's.
+        # Before this component existed, the Job belonged to the release.
         formerly = Alias(parent=create_urn("infisical", type_token("InfisicalRelease")))
         run_once(
             name,

@@ -1,4 +1,4 @@
-"""Infisical itself: the Helm release of either chart, then the proof that it answers."""
+"""Deploy Infisical as a Helm release of either chart, and prove that it answers."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ PORT = 8080
 
 
 def workload_name(flavour: Flavour) -> str:
-    """Return what the chart is told to call its Deployment and its Service. The two stand side by side in a switch."""
+    """Return the name of the chart's Deployment and Service. Those of both charts exist together during a switch."""
     return "infisical-backend" if flavour == "infisical" else "infisical"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InfisicalReleaseArgs:
-    """What is deployed, and the environment it gets."""
+    """What is deployed, and the environment that it gets."""
 
     infisical: InfisicalSettings  # image, replicas and chart
     helm: HelmRelease
     secrets: InfisicalSecrets  # the environment; pods are replaced when its fingerprint changes
     migration: InfisicalMigration  # the release waits for it
-    redis: PlatformKv  # and for this one, which migrations do not use
+    redis: PlatformKv  # and for this one, which the migration does not use
     python_image: str
-    rollout_deadline_seconds: int = 900  # four batches of pods, each of which may wait 120 s for a relay of mail
+    rollout_deadline_seconds: int = 900  # four batches of pods, each of which may wait 120 s for a mail relay
 
     @classmethod
     def of(
@@ -48,7 +48,7 @@ class InfisicalReleaseArgs:
         redis: PlatformKv,
         secrets: InfisicalSecrets,
     ) -> InfisicalReleaseArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             infisical=settings.infisical,
             helm=helm,
@@ -62,9 +62,9 @@ class InfisicalReleaseArgs:
 class InfisicalRelease(ComponentResource):
     """Create the Helm release and a Gate.
 
-    Helm only applies: while it waits, a kill leaves the release locked for good. The Gate watches the rollout, then
-    asks for the status and logs in with nonsense, through the Service. When pods don't come up, it ends with the
-    reason and their last log line.
+    Helm only applies, because a kill while it waits would leave the release locked for good. The Gate watches the
+    rollout, then asks for the status and logs in with nonsense, through the Service. If pods don't come up, it ends
+    with the reason and their last log line.
     """
 
     service: str
@@ -126,7 +126,7 @@ class InfisicalRelease(ComponentResource):
 
 
 def values(args: InfisicalReleaseArgs) -> dict[str, Input[object]]:
-    """Return the chart's values. Neither chart has a schema: a misplaced key would be ignored, and keys generated."""
+    """Return the chart's values. No chart has a schema: it would ignore a misplaced key, and generate secrets."""
     repository, tag = args.infisical.image.rsplit(":", 1)
     # Each chart installs databases and an ingress of its own by default.
     bundled: dict[str, Mapping[str, object]] = {

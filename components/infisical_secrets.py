@@ -1,4 +1,4 @@
-"""The environment of Infisical as one Secret."""
+"""Write the environment of Infisical into one Secret."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
 from components.stack_identity import StackIdentity
 from settings import Environment, Settings, environment_of
 
-CA_KEY = "DB_ROOT_CERT"  # CertSync's own; never set here
+CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it
 
 
 def encryption_key_name(name: str) -> str:
-    """Return the logical name of the RandomPassword that stands in where InfisicalSecrets `name` is given no key."""
+    """Return the logical name of the RandomPassword that InfisicalSecrets `name` uses when it is given no key."""
     return f"{name}-encryption-key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InfisicalSecretsArgs:
-    """What Infisical is told. Its variables and their forms: upstream's backend/src/lib/config/env.ts."""
+    """What Infisical is told. Upstream's backend/src/lib/config/env.ts defines the variables and their forms."""
 
     environment: Environment  # given keys take the place of generated ones
     read_replicas: bool  # whether the database's own replicas are read from
@@ -43,7 +43,7 @@ class InfisicalSecretsArgs:
     def of(
         cls, settings: Settings, identity: StackIdentity, database: PlatformDb, redis: PlatformKv
     ) -> InfisicalSecretsArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             environment=environment_of(settings),
             read_replicas=settings.infisical.read_replicas == "cluster",
@@ -57,8 +57,8 @@ class InfisicalSecretsArgs:
 class InfisicalSecrets(ComponentResource):
     """Create the namespace, the keys that are made once and kept, and the Secret `infisical-secrets`.
 
-    ENCRYPTION_KEY encrypts everything that users store: lost or changed, all of it is gone for good. It is generated
-    once if it is not given, kept in the stack's (encrypted) state, and protected.
+    ENCRYPTION_KEY encrypts everything that users store. If the key is lost or changed, all of it is gone for good. So
+    the key is generated once if it is not given, kept in the stack's (encrypted) state, and protected.
     """
 
     ref: SecretRef
@@ -71,7 +71,7 @@ class InfisicalSecrets(ComponentResource):
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         self.namespace = namespace(f"{name}-namespace", INFISICAL_NAMESPACE, args.identity.annotations, protected)
-        # Made in any case: one that may be in use can't be taken back out of the stack.
+        # Always made: a key that may be in use can't be taken out of the stack again.
         generated = {
             "ENCRYPTION_KEY": _random_hex(encryption_key_name(name), 32, protected),  # used as 32 bytes, not decoded
             "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, protected),
@@ -95,9 +95,10 @@ class InfisicalSecrets(ComponentResource):
 
 
 def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:
-    """`length` hexadecimal digits. Secret.
+    """Return `length` hexadecimal digits. Secret.
 
-    Not RandomBytes: its id is its value, and ids are plain text in the state (pulumi-random, computeRandomBytesID).
+    RandomBytes would not do: its id is its value, and ids are plain text in the state (computeRandomBytesID of
+    pulumi/pulumi-random).
     """
     return RandomPassword(
         name,
@@ -117,7 +118,10 @@ def _fingerprint(parts: Mapping[str, object]) -> str:
 
 
 def _connections(args: InfisicalSecretsArgs) -> dict[str, Input[str]]:
-    """Without REDIS_URL, which would win over Sentinel, and without DB_ROOT_CERT, which is CertSync's."""
+    """Return the variables that lead to both databases.
+
+    REDIS_URL is not among them, because it would win over Sentinel; nor is DB_ROOT_CERT, which CertSync sets.
+    """
     connections: dict[str, Input[str]] = {
         "DB_CONNECTION_URI": args.database.uri(args.database.pooler),
         "REDIS_SENTINEL_HOSTS": f"{args.redis.sentinel_host}:{SENTINEL_PORT}",

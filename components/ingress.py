@@ -1,4 +1,4 @@
-"""How the world reaches Infisical: certificate and route."""
+"""Let the world reach Infisical, by a certificate and a route."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, 
 # Annotations.
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
-# A pod that has just ended, or whose node is lost, stays an endpoint for a while, and to connect there is to wait:
-# 5 s with ingress-nginx, 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
+# A pod that has just ended, or whose node is lost, stays an endpoint for a while. A connection to it fails after 5 s
+# with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
 _ASK_THE_NEXT_POD_SOON = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngressArgs:
-    """Host, certificate and way to the Service."""
+    """The site's host, its certificate and the way to the Service."""
 
     ingress: IngressSettings  # issuer and route
     host: str
     namespace: str
-    release: InfisicalRelease  # serves there: the way in is made when it is up, the certificate in the meantime
+    release: InfisicalRelease  # serves there; the route waits for it, and the certificate does not
     python_image: str
 
     @classmethod
     def of(cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease) -> IngressArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             ingress=settings.ingress,
             host=settings.infisical.host,
@@ -53,9 +53,10 @@ class IngressArgs:
 
 
 class Ingress(ComponentResource):
-    """Create a Certificate and an Ingress, or an HTTPRoute and the grant by which its Gateway reads the certificate.
+    """Create a Certificate and an Ingress, or an HTTPRoute and a ReferenceGrant.
 
-    For Let's Encrypt it creates the Issuer too. Ready once the certificate is issued and the way in accepted.
+    The grant lets the Gateway read the certificate. For Let's Encrypt there is an Issuer too. Ready once the
+    certificate is issued and the route is accepted.
     """
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions | None = None) -> None:
@@ -104,12 +105,12 @@ def _issuer_ref(issuer: ExistingIssuer | LetsEncrypt) -> dict[str, str]:
 
 
 def _issuer_name(issuer: LetsEncrypt) -> str:
-    """Return a name for each directory: cert-manager issues anew when a Certificate's issuer has a different name."""
+    """Return a name for each ACME directory, because cert-manager issues again only when the issuer's name changes."""
     return "infisical-letsencrypt-staging" if issuer.staging else "infisical-letsencrypt"
 
 
 def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Resource) -> CustomResource:
-    """It answers HTTP-01 through the ingress class of the route; settings refuse it with a Gateway."""
+    """Create the Issuer for Let's Encrypt. It answers HTTP-01 through the ingress class; settings refuse a Gateway."""
     assert isinstance(args.ingress.route, IngressClass)
     directory = "acme-staging-v02" if issuer.staging else "acme-v02"
     issuer_name = _issuer_name(issuer)
@@ -132,7 +133,10 @@ def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Res
 
 
 def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: Resource) -> None:
-    """Pulumi deletes what a stack no longer declares last: the other chart's release goes when this has ended."""
+    """Create a Job that lets old pods stay until the ingress controller has followed the route.
+
+    Pulumi deletes last what a stack no longer declares, so the other chart's release goes after this Job has ended.
+    """
     to = args.release.service
     step = Step(
         name="moved",

@@ -1,4 +1,4 @@
-"""PostgreSQL under the Zalando operator, behind PgBouncer, with certificates that clients can verify."""
+"""Run PostgreSQL under the Zalando operator, behind PgBouncer, with certificates that clients can verify."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LEAF = "platform-db-tls"
 # The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
-_SPILO_GROUP = 103  # what PostgreSQL runs as in Spilo: without it the key's file can't be read
+_SPILO_GROUP = 103  # Spilo runs PostgreSQL with this group, which must be able to read the key's file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformDbArgs:
-    """Size of the database and of its pooler, certificates, and the password that Infisical logs in with."""
+    """The size of the database and of its pooler, certificates, and the password that Infisical logs in with."""
 
     database: DatabaseSettings
     certificates: CertificateSettings
@@ -45,11 +45,11 @@ class PlatformDbArgs:
     jobs: JobSettings
     identity: StackIdentity  # whose the namespace is
     protect: bool
-    deadline_seconds: int = 600  # of the gate: operators pull images and elect a primary
+    deadline_seconds: int = 600  # the gate's: operators pull images and elect a primary
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformDbArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             database=settings.database,
             certificates=settings.certificates,
@@ -107,9 +107,9 @@ class PlatformDb(ComponentResource):
         self.register_outputs({"authority": _AUTHORITY, "pooler": self.pooler.host, "primary": self.primary.host})
 
     def uri(self, endpoint: Endpoint) -> Output[str]:
-        """How Infisical connects to `endpoint`. Secret.
+        """Return the URI with which Infisical connects to `endpoint`. Secret.
 
-        Without `sslmode`: together with DB_ROOT_CERT that is the one form which old and new images alike verify.
+        It has no `sslmode`: together with DB_ROOT_CERT, this is the only form that both old and new images verify.
         """
         return self.password.apply(
             lambda password: (
@@ -119,16 +119,16 @@ class PlatformDb(ComponentResource):
 
     @property
     def replicas(self) -> Endpoint:
-        """The Service of the replicas; without endpoints when there is one instance."""
+        """Return the Service of the replicas. With one instance it has no endpoints."""
         return Endpoint(host=_dns_names("-repl")[-1], role="replica")
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
-        """In the component's namespace, and after it."""
+        """Return metadata in the component's namespace, so that the object waits for it."""
         namespace = self._namespace.metadata.name
         return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=annotations)
 
     def _certificates(self, name: str, certificates: CertificateSettings) -> CustomResource:
-        """Authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
+        """Create authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
         self_signed = self._cert_manager(f"{name}-self-signed", "Issuer", "platform-db-self-signed", {"selfSigned": {}})
         authority = self._cert_manager(
             f"{name}-authority",
@@ -139,7 +139,7 @@ class PlatformDb(ComponentResource):
                 "commonName": _AUTHORITY,
                 "secretName": _AUTHORITY,
                 "duration": certificates.authority_duration,
-                # A renewed authority keeps its key: what the old one signed verifies under the new one too.
+                # A renewed authority keeps its key, so what the old one signed verifies under the new one too.
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Never"},
                 "issuerRef": {"kind": "Issuer", "name": "platform-db-self-signed"},
             },
@@ -180,7 +180,7 @@ class PlatformDb(ComponentResource):
                 parent=self,
                 depends_on=list(needs),
                 delete_before_replace=True,
-                # cert-manager takes about a second: a minute without an answer means that it is not there.
+                # cert-manager takes about a second, so a minute without an answer means that it is not there.
                 custom_timeouts=CustomTimeouts(create="1m", update="1m"),
             ),
         )
@@ -233,7 +233,7 @@ _READY_RULES = (
 
 
 def _ready(args: PlatformDbArgs) -> Step:
-    """Return the gate's first step: the operator is done, and with what was asked for."""
+    """Return the gate's first step, which waits until the operator has made what was asked for."""
     return Step(
         name="operator",
         image=args.jobs.python_image,
@@ -258,7 +258,7 @@ def _ready(args: PlatformDbArgs) -> Step:
 
 
 def _dns_names(service: str) -> list[str]:
-    """The names of one of the cluster's Services, the full one last."""
+    """Return the DNS names of one of the cluster's Services, the full one last."""
     short = f"{DATABASE_CLUSTER}{service}"
     in_namespace = f"{short}.{DATABASE_NAMESPACE}"
     return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]

@@ -1,4 +1,4 @@
-"""Redis under Sentinel, run by the OT-CONTAINER-KIT redis-operator."""
+"""Run Redis under Sentinel with the OT-CONTAINER-KIT redis-operator."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ _POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RedisConfig:
-    """The part of redis.conf which is ours, as values.
+    """The directives of redis.conf that this program sets, as values.
 
-    Redis has no comment behind a directive: `maxmemory 96mb # why` ends the server at its next start, not when it is
-    written. So nobody writes text here.
+    Redis knows no comment behind a directive: `maxmemory 96mb # why` is accepted when it is written, and ends the
+    server at its next start. So nobody writes text here.
     """
 
     max_memory_mib: int
-    max_memory_policy: Literal["noeviction"] = "noeviction"  # queues live here: an evicted job is a lost job
+    max_memory_policy: Literal["noeviction"] = "noeviction"  # queues live here, and an evicted job is a lost job
     append_fsync: Literal["everysec", "always"] = "everysec"
 
     def render(self) -> str:
-        """One directive a line."""
+        """Return the text of redis.conf, one directive a line."""
         directives = {
             "maxmemory": f"{self.max_memory_mib}mb",
             "maxmemory-policy": self.max_memory_policy,
@@ -66,7 +66,7 @@ class RedisConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformKvArgs:
-    """Size of Redis and of its Sentinels, and the password of both."""
+    """The size of Redis and of its Sentinels, and the password of both."""
 
     redis: RedisSettings
     password: SecretStr | None  # None: generated
@@ -77,7 +77,7 @@ class PlatformKvArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformKvArgs:
-        """Return what a stack's settings say of it."""
+        """Return the arguments that a stack's settings make."""
         return cls(
             redis=settings.redis,
             password=settings.redis_password,
@@ -119,7 +119,7 @@ class PlatformKv(ComponentResource):
                 hooks=None if rotates else ResourceHookBinding(before_update=[_refuse_another_password]),
             ),
         )
-        # Whoever uses the password comes after the Secret, so after Redis has learned it.
+        # Whoever uses the password waits for the Secret, and so until Redis has learned the password.
         self.password = auth.id.apply(lambda _: new)
         config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self)
@@ -143,14 +143,14 @@ class PlatformKv(ComponentResource):
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
 
     def _metadata(self, name: str) -> meta.v1.ObjectMetaArgs:
-        """In the component's namespace, and after it.
+        """Return metadata in the component's namespace, so that the object waits for it.
 
-        Without annotations: the operator copies those into the pods, and a changed one would restart every Sentinel.
+        There are no annotations, because the operator copies them into the pods: a change would restart every Sentinel.
         """
         return meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace)
 
     def _rotation(self, name: str, args: PlatformKvArgs, login: core.v1.Secret) -> Gate:
-        """Has every running Redis and Sentinel take the new password beside the old, before the Secret changes."""
+        """Have every running Redis and Sentinel take the new password beside the old, before the Secret changes."""
         learn = Step(
             name="rotation",
             image=args.jobs.python_image,
@@ -230,8 +230,8 @@ _ROTATION_RULES = (
 
 
 def _refuse_another_password(change: ResourceHookArgs) -> None:
-    """Of the first generated password, which has no rotation step: Redis would refuse any other. Raises RunError."""
-    # Both: the provider turns the one into the other before it asks.
+    """Refuse to replace the first generated password, for which there is no rotation step. Raises RunError."""
+    # Both keys are compared, because the provider turns the one into the other before it asks.
     old, new = (
         [(inputs or {}).get(key) for key in ("data", "stringData")] for inputs in (change.old_inputs, change.new_inputs)
     )

@@ -1,4 +1,4 @@
-"""What the cluster must have already: objects which settings name and others made."""
+"""Read what the cluster must have already: objects that settings name and others made."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from settings.ingress import IngressSettings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequirementsArgs:
-    """What is looked for."""
+    """What is read."""
 
     storage_classes: Sequence[str]
     ingress: IngressSettings  # its issuer, and its class or Gateway
 
     @classmethod
     def of(cls, settings: Settings) -> RequirementsArgs:
-        """Return what a stack's settings name."""
+        """Return the arguments that a stack's settings make."""
         classes = [settings.database.storage_class, settings.redis.storage_class]
         return cls(storage_classes=[name for name in classes if name], ingress=settings.ingress)
 
@@ -31,8 +31,8 @@ class RequirementsArgs:
 class Requirements(ComponentResource):
     """Read each object, so that `up` ends at once with the name of one that does not exist.
 
-    Otherwise `up` would wait for volumes, certificates and addresses until some deadline. A preview reads nothing: it
-    needs no cluster.
+    Otherwise `up` would wait for volumes, certificates and addresses until some deadline. A preview reads nothing, so
+    it needs no cluster.
     """
 
     def __init__(self, name: str, args: RequirementsArgs, opts: ResourceOptions | None = None) -> None:

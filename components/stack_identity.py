@@ -1,4 +1,4 @@
-"""Who a stack is: its name, and an id that only its own state has."""
+"""Make the identity of a stack: its name, and an id that only its own state has."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION, type_to
 class StackIdentity(ComponentResource):
     """Create the random id that every namespace of the stack carries beside the stack's name.
 
-    The name alone would not do: two backends may each have a stack of this name, and a lost state that was made anew
-    is a different one too.
+    The name alone would not do: two backends may each have a stack of this name, and a state that replaces a lost one
+    is a different state.
     """
 
     annotations: Mapping[str, Input[str]]

@@ -1,4 +1,4 @@
-"""Objects that are named by their content, so that a change reaches the pods that use them."""
+"""Name objects by their content, so that a change reaches the pods that use them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def content_addressed(
 def versioned_secret(
     name: str, namespace: Input[str], data: Mapping[str, Input[str]], *, parent: Resource
 ) -> core.v1.Secret:
-    """Create an immutable Secret that Pulumi names: another value is another Secret, so another pod.
+    """Create an immutable Secret that Pulumi names, so that a different value makes a new Secret and a new pod.
 
-    That way a pod follows a secret's value without any digest of it in an annotation.
+    This way a pod follows a secret's value without a digest of it in an annotation.
     """
     return core.v1.Secret(
         name,

@@ -1,4 +1,4 @@
-"""Jobs that succeed when the thing is really usable."""
+"""Hold up an update until what it made is really usable."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from components.base.scripts import scripts_map
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateArgs:
-    """What a gate does, and when it does it again."""
+    """What a gate does, and what makes it run again."""
 
     namespace: Input[str]
     steps: Sequence[Step]
-    triggers: object  # plain data that may hold Outputs, never a secret: the gate runs again when it changes
+    triggers: object  # the gate runs again when this changes: plain data that may hold Outputs, never a secret
     deadline_seconds: int = 300  # of each step
-    after: Sequence[Resource] = ()  # the steps wait for them; scripts and rights are made meanwhile
+    after: Sequence[Resource] = ()  # the steps wait for these; scripts and rights are made meanwhile
 
 
 class Gate(ComponentResource):

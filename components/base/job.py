@@ -1,4 +1,4 @@
-"""Jobs that `up` waits for."""
+"""Create Jobs that `up` waits for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def run_once(
     """Create a Job that `up` awaits: one attempt, with a deadline.
 
     It runs again when its pod template changes, or on the next `up` after it failed (`replaceUnready`); on any other
-    `up` it is left alone. The scripts give up at `deadline_seconds`; the Job, which also pulls images, a minute later.
+    `up` it is left alone. The scripts give up at `deadline_seconds`, and the Job, which also pulls images, gives up
+    a minute later.
     """
     limit = deadline_seconds + 60
     return batch.v1.Job(

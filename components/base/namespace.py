@@ -1,4 +1,4 @@
-"""Namespaces that say whose they are."""
+"""Create namespaces that say which stack they belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords that a stack gives, or has generated."""
+"""Take passwords from a stack, or generate them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import SecretStr
 
 
 def password(name: str, given: SecretStr | None, rotation: int, *, parent: Resource) -> Output[str]:
-    """Return the given password, or one that is generated anew when `rotation` changes. Secret.
+    """Return the given password, or a generated one that is replaced when `rotation` changes. Secret.
 
-    Letters and digits: no character that a URI, a shell or a configuration file could read otherwise. Not protected,
-    since that would forbid the replacement; what was made with a password is.
+    It has only letters and digits, which a URI, a shell and a configuration file all take as they are. Protection would
+    forbid its replacement, so it has none; what was made with the password is protected.
     """
     if given is not None:
         return Output.secret(given.get_secret_value())

@@ -1,4 +1,4 @@
-"""Pods of our own Jobs: one shape, which Pod Security's "restricted" level admits."""
+"""Give the pods of this program's Jobs one shape, which Pod Security's "restricted" level admits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SecretFiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
-    """What a Job's container asks of its node, and what it may use. No limit of CPU: a Job should be over soon."""
+    """What a Job's container asks of its node, and what it may use. It has no limit of CPU, so that it is done soon."""
 
     cpu_request: str = "10m"
     memory_request: str = "32Mi"
@@ -45,14 +45,14 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What a Job does: a script of `jobs/`."""
+    """What a Job does: it runs a script of `components/jobs/`."""
 
     name: str
     image: Input[str]
     script: str  # path below components/jobs/
     config: Mapping[str, object] | None = None  # the script's CONFIG: plain data, no secret
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
-    env_from: Input[str] | None = None  # a Secret whose every key becomes a variable
+    env_from: Input[str] | None = None  # each key of this Secret becomes a variable
     files: Sequence[SecretFiles] = ()
     rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server
     resources: Resources = Resources()
@@ -65,7 +65,7 @@ def pod_template(
     service_account: Input[str] | None = None,
     annotations: Mapping[str, Input[str]] | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
-    """Return a pod of one container: Pulumi shows the last line of that one when a Job fails, and of no other."""
+    """Return a pod with one container, because Pulumi shows the last line of only one when a Job fails."""
     volumes = [
         core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs()),
         core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map)),

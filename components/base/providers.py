@@ -1,4 +1,4 @@
-"""The providers that every resource names: none is the default one."""
+"""Make the providers that every resource names, so that none takes a default provider."""
 
 from __future__ import annotations
 

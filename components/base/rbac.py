@@ -1,4 +1,4 @@
-"""What a Job may ask of the API server: an identity, and named rights in a namespace."""
+"""Let a Job talk to the API server, with an identity and with rules in a namespace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pulumi_kubernetes import core, meta, rbac
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyRule:
-    """Verbs on one resource of an API group; without names they hold for every object of the kind."""
+    """Verbs on one resource of an API group. Without names, they hold for every object of that resource."""
 
     group: str
     resource: str
@@ -28,7 +28,7 @@ def service_account(name: str, namespace: Input[str], *, parent: Resource) -> co
 def role_binding(
     name: str, namespace: Input[str], rules: Sequence[PolicyRule], account: core.v1.ServiceAccount, *, parent: Resource
 ) -> rbac.v1.RoleBinding:
-    """Create a Role in `namespace` with `rules`, and bind it to `account`, which may live in another namespace."""
+    """Create a Role in `namespace` with `rules`, and bind it to `account`, which may live in a different namespace."""
     metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
     role = rbac.v1.Role(
         name,

@@ -1,4 +1,4 @@
-"""Small types that pass between components: where something is, never what it contains."""
+"""Types that components pass to each other. They say where something is, never what it contains."""
 
 from __future__ import annotations
 

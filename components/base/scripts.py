@@ -1,4 +1,4 @@
-"""The scripts that Jobs run, as ConfigMaps: each with exactly the modules that it imports."""
+"""Put the scripts that Jobs run into ConfigMaps, each with exactly the modules that it imports."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ _SHARED = "shared"
 def scripts_map(name: str, namespace: Input[str], scripts: Iterable[str], *, parent: Resource) -> core.v1.ConfigMap:
     """Create a ConfigMap of `scripts`, paths below components/jobs/, and of what they import.
 
-    A changed script is a new ConfigMap, so a new pod; a module that a script does not import does not concern it.
+    A changed script makes a new ConfigMap, and so a new pod. A module that no script of the ConfigMap imports changes
+    nothing.
     """
     files = {path.name: path.read_text() for path in sorted(with_imports(scripts))}
     return content_addressed(name, namespace, files, parent=parent)
 
 
 def with_imports(scripts: Iterable[str]) -> set[Path]:
-    """Return the files of `scripts` and, found from their imports, the modules of their own folder and of shared/."""
+    """Return the files of `scripts`, and the modules of their own folder and of shared/ that they import."""
     found: set[Path] = set()
     pending = [SCRIPTS / script for script in scripts]
     while pending:
