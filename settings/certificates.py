@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field, model_validator
 
-from settings.machinery.types import Cron, DnsName, Hours, Section
+from settings.machinery.cron import longest_pause
+from settings.machinery.types import CertificateName, Cron, Hours, Section
 
 
 class CertificateSettings(Section):
-    """The authority of the platform, the database's leaf, and the job that publishes what it finds."""
+    """The platform's authority, the database's certificate (the leaf), and the job that publishes what it finds."""
 
-    authority_duration: Hours = Field(default="87600h", description="Ten years; it keeps its key when it is renewed.")
-    leaf_duration: Hours = Field(default="2160h", description="90 days.")
-    leaf_renew_before: Hours = Field(default="720h", description="30 days: time to notice that a renewal fails.")
-    extra_names: tuple[DnsName, ...] = Field(
-        default=(), description="Further DNS names in the leaf, for clients that reach the database by another name."
+    authority_duration: Hours = Field(
+        default="87600h", description="How long the authority is valid: ten years. A renewal keeps its key."
+    )
+    leaf_duration: Hours = Field(default="2160h", description="How long the leaf is valid: 90 days.")
+    leaf_renew_before: Hours = Field(
+        default="720h",
+        description="How long before its end the leaf is renewed: 30 days, enough to notice that a renewal fails.",
+    )
+    extra_names: tuple[CertificateName, ...] = Field(
+        default=(), description="More DNS names for the leaf, for clients that reach the database by a different name."
     )
     sync_schedule: Cron = Field(
-        default="*/15 * * * *", description="How often a renewed certificate is looked for; it is served meanwhile."
+        default="*/15 * * * *",
+        description="When CertSync looks for a renewed certificate, as a cron schedule. Until then the database serves "
+        "the one before.",
     )
 
     @model_validator(mode="after")
     def _each_outlives_what_it_signs(self) -> CertificateSettings:
         authority, leaf, before = (
-            int(hours.removesuffix("h"))
+            timedelta(hours=int(hours.removesuffix("h")))
             for hours in (self.authority_duration, self.leaf_duration, self.leaf_renew_before)
         )
         if leaf >= authority:
-            raise ValueError("leafDuration: the leaf would outlive the authority that signs it")
+            raise ValueError("leafDuration: the leaf must expire before authorityDuration, when its authority expires")
         if before >= leaf:
-            raise ValueError("leafRenewBefore: it would be renewed before it is issued")
+            raise ValueError(
+                "leafRenewBefore: it must be less than leafDuration, because the leaf is renewed that early"
+            )
+        if longest_pause(self.sync_schedule) >= before:
+            raise ValueError(
+                "syncSchedule: between two runs lies as much time as leafRenewBefore or more, so the database's "
+                "certificate can expire before its renewal is published. Let it run more often"
+            )
         return self

@@ -153,7 +153,7 @@ def _line(commands: Commands, finding: Finding) -> str:
         command = commands.remove(finding.key)
     else:
         command = commands.set(finding.key, secret=finding.section in SECRETS)
-    return f"- {finding.key}: {finding.reason}; {finding.remedy} it: {command}"
+    return f"- {finding.key}: {finding.reason}. {finding.remedy.capitalize()} it: {command}"
 
 
 def _suggestion(path: Sequence[str]) -> str:

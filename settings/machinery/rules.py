@@ -154,12 +154,14 @@ def _why_not(name: str) -> str:
 
 
 def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """Upstream ends when metrics are switched on without a way to export them."""
-    if extra_environment.get("OTEL_TELEMETRY_COLLECTION_ENABLED") == "true":
-        kind = extra_environment.get("OTEL_EXPORT_TYPE")
-        if kind is None and "OTEL_EXPORT_TYPE" not in extra_secrets:
-            reason = "required, but not set: OTEL_TELEMETRY_COLLECTION_ENABLED is true, and Infisical ends without it"
-            yield Finding("extraEnvironment.OTEL_EXPORT_TYPE", reason, "set")
+    """Require the kind of export with metrics. Upstream ends when it has the one without the other."""
+    secret = {name: value.get_secret_value() for name, value in extra_secrets.items()}
+    given = {**extra_environment, **secret}
+    if given.get("OTEL_TELEMETRY_COLLECTION_ENABLED") == "true" and "OTEL_EXPORT_TYPE" not in given:
+        reason = (
+            "required, but not set. OTEL_TELEMETRY_COLLECTION_ENABLED is true, and Infisical doesn't start without it"
+        )
+        yield Finding("extraEnvironment.OTEL_EXPORT_TYPE", reason, "set")
 
 
 def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:

@@ -1,4 +1,4 @@
-"""Constrained types of a stack's settings: each says what is allowed and, when it is not, why."""
+"""Constrained types of a stack's settings. Each says what it allows, and why it refuses the rest."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from settings.machinery import cron
+
 
 class Section(BaseModel):
-    """A subject of a stack: plain data, camelCase in the stack file, unknown keys refused, values never echoed."""
+    """Base of all sections. Keys are camelCase in the stack file, unknown keys are refused, no error shows a value."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
-        coerce_numbers_to_str=True,  # `pulumi config set --path` makes a number of "2"
-        defer_build=True,  # each validator once, with the whole of the settings
+        coerce_numbers_to_str=True,  # `pulumi config set --path` turns "2" into a number
+        defer_build=True,  # builds each validator once, when the whole of the settings is built
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -31,16 +33,16 @@ class Section(BaseModel):
 
     @classmethod
     def by_key(cls) -> dict[str, FieldInfo]:
-        """The fields by the names which they have in the stack file."""
+        """Return the fields by the names that they have in the stack file."""
         return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Form(AfterValidator):
-    """Annotates text with the check it passes, and with the reason that is given when it does not."""
+    """A check of a text, with the reason that the user reads when the text fails it."""
 
     reason: str
-    pattern: str = ""  # the same for editors (ECMA 262), as far as a pattern can say it
+    pattern: str = ""  # the check for editors (ECMA 262), as far as a pattern can express it
     media_type: str = ""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -59,7 +61,7 @@ def _matching(pattern: str, reason: str) -> Form:
 
 
 def _secretly(form: Form) -> Form:
-    """The same of a secret: the check must not put the value into its error, and an editor sees none to check."""
+    """Return the form for a secret. Its check must keep the value out of its error; editors see no value to check."""
     check = cast("Callable[[str], object]", form.func)
 
     def checked(value: SecretStr) -> SecretStr:
@@ -71,7 +73,11 @@ def _secretly(form: Form) -> Form:
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
-_HOST = _DNS_NAME.replace("a-z", "A-Za-z")
+# DNS has at most 63 characters between two dots. Names of Kubernetes objects may have more.
+_HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_LOWER_HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
+_HOST = _LOWER_HOST.replace("a-z", "A-Za-z")
+_HOST_LENGTH = 253
 
 
 # A host whose last label is a number is an address to every browser, and to Kubernetes.
@@ -80,46 +86,27 @@ _NO_ADDRESS = r"(?!([A-Za-z0-9-]+\.)*[0-9]+(:|$))"
 
 def _origin(schemes: str, example: str, *, named: bool = False) -> Form:
     pattern = rf"({schemes})://{_NO_ADDRESS if named else ''}{_HOST}(:[0-9]{{1,5}})?"
-    reason = f"give scheme, host name and port alone, as in {example}: Infisical appends its own paths"
+    reason = (
+        f"Write scheme, host name and port alone, as in {example}, because Infisical appends its own paths. DNS has at "
+        "most 63 characters between two dots"
+    )
     if named:
-        reason += ", and neither an Ingress nor its certificate is made for an IP address"
+        reason += ". An IP address can't be used, because neither an Ingress nor its certificate can be made for one"
 
     def check(value: str) -> str:
-        match = re.fullmatch(pattern, value)
-        port = value.rpartition(":")[2]
-        if not match or (port.isdecimal() and not 0 < int(port) < 65536):
+        host, _, port = value.partition("://")[2].partition(":")
+        if not re.fullmatch(pattern, value) or len(host) > _HOST_LENGTH or (port and not 0 < int(port) < 65536):
             raise ValueError(reason)
         return value
 
     return Form(check, reason, f"^{pattern}$")
 
 
-_CRON = 'five fields, as in "*/15 * * * *": minute, hour, day, month, weekday'
-_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-
-
-def _cron(value: str) -> str:
-    fields = value.split(" ")
-    if len(fields) != len(_CRON_RANGES):
-        raise ValueError(_CRON)
-    for field, (low, high) in zip(fields, _CRON_RANGES, strict=True):
-        for part in field.split(","):
-            match = re.fullmatch(r"(\*|(?P<from>\d{1,2})(-(?P<to>\d{1,2}))?)(/(?P<step>\d{1,2}))?", part, re.ASCII)
-            if not match:
-                raise ValueError("each field is *, a number, a range or a list of them, with /step if need be")
-            bounds = [int(match[name]) for name in ("from", "to") if match[name]]
-            if any(not low <= bound <= high for bound in bounds) or bounds != sorted(bounds) or match["step"] == "0":
-                raise ValueError(
-                    "a field is out of its range: minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7"
-                )
-    return value
-
-
 PEM = "application/x-pem-file"
 
 
 def _pem(label: str) -> Form:
-    reason = "give the PEM with its line breaks, from -----BEGIN to -----END: on one line it is not read"
+    reason = "Write the PEM with its line breaks, from -----BEGIN to -----END. Infisical can't read it on one line"
     block = re.compile(
         rf"-----BEGIN (?P<label>{label})-----\n(?P<body>([A-Za-z0-9+/=]{{1,76}}\n)+)-----END (?P=label)-----\n*",
         re.ASCII,
@@ -141,11 +128,11 @@ def _decoded(value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError("not base64") from None
+        raise ValueError("Write it in base64") from None
 
 
 def _base64_of(length: int) -> Form:
-    reason = f"give {length} bytes in base64: openssl rand -base64 {length}"
+    reason = f"Write {length} bytes in base64, as `openssl rand -base64 {length}` prints them"
 
     def check(value: str) -> str:
         if len(_decoded(value)) != length:
@@ -159,47 +146,72 @@ def _secret_matching(pattern: str, reason: str) -> Form:
     return _secretly(_matching(pattern, reason))
 
 
-# What JavaScript's trim() takes away, and control characters.
+# Control characters, and what JavaScript's trim() removes.
 _BLANK = r"\x00-\x20\x7f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+
+# As the distribution project's reference grammar has it: a registry alone may be in capitals.
+_REGISTRY = r"(localhost(:\d+)?|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:\d+)?|[A-Za-z0-9-]+:\d+)"
+_PATH = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 
 DnsLabel = Annotated[
     str,
     Field(max_length=63),
-    _matching(r"[a-z]([-a-z0-9]*[a-z0-9])?", "use a-z, 0-9 and '-', a letter first: it names a Kubernetes object"),
+    _matching(
+        r"[a-z]([-a-z0-9]*[a-z0-9])?", "Use a-z, 0-9 and '-', and begin with a letter. It names a Kubernetes object"
+    ),
 ]
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    _matching(_DNS_NAME, "use a-z, 0-9, '-' and '.': it names a Kubernetes object"),
+    _matching(_DNS_NAME, "Use a-z, 0-9, '-' and '.'. It names a Kubernetes object"),
 ]
-HostName = Annotated[str, Field(max_length=253), _matching(_HOST, "a host name alone, without scheme, port or path")]
+CertificateName = Annotated[
+    str,
+    Field(max_length=_HOST_LENGTH),
+    _matching(_LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
+]
+HostName = Annotated[
+    str,
+    Field(max_length=_HOST_LENGTH),
+    _matching(
+        _HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
+    ),
+]
 Cpu = Annotated[
     str,
-    _matching(r"\d+m|\d+(\.\d{1,3})?", 'write cores as a string, "500m" or "1.5": both operators refuse a number'),
+    _matching(
+        r"(?!0+(\.0+)?m?$)(\d+m|\d+(\.\d{1,3})?)",
+        'Write more than 0 cores as a string, "500m" or "1.5". Both operators refuse a number',
+    ),
 ]
 Memory = Annotated[
     str,
     _matching(
         r"(?!0+(\.0+)?[KMGTPE])\d+(\.\d+)?[KMGTPE]i?",
-        'write bytes with a unit, as "512Mi" (a lower-case k is no unit here), and more than none',
+        'Write more than 0 bytes with a unit, as in "512Mi". A lower-case k is not accepted as a unit',
     ),
 ]
 Image = Annotated[
     str,
-    _matching(r"[\w.-]+(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", "write it as registry/name:tag"),
-    _matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "pin a tag (not latest) or a digest"),
+    _matching(
+        rf"({_REGISTRY}/)?{_PATH}(/{_PATH})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
+        "Write it as registry/name:tag. The name is in lower case, because no node can pull it otherwise",
+    ),
+    _matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest"),
 ]
-Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "write sha256: and 64 hexadecimal digits")]
-ChartVersion = Annotated[str, _matching(r"\d+\.\d+\.\d+", "an exact version, as in 1.10.0: a range is no pin")]
+Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "Write sha256: and 64 hexadecimal digits")]
+ChartVersion = Annotated[
+    str, _matching(r"\d+\.\d+\.\d+", "Write one exact version, as in 1.10.0. A range would not pin the chart")
+]
 ChartRepository = Annotated[
-    str, _matching(r"(https|oci)://[!-~]+", "write the whole address, which begins with https:// or oci://")
+    str, _matching(r"(https|oci)://[!-~]+", "Write the whole address. It begins with https:// or oci://")
 ]
 Hours = Annotated[
-    str, _matching(r"[1-9][0-9]{0,5}h", 'whole hours, as in "2160h": cert-manager knows no longer unit of time')
+    str, _matching(r"[1-9][0-9]{0,5}h", 'Write whole hours, as in "2160h". cert-manager has no longer unit of time')
 ]
-Cron = Annotated[str, Form(_cron, _CRON)]
+Cron = Annotated[str, Form(cron.checked, cron.FIELDS)]
 Email = Annotated[
-    str, _matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "write it as name@host.domain")
+    str, _matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")
 ]
 SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org", named=True)]
 Origin = Annotated[str, _origin("https?", "https://app.example.org")]
@@ -208,56 +220,69 @@ Line = Annotated[
     str,
     _matching(
         rf"[^{_BLANK}]([^\x00-\x1f\x7f]*[^{_BLANK}])?",
-        "one line of text without control characters, no space around it: Infisical takes blanks for nothing",
+        "Write one line of text without control characters and without space around it. Infisical treats a value of "
+        "blanks as not set",
     ),
 ]
 VariableName = Annotated[
     str,
-    _matching(r"[A-Z_][A-Z0-9_]*", "a variable's name is written in capitals, digits and '_', as Infisical reads it"),
+    _matching(
+        r"[A-Z_][A-Z0-9_]*",
+        "Write the variable's name in capitals, digits and '_'. Infisical reads no variable with a different name",
+    ),
 ]
 OrganizationSlug = Annotated[
-    str, _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "a-z, 0-9 and '-': the slug, not the organisation's name")
+    str,
+    _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "Use a-z, 0-9 and '-'. Write the organisation's slug, not its name"),
 ]
 AwsAccessKeyId = Annotated[
-    str, _matching(r"[A-Z0-9]{16,128}", "16 to 128 capitals and digits: the key's id, not its secret")
+    str,
+    _matching(r"[A-Z0-9]{16,128}", "Write 16 to 128 capitals and digits. This is the id of the key, not its secret"),
 ]
 KeyLabel = Annotated[
-    str, _matching(r"[0-9a-f]{32}", "give the label of the key: 32 hexadecimal digits, as the refused change prints it")
+    str,
+    _matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as the refused change prints it"),
 ]
 
 SecretLine = Annotated[
     SecretStr,
-    _secret_matching(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "one line of printable ASCII, no space around it"),
+    _secret_matching(
+        r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "Write one line of printable ASCII without space around it"
+    ),
 ]
 Password = Annotated[
     SecretStr,
     _secret_matching(
         r"(?!md5[0-9a-f]{32}\Z)[A-Za-z0-9]{16,128}",  # the operator would take md5… for a hash that it need not make
-        "16 to 128 letters and digits, no md5 hash: it passes through URIs, files and the operators' shells",
+        "Use 16 to 128 letters and digits, because the password passes through URIs, files and the operators' shells. "
+        "It must not look like an md5 hash",
     ),
 ]
 EncryptionKey = Annotated[
     SecretStr,
-    # What upstream takes, for keys that move in: its 32 bytes are the AES-256 key, whoever made them and how.
+    # What upstream takes, for keys that move in: its 32 bytes are the AES-256 key, whoever made them.
     _secret_matching(
         r"[\x21-\x7e][\x20-\x7e]{30}[\x21-\x7e]",
-        "give exactly 32 printable ASCII characters, as `openssl rand -hex 16` makes them: they are the AES-256 key",
+        "Write exactly 32 printable ASCII characters, as `openssl rand -hex 16` prints them. They are the AES-256 key",
     ),
 ]
 Base64Key = Annotated[SecretStr, _secretly(_base64_of(32))]
 SigningKey = Annotated[
-    SecretStr, _secret_matching(r"[\x21-\x7e]{32,}", "at least 32 printable characters: who guesses it forges sessions")
+    SecretStr,
+    _secret_matching(
+        r"[\x21-\x7e]{32,}", "Use at least 32 printable characters. Whoever guesses this key can forge sessions"
+    ),
 ]
 PrivateKeyPem = Annotated[SecretStr, _secretly(_pem("(RSA )?PRIVATE KEY"))]
 
 
 def bytes_of(memory: str) -> float:
-    """Bytes of a Memory: "1.5Gi" is 1610612736."""
+    """Return the bytes of a Memory: "1.5Gi" is 1610612736."""
     match = re.fullmatch(r"(?P<number>[\d.]+)(?P<unit>[KMGTPE])(?P<binary>i?)", memory)
     assert match, memory
     return float(match["number"]) * (1024 if match["binary"] else 1000) ** ("KMGTPE".index(match["unit"]) + 1)
 
 
 def cores_of(cpu: str) -> float:
-    """Cores of a Cpu: "500m" is 0.5."""
+    """Return the cores of a Cpu: "500m" is 0.5."""
     return float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)

@@ -53,7 +53,7 @@ def test_every_setting_and_every_variable_is_written_down() -> None:
 
 
 def test_a_type_says_why() -> None:
-    assert "both operators refuse a number" in markdown()
+    assert "Both operators refuse a number" in markdown()
     assert "Infisical appends its own paths" in markdown()
 
 

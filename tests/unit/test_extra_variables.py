@@ -34,11 +34,16 @@ def test_a_variable_is_refused_by_its_name(name: str, value: str) -> None:
     assert line.startswith(f"- extraEnvironment.{name}: ")
 
 
-def test_metrics_without_an_exporter_end_infisical() -> None:
-    on = ("extraEnvironment.OTEL_TELEMETRY_COLLECTION_ENABLED", "true")
+SECTIONS = ["extraEnvironment", "extraSecrets"]
+
+
+@pytest.mark.parametrize("switched", SECTIONS)
+@pytest.mark.parametrize("exported", SECTIONS)
+def test_metrics_without_an_exporter_end_infisical(switched: str, exported: str) -> None:
+    on = (f"{switched}.OTEL_TELEMETRY_COLLECTION_ENABLED", "true")
     [line] = errors(with_(on))
     assert line.startswith("- extraEnvironment.OTEL_EXPORT_TYPE: required")
-    load(with_(on, ("extraEnvironment.OTEL_EXPORT_TYPE", "prometheus")))
+    load(with_(on, (f"{exported}.OTEL_EXPORT_TYPE", "prometheus")))
 
 
 @pytest.mark.parametrize("uri", [f"{URI}?sslmode=require", "mysql://u:p@h/i"])

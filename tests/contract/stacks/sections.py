@@ -68,8 +68,9 @@ redises = together(
 )  # fmt: skip
 certificate_sections = together(
     keys_of({}, extraNames=list_of(names, 0, 2), syncSchedule=crons),
-    one_of({}, {"authorityDuration": "2161h"}, {"leafDuration": "721h"}, {"leafRenewBefore": "1h"},
-         {"authorityDuration": "3h", "leafDuration": "2h", "leafRenewBefore": "1h"}),
+    one_of({}, {"authorityDuration": "2161h"}, {"leafDuration": "721h"},
+         {"leafRenewBefore": "1h", "syncSchedule": "*/59 * * * *"},
+         {"authorityDuration": "3h", "leafDuration": "2h", "leafRenewBefore": "1h", "syncSchedule": "*/5 * * * *"}),
 )  # fmt: skip
 charts = together(
     one_of({}, {"version": "1.8.0"}, {"flavour": "infisical-standalone"}, {"flavour": "infisical", "version": "0.4.2"}),

@@ -109,7 +109,11 @@ def emails(r: Random) -> str:
 
 def images(r: Random) -> str:
     version = r.choice([":1", ":v7.0.15", ":3.13-slim", f"@sha256:{'0' * 64}", f":v1@sha256:{'a1' * 32}"])
-    return f"{r.choice(['', 'quay.io/', 'r.example.org:5000/a/'])}{text_of('abc-_', 1, 8)(r)}{version}"
+    registry, end = (
+        r.choice(["", "quay.io/", "r.example.org:5000/a/"]),
+        r.choice(["", "-b", "_c", "__d", "--e9", ".f/g"]),
+    )
+    return f"{registry}{text_of('abc', 1, 4)(r)}{end}{version}"
 
 
 def infisical_images(r: Random) -> str:
@@ -118,7 +122,9 @@ def infisical_images(r: Random) -> str:
 
 
 def crons(r: Random) -> str:
-    fields = (("*", "*/15", "0", "1,31,59", "0-30/10"), ("*", "3", "0-23"), ("*", "1", "31"), ("*", "12"), ("*", "0-7"))
+    """Schedules that pause for less than the 30 days of leafRenewBefore."""
+    minutes, hours = ("*", "*/15", "0", "1,31,59", "0-30/10"), ("*", "3", "0-23")
+    fields = (minutes, hours, ("*", "1,16", "1-31/10"), ("*", "1-12"), ("*", "0-6"))
     return " ".join(map(r.choice, fields))
 
 
