@@ -27,7 +27,7 @@ _READY = {"pulumi.com/waitFor": "condition=Ready"}
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
 # A pod that has just ended, or whose node is lost, stays an endpoint for a while. A connection to it fails after 5 s
 # with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
-_ASK_THE_NEXT_POD_SOON = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
+_SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +163,7 @@ def _ingress(
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     return networking.v1.Ingress(
         f"{name}-route",
-        metadata=_metadata(_NAME, args, _ASK_THE_NEXT_POD_SOON),
+        metadata=_metadata(_NAME, args, _SHORT_CONNECT_TIMEOUT),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=route.class_name,
             tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=CERTIFICATE)],
@@ -178,7 +178,7 @@ def _ingress(
 def _http_route(
     name: str, args: IngressArgs, route: GatewayRoute, parent: Resource, certificate: CustomResource
 ) -> Resource:
-    grant = CustomResource(
+    reference_grant = CustomResource(
         f"{name}-grant",
         api_version=f"{_GATEWAY_API}/v1beta1",
         kind="ReferenceGrant",
@@ -207,5 +207,5 @@ def _http_route(
                 }
             ],
         },
-        opts=_awaited(parent, "2m", certificate, grant, args.release),
+        opts=_awaited(parent, "2m", certificate, reference_grant, args.release),
     )

@@ -26,27 +26,27 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
             f"that: {stack.commands.remove('infisical.chart.path')}"
         )
     copy = ROOT / chart.copy_location
-    present = chart_archive.read(copy) if copy.is_file() else None
-    archive, source = _archive(stack, chart, present, arguments.chart)
+    copied = chart_archive.read(copy) if copy.is_file() else None
+    archive, source = _archive(stack, chart, copied, arguments.chart)
     _check(stack, chart, archive, source)
-    named = f"chart {chart.flavour} {chart.version} ({digest_of(archive)})"
-    if archive == present:
-        print(f"{named}: already there, {chart.copy_location}")
+    title = f"chart {chart.flavour} {chart.version} ({digest_of(archive)})"
+    if archive == copied:
+        print(f"{title}: already there, {chart.copy_location}")
     else:
         _write(copy, archive)
-        print(f"{named}: from {source}, now in {chart.copy_location}")
+        print(f"{title}: from {source}, now in {chart.copy_location}")
     if not chart.digest:
         stack.set("infisical.chart.digest", digest_of(archive), secret=False)
         print(f"pinned as infisical.chart.digest of stack {stack.name}, trusting {source}: no other archive will do")
     return 0
 
 
-def _archive(stack: Stack, chart: ChartSettings, present: bytes | None, given: Path | None) -> tuple[bytes, str]:
+def _archive(stack: Stack, chart: ChartSettings, copied: bytes | None, given: Path | None) -> tuple[bytes, str]:
     """Return the archive and where it is from: the user's, the copy in charts/, or the repository's."""
     if given:
         return _given(given), str(given)
-    if present and chart.digest in (None, digest_of(present)):
-        return present, chart.copy_location
+    if copied and chart.digest in (None, digest_of(copied)):
+        return copied, chart.copy_location
     try:
         return chart_repository.fetch(chart)
     except OperationError as error:

@@ -66,14 +66,14 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     decrypt = "age --decrypt --identity KEYFILE" if program == "age" else "gpg --decrypt"
     opening = f"{decrypt} {shlex.quote(str(output))}"
     variables = deployed(stack)
-    kept = settings_of(stack, variables)
+    secrets = settings_of(stack, variables)
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
-    about["settings"] = kept
+    about["settings"] = secrets
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
     content = _how_to(stack, opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
     _encrypt(_command(program, recipient), content, output)
-    print("settings inside:", *kept, sep="\n  ")
+    print("settings inside:", *secrets, sep="\n  ")
     print("variables inside:", *variables, sep="\n  ")
     for key, label in labels.items():
         print(f"label of {key}, as Infisical shows it: {label}")
@@ -84,14 +84,14 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     """Setting to value: what is deployed, and what else the stack file has encrypted. Raises OperationError."""
-    kept: dict[str, Any] = {ENCRYPTION_KEYS[name]: key for name, key in encryption_keys(variables).items()}
-    if not kept:
+    secrets: dict[str, Any] = {ENCRYPTION_KEYS[name]: key for name, key in encryption_keys(variables).items()}
+    if not secrets:
         raise OperationError(f"stack {stack.name} has no encryption key deployed: there is nothing to keep yet")
-    kept |= {setting: variables[name] for setting, name in _DEPLOYED.items() if variables.get(name)}
+    secrets |= {setting: variables[name] for setting, name in _DEPLOYED.items() if variables.get(name)}
     if password := urlsplit(variables.get("DB_CONNECTION_URI", "")).password:
-        kept["databasePassword"] = password
-    others = sorted(stack.secret_keys - kept.keys() - {*ENCRYPTION_KEYS.values()})
-    return kept | {name: stack.configuration[name] for name in others}
+        secrets["databasePassword"] = password
+    others = sorted(stack.secret_keys - secrets.keys() - {*ENCRYPTION_KEYS.values()})
+    return secrets | {name: stack.configuration[name] for name in others}
 
 
 def deployed(stack: Stack) -> dict[str, str]:

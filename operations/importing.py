@@ -63,10 +63,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def _outcome(existing: Config, key: str, value: Any, overwrite: bool) -> str:
-    present = _get(existing, key)
-    if present is None:
+    current = _get(existing, key)
+    if current is None:
         return "set"
-    if _same(present, value):
+    if _same(current, value):
         return "already set"
     return "replaced" if overwrite else "kept"
 

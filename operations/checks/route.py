@@ -62,12 +62,12 @@ def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Resu
     if not found:
         return fail(subject, "no such Gateway", "make it, or correct ingress.route.name and ingress.route.namespace")
     listeners = found["spec"]["listeners"]
-    named = [entry for entry in listeners if wanted.listener in (None, entry["name"])]
-    if not named:
+    matching = [entry for entry in listeners if wanted.listener in (None, entry["name"])]
+    if not matching:
         names = ", ".join(entry["name"] for entry in listeners)
         fix = commands.set("ingress.route.listener", listeners[0]["name"])
         return fail(subject, f"no listener {wanted.listener}; it has {names}", fix)
-    open_ones = [entry["name"] for entry in named if _lets_in(entry, wanted.namespace)]
+    open_ones = [entry["name"] for entry in matching if _lets_in(entry, wanted.namespace)]
     if not open_ones:
         return fail(
             subject,

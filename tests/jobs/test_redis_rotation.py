@@ -120,7 +120,7 @@ def test_every_node_takes_both_passwords(rotation: Rotation, servers: Redis) -> 
     rotation.pods()
     outcome = rotation.run()
     assert outcome.status == 0
-    assert outcome.output == ("redis rotation: 3 Redis and 3 Sentinels take the new password beside the present one\n")
+    assert outcome.output == ("redis rotation: 3 Redis and 3 Sentinels take the new password beside the current one\n")
     assert is_rotated(servers)
 
 

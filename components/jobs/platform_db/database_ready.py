@@ -1,8 +1,8 @@
-"""Waits until the Zalando postgres-operator reports the cluster as Running, and names the cause when it does not.
+"""Wait until the Zalando postgres-operator reports the cluster as Running, and name the cause when it does not.
 
-First step of the database gate. "Running" ignores the pooler and can be stale just after a change of the custom
-resource: the proof is the login of the second step. What this one adds are the causes which a login cannot see, and
-that the pods are the ones asked for: those of before can be logged in to as well.
+This is the first step of the database gate. "Running" ignores the pooler and can be stale just after a change of the
+custom resource, so the proof is the login of the second step. This step adds the causes that a login can't see, and
+compares the pods with what was asked for, because the pods of before let anybody log in as well.
 """
 
 import time
@@ -19,9 +19,9 @@ FIELD_MANAGER = "platform-db-gate"
 CREATION_FAILED = ("CreateFailed", "Invalid")
 # The operator creates roles with the password that it finds in the Secret.
 CREATING = ("", "Creating")
-# Set by the operator on the resource; it tries no upgrade more while it is there.
+# The operator sets this on the resource, and tries no further upgrade while it is there.
 UPGRADE_FAILED = "last-major-upgrade-failure"
-# A role's flags as the stack declares them, and others which mean the same.
+# A role's flags as the stack declares them, and different ones that mean the same.
 DECLARED, EQUIVALENT = list[str](), ["login"]
 
 
@@ -43,10 +43,10 @@ class Config:
 
 
 class DatabaseReady:
-    """One wait: remembers which statuses were seen, as a failure means something else at the start than later on.
+    """One wait. It remembers which statuses were seen, because an early failure does not mean what a late one means.
 
-    A role that exists gets another password from its Secret when its declaration changes, else at the next resync: so
-    one that the operator does not create before our eyes is declared otherwise and back again.
+    The operator re-reads an existing role's password only when its declaration changes or at its next resync. So unless
+    the operator creates the role during this wait, the declaration is changed to an equivalent one and back.
     """
 
     def __init__(self, config: Config, api: Api) -> None:
@@ -61,7 +61,7 @@ class DatabaseReady:
         self.written = ""  # resourceVersion after our last write
 
     def check(self) -> str:
-        """Raises Pending until the status is Running, and the role's password the one in its Secret."""
+        """Return what is ready. Raises Pending until the status is Running and the role has its Secret's password."""
         resource = self.api.find(self.path)
         if resource is None:
             raise Failed(f"{self.name} does not exist")
@@ -91,7 +91,7 @@ class DatabaseReady:
     def _creation_failed(self, resource: Object, status: str) -> None:
         now = time.monotonic()
         if self.nudged_at is None and not self.moved:
-            # The operator's Update makes up for most of a failed creation; databases it looks at only when they change.
+            # The operator's Update completes most of a failed creation, but looks at databases only when they change.
             self._declare("databases", self.config.database, None)
             self._declare("databases", self.config.database, self.config.owner)
             self.nudged_at = now
@@ -104,7 +104,7 @@ class DatabaseReady:
             )
 
     def _refuse_failed_upgrade(self, resource: Object) -> None:
-        """The operator takes the annotation away when the server has the version asked for, so it is no old one."""
+        """Raise Failed after a failed upgrade. A successful one removes the annotation, so it is never an old one."""
         failed_at = resource["metadata"].get("annotations", {}).get(UPGRADE_FAILED)
         if not failed_at:
             return
@@ -117,7 +117,7 @@ class DatabaseReady:
         )
 
     def _restore(self, resource: Object) -> Object:
-        """Puts back what an earlier run, killed between its two writes, has taken away."""
+        """Restore the declarations that an earlier run changed, if it was killed between its two writes."""
         config, spec = self.config, resource["spec"]
         if spec.get("databases", {}).get(config.database) != config.owner:
             resource = self._declare("databases", config.database, config.owner)
@@ -127,9 +127,9 @@ class DatabaseReady:
         return resource
 
     def _read_password(self, resource: Object) -> str:
-        """Has the operator read it, once. Says what is waited for until the operator has written a status after that.
+        """Make the operator read the password, once. Return what is awaited, until the operator has written a status.
 
-        One change at a time: of two which it has not begun with, the operator sees the latter alone.
+        Change one thing at a time: when two changes are pending, the operator sees only the second.
         """
         if resource["metadata"]["resourceVersion"] != self.written:
             if self.password_read:
@@ -146,7 +146,7 @@ class DatabaseReady:
         return resource
 
     def _causes(self, resource: Object) -> str:
-        """Pods which are not ready and the latest warning about the cluster, as the tail of a sentence."""
+        """Return the pods that are not ready and the cluster's latest warning, as the tail of a sentence."""
         namespace = self.config.namespace
         pods = self.api.items(path("pods", namespace), labelSelector=f"cluster-name={self.config.cluster}")
         causes = [str(problem) for pod in pods for problem in problems(pod)]

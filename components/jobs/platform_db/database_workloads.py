@@ -10,7 +10,7 @@ from job import Pending
 from kube import Api, Object, path
 from workloads import amount, causes, container, pods_of, unfinished
 
-# On pods that the operator has yet to make anew (1.15, resources.go).
+# On pods that the operator has yet to replace (1.15, resources.go).
 ROLLING = "zalando-postgres-operator-rolling-update-required"
 CONTAINER = "postgres"
 

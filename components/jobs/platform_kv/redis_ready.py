@@ -1,10 +1,10 @@
-"""Waits until Redis under Sentinel is usable as the application will use it, and names the cause when it is not.
+"""Wait until Redis under Sentinel is usable as the application will use it, and name the cause when it is not.
 
 All Sentinels reach their quorum and name the same master; that master accepts the password, has its replicas attached
 (its own ROLE says so: a Sentinel's num-slaves counts the dead) and evicts nothing. Sentinels are ready for the kubelet
 before they watch anything (their master is 0.0.0.0 then), so no readiness of pods replaces this.
 
-Servers of before a change answer all of that as well, so they are compared with what was asked for first.
+The servers of before a change can pass all of this, so the first step compares what runs with what was asked for.
 """
 
 import os
@@ -43,7 +43,7 @@ class Config:
 
 def main(config: Config, report: Report) -> str:
     password, sentinel_password = secret("REDIS_PASSWORD"), os.environ.get("SENTINEL_PASSWORD")
-    # A server which does not know AUTH repeats its arguments in the error.
+    # A server that does not know AUTH repeats its arguments in the error.
     report.hide = redactor(filter(None, (password, sentinel_password)))
     asked_for = AsAskedFor(
         Api(), config.namespace, config.workloads, secret("CONFIG_MAP"), config.operator_patience_seconds

@@ -1,8 +1,8 @@
-"""Has every running Redis and Sentinel take the next password beside the present one, without a restart.
+"""Have every running Redis and Sentinel take the new password beside the current one, without a restart.
 
-Runs before the Secret that starting pods and the operator read gets the next password. Afterwards each node accepts
-both, whichever its peers, its probes, the operator or Infisical still use; one that starts later knows the next alone.
-Safe to be killed anywhere: what is done already is done again, and changes nothing.
+This runs before the new password reaches the Secret that the operator and starting pods read. Afterwards each node
+accepts both passwords, because its peers, its probes, the operator and Infisical may still use either. A node that
+starts later knows only the new one. A kill does no harm anywhere: the next run repeats each command without effect.
 """
 
 import base64
@@ -40,7 +40,7 @@ class Node:
         return f"pod {self.pod} ({self.address})"
 
     def call(self, *commands: tuple[str, ...], passwords: tuple[str, ...] = ()) -> None:
-        """Sends commands with the first password which it takes; none for a Sentinel. Raises Pending or Failed."""
+        """Send commands with the first password that the node takes; a Sentinel has none. Raises Pending or Failed."""
         try:
             with self._connection(passwords) as connection:
                 for command in commands:
@@ -66,36 +66,36 @@ class Node:
 
 
 class Rotation:
-    """One rotation: from what the Secret holds to `following`."""
+    """One rotation from the Secret's password to `new`."""
 
-    def __init__(self, config: Config, api: Api, report: Report, following: str) -> None:
-        self.config, self.api, self.report, self.following = config, api, report, following
+    def __init__(self, config: Config, api: Api, report: Report, new: str) -> None:
+        self.config, self.api, self.report, self.new = config, api, report, new
 
     def check(self) -> str:
-        """Raises Pending until every node takes the following password."""
+        """Return what was done. Raises Pending until every node takes the new password."""
         config = self.config
         resource = self.api.find(path("secrets", config.namespace, config.secret))
         if resource is None:
             return f"nothing to rotate: there is no Secret {config.secret} yet"
-        present = base64.b64decode(resource["data"]["password"]).decode()
-        if present == self.following:
+        current = base64.b64decode(resource["data"]["password"]).decode()
+        if current == self.new:
             return f"nothing to rotate: Secret {config.secret} has the password already"
-        self.report.hide = redactor([present, self.following])
+        self.report.hide = redactor([current, self.new])
         redis = self._nodes(config.replication, config.redis_port)
         sentinels = self._nodes(config.sentinel, config.sentinel_port)
-        passwords = (self.following, present)
+        passwords = (self.new, current)
         for node in redis:
-            node.call(("ACL", "SETUSER", "default", f">{self.following}"), passwords=passwords)
+            node.call(("ACL", "SETUSER", "default", f">{self.new}"), passwords=passwords)
         for node in redis:
-            # Only now: a replica logs in to its master with it. Written to the file for a container which restarts
-            # in its pod: that one gets the new password in its probes, and no new file.
-            node.call(("CONFIG", "SET", "masterauth", self.following), ("CONFIG", "REWRITE"), passwords=passwords)
+            # Only now, because a replica logs in to its master with it. CONFIG REWRITE is for a container that restarts
+            # in its pod: its probes get the new password, and its configuration file stays.
+            node.call(("CONFIG", "SET", "masterauth", self.new), ("CONFIG", "REWRITE"), passwords=passwords)
         for node in sentinels:
-            node.call(("SENTINEL", "SET", config.master_name, "auth-pass", self.following))
-        return f"{len(redis)} Redis and {len(sentinels)} Sentinels take the new password beside the present one"
+            node.call(("SENTINEL", "SET", config.master_name, "auth-pass", self.new))
+        return f"{len(redis)} Redis and {len(sentinels)} Sentinels take the new password beside the current one"
 
     def _nodes(self, app: str, port: int) -> list[Node]:
-        """All pods of a StatefulSet; raises Pending while one of them is on its way up or down."""
+        """Return all pods of a StatefulSet. Raises Pending while one of them is on its way up or down."""
         pods = self.api.items(path("pods", self.config.namespace), labelSelector=f"app={app}")
         if leaving := [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]:
             raise Pending(f"pod {leaving[0]} is being deleted")
@@ -105,9 +105,9 @@ class Rotation:
 
 
 def main(config: Config, report: Report) -> str:
-    following = secret("REDIS_PASSWORD")
-    report.hide = redactor([following])
-    return wait(Rotation(config, Api(), report, following).check, report, deadline_seconds=config.deadline_seconds)
+    new = secret("REDIS_PASSWORD")
+    report.hide = redactor([new])
+    return wait(Rotation(config, Api(), report, new).check, report, deadline_seconds=config.deadline_seconds)
 
 
 if __name__ == "__main__":
