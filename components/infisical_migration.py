@@ -78,7 +78,6 @@ class InfisicalMigration(ComponentResource):
             pod_template(step, scripts_map=scripts.metadata.name),
             args.settings.deadline_minutes * 60,
             parent=self,
-            depends_on=[address],
             aliases=[formerly],
         )
         self.register_outputs({"image": args.image})

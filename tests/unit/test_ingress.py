@@ -152,6 +152,7 @@ def test_every_wait_has_an_end() -> None:
 def test_after_a_switch_of_charts_the_old_pods_stay_until_the_route_has_moved(route: dict[str, str]) -> None:
     graph = entrance(leaves="infisical", route=route)
     assert graph.waits("Job/ingress-moved", for_="ingress-route")
+    assert graph["Gate/ingress-moved"].parent == graph["ingress"].urn
     config = json.loads(graph["Job/ingress-moved"]["spec", "template", "spec", "containers", 0, "env", 0, "value"])
     assert config == {"namespace": "infisical", "leaves": "infisical", "to": "infisical-backend", "settle_seconds": 30}
     assert graph["Role/ingress-moved"]["rules"] == [
