@@ -16,7 +16,7 @@ from waits import ROLLOUT, eventually
 from embedded.errors import EmbeddedError
 from embedded.stack import Stack
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.platform, pytest.mark.chain]
 MIGRATION = "**Job::infisical-migration"
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
 NEWER = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_newer.mjs', 9, now())"
