@@ -1,4 +1,4 @@
-"""What a stack may say: pydantic models, one file a subject, and the one loader. Plain data, no Pulumi resource."""
+"""What a stack may say. Pydantic models hold plain data, one file a subject, and one loader reads them."""
 
 from settings.machinery.charts import ChartError, LocalChart, local_copy
 from settings.machinery.commands import Commands

@@ -1,4 +1,4 @@
-"""Infisical: image, chart and environment."""
+"""Infisical's image, chart and environment."""
 
 from __future__ import annotations
 
@@ -27,55 +27,70 @@ PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/char
 
 
 class ChartSettings(Section):
-    """Where the Helm chart comes from."""
+    """The Helm chart that deploys Infisical."""
 
     flavour: Flavour = Field(
         default="infisical-standalone",
-        description="`infisical` is the chart up to 0.4.2 (values below `backend:`), dead since May 2024 but still "
-        "deployed; `infisical-standalone` is the one upstream maintains (values below `infisical:`).",
+        description="Name of the chart. Upstream maintains `infisical-standalone` (values below `infisical:`). "
+        "`infisical` (values below `backend:`) ended with 0.4.2 in May 2024, but is still deployed.",
     )
-    version: ChartVersion = Field(default="1.10.0", description="Pinned: another version restarts every pod.")
+    version: ChartVersion = Field(
+        default="1.10.0", description="Version of the chart. A different one restarts every pod."
+    )
     digest: Digest | None = Field(
-        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and checks it ever after."
+        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and `pulumi up` checks it."
     )
     repository: ChartRepository = Field(
         default=PUBLIC_CHARTS,
-        description="Helm repository, or the folder of an OCI registry, from which `make charts` takes the chart.",
+        description="Where `make charts` fetches the chart: a Helm repository, or a folder of an OCI registry.",
     )
-    path: str | None = Field(default=None, min_length=1, description="Folder or archive of the chart, instead.")
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder or archive of a chart of your own. It is used in place of the one that `make charts` "
+        "fetches.",
+    )
 
     @model_validator(mode="after")
     def _version_is_of_the_flavour(self) -> ChartSettings:
         if (self.flavour == "infisical") != self.version.startswith("0."):
-            raise ValueError(f"version: {self.version} is none of chart {self.flavour} (infisical ends with 0.4.2)")
+            raise ValueError(
+                f"version: chart {self.flavour} has no version {self.version}. Versions of infisical begin with 0, "
+                "those of infisical-standalone don't"
+            )
         return self
 
     @property
     def location(self) -> str:
-        """Where the chart lies. Relative to the project: it is an input of the release, on whatever machine."""
+        """Return the chart's path, relative to the project, so that the release has the same input on every machine."""
         return self.path or self.copy_location
 
     @property
     def copy_location(self) -> str:
-        """Where `make charts` puts it."""
+        """Return the path at which `make charts` puts the chart."""
         return f"charts/{self.flavour}-{self.version}.tgz"
 
 
 class MigrationSettings(Section):
-    """What the Job that migrates the database may take. It runs before any server of another image."""
+    """Limits of the Job that migrates the database before servers of a different image start."""
 
     deadline_minutes: Annotated[int, Field(ge=5, le=24 * 60)] = Field(
         default=60,
-        description="Pulling the image counts. A migration that is cut off is rolled back and begins anew.",
+        description="Minutes that a migration may take, including the pull of its image. One that takes longer is "
+        "killed and rolled back. Set more for a large database.",
     )
     memory_limit: Memory = Field(
-        default="2Gi", description="A release of 2024 took 443Mi on an empty database; newer ones and real data more."
+        default="2Gi",
+        description="Memory of the migration. A release of 2024 took 443Mi on an empty database. Newer releases and "
+        "real data take more.",
     )
 
     @model_validator(mode="after")
     def _memory_suffices(self) -> MigrationSettings:
         if bytes_of(self.memory_limit) < bytes_of("512Mi"):
-            raise ValueError("memoryLimit: below 512Mi the kernel kills a migration before it is done")
+            raise ValueError(
+                "memoryLimit: set at least 512Mi. With less, the kernel kills a migration before it is done"
+            )
         return self
 
 
@@ -83,7 +98,7 @@ _Connections = Annotated[int, Field(ge=0, le=1000)]
 
 
 class PoolSettings(Section):
-    """Connections which each pod keeps to the database; unset, the image's own defaults hold (0 to 10)."""
+    """Connections that each pod keeps to the database. Without a value, the image's own defaults apply (0 to 10)."""
 
     min: Annotated[_Connections | None, Variable("DB_POOL_MIN", since="August 2026")] = None
     max: Annotated[_Connections | None, Variable("DB_POOL_MAX", since="August 2026")] = None
@@ -101,44 +116,46 @@ class PoolSettings(Section):
         }
         for name, (low, high) in pairs.items():
             if high == 0:
-                raise ValueError(f"{name}: a pool without connections answers nothing")
+                raise ValueError(f"{name}: set at least 1, because Infisical can't answer without a connection")
             if low is not None and low > (10 if high is None else high):
-                raise ValueError(f"{name}: it is below the minimum")
+                raise ValueError(
+                    f"{name}: set at least the minimum of the same pool. Without a value, the maximum is 10"
+                )
         return self
 
 
 class InfisicalSettings(Section):
-    """What Infisical is told through its environment, and how many of it there are."""
+    """Infisical itself: its address, image, number of pods and connections."""
 
     site_url: Annotated[SiteUrl, Variable("SITE_URL")] = Field(
-        description="The address users type. It makes links, cookies and the certificate. https only."
+        description="The https address that users type. Links, cookies and the certificate are made from it."
     )
     image: Image = Field(
         default="docker.io/infisical/infisical:v0.165.8",
-        description="At least v0.151: earlier ones ignore the Redis password under Sentinel.",
+        description="Image of Infisical, v0.151 or newer. Earlier ones don't log in to Redis under Sentinel.",
     )
-    replicas: Annotated[int, Field(ge=1, le=20)] = 2
+    replicas: Annotated[int, Field(ge=1, le=20, description="Number of pods.")] = 2
     chart: ChartSettings = ChartSettings()
     migration: MigrationSettings = MigrationSettings()
     cors_allowed_origins: Annotated[tuple[Origin, ...], Variable("CORS_ALLOWED_ORIGINS")] = Field(
-        default=(), description="Further origins whose pages may call the API; siteUrl always may."
+        default=(), description="More origins whose pages may call the API. siteUrl is always allowed."
     )
     read_replicas: Literal["none", "cluster"] = Field(
         default="none",
-        description="`cluster` sends reads to the database's own replicas too. They may lag; Infisical doesn't check. "
-        "Needs 3 instances, so that a replica is left when one pod goes.",
+        description="`cluster` sends reads to the database's replicas too. A replica may lag, and Infisical doesn't "
+        "check for that. This needs 3 database instances, so that one replica is left when a pod is lost.",
     )
     pools: PoolSettings = PoolSettings()
     telemetry: Annotated[bool, Variable("TELEMETRY_ENABLED")] = Field(
-        default=False, description="Usage statistics for Infisical's makers."
+        default=False, description="Whether Infisical sends usage statistics to its makers."
     )
     allow_internal_ip_connections: Annotated[bool, Variable("ALLOW_INTERNAL_IP_CONNECTIONS")] = Field(
         default=False,
-        description="Lets app connections and dynamic secrets reach private addresses, as those of this cluster.",
+        description="Let app connections and dynamic secrets reach private addresses, such as those of this cluster.",
     )
     replace_encryption_key: KeyLabel | None = Field(
         default=None,
-        description="The label of the encryption key that may be replaced, as the refused change prints it. See "
+        description="Label of the encryption key that may be replaced, as the refused change prints it. See "
         "docs/runbooks/root-key-rotated.md.",
     )
 
@@ -146,10 +163,10 @@ class InfisicalSettings(Section):
     def _image_speaks_to_sentinel(self) -> InfisicalSettings:
         tag = re.search(r":v?(\d+)\.(\d+)\.\d+(-postgres)?(@|$)", self.image)
         if tag and (int(tag[1]), int(tag[2])) < (0, 151):
-            raise ValueError("image: before v0.151 it ignores the password of Redis under Sentinel")
+            raise ValueError("image: set v0.151 or newer. Earlier ones don't log in to Redis under Sentinel")
         return self
 
     @property
     def host(self) -> str:
-        """Host name of the site, without port."""
+        """Return the host name of the site, without port."""
         return urlsplit(self.site_url).hostname or ""

@@ -1,4 +1,4 @@
-"""How the world reaches Infisical."""
+"""How users reach Infisical."""
 
 from __future__ import annotations
 
@@ -10,44 +10,53 @@ from settings.machinery.types import DnsLabel, DnsName, Email, Section
 
 
 class ExistingIssuer(Section):
-    """A ClusterIssuer of cert-manager which the cluster has already."""
+    """A ClusterIssuer of cert-manager that the cluster has already."""
 
     kind: Literal["existing"] = "existing"
-    name: DnsName
+    name: DnsName = Field(description="Name of the ClusterIssuer.")
 
 
 class LetsEncrypt(Section):
-    """An ACME issuer made for this stack; it proves the host by HTTP-01 through `className`."""
+    """An issuer of Let's Encrypt, made for this stack. It proves the host by HTTP-01 through the Ingress class."""
 
     kind: Literal["letsEncrypt"] = "letsEncrypt"
-    email: Email = Field(description="Let's Encrypt warns it before a certificate expires.")
-    staging: bool = Field(default=False, description="Untrusted certificates, but no rate limit: to try things out.")
+    email: Email = Field(
+        description="Address of the ACME account. Let's Encrypt sends no warning before a certificate expires (it "
+        "stopped in 2025), so watch the expiry yourself."
+    )
+    staging: bool = Field(
+        default=False,
+        description="Use Let's Encrypt's staging environment for trials. Its certificates are not trusted by "
+        "browsers, and its rate limits are much higher.",
+    )
 
 
 Issuer = Annotated[ExistingIssuer | LetsEncrypt, Field(discriminator="kind")]
 
 
 class IngressClass(Section):
-    """An Ingress object."""
+    """An Ingress, made for this stack."""
 
     kind: Literal["ingress"] = "ingress"
-    class_name: DnsName = Field(default="nginx", description="spec.ingressClassName; the class must exist.")
+    class_name: DnsName = Field(default="nginx", description="IngressClass of the Ingress. The cluster must have it.")
 
 
 class GatewayRoute(Section):
-    """An HTTPRoute on a Gateway which the cluster has already; its listener takes the Secret `infisical-tls`."""
+    """An HTTPRoute on a Gateway that the cluster has already. Its listener must use the Secret `infisical-tls`."""
 
     kind: Literal["gateway"] = "gateway"
-    name: DnsName
-    namespace: DnsLabel
-    listener: DnsName | None = Field(default=None, description="Listener of the Gateway; default: any that fits.")
+    name: DnsName = Field(description="Name of the Gateway.")
+    namespace: DnsLabel = Field(description="Namespace of the Gateway.")
+    listener: DnsName | None = Field(
+        default=None, description="Listener of the Gateway. Default: every listener that fits."
+    )
 
 
 Route = Annotated[IngressClass | GatewayRoute, Field(discriminator="kind")]
 
 
 class IngressSettings(Section):
-    """Certificate and route of the site."""
+    """The certificate of the site, and the route to it."""
 
     issuer: Issuer
     route: Route = IngressClass()

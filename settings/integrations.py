@@ -1,4 +1,4 @@
-"""Accounts with which Infisical itself reaches GitHub and AWS."""
+"""Accounts that Infisical itself uses at GitHub and AWS."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from settings.machinery.variables import Variable
 
 
 class GitHubApp(Section):
-    """The GitHub App behind app connections; secrets: githubAppClientSecret, githubAppPrivateKey. All five or none."""
+    """The GitHub App for app connections. Set its secrets too: githubAppClientSecret and githubAppPrivateKey."""
 
-    client_id: Annotated[Line, Variable("INF_APP_CONNECTION_GITHUB_APP_CLIENT_ID")]
-    slug: Annotated[Line, Variable("INF_APP_CONNECTION_GITHUB_APP_SLUG")]
-    id: Annotated[int, Variable("INF_APP_CONNECTION_GITHUB_APP_ID")] = Field(ge=1, description="The App's number.")
+    client_id: Annotated[Line, Variable("INF_APP_CONNECTION_GITHUB_APP_CLIENT_ID")] = Field(
+        description="Client id of the App."
+    )
+    slug: Annotated[Line, Variable("INF_APP_CONNECTION_GITHUB_APP_SLUG")] = Field(
+        description="Name of the App as its address on GitHub has it."
+    )
+    id: Annotated[int, Variable("INF_APP_CONNECTION_GITHUB_APP_ID")] = Field(ge=1, description="Number of the App.")
 
 
 class Aws(Section):
-    """The IAM user which assumes roles for app connections; its secret is awsSecretAccessKey."""
+    """The IAM user that assumes roles for app connections. Set its secret too: awsSecretAccessKey."""
 
     access_key_id: Annotated[AwsAccessKeyId, Variable("INF_APP_CONNECTION_AWS_ACCESS_KEY_ID")] = Field(
-        description="Twenty capitals and digits, beginning with AKIA."
+        description="Id of the access key. It begins with AKIA."
     )
 
 
 class IntegrationSettings(Section):
-    """Connections to other services. What the admin panel says wins over these."""
+    """Accounts at other services. A value that is set in Infisical's admin panel takes precedence."""
 
     github_app: GitHubApp | None = None
     aws: Aws | None = None

@@ -13,34 +13,48 @@ IMPLICIT_TLS = 465
 
 
 class MailSettings(Section):
-    """An SMTP server. The password is the encrypted key smtpPassword."""
+    """The SMTP server that sends Infisical's mail. Its password is the encrypted key smtpPassword."""
 
-    host: Annotated[HostName, Variable("SMTP_HOST")]
+    host: Annotated[HostName, Variable("SMTP_HOST")] = Field(description="Host name of the server.")
     port: Annotated[int, Variable("SMTP_PORT")] = Field(
-        default=587, ge=1, le=65535, description="465 means TLS from the first byte, every other port STARTTLS."
+        default=587,
+        ge=1,
+        le=65535,
+        description="Port of the server. 465 uses TLS from the first byte, every other port uses STARTTLS.",
     )
     username: Annotated[Line | None, Variable("SMTP_USERNAME")] = Field(
-        default=None, description="Together with smtpPassword, or neither: half a pair logs in with nothing."
+        default=None,
+        description="Set username and smtpPassword together. With only one of them, Infisical sends mail without "
+        "logging in.",
     )
-    from_address: Annotated[Email, Variable("SMTP_FROM_ADDRESS")]
-    from_name: Annotated[Line, Variable("SMTP_FROM_NAME")] = "Infisical"
+    from_address: Annotated[Email, Variable("SMTP_FROM_ADDRESS")] = Field(description="Sender of the mail.")
+    from_name: Annotated[Line, Variable("SMTP_FROM_NAME")] = Field(
+        default="Infisical", description="Name that is shown as the sender."
+    )
     tls: Literal["required", "opportunistic", "off"] = Field(
         default="required",
-        description="`opportunistic` sends in plain text to whoever strips STARTTLS; `off` always does.",
+        description="`required` sends no mail without TLS. `opportunistic` sends it in plain text when the server, or "
+        "somebody in between, offers no STARTTLS. `off` always sends it in plain text.",
     )
     verify: Annotated[bool, Variable("SMTP_TLS_REJECT_UNAUTHORIZED")] = Field(
         default=True, description="Whether the server's certificate is checked."
     )
     authority: Annotated[CertificatePem | None, Variable("SMTP_CUSTOM_CA_CERT", form="base64")] = Field(
-        default=None, description="PEM of the authority that signed the server's certificate, if it is no public one."
+        default=None,
+        description="PEM of the authority that signed the server's certificate. Set it when that authority is not a "
+        "public one.",
     )
 
     @model_validator(mode="after")
     def _tls_is_what_it_says(self) -> MailSettings:
         if self.port == IMPLICIT_TLS and self.tls != "required":
-            raise ValueError(f"tls: on port {IMPLICIT_TLS} TLS comes first, so it can't be {self.tls}")
+            raise ValueError(f"tls: port {IMPLICIT_TLS} always uses TLS, so set required or use a different port")
         if self.tls == "off" and self.username:
-            raise ValueError("tls: off would send the password in plain text")
+            raise ValueError(
+                "tls: off would send the password in plain text. Set required, or remove username and smtpPassword"
+            )
         if self.authority and not self.verify:
-            raise ValueError("verify: authority is given, but with verify false nothing is checked against it")
+            raise ValueError(
+                "verify: it is false, so nothing is checked against authority. Set it to true, or remove authority"
+            )
         return self

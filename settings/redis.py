@@ -12,37 +12,59 @@ MEMORY_REQUEST = "64Mi"  # of each Redis and Sentinel
 
 
 class RedisSettings(Section):
-    """The `RedisReplication` and `RedisSentinel` custom resources."""
+    """Redis, and the Sentinels that watch it. Each setting reaches the operator's custom resources."""
 
-    instances: Annotated[int, Field(ge=2, le=9, description="One master, the rest replicas.")] = 3
-    sentinels: Annotated[int, Field(ge=3, le=9, description="Odd, so that a split has a majority.")] = 3
-    quorum: Annotated[int, Field(ge=2, le=9, description="Sentinels that must agree that the master is gone.")] = 2
-    image: Image = Field(default="quay.io/opstree/redis:v7.0.15", description="Redis 6.2 or newer.")
-    sentinel_image: Image = "quay.io/opstree/redis-sentinel:v7.0.15"
-    storage: Memory = Field(default="2Gi", description="Volume of each instance: queues live here, so it persists.")
-    storage_class: DnsName | None = Field(default=None, description="Default: the cluster's default class.")
+    instances: Annotated[
+        int, Field(ge=2, le=9, description="Number of Redis servers. One is the master, the others are replicas.")
+    ] = 3
+    sentinels: Annotated[
+        int,
+        Field(
+            ge=3,
+            le=9,
+            description="Number of Sentinels. It is odd, so that one side of a network split has a majority.",
+        ),
+    ] = 3
+    quorum: Annotated[int, Field(ge=2, le=9, description="How many Sentinels must agree that the master is gone.")] = 2
+    image: Image = Field(default="quay.io/opstree/redis:v7.0.15", description="Image of Redis 6.2 or newer.")
+    sentinel_image: Image = Field(default="quay.io/opstree/redis-sentinel:v7.0.15", description="Image of Sentinel.")
+    storage: Memory = Field(
+        default="2Gi", description="Size of each instance's volume. Infisical's queues are stored on it."
+    )
+    storage_class: DnsName | None = Field(
+        default=None, description="StorageClass of the volumes. Default: the cluster's default class."
+    )
     cpu_request: Cpu = "100m"
     memory_limit: Memory = "512Mi"
     max_memory_mib: Annotated[
         int,
         Field(
             ge=32,
-            description="maxmemory in MiB, about 75 % of memoryLimit: with noeviction a full Redis refuses writes, "
-            "without this limit the kernel would kill it instead.",
+            description="Redis' maxmemory in MiB. Set about 75 % of memoryLimit. A full Redis then refuses writes; "
+            "without this limit the kernel would kill it.",
         ),
     ] = 384
     password_rotation: Annotated[
-        int, Field(ge=1, description="Raise it to have a new password generated. See docs/rotation.md.")
+        int, Field(ge=1, description="Add 1 to generate a new password. See docs/rotation.md.")
     ] = 1
 
     @model_validator(mode="after")
     def _it_decides_and_survives(self) -> RedisSettings:
         if bytes_of(self.memory_limit) < bytes_of(MEMORY_REQUEST):
-            raise ValueError(f"memoryLimit: each Redis and Sentinel asks its node for {MEMORY_REQUEST}, so not less")
+            raise ValueError(
+                f"memoryLimit: set at least {MEMORY_REQUEST}, because each Redis and Sentinel requests that much"
+            )
         if self.sentinels % 2 == 0:
-            raise ValueError(f"sentinels: {self.sentinels} is even, so a network split can leave no majority")
+            raise ValueError(
+                f"sentinels: set an odd number. With {self.sentinels}, a network split can leave no majority"
+            )
         if self.quorum > self.sentinels:
-            raise ValueError(f"quorum: {self.quorum} of {self.sentinels} Sentinels can never agree")
+            raise ValueError(
+                f"quorum: set at most {self.sentinels}, the number of Sentinels. {self.quorum} can never agree"
+            )
         if self.max_memory_mib * 2**20 > 0.8 * bytes_of(self.memory_limit):
-            raise ValueError("maxMemoryMib: above 80 % of memoryLimit the kernel kills Redis before it refuses a write")
+            raise ValueError(
+                "maxMemoryMib: set at most 80 % of memoryLimit. With more, the kernel kills Redis before Redis refuses "
+                "a write"
+            )
         return self

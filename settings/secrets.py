@@ -1,4 +1,4 @@
-"""What a stack keeps encrypted: keys of their own at the top, because a secret inside an object loses its mark."""
+"""What a stack keeps encrypted. Each secret is a key at the top, because one inside an object loses its mark."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def _is_text(encoded: str) -> bool:
 
 
 class ReadReplica(Section):
-    """A PostgreSQL that replicates this one, outside of the platform's cluster."""
+    """A PostgreSQL server outside of the platform that replicates its database."""
 
-    uri: SecretStr = Field(description="postgresql://user:password@host:port/database, without sslmode.")
+    uri: SecretStr = Field(description="Address as postgresql://user:password@host:port/database, without sslmode.")
     authority: CertificatePem | None = Field(
-        default=None, description="PEM that its certificate verifies against; default: the platform's own."
+        default=None,
+        description="PEM of the authority that signed the server's certificate. Default: the platform's own authority.",
     )
 
     @field_validator("uri")
@@ -47,25 +48,28 @@ class ReadReplica(Section):
         address, question_mark, _ = uri.get_secret_value().partition("?")
         match = _URI.fullmatch(address)
         if not match or not 0 < int(match["port"] or 5432) < 65536 or not _is_text(address):
-            raise ValueError("write postgresql://user:password@host:port/database, the password percent-encoded")
+            raise ValueError("write postgresql://user:password@host:port/database with the password percent-encoded")
         if question_mark:
-            raise ValueError("leave out ?sslmode=…: beside an authority it switches verification off")
+            raise ValueError(
+                "leave out everything from the question mark on, because sslmode would switch the verification off"
+            )
         return uri
 
     @property
     def host(self) -> str:
-        """Host name."""
+        """Return the host name of the server."""
         match = _URI.fullmatch(self.uri.get_secret_value())
         assert match
         return match["host"]
 
 
 class Secrets(Section):
-    """Encrypted settings. What is not given and has no pair in plain settings is generated once, and kept."""
+    """Encrypted settings. Infisical's keys and the passwords of both databases are generated once when not given."""
 
     encryption_key: Annotated[EncryptionKey | None, Variable("ENCRYPTION_KEY")] = Field(
         default=None,
-        description="Encrypts everything that users store. Set it when you move in. Otherwise it is generated once.",
+        description="The key that encrypts everything that users store. Set it when you bring your own data. "
+        "Otherwise it is generated once.",
     )
     root_encryption_key: Annotated[Base64Key | None, Variable("ROOT_ENCRYPTION_KEY")] = Field(
         default=None,
@@ -73,35 +77,41 @@ class Secrets(Section):
         "Infisical then opens the database with encryptionKey, and what older releases wrote with this one.",
     )
     auth_secret: Annotated[SigningKey | None, Variable("AUTH_SECRET")] = Field(
-        default=None, description="Signs sessions; another one logs everybody out. Generated if not given."
+        default=None,
+        description="The key that signs sessions. A different one logs everybody out. Generated if not given.",
     )
     cookie_secret: Annotated[SigningKey | None, Variable("COOKIE_SECRET_SIGN_KEY")] = Field(
-        default=None, description="Signs cookies. Generated if not given: upstream's own default is public."
+        default=None,
+        description="The key that signs cookies. Generated if not given, because upstream's own default is public.",
     )
-    database_password: Password | None = Field(default=None, description="Of infisical_user. Generated if not given.")
-    redis_password: Password | None = Field(default=None, description="Of Redis. Generated if not given.")
+    database_password: Password | None = Field(
+        default=None, description="Password of the role infisical_user. Generated if not given."
+    )
+    redis_password: Password | None = Field(default=None, description="Password of Redis. Generated if not given.")
     database_read_replicas: tuple[ReadReplica, ...] = Field(
-        default=(), description="PostgreSQL servers outside of the platform to read from, instead of its own replicas."
+        default=(),
+        description="PostgreSQL servers outside of the platform that Infisical reads from, in place of the platform's "
+        "replicas.",
     )
     smtp_password: Annotated[SecretLine | None, Variable("SMTP_PASSWORD")] = Field(
-        default=None, description="Belongs to mail.username."
+        default=None, description="Password of the SMTP server. Set it together with mail.username."
     )
     github_login_client_secret: Annotated[SecretLine | None, Variable("CLIENT_SECRET_GITHUB_LOGIN")] = Field(
-        default=None, description="Belongs to signOn.github."
+        default=None, description="Secret of the OAuth app in signOn.github. Set both together."
     )
     github_app_client_secret: Annotated[SecretLine | None, Variable("INF_APP_CONNECTION_GITHUB_APP_CLIENT_SECRET")] = (
-        Field(default=None, description="Belongs to integrations.githubApp.")
+        Field(default=None, description="Client secret of the App in integrations.githubApp.")
     )
     github_app_private_key: Annotated[PrivateKeyPem | None, Variable("INF_APP_CONNECTION_GITHUB_APP_PRIVATE_KEY")] = (
-        Field(default=None, description="Belongs to integrations.githubApp. PEM with its line breaks.")
+        Field(default=None, description="Private key of the App in integrations.githubApp, a PEM with its line breaks.")
     )
     aws_secret_access_key: Annotated[SecretLine | None, Variable("INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY")] = Field(
-        default=None, description="Belongs to integrations.aws."
+        default=None, description="Secret of the access key in integrations.aws. Set both together."
     )
     extra_secrets: dict[VariableName, SecretStr] = Field(
-        default={}, description="Further variables of Infisical whose values are secret."
+        default={}, description="More variables of Infisical. Their values are secret."
     )
 
 
 SECRETS = frozenset(Secrets.by_key())
-STRUCTURED = frozenset({"databaseReadReplicas", "extraSecrets"})  # the others are text, whatever it looks like
+STRUCTURED = frozenset({"databaseReadReplicas", "extraSecrets"})  # the values of the others are never parsed

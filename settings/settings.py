@@ -1,4 +1,4 @@
-"""A whole stack."""
+"""The settings of a whole stack."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from settings.sign_on import SignOnSettings
 
 
 class Settings(Secrets):
-    """What a stack says, one key a subject; encrypted keys stand beside them."""
+    """The settings of a stack, one key a subject, with the encrypted keys beside them."""
 
     cluster: ClusterSettings = ClusterSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     certificates: CertificateSettings = CertificateSettings()
-    infisical: InfisicalSettings = Field(description="Needs at least siteUrl.")
-    ingress: IngressSettings = Field(description="Needs at least issuer.")
+    infisical: InfisicalSettings = Field(description="It needs at least siteUrl.")
+    ingress: IngressSettings = Field(description="It needs at least issuer.")
     mail: MailSettings | None = None
     sign_on: SignOnSettings = SignOnSettings()
     integrations: IntegrationSettings = IntegrationSettings()
     extra_environment: dict[VariableName, str] = Field(
-        default={}, description="Further variables of Infisical, in plain text."
+        default={}, description="More variables of Infisical, in plain text."
     )
     jobs: JobSettings = JobSettings()

@@ -1,4 +1,4 @@
-"""How users sign on besides e-mail and password."""
+"""How users log in, besides e-mail and password."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from settings.machinery.variables import Variable
 
 
 class GitHubSignOn(Section):
-    """An OAuth app of GitHub, callback `<siteUrl>/api/v1/sso/github`. Its secret is githubLoginClientSecret."""
+    """An OAuth app of GitHub with the callback `<siteUrl>/api/v1/sso/github`. Set githubLoginClientSecret too."""
 
-    client_id: Annotated[Line, Variable("CLIENT_ID_GITHUB_LOGIN")]
+    client_id: Annotated[Line, Variable("CLIENT_ID_GITHUB_LOGIN")] = Field(description="Client id of the app.")
 
 
 class SamlSignOn(Section):
-    """The organisation whose identity provider everybody is sent to."""
+    """The organisation whose identity provider everybody logs in with."""
 
     default_organization: OrganizationSlug = Field(
-        description="Slug as the organisation's settings show it: one made at bootstrap ends in a random suffix.",
+        description="Slug of the organisation, as its settings show it. The slug of one that was made at bootstrap "
+        "ends in a random suffix.",
     )
     configured: bool = Field(
         default=False,
-        description="Say true once that organisation exists and its SAML works. From then on every visit of the login "
-        "page is redirected to its identity provider: too early, and nobody can log in, not even to set SAML up.",
+        description="Set it to true once the organisation exists and its SAML works. From then on the login page "
+        "always leads to its identity provider. If you set it too early, nobody can log in, not even to set SAML up.",
     )
 
 
 class SignOnSettings(Section):
-    """Single sign-on."""
+    """Single sign-on through GitHub or SAML."""
 
     github: GitHubSignOn | None = None
     saml: SamlSignOn | None = None

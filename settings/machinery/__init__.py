@@ -1,4 +1,4 @@
-"""How a stack is read and checked: types, variables, cross-section rules, the loader.
+"""How a stack is read and checked, by types, variables, rules over several sections, and the loader.
 
 The sections, one file a subject, stand directly below `settings/`. From here they import `types`, `variables`
 and `cron`, and the rest of this folder imports them. No module of `settings` imports Pulumi.

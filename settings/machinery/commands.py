@@ -1,4 +1,4 @@
-"""The commands that messages tell a user to type. Each names its stack, so that it never acts on a different one."""
+"""The commands that messages tell a user to type. Each names its stack, so it can't act on a different one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _READS_STACK_FILE = ("config", "preview", "up", "refresh", "destroy")
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Commands for one stack of one project. Keys are as `pulumi config --path` takes them: infisical.siteUrl."""
+    """The commands for one stack of one project. Keys have the form of `pulumi config --path`: infisical.siteUrl."""
 
     project: str
     stack: str
     config_file: Path | None = None  # default: Pulumi.<stack>.yaml
 
     def set(self, key: str, value: str = "VALUE", *, secret: bool = False) -> str:
-        """Return the command that sets a key. A secret's value is left out: Pulumi then asks for it."""
+        """Return the command that sets a key. A secret's value is left out, so that Pulumi asks for it."""
         what = f"--secret {self._key(key)}" if secret else f"{self._key(key)} {value}"
         return f"{self._config('set', key)} {what}"
 
     def remove(self, key: str) -> str:
-        """Return the command that takes a key out of the stack file."""
+        """Return the command that removes a key from the stack file."""
         return f"{self._config('rm', key)} {self._key(key)}"
 
     def pulumi(self, command: str) -> str:
@@ -34,7 +34,7 @@ class Commands:
         return " ".join(words)
 
     def make(self, target: str, **variables: str) -> str:
-        """Return `make TARGET` on the stack: make("charts", CHART="path")."""
+        """Return `make TARGET` on the stack, with variables: make("charts", CHART="path")."""
         words = {"STACK": self.stack} | variables
         return " ".join([f"make {target}", *(f"{name}={shlex.quote(value)}" for name, value in words.items())])
 

@@ -21,15 +21,15 @@ _TLS = {"required": ("true", "false"), "opportunistic": ("false", "false"), "off
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
-    """Variables by name, each ready to be read by Infisical."""
+    """Variables by name, with values in the form that Infisical reads."""
 
     plain: Mapping[str, str]
     secret: Mapping[str, SecretStr]
 
 
 def environment_of(stack: Settings) -> Environment:
-    """What Infisical is told besides where its database and Redis are, and the keys that are generated."""
-    plain: dict[str, str] = {"HTTPS_ENABLED": "true"}  # marks cookies as secure; it starts no TLS
+    """Return the variables that follow from settings. Connections and generated keys are not among them."""
+    plain: dict[str, str] = {"HTTPS_ENABLED": "true"}  # only marks cookies as secure
     secret: dict[str, SecretStr] = {}
     for variable, value in _values(stack):
         if isinstance(value, SecretStr):
@@ -52,14 +52,14 @@ def environment_of(stack: Settings) -> Environment:
 
 @cache
 def setting_by_variable() -> Mapping[str, str]:
-    """Variable to the key of the setting that becomes it: {"SMTP_HOST": "mail.host"}."""
+    """Return the key of the setting that each variable comes from: {"SMTP_HOST": "mail.host"}."""
     return {variable.name: ".".join(path) for path, _, variable in fields(Settings) if variable}
 
 
 def fields(
     section: type[Section], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], FieldInfo, Variable | None]]:
-    """Every setting below a section, subsections and all: its path in the stack file, what is allowed, its variable."""
+    """Yield every setting of a section and its subsections: its path in the stack file, its field, its variable."""
     for key, field in section.by_key().items():
         path = (*above, key)
         yield path, field, variable_of(field)
@@ -68,7 +68,7 @@ def fields(
 
 
 def sections_in(field: FieldInfo) -> list[type[Section]]:
-    """The sections a field may hold: one, or the several of a choice."""
+    """Return the sections that a field may hold. A choice has several."""
     pending, found = [field.annotation], list[type[Section]]()
     while pending:
         annotation = pending.pop(0)
@@ -88,7 +88,7 @@ def _values(section: Section) -> Iterator[tuple[Variable, object]]:
 
 
 def variable_of(field: FieldInfo) -> Variable | None:
-    """What a setting becomes, if it becomes a variable by itself."""
+    """Return the variable that a setting becomes, or None when it becomes none by itself."""
     return next((item for item in field.metadata if isinstance(item, Variable)), None)
 
 

@@ -7,18 +7,18 @@ from typing import Literal
 
 
 class SettingsError(Exception):
-    """Says everything that is wrong with a stack's configuration, one line a key, sorted; never a value."""
+    """Everything that is wrong with a stack's configuration, one line a key, sorted. It never shows a value."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """The key to act on, the reason, and what to do with the key. Never a value."""
+    """One fault: the key to act on, the reason, and what to do with the key. It never shows a value."""
 
-    key: str  # as `pulumi config set --path` takes it, without project: infisical.corsAllowedOrigins[0]
+    key: str  # in the form of `pulumi config set --path`, without project: infisical.corsAllowedOrigins[0]
     reason: str
     remedy: Literal["set", "change", "remove"] = "change"
 
     @property
     def section(self) -> str:
-        """The top-level key."""
+        """Return the top-level key."""
         return self.key.partition(".")[0].partition("[")[0]

@@ -1,4 +1,4 @@
-"""Reads a stack's configuration whole and reports all that is wrong with it at once."""
+"""Reads a whole stack's configuration and reports everything that is wrong with it at once."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from settings.settings import Settings
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
 _KINDS = {"existing", "letsEncrypt", "ingress", "gateway"}
-# What Pulumi.yaml declares in the place of a key that a stack doesn't have.
+# The values that Pulumi.yaml declares for keys that a stack doesn't have.
 ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
 
 def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Collection[str] = ()) -> Settings:
-    """Parse `configuration`, as the engine hands it over: "project:key" to a string, JSON where it is structured.
+    """Return the settings in `configuration`, which has "project:key" to a string, with JSON where it is structured.
 
-    `secret_keys` are those, with project, that the stack file holds encrypted; `commands` put things right. Raises
-    SettingsError.
+    `secret_keys` are the keys, with project, that the stack file holds encrypted. The errors name the `commands` that
+    repair them. Raises SettingsError.
     """
     prefix = f"{commands.project}:"
     given = {
@@ -45,7 +45,7 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     empty = {key for key in encrypted & SECRETS if _is_empty(key, configuration.get(f"{prefix}{key}"))}
     findings = [*_wrongly_kept(given, encrypted), *_empty(empty)]
     unusable = {finding.section for finding in findings}
-    # What is missing is reported by the keys that a user can set, so the required sections are there in any case.
+    # The required sections are always there, so that what is missing is reported by the keys that a user can set.
     own: dict[str, Any] = {"infisical": {}, "ingress": {}}
     own |= {key: parsed(key, value) for key, value in given.items() if key not in unusable}
     if isinstance(own["ingress"], dict):
@@ -57,7 +57,7 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
         broken = [*map(_finding, error.errors(include_input=False, include_url=False))]
         stack, sound = None, sound_parts(own, unusable)
         findings += [finding for finding in broken if finding.section not in unusable]
-    # A secret in plain text is called that, and not missing as well.
+    # A secret in plain text is not reported as missing too.
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
     if findings or stack is None:
         lines = [_line(commands, finding) for finding in sorted(set(findings))]
@@ -66,7 +66,7 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
 
 
 def parsed(key: str, value: Any) -> Any:
-    """The value of a key: a section may stand in the stack file as JSON text, a password of digits is no number."""
+    """Return the value of a key. A section may be JSON text in the stack file; a password of digits stays text."""
     if not isinstance(value, str) or key in SECRETS - STRUCTURED:
         return value
     try:
@@ -78,11 +78,12 @@ def parsed(key: str, value: Any) -> Any:
 def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Iterator[Finding]:
     for key in given:
         if key in SECRETS and key not in encrypted:
-            yield Finding(key, "it stands in plain text in the stack file: others may know it, so encrypt a new one")
+            yield Finding(key, "it stands in plain text in the stack file, so others may know it. Encrypt a new one")
         if key not in SECRETS and key in encrypted:
-            yield Finding(
-                key, "it holds an encrypted value, which would end in plain state: secrets have their own keys"
+            reason = (
+                "it holds an encrypted value, which would be in the state in plain text. Secrets have their own keys"
             )
+            yield Finding(key, reason)
 
 
 def _is_empty(key: str, value: str | None) -> bool:
@@ -90,13 +91,13 @@ def _is_empty(key: str, value: str | None) -> bool:
 
 
 def _empty(keys: Collection[str]) -> Iterator[Finding]:
-    """Tell an encrypted key without a value from one that the stack doesn't have, for which one would be generated."""
+    """Report encrypted keys without a value. They must not count as absent, because new keys would be generated."""
     for key in keys:
-        yield Finding(key, "it is encrypted and empty, which is what an unset variable leaves there", "set")
+        yield Finding(key, "it is encrypted and empty, as an unset variable in CI leaves it", "set")
 
 
 def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
-    """What is right by itself, by field, so that rules over it can speak. Nothing of the keys `without`."""
+    """Return what is right by itself, by field and without the keys `without`, so that rules can judge it."""
     sound: dict[str, Any] = {}
     for key, name in _NAMES.items():
         if key not in without:
@@ -108,7 +109,7 @@ def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, A
 
 @cache
 def _alone(name: str) -> type[Section]:
-    """Settings of one key, read as the whole reads it."""
+    """Return a model of one key that reads it as the whole does."""
     field = Settings.model_fields[name]
     fields: dict[str, Any] = {name: (field.annotation, field)}
     return create_model(name, __base__=Section, **fields)
@@ -123,13 +124,13 @@ def _broken_rules(sound: Mapping[str, Any]) -> Iterator[Finding]:
 
 @cache
 def needs(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
-    """The fields that a rule speaks of."""
+    """Return the fields that a rule takes."""
     return frozenset(inspect.signature(rule).parameters)
 
 
 def _finding(error: ErrorDetails) -> Finding:
     location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
-    # A choice puts its tag into the location; the stack file has no such level.
+    # A choice adds its tag to the location, but the stack file has no such level.
     path = location[:1] + [part for part in location[1:] if part not in _KINDS]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
     if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
@@ -142,7 +143,7 @@ def _finding(error: ErrorDetails) -> Finding:
     if "[key]" in error["loc"]:
         return Finding(key, message, "remove")
     if kind == "extra_forbidden":
-        return Finding(key, f"no such key{_suggestion(path)}", "remove")
+        return Finding(key, f"there is no such key{_suggestion(path)}", "remove")
     if kind == "missing":
         return Finding(key, "required, but not set", "set")
     return Finding(key, f"{message[:1].lower()}{message[1:]}")
@@ -157,7 +158,7 @@ def _line(commands: Commands, finding: Finding) -> str:
 
 
 def _suggestion(path: Sequence[str]) -> str:
-    # A wrong nesting is the commonest mistake of all.
+    # A key at the wrong level is the most common mistake.
     elsewhere = [".".join(known) for known, _, _ in fields(Settings) if known[-1] == path[-1]]
     close = difflib.get_close_matches(path[-1], _siblings(Settings, path[:-1]), 1, 0.5)
     return f" (did you mean {(elsewhere + close)[0]}?)" if elsewhere or close else ""

@@ -1,4 +1,4 @@
-"""Rules over several keys at the top. Each takes those that it speaks of, by name."""
+"""Rules over several keys at the top. Each rule takes the keys that it judges by name."""
 
 from __future__ import annotations
 
@@ -21,72 +21,75 @@ from settings.sign_on import SignOnSettings
 
 Findings = Iterator[Finding]
 
-_POOL_MAX = 10  # of one Infisical, where pools.max says nothing
-# Names without a dot, or below these, are in no public DNS: Let's Encrypt can't prove them.
+_POOL_MAX = 10  # connections of one Infisical when pools.max is not set
+# Public DNS has no names without a dot and none below these, so Let's Encrypt can't prove them.
 _PRIVATE = ("local", "internal", "test", "example", "invalid", "localhost", "lan", "home.arpa")
 
 
 def replicas_exist(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
-    """Infisical never sends a read to the primary instead, so one replica has to be left when a pod goes.
+    """Require a replica that is left when one pod is lost, because Infisical never reads from the primary instead.
 
-    In a failover the only replica becomes the primary: what was to spread reads would turn each one into an outage.
+    In a failover the only replica becomes the primary, so each failover would be an outage of reads.
     """
     if infisical.read_replicas == "cluster" and database.instances < 3:
         yield Finding(
             "infisical.readReplicas",
             f"database.instances is {database.instances}, and with fewer than 3 no replica is left to read from when "
-            "one pod goes: set 3, or read from the primary",
+            "one pod is lost. Set readReplicas to none, or database.instances to 3",
         )
 
 
 def session_pool_has_room(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
-    """In session mode a connection of Infisical keeps one to the server for as long as it lasts."""
+    """Require as many server connections as Infisical opens, because in session mode each one occupies its own."""
     pooler = database.pooler
     wanted = infisical.replicas * (infisical.pools.max or _POOL_MAX)
     if pooler.mode == "session" and wanted > pooler.connections:
         yield Finding(
             "database.pooler.mode",
             f"in session mode Infisical wants {wanted} connections (replicas times pools.max, which is {_POOL_MAX} "
-            f"unless set), and PgBouncer has {pooler.connections}: the others would wait for ever; use transaction",
+            f"unless set), and PgBouncer has {pooler.connections}. The others would wait for ever. Use transaction",
         )
 
 
 def one_kind_of_replica(infisical: InfisicalSettings, database_read_replicas: tuple[ReadReplica, ...]) -> Findings:
-    """Infisical picks one at random for each query."""
+    """Refuse replicas of both kinds, because Infisical picks one of all replicas at random for each query."""
     if infisical.read_replicas == "cluster" and database_read_replicas:
-        yield Finding("infisical.readReplicas", "databaseReadReplicas names others: choose one of the two")
+        yield Finding("infisical.readReplicas", "databaseReadReplicas is set too. Use one of the two")
 
 
 def replicas_verify(database_read_replicas: tuple[ReadReplica, ...], certificates: CertificateSettings) -> Findings:
-    """A server without an authority of its own is verified against the platform's, for the name in its URI."""
+    """Require an authority, or a name in the platform's certificate, for every server to read from."""
     for index, replica in enumerate(database_read_replicas):
         if not replica.authority and replica.host not in certificates.extra_names:
             yield Finding(
                 f"databaseReadReplicas[{index}].authority",
-                "required, but not set: the host is no name of the platform's certificate (certificates.extraNames)",
+                "required, but not set. Only a host in certificates.extraNames can do without",
                 "set",
             )
 
 
 def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> Findings:
-    """Let's Encrypt asks for a file over HTTP, at the site's public name."""
+    """Require a public name and an Ingress for Let's Encrypt, which asks for a file over HTTP."""
     if not isinstance(ingress.issuer, LetsEncrypt):
         return
     if ingress.route.kind == "gateway":
-        yield Finding("ingress.issuer.kind", "HTTP-01 is answered through an Ingress; take an existing issuer")
+        yield Finding(
+            "ingress.issuer.kind",
+            "Let's Encrypt (HTTP-01) is answered through an Ingress, not a Gateway. Use an existing issuer",
+        )
     host = infisical.host
     if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):
-        yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names; take an existing issuer")
+        yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names. Use an existing issuer")
 
 
 def mail_is_a_pair(mail: MailSettings | None, smtp_password: SecretStr | None) -> Findings:
-    """Upstream logs in only if it has both, and says nothing otherwise."""
+    """Require both or neither. With only one of them, upstream doesn't log in, and doesn't say so."""
     username = mail.username if mail else None
     yield from _pair(bool(username), "mail.username", smtp_password, "smtpPassword")
 
 
 def github_sign_on_is_a_pair(sign_on: SignOnSettings, github_login_client_secret: SecretStr | None) -> Findings:
-    """Client id and secret."""
+    """Require both the client id and the secret, or neither."""
     yield from _pair(
         bool(sign_on.github), "signOn.github.clientId", github_login_client_secret, "githubLoginClientSecret"
     )
@@ -97,26 +100,28 @@ def github_app_is_whole(
     github_app_client_secret: SecretStr | None,
     github_app_private_key: SecretStr | None,
 ) -> Findings:
-    """All five, or connections fail when they are first used."""
+    """Require all five settings of the App or none. Otherwise connections fail when they are first used."""
     app = bool(integrations.github_app)
     secrets = {"githubAppClientSecret": github_app_client_secret, "githubAppPrivateKey": github_app_private_key}
     if not app and any(secrets.values()):
         for name in ("clientId", "slug", "id"):
-            yield Finding(f"integrations.githubApp.{name}", "required, but not set: the app's secrets are", "set")
+            yield Finding(
+                f"integrations.githubApp.{name}", "required, but not set. The secrets of the App are set", "set"
+            )
     for key, value in secrets.items():
         if not value and (app or any(secrets.values())):
-            yield Finding(key, "required, but not set: it belongs to integrations.githubApp", "set")
+            yield Finding(key, "required, but not set. It belongs to integrations.githubApp", "set")
 
 
 def aws_is_a_pair(integrations: IntegrationSettings, aws_secret_access_key: SecretStr | None) -> Findings:
-    """Key id and secret."""
+    """Require both the key's id and its secret, or neither."""
     yield from _pair(
         bool(integrations.aws), "integrations.aws.accessKeyId", aws_secret_access_key, "awsSecretAccessKey"
     )
 
 
 def extra_variables_are_free(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """What has a setting is set there alone, and what does harm nowhere."""
+    """Refuse variables that have a setting, that do harm, or whose value Infisical can't read."""
     for section, names in (("extraEnvironment", extra_environment), ("extraSecrets", extra_secrets)):
         for name in names:
             if reason := _why_not(name):
@@ -127,30 +132,32 @@ def extra_variables_are_free(extra_environment: Mapping[str, str], extra_secrets
             if not value.strip():
                 yield Finding(
                     f"{section}.{name}",
-                    "empty is unset for some variables and invalid for others: leave it out",
+                    "it is empty, which Infisical takes for unset in some variables and refuses in others",
                     "remove",
                 )
             elif "\0" in value:
-                yield Finding(f"{section}.{name}", "no process can be started with NUL in its environment")
+                yield Finding(
+                    f"{section}.{name}", "it contains NUL, and no process can start with that in its environment"
+                )
             elif name in FORMS and not re.fullmatch(FORMS[name][0], value, re.ASCII):
-                yield Finding(f"{section}.{name}", f"Infisical takes nothing but {FORMS[name][1]}")
+                yield Finding(f"{section}.{name}", f"Infisical accepts nothing but {FORMS[name][1]}")
     for name in extra_environment.keys() & extra_secrets.keys():
-        yield Finding(f"extraEnvironment.{name}", "extraSecrets has it too", "remove")
+        yield Finding(f"extraEnvironment.{name}", "it is in extraSecrets too", "remove")
 
 
 def _pair(plain: bool, plain_key: str, secret: SecretStr | None, secret_key: str) -> Findings:
     if plain and not secret:
-        yield Finding(secret_key, f"required, but not set: it belongs to {plain_key}", "set")
+        yield Finding(secret_key, f"required, but not set. It belongs to {plain_key}", "set")
     if secret and not plain:
-        yield Finding(plain_key, f"required, but not set: it belongs to {secret_key}", "set")
+        yield Finding(plain_key, f"required, but not set. It belongs to {secret_key}", "set")
 
 
 def _why_not(name: str) -> str:
     if home := setting_by_variable().get(name):
-        return f"use {home}"
+        return f"it has a setting of its own. Set {home}"
     if name in OWNED:
-        return f"the program sets it: {OWNED[name]}"
-    return f"refused: {REFUSED[name]}" if name in REFUSED else ""
+        return f"the program sets it. {OWNED[name]}"
+    return REFUSED.get(name, "")
 
 
 def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
@@ -165,17 +172,19 @@ def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapp
 
 
 def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """Hold the audit log's own database to what databaseReadReplicas are held to."""
+    """Require of the audit log's own database what databaseReadReplicas require."""
     name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
     if name in extra_environment:
-        yield Finding(f"extraEnvironment.{name}", "it has a password: set it in extraSecrets", "remove")
+        yield Finding(f"extraEnvironment.{name}", "it contains a password. Set it in extraSecrets", "remove")
     elif name in extra_secrets:
         try:
             ReadReplica(uri=extra_secrets[name])
         except ValidationError as error:
             yield Finding(f"extraSecrets.{name}", error.errors()[0]["msg"].removeprefix("Value error, "))
         if authority not in extra_environment.keys() | extra_secrets.keys():
-            reason = f"required, but not set: without it {name} is in plain text; the PEM in base64"
+            reason = (
+                f"required, but not set. Without it, the connection of {name} is not encrypted. Write the PEM in base64"
+            )
             yield Finding(f"extraEnvironment.{authority}", reason, "set")
 
 

@@ -1,4 +1,4 @@
-"""Which setting becomes which variable of Infisical's environment. Upstream: backend/src/lib/config/env.ts."""
+"""Which settings become which variables of Infisical. Upstream reads them in backend/src/lib/config/env.ts."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Annotates a setting with the variable it becomes.
+    """The variable that a setting becomes.
 
-    Switches become "true" or "false" (upstream takes nothing but exactly "true"), lists JSON.
+    Switches become "true" or "false", because upstream takes only exactly "true". Lists become JSON.
     """
 
     name: str
     form: Literal["text", "base64"] = "text"
-    since: str = ""  # the first image that reads it, where older ones are still around
+    since: str = ""  # date of the first image that reads it, when older ones are still in use
 
 
-# Set by the program itself, which alone knows them.
+# Variables that the program sets itself, and what a user can do. Each text is a sentence.
 OWNED = {
-    "DB_CONNECTION_URI": "it follows from the database; a password of your own is databasePassword",
+    "DB_CONNECTION_URI": "For a password of your own, set databasePassword",
     "DB_ROOT_CERT": "CertSync keeps it equal to what the database serves",
-    "HTTPS_ENABLED": "it is true: the site is https only",
-    "REDIS_SENTINEL_HOSTS": "it follows from Redis",
-    "REDIS_SENTINEL_MASTER_NAME": "it follows from Redis",
-    "REDIS_PASSWORD": "it follows from Redis; a password of your own is redisPassword",
-    "SMTP_REQUIRE_TLS": "use mail.tls",
-    "SMTP_IGNORE_TLS": "use mail.tls",
-    "DB_READ_REPLICAS": "use infisical.readReplicas, or databaseReadReplicas for others",
-    "DEFAULT_SAML_ORG_SLUG": "use signOn.saml",
-    "NEXT_PUBLIC_SAML_ORG_SLUG": "use signOn.saml",
+    "HTTPS_ENABLED": "It is true, because the site is https only",
+    "REDIS_SENTINEL_HOSTS": "It follows from the settings of Redis",
+    "REDIS_SENTINEL_MASTER_NAME": "It follows from the settings of Redis",
+    "REDIS_PASSWORD": "For a password of your own, set redisPassword",
+    "SMTP_REQUIRE_TLS": "Set mail.tls",
+    "SMTP_IGNORE_TLS": "Set mail.tls",
+    "DB_READ_REPLICAS": "Set infisical.readReplicas, or databaseReadReplicas for servers of your own",
+    "DEFAULT_SAML_ORG_SLUG": "Set signOn.saml",
+    "NEXT_PUBLIC_SAML_ORG_SLUG": "Set signOn.saml",
 }
 
-# Read by no image this program deploys, or by the wrong one.
+# Variables that do nothing here, or harm. Each text says why, and what to use in their place.
 REFUSED = {
     "REDIS_URL": "it would win over Sentinel, and a failover would end the service",
     "REDIS_CLUSTER_HOSTS": "it would win over Sentinel",
-    "REDIS_SENTINEL_ENABLE_TLS": "it does nothing: both hops stay in plain text",
+    "REDIS_SENTINEL_ENABLE_TLS": "it does nothing. The connections to Redis and Sentinel stay unencrypted",
     "REDIS_SENTINEL_USERNAME": "these Sentinels have no users",
     "REDIS_SENTINEL_PASSWORD": "these Sentinels have no password",
     "REDIS_USERNAME": "Redis has the default user only",
@@ -47,24 +47,25 @@ REFUSED = {
     "DB_PASSWORD": "DB_CONNECTION_URI wins over it",
     "DB_NAME": "DB_CONNECTION_URI wins over it",
     "MONGO_URL": "Infisical left MongoDB in 2024",
-    "SMTP_SECURE": "it is read no more: TLS from the start follows from mail.port 465",
-    "JWT_AUTH_SECRET": "authSecret took its place",
-    "JWT_SIGNUP_SECRET": "authSecret took its place",
-    "JWT_REFRESH_SECRET": "authSecret took its place",
-    "JWT_SERVICE_SECRET": "authSecret took its place",
-    "JWT_MFA_SECRET": "authSecret took its place",
-    "JWT_PROVIDER_AUTH_SECRET": "authSecret took its place",
-    "INVITE_ONLY_SIGNUP": "it is read no more: sign-up is switched in the admin panel",
+    "SMTP_SECURE": "Infisical no longer reads it. Set mail.port to 465 for TLS from the start",
+    "JWT_AUTH_SECRET": "authSecret took its place. Set that",
+    "JWT_SIGNUP_SECRET": "authSecret took its place. Set that",
+    "JWT_REFRESH_SECRET": "authSecret took its place. Set that",
+    "JWT_SERVICE_SECRET": "authSecret took its place. Set that",
+    "JWT_MFA_SECRET": "authSecret took its place. Set that",
+    "JWT_PROVIDER_AUTH_SECRET": "authSecret took its place. Set that",
+    "INVITE_ONLY_SIGNUP": "Infisical no longer reads it. Switch sign-up off in the admin panel",
     "HOST": "the image sets it, and the Service relies on it",
     "PORT": "the image sets it, and the Service relies on it",
     "STANDALONE_MODE": "the image sets it",
-    "REDIS_READ_REPLICAS": "Sentinel knows the replicas; addresses named here would be read from after they are gone",
-    "INFISICAL_RUN_MODES": "every pod does all the work here, so what this leaves out would be done by none",
-    "QUEUE_WORKER_PROFILE": "every pod does all the work here, so what this leaves out would be done by none",
-    "BCRYPT_SALT_ROUND": "any value of it ends Infisical; SALT_ROUNDS took its place",
-    "NODE_TLS_REJECT_UNAUTHORIZED": "it switches verification off for every connection, that to the database included",
+    "REDIS_READ_REPLICAS": "Sentinel knows the replicas. Infisical would read from these even after they are gone",
+    "INFISICAL_RUN_MODES": "every pod does all the work here, so no pod would do what this leaves out",
+    "QUEUE_WORKER_PROFILE": "every pod does all the work here, so no pod would do what this leaves out",
+    "BCRYPT_SALT_ROUND": "Infisical doesn't start with it. Set SALT_ROUNDS instead",
+    "NODE_TLS_REJECT_UNAUTHORIZED": "it switches verification off for every connection, even to the database",
     **dict.fromkeys(
-        ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TNS_ADMIN"), "no file of yours is in the pod"
+        ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TNS_ADMIN"),
+        "the pod has no file of yours that it could name",
     ),
     **dict.fromkeys(
         ("HSM_LIB_PATH", "HSM_PIN", "HSM_KEY_LABEL", "HSM_SLOT", "HSM_ENCRYPTION_STRATEGY"),
@@ -72,7 +73,7 @@ REFUSED = {
     ),
 }
 
-# Further variables of which upstream takes nothing else: another value ends Infisical, or is false in silence.
+# Forms of more variables. With a different value Infisical ends, or silently takes it for false.
 _SWITCH = (r"true|false", "true and false")
 _NUMBER = (r"[0-9]{1,15}", "a number")
 _SWITCHES = """

@@ -38,7 +38,7 @@ def test_a_volume_holds_something(section: str, nothing: str) -> None:
 @pytest.mark.parametrize("limit", ["40Mi", "63Mi", "64M"])
 def test_a_pod_may_use_what_it_asks_for(limit: str) -> None:
     [line] = errors(with_(("redis", {"memoryLimit": limit, "maxMemoryMib": 32})))
-    assert line.startswith("- redis.memoryLimit: each Redis and Sentinel asks its node for 64Mi")
+    assert line.startswith("- redis.memoryLimit: set at least 64Mi")
     load(with_(("redis", {"memoryLimit": "64Mi", "maxMemoryMib": 32})))
 
 

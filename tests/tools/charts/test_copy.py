@@ -39,8 +39,8 @@ def test_any_changed_byte_of_the_copy_is_refused(position: int, change: int) -> 
             local_copy(ChartSettings(digest=digest(CHART)), PROD)
 
     assert str(raised.value) == (
-        f"{COPY} is {digest(changed)}, but infisical.chart.digest is {digest(CHART)}: "
-        "delete it and run `make charts STACK=prod`"
+        f"{COPY} is {digest(changed)}, but infisical.chart.digest is {digest(CHART)}. "
+        "Delete it and run `make charts STACK=prod`"
     )
 
 
@@ -49,8 +49,8 @@ def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -
         local_copy(ChartSettings(digest=digest(CHART)), PROD, tmp_path)
 
     assert str(raised.value) == (
-        f"chart {NAME} {VERSION} is not in charts/: run `make charts STACK=prod`, "
-        "or with a copy of yours `make charts STACK=prod CHART=path`"
+        f"chart {NAME} {VERSION} is not in charts/. Run `make charts STACK=prod`, "
+        "or, with a copy of your own, `make charts STACK=prod CHART=path`"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_copy_without_a_digest_is_not_trusted(stored: Path) -> None:
         local_copy(ChartSettings(), PROD, stored)
 
     assert str(raised.value) == (
-        f"infisical.chart.digest: chart {NAME} {VERSION} is not pinned: run `make charts STACK=prod`"
+        f"infisical.chart.digest: chart {NAME} {VERSION} is not pinned. Pin it: `make charts STACK=prod`"
     )
 
 
@@ -84,12 +84,12 @@ def test_a_path_of_the_users_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"path": "none"}, r"infisical\.chart\.path: none is not there"),
-        ({"path": "none", "digest": OTHER_DIGEST}, r"infisical\.chart\.path: none is not there"),
-        ({"path": ".", "digest": OTHER_DIGEST}, r"infisical\.chart\.digest: \. is a folder, which has no digest: .*"),
+        ({"path": "none"}, r"infisical\.chart\.path: none doesn't exist"),
+        ({"path": "none", "digest": OTHER_DIGEST}, r"infisical\.chart\.path: none doesn't exist"),
+        ({"path": ".", "digest": OTHER_DIGEST}, r"infisical\.chart\.digest: \. is a folder, which has no digest. .*"),
         (
             {"path": COPY, "digest": OTHER_DIGEST},
-            f"{COPY} is {digest(CHART)}, but infisical.chart.digest is {OTHER_DIGEST}: put the right one there",
+            f"{COPY} is {digest(CHART)}, but infisical.chart.digest is {OTHER_DIGEST}. Put the right one there",
         ),
     ],
 )
