@@ -1,1 +1,1 @@
-"""What one does with a stack beside `pulumi up`: check, repair, pin charts, list, move in and keep secrets."""
+"""Do with a stack what `pulumi up` does not: check, repair, pin charts, list, import and keep secrets."""

@@ -1,4 +1,4 @@
-"""`python -m operations COMMAND --stack NAME`."""
+"""Run an operation with `python -m operations COMMAND --stack NAME`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that must not hold up the others."""
+"""Ask questions that must not hold up the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECONDS = 5  # for an answer over the network
 
 
 def bounded(ask: Callable[[], T], seconds: float = SECONDS) -> T:
-    """Return or raise what `ask` does; raise TimeoutError after `seconds`. getaddrinfo has no limit itself."""
+    """Return or raise what `ask` does; raise TimeoutError after `seconds`, because getaddrinfo has no limit."""
     answer: Future[T] = Future()
 
     def run() -> None:

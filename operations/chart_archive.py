@@ -1,4 +1,4 @@
-"""Reads a chart's archive within bounds. Nothing of it is ever unpacked to disk."""
+"""Read a chart's archive within bounds. Nothing of it is ever unpacked to disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARCHIVE_LIMIT = 20 << 20  # bytes of an archive, and of an index
 UNPACKED_LIMIT = 100 << 20  # bytes; Helm loads no larger one
 MEMBER_LIMIT = 10_000
 CHART_YAML_LIMIT = 1 << 20
-DEPTH_LIMIT = 50  # of YAML: the C loader recurses until it crashes
+DEPTH_LIMIT = 50  # levels of YAML: the C loader recurses until it crashes
 
 
 def read(path: Path) -> bytes:
@@ -34,7 +34,7 @@ def read(path: Path) -> bytes:
 
 
 def identity(archive: bytes, source: str) -> tuple[str, str]:
-    """Return name and version from the archive's Chart.yaml. All of the archive is read, in memory and within bounds.
+    """Return name and version from the archive's Chart.yaml. The whole archive is read, in memory and within bounds.
 
     Raises OperationError.
     """
@@ -66,7 +66,7 @@ def identity(archive: bytes, source: str) -> tuple[str, str]:
 
 def parsed_yaml(content: bytes, what: str) -> Any:
     """Return what the YAML says; `what` names it in an error. Raises OperationError."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # large indexes take the other one minutes
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the other loader takes minutes for a large index
     depth = 0
     try:
         for event in yaml.parse(content, loader):

@@ -1,4 +1,4 @@
-"""Fetches a chart's archive from its Helm repository, or from its OCI registry."""
+"""Fetch a chart's archive from its Helm repository, or from its OCI registry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIMEOUT = 30.0  # seconds, for a whole download
 
 
 def fetch(chart: ChartSettings) -> tuple[bytes, str]:
-    """Return the archive, and from where it is as messages may show it. Raises OperationError."""
+    """Return the archive, and its source as messages may show it. Raises OperationError."""
     if not re.match(r"[a-z]+://[^/?@]+([/?]|$)", chart.repository):
         raise OperationError("infisical.chart.repository: give a host, and before it no user, whom logs would show")
     return _pulled(chart) if chart.repository.startswith("oci:") else _downloaded(chart)
@@ -33,7 +33,7 @@ def fetch(chart: ChartSettings) -> tuple[bytes, str]:
 
 def _downloaded(chart: ChartSettings) -> tuple[bytes, str]:
     """Return the chart's archive from its Helm repository, and the repository's host."""
-    # Some repositories have their password in path or query, so messages show no more than the host.
+    # Some repositories have a password in path or query, so messages show only the host.
     address = index_address(chart.repository)
     host = address[: address.index("/", address.index("//") + 2)]
     opener = urllib.request.build_opener(_NoDowngrade)
@@ -52,13 +52,13 @@ def _downloaded(chart: ChartSettings) -> tuple[bytes, str]:
 
 
 def index_address(repository: str) -> str:
-    """Return where a Helm repository has its index; what follows a ? in the setting follows one there."""
+    """Return where a Helm repository has its index. A query in the setting stays the query of the address."""
     base, _, query = repository.partition("?")
     return f"{base.rstrip('/')}/index.yaml?{query}".rstrip("?")
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Follows redirections, but not away from https."""
+    """Follow redirections, but not away from https."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str

@@ -1,4 +1,4 @@
-"""Puts a stack's chart below charts/, once, and pins it: from then on neither preview nor up needs its repository."""
+"""Put a stack's chart below charts/ once and pin it, so that neither preview nor up needs its repository again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def _archive(stack: Stack, chart: ChartSettings, copied: bytes | None, given: Path | None) -> tuple[bytes, str]:
-    """Return the archive and where it is from: the user's, the copy in charts/, or the repository's."""
+    """Return the archive and its source: the user's file, the copy in charts/, or the repository."""
     if given:
         return _given(given), str(given)
     if copied and chart.digest in (None, digest_of(copied)):

@@ -1,4 +1,4 @@
-"""The cluster as `kubectl` shows it. It is asked for paths, not kinds, so that it looks nothing else up."""
+"""Ask the cluster through `kubectl`. Questions name paths, not kinds, so that kubectl looks up nothing else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from operations.errors import OperationError
 
 Object = dict[str, Any]
 
-REVIEWERS = 4  # kubectl processes that ask for rights at once
+REVIEWERS = 4  # kubectl processes that ask for rights at the same time
 REVIEW_SECONDS = 20  # for all the rights of a namespace
 _AUTHORIZATION = "authorization.k8s.io/v1"
 
 
 class Unanswered(Exception):
-    """The cluster does not tell: no right to ask, no answer in time. The message is the reason."""
+    """The cluster does not tell, for lack of a right to ask or of an answer in time. The message is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,25 +30,25 @@ class Rules:
     """What the caller may do in a namespace: rules of a SelfSubjectRulesReview."""
 
     rules: Sequence[Object]
-    complete: bool  # otherwise an authorizer has no rules to show, as a webhook has none
+    complete: bool  # otherwise some authorizer, for example a webhook, has no rules to show
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of a stack. Raises OperationError without kubectl, or for a context that kubectl does not know."""
+    """The cluster of a stack. Raises OperationError when there is no kubectl, or when it does not know the context."""
 
     context: str | None
     kubeconfig: str | None
 
     def get(self, path: str) -> Object | None:
-        """Return the JSON at a path of the API, None where there is nothing. Raises Unanswered."""
+        """Return the JSON at a path of the API, or None where there is nothing. Raises Unanswered."""
         done = self._run("get", "--raw", path)
         if "(NotFound)" in done.stderr:
             return None
         return json.loads(self._answer(done))
 
     def items(self, path: str) -> list[Object]:
-        """Return the objects of a list, none when the cluster has no such kind. Raises Unanswered."""
+        """Return the objects of a list; empty when the cluster has no such kind. Raises Unanswered."""
         listed = self.get(path)
         return listed["items"] if listed else []
 
@@ -61,12 +61,12 @@ class Cluster:
         return bool(self._answer(done))
 
     def refusal(self, path: str, body: Object) -> str:
-        """Return what the API server says against making `body`, empty when it would make it. Nothing is made."""
+        """Return why the API server would not make `body`, empty when it would. Nothing is made."""
         done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
         return _reason(done.stderr) if done.returncode else ""
 
     def rules(self, namespace: str) -> Rules:
-        """Return what the caller may do in a namespace, as far as rules tell it. Raises Unanswered."""
+        """Return what the caller may do in a namespace, as far as rules tell. Raises Unanswered."""
         review = {"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
         path = f"/apis/{_AUTHORIZATION}/selfsubjectrulesreviews"
         done = self._run("create", "--raw", path, "-f", "-", stdin=json.dumps(review))
@@ -76,7 +76,7 @@ class Cluster:
     def allowed(self, questions: Sequence[Object]) -> list[bool]:
         """Return whether the caller may do each of `questions`, resourceAttributes of a review. Raises Unanswered.
 
-        kubectl asks one after the other, so several of them share the questions.
+        One kubectl asks its questions one after the other, so several processes share them.
         """
         reviews = [{"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectAccessReview",
                     "spec": {"resourceAttributes": question}} for question in questions]  # fmt: skip
@@ -110,7 +110,7 @@ class Cluster:
     def delete(self, *selection: str) -> list[str]:
         """Delete what `kubectl get SELECTION` finds, and return it as kind/name. Raises Unanswered."""
         printed = self._answer(self._run("delete", *selection, "--ignore-not-found", "-o", "name")).splitlines()
-        return [line for line in printed if "/" in line]  # without any it prints a sentence
+        return [line for line in printed if "/" in line]  # when there is none, it prints a sentence
 
     def _answer(self, done: subprocess.CompletedProcess[str]) -> str:
         if done.returncode:
@@ -133,7 +133,7 @@ class Cluster:
         command = ["kubectl", f"--request-timeout={SECONDS}s", *self._options("context")]
         limit = seconds or SECONDS + 2
         try:
-            # A program that fetches credentials may take its own time; with stdin empty none can ask for a password.
+            # A program that fetches credentials may take its own time; with an empty stdin it can't ask for a password.
             done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=limit)
         except FileNotFoundError:
             raise OperationError("`kubectl` is not on PATH: https://kubernetes.io/docs/tasks/tools/") from None
@@ -158,7 +158,7 @@ def _documents(text: str) -> Iterator[Object]:
 
 
 def _reason(stderr: str) -> str:
-    """Return kubectl's last line without the words that it begins with."""
+    """Return kubectl's last line without its first words, which say no reason."""
     last = stderr.strip().rpartition("\n")[2]
     last = re.sub(r"^(error|Error from server( \(\w+\))?): ", "", last, flags=re.IGNORECASE)
     return re.sub(r"^\S+( \S+)? is forbidden: ", "", last)

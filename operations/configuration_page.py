@@ -1,4 +1,4 @@
-"""docs/configuration.md, for readers."""
+"""Write docs/configuration.md, for readers."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _variables() -> Iterator[str]:
 
 
 def _reasoned(variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield variables with their reasons, names of settings as code."""
+    """Yield variables with their reasons, in which names of settings are code."""
     keys = {*setting_by_variable().values(), *SECRETS, "mail.tls", "signOn.saml", "infisical.readReplicas"}
     pattern = "|".join(rf"\b{re.escape(key)}\b" for key in sorted(keys, key=len, reverse=True))
     for name, why in sorted(variables.items()):
@@ -135,7 +135,7 @@ def _row(section: type[Section], key: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _type(node: Schema) -> str:
-    """Say the type in words."""
+    """Return the type in words."""
     if "enum" in node:
         return ", ".join(f"`{choice}`" for choice in node["enum"] if isinstance(choice, str))
     if node.get("contentMediaType") == PEM:
@@ -187,7 +187,7 @@ def _shown(default: object) -> str:
 
 
 def _default_kind(field: FieldInfo, kind: FieldInfo | None) -> str:
-    """Say which of several sections is there if none is given."""
+    """Return which of several sections a stack has when it gives none."""
     return "default" if kind and getattr(field.default, "kind", None) == kind.default else ""
 
 

@@ -1,4 +1,4 @@
-"""What settings say of themselves, for the files that are made from them."""
+"""Read what settings say of themselves, for the files that are made from them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from settings.secrets import SECRETS
 
 
 def by_key() -> Mapping[str, FieldInfo]:
-    """Return the keys at the top: sections first, the encrypted ones behind them."""
+    """Return the top-level keys, first the sections and then the encrypted ones."""
     return dict(sorted(Settings.by_key().items(), key=lambda item: item[0] in SECRETS))
 
 
 def about(field: FieldInfo) -> str:
-    """Return what the section of a key at the top says of itself, and what the field adds."""
+    """Return what the section of a top-level key says of itself, and what the field adds."""
     return sentences(*(section.__doc__ for section in sections(field)), field.description)
 
 

@@ -1,4 +1,4 @@
-"""Destroys a stack, but no namespace that holds what is not the stack's own: Kubernetes would delete that with it."""
+"""Destroy a stack, unless its namespaces hold what is not its own: Kubernetes would delete that with them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
 
-# What people put into a namespace. What has an owner goes with it; the rest is made by controllers, for these.
+# Kinds that people put into a namespace. Objects with an owner go with it; controllers make all other kinds for these.
 _KINDS = (
     *("Secret.v1.", "ConfigMap.v1.", "PersistentVolumeClaim.v1.", "Pod.v1.", "Service.v1."),
     *("Deployment.v1.apps", "StatefulSet.v1.apps", "DaemonSet.v1.apps", "Job.v1.batch", "CronJob.v1.batch"),
     *("Ingress.v1.networking.k8s.io",),
 )
-# What the operators, the chart, cert-manager and Kubernetes itself make there for the stack has one of these names.
+# The operators, the chart, cert-manager and Kubernetes give one of these names to what they make there for the stack.
 _OURS = re.compile(r"infisical|platform-(db|kv)|cert-sync|kube-root-ca\.crt|istio-ca-root-cert")
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Look into the stack's namespaces, then run `pulumi destroy`. Return 0. Raises OperationError."""
+    """Check the stack's namespaces, then run `pulumi destroy`. Return 0. Raises OperationError."""
     cluster_settings = stack.settings().cluster
     cluster = Cluster(cluster_settings.context, cluster_settings.kubeconfig)
     try:
@@ -40,7 +40,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
-    """Return what is neither in the state nor made for what is, as namespace/kind/name."""
+    """Return, as namespace/kind/name, the objects that are neither in the state nor made for one that is."""
     known = {resource.get("id", "") for resource in resources_of(json.loads(stack.run("stack", "export")))}
     namespaces = [name for name in (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE) if name in known]
     return [

@@ -1,4 +1,4 @@
-"""Asks the cluster of a stack for everything that `pulumi up` will need, before it is needed. Changes nothing."""
+"""Ask the cluster of a stack for everything that `pulumi up` will need, and change nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def examine(cluster: Cluster, settings: Settings, checks: Mapping[str, Check]) -
         fix = "start the cluster or log in to it; cluster.context and cluster.kubeconfig say which one it is"
         yield fail("Kubernetes", f"does not answer: {reason}", fix)
         return
-    # Each waits for a kubectl of its own, most of the time.
+    # Each spends most of its time waiting for its own kubectl.
     with ThreadPoolExecutor(len(checks)) as pool:
         for results in pool.map(lambda name: _results(name, checks[name], cluster, settings), checks):
             yield from results

@@ -1,4 +1,4 @@
-"""docs/stack.schema.json, for the editors that check a stack file while it is typed."""
+"""Write docs/stack.schema.json, for the editors that check a stack file while it is typed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFINITIONS = "#/definitions/"
 
 
 def schema() -> str:
-    """Return the JSON Schema, draft 7, of Pulumi.<stack>.yaml. It has no rule over several keys."""
+    """Return the JSON Schema (draft 7) of Pulumi.<stack>.yaml. It has no rule over several keys."""
     model = edited(Settings.model_json_schema(by_alias=True))
     properties: Schema = model["properties"]
     for key in SECRETS:
@@ -58,7 +58,7 @@ _ENCRYPTED: Schema = {
 
 
 def _encrypted(node: Schema) -> Schema:
-    """Return the schema of a value that is encrypted whole, or secret by secret in a list or a mapping."""
+    """Return the schema of a value that is encrypted as a whole, or item by item in a list or a mapping."""
     secure: Schema = {"$ref": f"{_DEFINITIONS}encrypted"}
     if "$ref" in node.get("items", {}):
         replica: Schema = {
@@ -111,6 +111,6 @@ def _with_numbers(node: Schema) -> Schema:
     if "enum" in node:
         numbers = [int(choice) for choice in node["enum"] if choice.isdigit()]
         return {**node, "type": ["string", "integer"], "enum": node["enum"] + numbers} if numbers else node
-    digits = ("2" * length for length in range(1, 16))  # which a number of JSON keeps as they are
+    digits = ("2" * length for length in range(1, 16))  # a number of JSON keeps these as they are
     fits = any(re.search(node.get("pattern", ""), number) for number in digits)
     return {**node, "type": ["string", "number"]} if fits else node

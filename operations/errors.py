@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see."""
+"""Define the one exception that a user is meant to see."""
 
 
 class OperationError(Exception):

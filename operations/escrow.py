@@ -1,4 +1,4 @@
-"""Puts what a stack can't be restored without into one encrypted file, to be kept away from the cluster."""
+"""Write what a stack can't be restored without into one encrypted file, to be kept away from the cluster."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from operations.errors import OperationError
 from operations.pulumi import Stack
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
 
-# Setting to the variable of the deployed Secret.
+# Maps a setting to the variable of the deployed Secret.
 _DEPLOYED = {"authSecret": "AUTH_SECRET", "cookieSecret": "COOKIE_SECRET_SIGN_KEY", "redisPassword": "REDIS_PASSWORD"}
 
-# How a secret stands in an exported state: sdk/go/common/resource/sig.go of pulumi/pulumi.
+# Marks a secret in an exported state: sdk/go/common/resource/sig.go of pulumi/pulumi.
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
@@ -48,7 +48,7 @@ _HOW_TO = """\
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Write the file for `arguments.recipient` to `arguments.output`, or to a name of its own. Return 0.
 
-    Raises OperationError; then there is no file.
+    Raises OperationError, and then writes no file.
     """
     recipient: str = arguments.recipient
     if "SECRET-KEY" in recipient or "PRIVATE KEY" in recipient:
@@ -83,7 +83,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Setting to value: what is deployed, and what else the stack file has encrypted. Raises OperationError."""
+    """Return settings with their values: the deployed ones, and the others that the stack file has encrypted.
+
+    Raises OperationError.
+    """
     secrets: dict[str, Any] = {ENCRYPTION_KEYS[name]: key for name, key in encryption_keys(variables).items()}
     if not secrets:
         raise OperationError(f"stack {stack.name} has no encryption key deployed: there is nothing to keep yet")
@@ -126,7 +129,7 @@ def _revealed(value: Any) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as it is, so that a person can copy it."""
+    """Write a text of several lines as it is, so that a person can copy it."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -139,7 +142,7 @@ _Dumper.add_representer(str, _text)
 def _command(program: str, recipient: str) -> list[str]:
     if program == "age":
         return ["age", "--encrypt", "--recipient", recipient]
-    # Of the user's own keyring, whatever its owner trusts there; GPG would ask the recipient's domain for a key.
+    # GPG takes the key from the user's keyring, trusted there or not, and does not ask the recipient's domain for one.
     options = ["--batch", "--no-auto-key-locate", "--trust-model", "always"]
     return ["gpg", *options, "--encrypt", "--recipient", recipient]
 

@@ -1,4 +1,4 @@
-"""Takes a cluster that is gone out of the state. Generated keys and passwords stay, so that data can be restored."""
+"""Remove a lost cluster from the state. Generated keys and passwords stay, so that data can be restored."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import PROVIDER, resources_of, write_copy
 
-UNKNOWN = "unknown"  # of a state from before stacks knew their cluster
+UNKNOWN = "unknown"  # for a state from before stacks knew their cluster
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Forget the cluster `arguments.cluster`, a uid as `up` prints it. Return 0.
 
-    Writes the state as it was into a file of the working directory first; what is secret in it stays encrypted. Raises
+    It first writes the old state into a file of the working directory, where secrets stay encrypted. Raises
     OperationError when the stack is in a different cluster.
     """
     exported = stack.run("stack", "export")
@@ -45,7 +45,7 @@ def _is_in_cluster(resource: dict[str, Any]) -> bool:
 
 
 def _prune(resources: list[dict[str, Any]], known: set[str]) -> None:
-    """Take references to what is gone out of what stays: Pulumi refuses a state with a reference into nothing."""
+    """Remove references to what is gone, because Pulumi refuses a state with a reference into nothing."""
     for resource in resources:
         if "dependencies" in resource:
             resource["dependencies"] = [urn for urn in resource["dependencies"] if urn in known]

@@ -1,4 +1,4 @@
-"""Moves the environment of an Infisical that runs already into a stack's settings, from its Secret's manifest."""
+"""Import the environment of a running Infisical into a stack's settings, from its Secret's manifest."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from settings.secrets import SECRETS
 
 Config = dict[str, Any]  # as in the stack file, without "project:"
 
-_TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # what Pulumi makes a number or a switch of
+_TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # Pulumi makes a number or a switch of these
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Set what `arguments.file` says and the stack does not. With `arguments.overwrite`, replace what differs.
 
-    Return 0 when the stack then says all that could be imported, 1 when it kept values of its own. Raises
-    OperationError, before anything is set, when the stack could not be used with what is imported.
+    Return 0 when the stack then says all that could be imported, and 1 when it kept values of its own. When the stack
+    would be invalid with what is imported, raise OperationError before anything is set.
     """
     existing = {key: parsed(key, value) for key, value in stack.configuration.items() if value not in ABSENT}
     variables, not_text = variables_of(arguments.file)
@@ -72,7 +72,7 @@ def _outcome(existing: Config, key: str, value: Any, overwrite: bool) -> str:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two values mean the same: Pulumi makes numbers of text, and takes line breaks off its end."""
+    """Return whether two values mean the same. Pulumi turns text into numbers, and removes line breaks at its end."""
     match one, other:
         case (list(), list()):
             return len(one) == len(other) and all(map(_same, one, other))
@@ -122,17 +122,17 @@ def _with_source(line: str, sources: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Sets what is new of `merged`, key by key."""
+    """Set what is new in `merged`, key by key."""
 
     stack: Stack
     existing: Config
     merged: Config
-    text_sections: frozenset[str]  # those which stand in the stack file as JSON text
+    text_sections: frozenset[str]  # those that the stack file has as JSON text
 
     def set(self, key: str, value: Any) -> None:
         section = key.partition(".")[0]
         secret = section in SECRETS
-        if "." in key and section in self.text_sections:  # Pulumi would throw away what stands there
+        if "." in key and section in self.text_sections:  # Pulumi would throw away what is there
             self.stack.set(section, json.dumps(self.merged[section]), secret=secret)
         elif isinstance(value, list) and secret:
             self.stack.set(key, json.dumps(value), secret=True)

@@ -1,4 +1,4 @@
-"""Reads a Secret out of a file."""
+"""Read a Secret from a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from operations.errors import OperationError
 
 
 def variables_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables of the one Secret in a manifest, and a reason for each entry that is no text.
+    """Return the variables of the one Secret in a manifest, and the reason for each entry that is not text.
 
     Raises OperationError.
     """
@@ -55,7 +55,7 @@ def _documents(file: Path) -> list[Any]:
     except json.JSONDecodeError:
         pass
     try:
-        # Of scalars the text alone: an unquoted 0123 or yes is no number and no switch here.
+        # Every scalar is read as text: here an unquoted 0123 or yes is neither a number nor a switch.
         return list(yaml.load_all(text, yaml.BaseLoader))
     except yaml.MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""

@@ -1,8 +1,8 @@
-"""Leaves one owner to every object of the stack: the field manager that its state knows.
+"""Leave one owner to every object of the stack: the field manager that its state knows.
 
-Pulumi applies under a field manager of random name, one an object. When `up` dies between making an object and writing
-it down, the next `up` makes it once more under a second name. Both then own every field, with equal values and without
-a word; a later change conflicts with the first (docs/decisions.md, D21).
+Pulumi applies each object under a field manager with a random name. If `up` dies after it made an object and before it
+wrote that down, the next `up` applies the object again under a second name. Both then own every field, with equal
+values, and nothing complains until a later change conflicts with the first (docs/decisions.md, D21).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CLUSTER_SCOPED = ""
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """What tells an object from every other one of the cluster."""
+    """What tells an object from all others of the cluster."""
 
     namespace: str  # empty for a Namespace
     kind: str  # as kubectl takes it: Job.v1.batch, Secret.v1.
@@ -32,7 +32,7 @@ class Key:
 
 
 def one_owner(stack: Stack, cluster: Cluster) -> str:
-    """Remove every field manager of Pulumi's that the state does not know. Return how many objects had one.
+    """Remove all of Pulumi's field managers that the state does not know. Return how many objects had one.
 
     Raises OperationError when the namespaces belong to a different stack.
     """
@@ -52,7 +52,7 @@ def one_owner(stack: Stack, cluster: Cluster) -> str:
 
 
 def _owners(deployment: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
-    """Yield the objects that the state knows with their managers, and those that were being made, with none."""
+    """Yield the state's objects with their managers, and the objects that were being made, without one."""
     for operation in deployment.get("pending_operations") or []:
         resource = operation["resource"]
         if operation["type"] == "creating" and _is_applied(resource, resource.get("inputs", {})):
@@ -64,7 +64,7 @@ def _owners(deployment: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
 
 
 def _is_applied(resource: Mapping[str, Any], object_: Mapping[str, Any]) -> bool:
-    """Return whether it is an object with a name, and not a Helm release or something of a different provider."""
+    """Return whether the resource is a named Kubernetes object, not a Helm release or one of a different provider."""
     return resource["type"].startswith("kubernetes:") and "name" in object_.get("metadata", {})
 
 
@@ -90,14 +90,14 @@ def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Map
 
 
 def _without_strangers(live: Object, own: str) -> list[Object] | None:
-    """Return the entries of managedFields that stay; None when all do."""
+    """Return the entries of managedFields that stay, or None when all of them do."""
     entries = live["metadata"].get("managedFields", [])
     kept = [entry for entry in entries if not entry["manager"].startswith(_PULUMI) or entry["manager"] == own]
     return kept if len(kept) < len(entries) else None
 
 
 def _may_write(key: Key, kept: list[Object]) -> bool:
-    """Return whether the object may be annotated, if it must: operators copy their resources' annotations into pods."""
+    """Return whether the object needs no annotation or may have one: operators copy their resources' ones into pods."""
     return bool(kept) or "." not in key.kind.partition(".")[2].partition(".")[2]
 
 
@@ -105,7 +105,7 @@ def _write(cluster: Cluster, key: Key, live: Object, kept: list[Object]) -> None
     metadata = live["metadata"]
     patch: list[Object] = [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}]
     if not kept:
-        # Without any entry the API server would give all fields to a manager "before-first-apply", who conflicts too.
+        # Without an entry, the API server would give all fields to a manager "before-first-apply", which conflicts too.
         annotations = {**metadata.get("annotations", {}), f"{_OWN}/owner": "none"}
         patch.append({"op": "add", "path": "/metadata/annotations", "value": annotations})
         owned = {"f:metadata": {"f:annotations": {f"f:{_OWN}/owner": {}}}}

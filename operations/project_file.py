@@ -1,4 +1,4 @@
-"""The block `config:` of Pulumi.yaml, for Pulumi's engine."""
+"""Write the block `config:` of Pulumi.yaml, for Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from settings.secrets import SECRETS
 
 
 def project_config() -> str:
-    """Return the block: every key, so that `pulumi config` knows it and keeps secrets encrypted."""
+    """Return the block. It has every key, so that `pulumi config` knows it and keeps secrets encrypted."""
     lines = [
         "config:",
         "  # The ambient kubectl context would decide where a resource goes that names no provider.",
@@ -19,7 +19,7 @@ def project_config() -> str:
     ]
     for key, field in by_key().items():
         lines.append(f"  {PROJECT}:{key}:")
-        # A type would have the engine refuse a stack without the key: it takes the default for an unencrypted value.
+        # With a type, the engine would refuse a stack without the key: it takes the default for an unencrypted value.
         lines += ["    secret: true", '    default: ""'] if key in SECRETS else ["    type: object", "    default: {}"]
         lines.append(f"    description: {json.dumps(about(field), ensure_ascii=False)}")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""A stack's configuration and state, through the Pulumi CLI."""
+"""Read and change a stack's configuration and state through the Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Stack:
 
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
-        """Return keys without "project:" and their values, secrets decrypted. Never print it. Raises OperationError."""
+        """Return keys (without "project:") and values, secrets decrypted. Never print them. Raises OperationError."""
         return _values(self._entries)
 
     @cached_property
     def visible(self) -> Mapping[str, Any]:
-        """Return `configuration` with None for what is encrypted: no passphrase is needed. Raises OperationError."""
+        """Return `configuration` with None for what is encrypted. This needs no passphrase. Raises OperationError."""
         return _values(_own(self.run("config", "--json")))
 
     @cached_property
@@ -54,7 +54,7 @@ class Stack:
 
     @cached_property
     def owned(self) -> frozenset[tuple[str, str]]:
-        """Return Pulumi's type and id of all that the state holds. Secrets stay encrypted. Raises OperationError."""
+        """Return type and id of every resource in the state. Secrets stay encrypted. Raises OperationError."""
         deployment = json.loads(self.run("stack", "export")).get("deployment") or {}
         return frozenset((entry["type"], entry.get("id", "")) for entry in deployment.get("resources") or [])
 
@@ -67,13 +67,13 @@ class Stack:
             raise OperationError(str(error)) from None
 
     def set(self, key: str, value: str, *, secret: bool, text: bool = False) -> None:
-        """Set a value, which goes over a pipe: command lines are seen by every process. Raises OperationError.
+        """Set a value over a pipe, because every process sees command lines. Raises OperationError.
 
-        A plain value below the top that looks like a number or a switch becomes one, unless it is said to be `text`.
+        Inside a section, a plain value that looks like a number or a switch becomes one, unless `text` is set.
         """
         options = ["--secret"] if secret else ["--type", "string"] if text else ["--plaintext"]
         path = ["--path"] if "." in key else []
-        # Pulumi takes one line break off the end, so that of a PEM needs another.
+        # Pulumi removes one line break at the end, so a PEM needs a second one.
         self.run("config", "set", *options, *path, f"{PROJECT}:{key}", input=f"{value}\n")
         for cached in ("configuration", "visible", "secret_keys", "_entries"):
             self.__dict__.pop(cached, None)
@@ -86,14 +86,14 @@ class Stack:
         return done.stdout
 
     def show(self, *arguments: str) -> None:
-        """Run `pulumi ARGUMENTS` on the stack, before the user's eyes. Raises OperationError."""
+        """Run `pulumi ARGUMENTS` on the stack and show its output. Raises OperationError."""
         process = subprocess.Popen(self._command(arguments, asks=True), cwd=ROOT)
         interrupted = False
         while True:
             try:
                 process.wait()
                 break
-            except KeyboardInterrupt:  # Pulumi has got it too, and ends what it has begun; killed, it would stay locked
+            except KeyboardInterrupt:  # Pulumi got it too and completes its work; a kill would leave it locked
                 interrupted = True
         if interrupted:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Writes down what a stack may say, as the settings have it: for readers, for editors, and for Pulumi's engine."""
+"""Write down what a stack may say, as the settings have it, for readers, for editors and for Pulumi's engine."""
 
 from __future__ import annotations
 

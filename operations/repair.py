@@ -1,4 +1,4 @@
-"""Puts a stack in order after a killed `up`. Deletes no data; the next `up` goes on."""
+"""Put a stack in order after a killed `up`, without deleting data. The next `up` goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HALF_WAY = "status in (pending-install,pending-upgrade,pending-rollback)"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is put in order, and the function that does it and returns what it has done."""
+    """What is put in order, and the function that does so and returns what it has done."""
 
     subject: str
     act: Callable[[Stack, Cluster], str]
@@ -47,13 +47,13 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 def _release_lock(stack: Stack, _: Cluster) -> str:
     try:
         stack.run("cancel", "--yes")
-    except OperationError as error:  # some backends call it an error when nobody holds the lock
+    except OperationError as error:  # some backends report an error when nobody holds the lock
         return f"nothing to release ({str(error).partition(' failed: ')[2]})"
     return "released"
 
 
 def _clear_helm(stack: Stack, cluster: Cluster) -> str:
-    """Delete the mark that Helm sets before it changes a release: it refuses to touch a marked one."""
+    """Delete the mark that Helm sets before it changes a release, because Helm refuses to touch a marked one."""
     deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
     cleared: list[str] = []
     for name in sorted({_FIRST_RELEASE, *_releases(deployment)}):
@@ -62,7 +62,7 @@ def _clear_helm(stack: Stack, cluster: Cluster) -> str:
 
 
 def _releases(deployment: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the stack's releases, those included that were being made when `up` was killed."""
+    """Yield the names of the stack's releases, also of those that were being made when `up` was killed."""
     pending = (operation["resource"] for operation in deployment.get("pending_operations") or [])
     for resource in [*(deployment.get("resources") or []), *pending]:
         name = resource.get("inputs", {}).get("name")
@@ -71,7 +71,7 @@ def _releases(deployment: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _refresh(stack: Stack, _: Cluster) -> str:
-    """Have Pulumi look at what is there. What was being created is adopted by the next `up`: creating is applying."""
+    """Have Pulumi look at what is there. The next `up` adopts what was being created, because creating is applying."""
     stack.show("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     return "read again from the cluster, without what was being created"
 

@@ -1,4 +1,4 @@
-"""Lists the encrypted keys of a stack: what it has, what it needs, what each is for. Decrypts nothing."""
+"""List the encrypted keys of a stack: what it has, what it needs, what each is for. Nothing is decrypted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset({"encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"})
 _ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
-_FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes one line alone
+_FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes only one line
 _INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
 
 
@@ -58,7 +58,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def examine(stack: Stack) -> tuple[list[Key], list[str]]:
-    """Return all encrypted keys in the order of the settings, and the plain keys that may need some but are not valid.
+    """Return all encrypted keys in the order of the settings, and the invalid plain keys that may need more of them.
 
     Raises OperationError.
     """
@@ -89,7 +89,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
 
 
 def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:
-    """Return what the rules find when told only which secrets there are, and the keys that keep them silent."""
+    """Return what the rules find when they know only which secrets there are, and the keys that keep them silent."""
     secrets = {name: SecretStr("set") if field.alias in given else None
                for name, field in Secrets.model_fields.items() if field.alias not in STRUCTURED}  # fmt: skip
     plain = {key: parsed(key, value) for key, value in visible.items() if key in given}
@@ -99,7 +99,7 @@ def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], 
     for rule in RULES:
         needed = needs(rule)
         if not needed & Secrets.model_fields.keys() <= secrets.keys() or not needed & secrets.keys():
-            continue  # it looks into encrypted values, or speaks of none
+            continue  # the rule looks into encrypted values, or is about none
         if missing := needed - known.keys():
             unreadable |= missing
         else:

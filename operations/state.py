@@ -1,4 +1,4 @@
-"""A stack's state, changed where the engine itself can't change it any more."""
+"""Change a stack's state where the engine itself can't do so any more."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def resources_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def state_of(stack: Stack) -> LastState:
-    """Return the last update's state as safeguards read it, with what is secret still encrypted."""
+    """Return the last update's state as safeguards read it. Secrets stay encrypted."""
     resources = resources_of(json.loads(stack.run("stack", "export")))
     return LastState({r["urn"]: {"type": r["type"], "outputs": r.get("outputs", {})} for r in resources if "urn" in r})
 
 
 def write_copy(stack: Stack, exported: str) -> Path:
-    """Write a state as it was into a file of the working directory. What is secret in it stays encrypted."""
+    """Write a copy of a state into a file of the working directory. Secrets stay encrypted."""
     copy = Path(f"state-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
     with copy.open("x") as file:
         copy.chmod(0o600)
@@ -36,9 +36,9 @@ def write_copy(stack: Stack, exported: str) -> Path:
 
 
 def leave_kubeconfig_out(stack: Stack, _: Cluster) -> str:
-    """Write the stack's `cluster.kubeconfig`, or none, in the place of a path that a shell's KUBECONFIG once put there.
+    """Replace a path that a shell's KUBECONFIG once put there by the stack's `cluster.kubeconfig`, or by none.
 
-    The provider reads the file of the last update before it compares: on a machine without it every command ends.
+    The provider reads the last update's file before it compares, so every command fails on a machine without that file.
     """
     wanted = stack.settings().cluster.kubeconfig or ""
     exported = stack.run("stack", "export")

@@ -1,4 +1,4 @@
-"""What the variables of an Infisical are in terms of settings: the inverse of settings.environment_of."""
+"""Translate the variables of an Infisical into settings: the inverse of settings.environment_of."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from settings.mail import IMPLICIT_TLS
 
 _REPLICAS = (f"{DATABASE_CLUSTER}-repl", f"{DATABASE_CLUSTER}-pooler-repl")  # Services of the platform's own database
 
-# A variable which is not known is taken for a secret unless both its name and its value are harmless.
+# An unknown variable is taken for a secret unless both its name and its value are harmless.
 _SECRET_NAME = re.compile(r"KEY|SECRET|PASS|PWD|TOKEN|CERT|UR[IL]|AUTH|CREDENTIAL|PRIVATE|SALT|SEED|DSN|PIN|CODE|HASH")
 _HARMLESS_VALUE = re.compile(r"true|false|[0-9]{1,5}", re.ASCII)
 _TELLING_NAME = re.compile(r".*_(ENABLED|TYPE|LEVEL|MODE|REGION|ENV|DAYS|INTERVAL)", re.ASCII)
@@ -41,7 +41,7 @@ class Imported:
 
 
 def translate(variables: Mapping[str, str], existing: Mapping[str, Any]) -> Imported:
-    """Translate variables into settings. Values that no setting takes are handed on, for settings.load to refuse.
+    """Translate variables into settings. Values that no setting takes are passed on, for settings.load to refuse.
 
     `existing` is what the stack has already.
     """
@@ -95,7 +95,7 @@ def _value(name: str, text: str, info: FieldInfo, variable: Variable, imported: 
 
 
 def _decoded(value: str) -> str:
-    """Return what stands there in base64, and anything else as it is."""
+    """Return the content of a base64 text, and any other text as it is."""
     try:
         return base64.b64decode("".join(value.split()), validate=True).decode()
     except (binascii.Error, ValueError):
@@ -136,7 +136,7 @@ def _extra(imported: Imported, name: str, text: str, existing: Mapping[str, Any]
 
 
 def is_harmless(name: str, value: str) -> bool:
-    """Return whether a variable may stand in plain text. In doubt it may not."""
+    """Return whether a variable may stand in plain text. When in doubt, it may not."""
     if name in FORMS:
         return True  # numbers, switches, lists of headers
     if _SECRET_NAME.search(name):
@@ -213,7 +213,7 @@ def _read_replicas(imported: Imported, given: Mapping[str, str]) -> None:
         return
     if any(_is_own(entry) for entry in entries):
         _take(imported, name, "infisical.readReplicas", "cluster")
-    # One without an authority is verified against the database's.
+    # A replica without its own authority is verified against the database's.
     others = [_replica(entry, given.get("DB_ROOT_CERT", "")) for entry in entries if not _is_own(entry)]
     if others:
         _take(imported, name, "databaseReadReplicas", others)
