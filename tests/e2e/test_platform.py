@@ -137,7 +137,7 @@ def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kube
 
 def test_a_migration_that_fails_changes_nothing_else_and_the_next_up_heals(stack: Stack, site: Site) -> None:
     configure(stack, infisical={"image": "embedded.local/redis:7.0", "chart": OLD_CHART})
-    with pytest.raises(EmbeddedError, match=r"infisical-migration.*node"):
+    with pytest.raises(EmbeddedError, match=r"infisical-migration.*it is no image of Infisical's server"):
         stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert_healthy(site)
 

@@ -271,9 +271,11 @@ def test_a_wrong_password_is_refused_and_not_shown(migrate: Migrate, environment
     assert "wrong-value" not in failed.output
 
 
-def test_an_image_of_something_else_is_named(migrate: Migrate, application: Path, tmp_path: Path) -> None:
-    (tmp_path / "node_modules").symlink_to(application / "node_modules")
-    assert "infisical:v1 has no dist/db/migrations in " in migrate(tmp_path).ends(1)
+def test_an_image_of_something_else_is_named(migrate: Migrate, tmp_path: Path) -> None:
+    """In a sentence, not with the trace of a stack."""
+    assert "infisical:v1 has no dist/db/migrations and no src/db/migrations in " in migrate(tmp_path).ends(1)
+    (tmp_path / "src/db/migrations").mkdir(parents=True)
+    assert "infisical:v1 has no PostgreSQL driver in " in migrate(tmp_path).ends(1)
 
 
 def test_it_ends_at_its_deadline_and_the_next_run_goes_on(migrate: Migrate, postgres: Postgres, migrated: str) -> None:

@@ -9,10 +9,8 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 
-const { Client } = createRequire(`${process.cwd()}/`)("pg");
-
 const CONFIG = JSON.parse(process.env.CONFIG);
-const MIGRATIONS = "dist/db/migrations";
+const MIGRATIONS = ["dist/db/migrations", "src/db/migrations"]; // the first that an image has
 // Servers of images with this module compare names before they migrate, and start on a database that is ahead.
 const STARTS_WHEN_AHEAD = "dist/auto-start-migrations-fns.mjs";
 const OURS = "infisical-migration"; // the name of this Job's sessions, the command's among them
@@ -105,7 +103,16 @@ const named = (uri) => {
   return url.toString();
 };
 
+const driver = () => {
+  try {
+    return createRequire(`${process.cwd()}/`)("pg");
+  } catch {
+    throw new Failed(`${CONFIG.image} has no PostgreSQL driver in ${process.cwd()}: it is no image of Infisical's server`);
+  }
+};
+
 const connected = async (uri, rootCert) => {
+  const { Client } = driver();
   // As the image's knexfile has it.
   const ssl = rootCert ? { ca: Buffer.from(rootCert, "base64").toString("ascii"), rejectUnauthorized: true } : false;
   const client = new Client({ connectionString: uri, ssl, connectionTimeoutMillis: 10_000, keepAlive: true });
@@ -126,10 +133,12 @@ const exists = async (db, table) => (await db.rows("select to_regclass($1) is no
 const stem = (name) => name.replace(/\.(mjs|cjs|js|ts)$/, "");
 
 const bundled = () => {
-  if (!existsSync(MIGRATIONS)) {
-    throw new Failed(`${CONFIG.image} has no ${MIGRATIONS} in ${process.cwd()}: it is no image of Infisical's server`);
+  const folder = MIGRATIONS.find((candidate) => existsSync(candidate));
+  if (!folder) {
+    const places = MIGRATIONS.join(" and no ");
+    throw new Failed(`${CONFIG.image} has no ${places} in ${process.cwd()}: it is no image of Infisical's server`);
   }
-  return readdirSync(MIGRATIONS).filter((name) => /\.(mjs|cjs|js|ts)$/.test(name) && !name.endsWith(".d.ts")).map(stem);
+  return readdirSync(folder).filter((name) => /\.(mjs|cjs|js|ts)$/.test(name) && !name.endsWith(".d.ts")).map(stem);
 };
 
 const applied = async (db) => {
