@@ -36,7 +36,7 @@ TIMELINE = PROJECT / "up.html"
 COUNT = 5  # of the engine's runs
 ROUNDS = 5  # of the whole platform
 FEW, SOME, MANY, MOST = 10, 100, 500, 1000  # resources more
-# What settings add to a program of Pulumi's: milliseconds of pydantic, of all of it, and bytes.
+# What settings add to a Pulumi program: milliseconds for pydantic, milliseconds in all, and bytes.
 _SETTINGS = """
 import json, os, sys, time
 import pulumi, pulumi_kubernetes, pulumi_random
@@ -143,7 +143,7 @@ def _growth(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
     def each(fewer: int, more: int) -> float:
         return (taken[more].median - taken[fewer].median) / (more - fewer)
 
-    # Of the first, some of the time passes while the provider starts.
+    # Some of the first one's time passes while the provider starts.
     growth = f"{each(MANY, MOST) / each(SOME, MANY):.2f}"
     yield f"a resource between {MANY} and {MOST}, to one between {SOME} and {MANY}", growth, "1"
 
@@ -170,7 +170,7 @@ def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
 
 
 def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
-    """Return which of the packages that the program imports take longest, by `-X importtime`."""
+    """Return the imported packages that take longest, by `-X importtime`."""
     lines = _python(_IMPORTED, "-X", "importtime").stderr
     times = re.findall(r"^import time:\s+\d+ \|\s+(\d+) \| (?:  )?([\w.]+)$", lines, re.MULTILINE)  # the top levels
     return sorted(((name, int(microseconds) / 1000) for microseconds, name in times), key=lambda item: -item[1])[:count]

@@ -1,4 +1,4 @@
-"""Apply the platform's objects with kubectl, to see what its parts take alone and what they take in waves."""
+"""Apply the platform's objects with kubectl, to time its parts alone and in waves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Platform:
         }
 
     def waves(self) -> float:
-        """Return the seconds of the whole in three waves, like those of the deployment that this program replaces."""
+        """Return the platform's seconds in three waves, like those of the deployment that this program replaces."""
         later = self._members(["cert-sync", "infisical", "ingress"])
         databases = [[r for r in self._members([name]) if _slow(r)] for name in ("platform-db", "platform-kv")]
         not_yet = [*later, *itertools.chain(*databases)]
@@ -66,7 +66,7 @@ class Platform:
         return seconds(lambda: self.apply(*names))
 
     def apply(self, *names: str) -> None:
-        """Apply what the names make in the program's order, and wait where the program waits."""
+        """Apply the objects of the named parts in the program's order, and wait where the program waits."""
         batch: list[Json] = []
         for resource in self._members(names):
             batch += self.rendered if resource.kind == "Release" else [manifest(resource)]

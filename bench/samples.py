@@ -14,7 +14,7 @@ EXPLAINED = 1.0  # second: the language host starts, and the processes wait for 
 
 @dataclass(frozen=True)
 class Samples:
-    """The same figure, measured several times. Ratios are taken pair by pair: a machine's speed drifts."""
+    """One figure, measured several times. Ratios are taken pair by pair, because a machine's speed drifts."""
 
     values: Sequence[float]
 
@@ -30,11 +30,11 @@ class Samples:
         return (high - low) / self.median
 
     def over(self, other: Samples) -> Samples:
-        """Return the ratios to what was measured beside it."""
+        """Return the ratios to what was measured beside this."""
         return Samples([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)])
 
     def said(self, form: str = "{:.2f}") -> str:
-        """Return the median as text, or say that the values lie too far apart for a figure."""
+        """Return the median as text, or say that the values lie too far apart to give one."""
         if self.spread > WIDEST_SPREAD:
             return f"no figure: a spread of {self.spread:.0%} is too wide"
         return f"{form.format(self.median)} (± {self.spread / 2:.0%})"

@@ -14,7 +14,7 @@ MANIFESTS = Path(__file__).parent / "manifests"
 
 
 def manifests(instance: Instance, programs: Programs) -> list[str]:
-    """Return the manifests in their order: kinds, then what serves them, then objects of these kinds."""
+    """Return the manifests in their order, first kinds, then what serves them, then objects of these kinds."""
     values = {
         "dns_address": DNS_ADDRESS,
         "volumes": str(instance.folder / "volumes"),

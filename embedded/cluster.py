@@ -36,7 +36,7 @@ class Status:
 
 
 class Cluster:
-    """One instance: its node, its images, its add-ons."""
+    """One instance, with its node, its images and its add-ons."""
 
     def __init__(self, instance: Instance, programs: Programs, progress: Callable[[str], None]) -> None:
         self._instance = instance
@@ -135,7 +135,7 @@ class Cluster:
                     (hierarchy / self._instance.cgroup / setting).write_text((hierarchy / setting).read_text())
 
     def _kill(self) -> None:
-        """End the instance's processes and remove its network and control groups, as far as there are any."""
+        """End the instance's processes, and remove its network and control groups where there are any."""
         limit = time.monotonic() + 30
         while pids := self._pids():
             for pid in pids:
@@ -149,7 +149,7 @@ class Cluster:
         if self._instance.network_namespace in self._namespaces():
             _sh("ip", "netns", "delete", self._instance.network_namespace)
         _sh("ip", "link", "delete", self._instance.link, check=False)
-        # A group can go when its last process is gone, which the kernel gets done a moment after the kill.
+        # A group can be removed once its last process is gone, a moment after the kill.
         while remaining := self._remove_cgroups():
             if time.monotonic() > limit:
                 raise EmbeddedError(f"control group {remaining} is still in use")
@@ -216,7 +216,7 @@ class Cluster:
             command = [*ctr, "import", "--base-name", "", "-"]
             importer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
             assert importer.stdin
-            # When it ends early, what it said is the cause, not that it has closed its end.
+            # If it ends early, the cause is what it said, not that it has closed its end.
             with contextlib.suppress(BrokenPipeError), importer.stdin:
                 images.archive(importer.stdin, missing)
         if importer.wait():

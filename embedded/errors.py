@@ -1,5 +1,5 @@
-"""What the embedded cluster raises when it cannot go on."""
+"""Define what the embedded cluster raises when it can't go on."""
 
 
 class EmbeddedError(Exception):
-    """A sentence for the user: what failed, why, and what to do."""
+    """A sentence that tells the user what failed, why, and what to do."""

@@ -1,4 +1,4 @@
-"""Check what the embedded cluster needs of its machine, and install it where that is possible."""
+"""Check what the embedded cluster needs from its machine, and install it where that is possible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEEDS = {
 }
 MINIMUM_GO = (1, 26)
 MINIMUM_MEMORY = 5 << 30  # the platform takes about 3 GiB, and so does the linker of the largest program
-MINIMUM_DISK = 30 << 30  # sources, the compiler's cache and programs; a warm machine needs a sixth of it
+MINIMUM_DISK = 30 << 30  # sources, the compiler's cache and programs; with these built, a sixth is enough
 
 
 def prepare(cache: Path, progress: Callable[[str], None]) -> None:

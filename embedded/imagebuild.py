@@ -1,7 +1,7 @@
 """Build the cluster's images into one OCI layout, without a container engine.
 
-An image is a list of layers. A layer, once made, is found again by a digest of everything it is made from: a second
-build makes nothing, and an interrupted one goes on where it was.
+An image is a list of layers. A layer, once made, is found again by a digest of everything that it is made from. So a
+second build makes nothing, and an interrupted one goes on where it was.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["IMAGES", "REQUIRED_COMMANDS", "BuildError", "Image", "Layout", "buil
 
 SOURCES = Path(__file__).parent / "images"
 
-# Part of every layer's key. To be counted up when the code makes another layer of the same things.
+# Part of every layer's key. Raise it when the code makes a different layer from the same things.
 FORMAT = 1
 
 Progress = Callable[[str], None]
@@ -43,7 +43,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image: its layers from the bottom up, and its configuration as the OCI specification names it."""
+    """An image, with its layers from the bottom up and its configuration as the OCI specification names it."""
 
     version: str
     layers: tuple[Recipe, ...]
@@ -97,7 +97,7 @@ IMAGES: Mapping[str, Image] = {
     "pooler": _debian(
         "1.18", Files(SOURCES / "pooler" / "root"), Entrypoint=["/scripts/entrypoint.sh"], User="100:101"
     ),
-    # No entry point: the operator's init container writes the configuration, its pods name their commands.
+    # There is no entry point: the operator's init container writes the configuration, and its pods name their commands.
     "redis": _debian(
         "7.0",
         Files(directories=(directory("data", uid=1000, gid=1000),)),

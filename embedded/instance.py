@@ -1,4 +1,4 @@
-"""Derive all of an instance of the embedded cluster from its name: folders, addresses, names on the host."""
+"""Derive folders, addresses and names on the host from the name of an instance of the embedded cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embedded.errors import EmbeddedError
 
-# RFC 2544 sets 198.18.0.0/15 aside for test benches: no route of a user's leads there.
+# RFC 2544 sets 198.18.0.0/15 aside for test benches, so no route of a user leads there.
 _LINKS = IPv4Network("198.18.0.0/15")
 
 
@@ -27,7 +27,7 @@ def state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A cluster with a network, processes and disk of its own. Two of different names do not see each other."""
+    """A cluster with a network, processes and disk of its own. Instances with different names don't see each other."""
 
     name: str = "dev"
 

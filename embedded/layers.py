@@ -28,7 +28,7 @@ Binaries = Callable[[str], Path]
 
 
 class BuildError(EmbeddedError):
-    """A step of a build failed: which one, and the last lines it wrote."""
+    """A step of a build failed. The message says which one, with the last lines that it wrote."""
 
 
 class Recipe(ABC):
@@ -37,7 +37,7 @@ class Recipe(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """Return what is made, for progress and errors."""
+        """Return the name of what is made, for progress and errors."""
 
     @abstractmethod
     def made_from(self, binaries: Binaries) -> Any:
@@ -102,7 +102,7 @@ class PythonPackages(Recipe):
         install = ["uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes"]
         _run(self.title, [*install, "--target", str(site), "--requirement", str(self.requirements)], work)
         for entry in tree(site, rootfs.PYTHON_PACKAGES):
-            # Commands would start with this machine's interpreter; the lock file is uv's.
+            # Commands would start this machine's interpreter, and the lock file is uv's own.
             if Path(entry.path).relative_to(rootfs.PYTHON_PACKAGES).parts[0] not in ("bin", ".lock"):
                 yield entry
 
@@ -120,7 +120,7 @@ class StaticProgram(Recipe):
 
     def made_from(self, binaries: Binaries) -> Any:
         path = binaries(self.binary)
-        status = path.stat()  # as git does: reading hundreds of megabytes at each start would take seconds
+        status = path.stat()  # as git does, because reading hundreds of megabytes at each start would take seconds
         return [self.name, str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
     def entries(self, binaries: Binaries, work: Path) -> Iterable[Entry]:
@@ -129,7 +129,7 @@ class StaticProgram(Recipe):
 
 @dataclass(frozen=True, slots=True)
 class NodeApplication(Recipe):
-    """A Node application and the packages its lock file names; npm as a command, if it is one of them."""
+    """A Node application and the packages that its lock file names, with npm as a command if it is one of them."""
 
     folder: Path
     to: str
@@ -159,7 +159,7 @@ def _generated(_folder: str, names: Iterable[str]) -> set[str]:
 
 
 def _content(folder: Path) -> list[list[Any]]:
-    """Return what tells two states of a folder apart: paths, executable bits and digests of its files."""
+    """Return paths, executable bits and digests of a folder's files, which tell two states of it apart."""
     content: list[list[Any]] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(set(folders) - _generated(parent, folders))

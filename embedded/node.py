@@ -111,7 +111,7 @@ class Node:
         self._sh("hostname", NAME)
         bridge = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
         for setting in (bridge, Path("/proc/sys/net/ipv4/ip_forward")):
-            # Without the first, a pod's answer to a pod that called it through a Service would pass the NAT by.
+            # Without the first, the answer to a pod that called through a Service would bypass the NAT.
             setting.write_text("1")
 
     def _start(self, name: str, *arguments: str | Path) -> None:
@@ -125,7 +125,7 @@ class Node:
             cwd="/",
             env={"PATH": path, "HOME": str(self._folder)},
         )
-        self._daemons[process.pid] = (name, process)  # held: a dropped Popen would collect its process itself
+        self._daemons[process.pid] = (name, process)  # kept, because a dropped Popen would collect its process itself
 
     def _await(self, name: str, ready: Callable[[], bool]) -> None:
         limit = time.monotonic() + START_LIMIT_SECONDS
@@ -251,7 +251,7 @@ state = "/run/containerd"
             "clusterCIDR": POD_NETWORK,
             "clientConnection": {"kubeconfig": f"{self._folder}/proxy.conf"},
             "hostnameOverride": NAME,
-            "conntrack": {"maxPerCore": 0},  # the limit belongs to the host
+            "conntrack": {"maxPerCore": 0},  # this limit belongs to the host
         }
 
 

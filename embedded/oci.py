@@ -30,7 +30,7 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), p
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What the specification calls a descriptor: points at a blob."""
+    """A descriptor of the specification, which points at a blob."""
 
     mediaType: str  # as the specification spells it
     digest: str
@@ -45,7 +45,8 @@ class Descriptor:
 class Entry:
     """One member of a layer. `path` is relative to the root.
 
-    A file's content is `source`: bytes, or a file on disk, of which `size` bytes from `offset` on count (default: all).
+    A file's content is `source`, either bytes or a file on disk, of which `size` bytes from `offset` on count (default:
+    all).
     """
 
     path: str
@@ -70,7 +71,7 @@ def symlink(path: str, target: str) -> Entry:
 
 
 def tree(folder: Path, to: str = "", *, uid: int = 0, gid: int = 0) -> Iterator[Entry]:
-    """Yield everything below `folder`, moved below `to`. Of a mode only "executable" counts, as umasks differ."""
+    """Yield everything below `folder`, moved below `to`. Only the executable bit of a mode counts, as umasks differ."""
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             path = Path(parent, name)
@@ -103,7 +104,7 @@ def unpacked(archive: Path) -> Iterator[Entry]:
 
 
 class Store:
-    """Keep blobs by digest below `root`. One under its own name is complete: written in `work`, synced, renamed."""
+    """Keep blobs by digest below `root`. Each is written in `work`, synced and renamed, so it is never half there."""
 
     def __init__(self, root: Path) -> None:
         self.work = root / "work"
@@ -112,7 +113,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
 
     def sweep(self) -> None:
-        """Empty `work` of what an interrupted run left. Nobody else may be writing."""
+        """Empty `work` of what an interrupted run left. Call it only while nobody writes."""
         shutil.rmtree(self.work)
         self.work.mkdir()
 
@@ -179,7 +180,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Images by their full names, all in one store."""
+    """Images of one store by their full names."""
 
     store: Store
     images: Mapping[str, Descriptor]

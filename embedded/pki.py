@@ -1,4 +1,4 @@
-"""Make the cluster's own certificates and kubeconfigs, with one authority and one key pair a component."""
+"""Make the cluster's own certificates and kubeconfigs, with one authority and a key pair for each component."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Build the cluster's programs from pinned Go modules, once, into a content-addressed cache.
 
 Each folder under `programs/` is a Go module that pins one upstream project (go.mod, go.sum); checksum verification
-stays on. What a build yields depends on that folder, on the flags below and on the compiler, so their digest names the
-folder it lands in: a changed pin builds anew, an interrupted build resumes from Go's own cache.
+stays on. The result of a build depends on that folder, on the flags below and on the compiler, so their digest names
+the folder that it lands in. A changed pin makes a new build, and an interrupted build resumes from Go's own cache.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ SOURCES = Path(__file__).parent / "programs"
 _FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 
 # Collecting its own garbage is a quarter of the compiler's work, for memory that is freed when it ends anyway.
-# What comes near the limit collects after all: no linker, and of the packages only Amazon's SDK for EC2.
+# Whatever comes near the limit collects after all: no linker does, and only one package, Amazon's SDK for EC2.
 _COLLECTOR = {"GOGC": "off", "GOMEMLIMIT": "2GiB"}
 
-# So many compilers or linkers a build runs at a time; further cores get further builds.
+# A build runs this many compilers or linkers at a time; further cores get further builds.
 _PROCESSES_PER_BUILD = 2
 
-# All of them at their limit; two builds at once is what 8 GiB bear.
+# The memory of all of them at their limit. 8 GiB bear two builds at a time.
 BYTES_PER_BUILD = 4 << 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """One pinned module: the binaries built from it and the files taken out of its dependencies."""
+    """A pinned module, with the binaries built from it and the files taken out of its dependencies."""
 
-    seconds: int  # what it takes from an empty cache, two builds at a time on two cores; only the relation counts
+    seconds: int  # its time from an empty cache, with two builds at a time on two cores; only the ratios count
     binaries: Mapping[str, str]  # file name -> main package
     files: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name -> (module, path inside of it)
     ldflags: str = ""
@@ -62,8 +62,8 @@ _ZALANDO = "github.com/zalando/postgres-operator"
 _REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
-# Longest first: with two builds at a time, the last one then ends alone for the shortest while. What cert-manager and
-# the provisioner compile is by then nearly all in Go's cache: their pins of shared modules are those of Traefik.
+# Longest first, so that of two builds at a time the last one is alone for the shortest while. Nearly all that
+# cert-manager and the provisioner compile is in Go's cache by then, because they pin shared modules as Traefik does.
 PROGRAMS: Mapping[str, Program] = {
     "kubernetes": Program(
         seconds=450,
@@ -99,7 +99,7 @@ PROGRAMS: Mapping[str, Program] = {
     "pulumi": Program(
         seconds=210,
         binaries={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        # The script that the language host starts for each program; the host's own module predates it.
+        # The language host starts this script for each program; the host's own module is older than the script.
         files={"pulumi-language-python-exec": (_PULUMI, "python/cmd/pulumi-language-python-exec")},
         ldflags=_version(f"{_PULUMI}/go/common/version.Version", "v3.217.0"),
     ),
@@ -146,7 +146,7 @@ PROGRAMS: Mapping[str, Program] = {
 
 
 class Programs:
-    """The built programs in `cache`; ask for one by its file name."""
+    """The built programs in `cache`. Each is found by its file name."""
 
     def __init__(self, cache: Path) -> None:
         self._root = cache / "programs"
@@ -169,7 +169,7 @@ class Programs:
     def build(self, modules: Collection[str], progress: Callable[[str], None]) -> None:
         """Build `modules`, as many at a time as cores and memory allow.
 
-        Raises EmbeddedError that names the module and the compiler's last lines; what else was under way completes.
+        Raises EmbeddedError with the module and the compiler's last lines. Builds that were under way complete first.
         """
         workers = max(1, min(os.cpu_count() or 1, _available_memory() // BYTES_PER_BUILD, len(modules)))
         course = _Course(modules, workers)
@@ -207,7 +207,7 @@ class Programs:
             source = Path(listed.strip()) / path
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, out / name)
-        for path in out.rglob("*"):  # the module cache is read-only, a copy of it need not be
+        for path in out.rglob("*"):  # the module cache is read-only, and a copy of it need not be
             path.chmod(path.stat().st_mode | 0o200)
         os.rename(out, target)
         shutil.rmtree(work)
@@ -241,7 +241,7 @@ class _Course:
             for module, took in self._took.items()
             if took is None
         ]
-        # No program is built by two workers: the longest one bounds the rest.
+        # No program is built by two workers, so the longest one is a lower bound.
         return f", about {_minutes(max(sum(left) / self._workers, *left))} left" if left else ""
 
     def _pace(self) -> float:

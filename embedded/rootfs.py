@@ -1,6 +1,6 @@
 """Make the Debian root file system, the first layer of all images but those of static Go programs.
 
-One for all: it is stored, imported and unpacked once. Packages come from where the machine's own apt takes them.
+It is shared, so it is stored, imported and unpacked once. Packages come from where the machine's own apt takes them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ LEFT_OUT = (
     "etc/resolv.conf",
     "etc/ssl/private/*",  # a random key pair of the machine's name; its certificate:
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
-    "usr/lib/*/libLLVM-*",  # just-in-time compilation of queries: PostgreSQL goes without it when it is not there
+    "usr/lib/*/libLLVM-*",  # just-in-time compilation of queries, without which PostgreSQL works too
     "usr/lib/*/libz3.so*",
     "usr/lib/*/perl/*/CORE/*",
     "usr/lib/postgresql/*/lib/bitcode/*",
@@ -86,10 +86,10 @@ LEFT_OUT = (
     "var/log/*",
 )
 
-# Python's compiled modules then carry their source's hash, not its time, which no file of a layer keeps.
+# Python's compiled modules then carry their source's hash and not its time, which no file of a layer keeps.
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1"}
 
-# Where the suite's Python looks for packages that are not Debian's.
+# The suite's Python looks here for packages that are not Debian's.
 PYTHON_PACKAGES = "usr/local/lib/python3.11/dist-packages"
 
 # It mounts the machine's /dev and /sys where later its tree is removed. In namespaces of its own, which end with the
@@ -117,7 +117,7 @@ def command(target: Path) -> list[str]:
 
 
 def entries(archive: Path) -> Iterator[Entry]:
-    """Yield what of the created file system goes into the layer."""
+    """Yield the part of the created file system that goes into the layer."""
     for entry in unpacked(archive):
         names = (entry.path, str(Path(entry.path).parent / entry.target))  # a link goes with what it leads to
         if not any(fnmatch(name, pattern) for name in names for pattern in LEFT_OUT):

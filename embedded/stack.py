@@ -24,7 +24,7 @@ STACK = "dev"
 
 
 class Stack:
-    """Stack dev of one cluster: the instance's, or the one that `context` of the user's kubeconfig leads to.
+    """Stack dev of one cluster, either the instance's or the one that `context` of the user's kubeconfig leads to.
 
     Its state lies in a folder of that cluster's own, encrypted with a passphrase beside it. The configuration is a copy
     of Pulumi.dev.yaml: initialising a stack adds its encryption salt to that file, and a checkout should stay as it is.
@@ -73,7 +73,7 @@ class Stack:
 
     @property
     def options(self) -> list[str]:
-        """Return the options that say which stack it is and where its configuration lies."""
+        """Return the options that name the stack and its configuration file."""
         return ["--stack", STACK, "--config-file", str(self.configuration)]
 
     def pulumi(self, *arguments: str, cwd: Path = PROJECT, quiet: bool = False) -> str:
@@ -111,7 +111,7 @@ class Stack:
             try:
                 printed, _ = process.communicate()
                 break
-            except KeyboardInterrupt:  # Pulumi has got it too, and ends what it has begun; killed, it would stay locked
+            except KeyboardInterrupt:  # Pulumi got it too and completes its work; a kill would leave it locked
                 interrupted = True
         if interrupted:
             raise KeyboardInterrupt
@@ -166,7 +166,7 @@ class Stack:
 
 
 def _shown(command: list[str]) -> str:
-    """Return a command as messages show it: pulumi up, python -m operations repair."""
+    """Return a command as messages show it, for example `pulumi up` or `python -m operations repair`."""
     return " ".join([Path(command[0]).name, *command[1 : 4 if command[1] == "-m" else 2]])
 
 
@@ -175,7 +175,7 @@ _ANALYZER = "pulumi-analyzer-policy-python"
 
 
 def wanted() -> set[str]:
-    """Which programs have to be built for Pulumi here: none where the user has it, since it downloads its plugins."""
+    """Return the programs to build for Pulumi; none if the user has a Pulumi, because it downloads its plugins."""
     if shutil.which("pulumi"):
         return set()
     has_random = shutil.which("pulumi-resource-random") or _random_plugins()
@@ -183,12 +183,12 @@ def wanted() -> set[str]:
 
 
 def _random_plugins() -> list[Path]:
-    """The real random provider, where a Pulumi has downloaded it before."""
+    """Return the real random provider, where a Pulumi has downloaded it before."""
     return sorted((Path.home() / ".pulumi" / "plugins").glob("resource-random-v*[0-9]"))
 
 
 def _hard_link(source: Path, target: Path) -> None:
-    """Not a symbolic one: the language host looks for its script beside itself, past any such link."""
+    """Make a hard link, because the language host follows a symbolic one and looks for its script beside the target."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.samefile(source):
         return
@@ -200,7 +200,7 @@ def _hard_link(source: Path, target: Path) -> None:
 
 
 def summary(instance: Instance) -> str:
-    """The short block at the end of `make up`."""
+    """Return the short block at the end of `make up`."""
     host = "secrets.infisical.test"
     authority = instance.folder / "ca.crt"
     curl = f"curl --cacert {authority} --resolve {host}:443:{instance.node_address} https://{host}/api/status"

@@ -35,7 +35,7 @@ def _snake(name: str) -> str:
 
 
 def _made(component: Node) -> str:
-    """Return kinds and their number, Jobs last; of what exists already, what is read."""
+    """Return what it makes as kinds with their number, Jobs last, and then the existing kinds that it reads."""
     inside = [node for node in component.walk() if not node.component]
     made = Counter(node.kind for node in inside if not node.read)
     kinds = sorted(made, key=lambda kind: (kind == "Job", [node.kind for node in inside].index(kind)))
@@ -46,7 +46,7 @@ def _made(component: Node) -> str:
 
 
 def _awaited(component: Node, found: Order) -> str:
-    """Return what the component waits for as a whole, then what one of its resources waits for beside."""
+    """Return what the component waits for as a whole, then what single resources of it wait for in addition."""
     homes = {node.urn: top for top in found.components for node in top.walk()}
     names = {node.urn: node for top in found.components for node in top.walk()}
     across = [(a, b) for a, b in found.edges if homes[b] is component and homes[a] is not component]

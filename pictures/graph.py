@@ -1,7 +1,7 @@
 """Draw the order in which a stack comes up as SVG, with the same bytes on every machine, so nothing measures a font.
 
-Components are boxes in layers, earlier ones above. In a box stand the resources in their order, and left of them rails
-lead from each to what waits for it.
+Components are boxes in layers, earlier ones above. A box lists the resources in their order. Rails on their left lead
+from each resource to what waits for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Point = tuple[float, float]
 
 @dataclass
 class _Box:
-    """A component at the top, and where each node in it stands."""
+    """The box of a top-level component, with the place of each node in it."""
 
     node: Node
     x: float = 0
@@ -153,7 +153,7 @@ class _Picture:
         yield "</g>"
 
     def _rails(self, box: _Box) -> Iterator[str]:
-        """Draw the rails. Sources with the same targets share one, and short rails are near to the rows."""
+        """Draw the rails. Sources with the same targets share a rail, and short rails are closest to the rows."""
         inner = [(a, b) for a, b in self.edges if self.home[a] is box and self.home[b] is box]
         targets: defaultdict[str, set[str]] = defaultdict(set)
         for a, b in inner:

@@ -1,4 +1,4 @@
-"""Reduce a recorded graph to components with their resources, and to the fewest edges that say what waits for what."""
+"""Reduce a recorded graph to components with their resources, and to the fewest edges that still tell the order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA_SERVICES = {"postgresql", "RedisReplication", "RedisSentinel", "RedisCluste
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A resource, or a component with what it makes, in the order in which it comes up."""
+    """A resource, or a component with what it makes in the order in which that comes up."""
 
     urn: str
     kind: str
@@ -41,7 +41,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Order:
-    """Components at the top, and edges: an edge to or from a component means everything in it."""
+    """The top-level components and the edges. An edge to or from a component stands for everything in it."""
 
     components: tuple[Node, ...]
     edges: Edges
@@ -64,7 +64,7 @@ class _Reader:
         resource = self.resources[urn]
         if resource:
             return resource.parent if resource.parent in self.resources else ""
-        lineage = urn.split("::")[2].rpartition("$")[0]  # a read says of its parent no more than the types
+        lineage = urn.split("::")[2].rpartition("$")[0]  # a read tells only the types of its parents
         components = [u for u, r in self.resources.items() if r and not r.custom]
         return next((u for u in components if u.split("::")[2].endswith(lineage)), "")
 
@@ -131,7 +131,7 @@ def _end(urn: str) -> str:
 
 
 def _times(parents: Mapping[str, str], edges: set[tuple[str, str]] | Edges) -> dict[str, set[str]]:
-    """Return what each moment comes after. A member begins after its component, which ends after all its members."""
+    """Return what precedes each moment. A member begins after its component, which ends after all its members."""
     after: dict[str, set[str]] = {_begin(urn): set() for urn in parents} | {_end(u): {_begin(u)} for u in parents}
     for urn, parent in parents.items():
         if parent:

@@ -1,8 +1,8 @@
-"""Make a page of Pulumi's event log: when each resource waited and worked, and which chain set the time of the whole.
+"""Make a page of Pulumi's event log: when each resource waited and worked, and which chain took the longest.
 
 The log tells when each resource was worked on, and `pulumi stack export` tells which waited for which. Moments are
-whole seconds, and within one the sequence says what came first. No value is taken over, only names, types, times and
-diagnostics.
+whole seconds, and the sequence orders what falls into the same second. The page has no values, only names, types, times
+and diagnostics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Entry = Mapping[str, Any]  # of a resource in the state
 
 
 class TimelineError(Exception):
-    """A file is not what Pulumi writes."""
+    """A file is not one that Pulumi writes."""
 
 
 class Moment(NamedTuple):
@@ -73,7 +73,7 @@ class Bar:
 
     @property
     def made(self) -> list[Step]:
-        """Return the operations that somebody waits for: no deletion, unless there is nothing else."""
+        """Return the operations that somebody waits for. Deletions count only when there are no others."""
         return [step for step in self.steps if not step.deletes] or self.steps
 
     @property
@@ -110,13 +110,13 @@ class Timeline:
     errors: list[tuple[str, str]]  # name of the resource, message
 
     def needs(self, bar: Bar) -> list[Bar]:
-        """Return what had to be there before the bar began, the last one first."""
+        """Return the needs that had to be there before the bar began, the last one first."""
         found = [self.bars[urn] for urn in bar.needs if urn in self.bars]
         return sorted((n for n in found if n.done <= bar.begin), key=lambda need: need.done, reverse=True)
 
     @property
     def critical_path(self) -> list[Bar]:
-        """Return what set the time of the whole, earliest first.
+        """Return the chain that set the total time, earliest first.
 
         The path leads back from the resource that was done last, at each step to the need that was there last.
         """
@@ -213,7 +213,7 @@ def _bar(bars: dict[str, Bar], metadata: Event, entries: Mapping[str, Entry]) ->
 
 
 def _note(bars: Mapping[str, Bar], diagnostic: Event, errors: list[tuple[str, str]]) -> None:
-    """Keep the last thing that was said of each resource. Nothing of less weight takes the place of an error."""
+    """Keep the last message about each resource. A message of less weight never replaces an error."""
     message = " ".join(_COLOUR.sub("", diagnostic["message"]).split())
     if len(message) > _LONGEST_MESSAGE:  # what happened is at its beginning, and the cause often at its end
         message = f"{message[: _LONGEST_MESSAGE // 2]} … {message[-_LONGEST_MESSAGE // 2 :]}"
@@ -231,7 +231,7 @@ def _note(bars: Mapping[str, Bar], diagnostic: Event, errors: list[tuple[str, st
 
 
 def page(timeline: Timeline) -> str:
-    """Return one HTML file that asks nothing of a network."""
+    """Return one HTML file that needs no network."""
     data = {
         "stack": timeline.stack,
         "seconds": timeline.seconds,

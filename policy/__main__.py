@@ -1,4 +1,4 @@
-"""The policy pack of `pulumi preview --policy-pack policy`. rules.py says what is right and wrong."""
+"""Run the policy pack of `pulumi preview --policy-pack policy`. rules.py says what is right and wrong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parent.parent / "Pulumi.yaml"
 
 
 def policy(rule: Rule) -> Policy:
-    """Return a rule as Pulumi runs it: on each resource before it is made, or on all when the last is declared."""
+    """Return a rule as Pulumi runs it, on each resource before it is made or on all once the last is declared."""
     about: dict[str, Any] = {"name": rule.name, "description": rule.description, "remediation_steps": rule.remedy}
 
     def resource(args: ResourceValidationArgs, report: ReportViolation) -> None:

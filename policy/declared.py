@@ -1,4 +1,4 @@
-"""What a stack declares, as the rules read it: resources, their texts, and what is secret in them."""
+"""Read what a stack declares: resources, their texts, and what is secret in them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unknown(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resource:
-    """What a policy is given of a resource."""
+    """A resource as a policy sees it."""
 
     type: str
     name: str
@@ -47,7 +47,7 @@ class Resource:
 
 
 class Stack:
-    """What rules have to know beyond the resource before them."""
+    """What rules have to know beside the resource that they look at."""
 
     def __init__(self, *, protects: bool, secrets: Iterable[str] = ()) -> None:
         self.protects = protects
@@ -62,7 +62,8 @@ class Stack:
 def secrets_of(resources: Iterable[Resource]) -> Iterator[str]:
     """Yield the values that a stack's resources keep secret, as far as they are known.
 
-    Of a Secret's values only those whose key says so count. Host names and switches lie there too, and elsewhere.
+    Values of a Secret count only if their key says so, because a Secret also holds host names and switches, which may
+    stand anywhere.
     """
     for resource in resources:
         if resource.kind == "RandomPassword" and isinstance(resource.props.get("result"), str):
@@ -74,14 +75,14 @@ def secrets_of(resources: Iterable[Resource]) -> Iterator[str]:
 
 
 def strings(value: object) -> Iterator[str]:
-    """Yield every text in plain data, however deep."""
+    """Yield every text in plain data, at any depth."""
     for _, leaf in leaves({"": value}):
         if isinstance(leaf, str):
             yield leaf
 
 
 def texts(resource: Resource) -> Iterator[tuple[Path, str]]:
-    """Yield every text of a resource and where it is, the data of a Secret decoded."""
+    """Yield every text of a resource and where it is. The data of a Secret is decoded."""
     for path, value in leaves(resource.props):
         if isinstance(value, str):
             encoded = resource.kind == "Secret" and path[0] == "data"
@@ -106,7 +107,7 @@ def where(path: Path) -> str:
 
 
 def mapping(value: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
-    """Return what is at `path`; empty where nothing is, or something that a preview can't tell."""
+    """Return what is at `path`; empty where there is nothing, or something that a preview can't tell."""
     for key in path:
         item = value.get(key)
         value = item if isinstance(item, Mapping) else {}

@@ -1,6 +1,6 @@
-"""The rules, as functions of what a stack declares. They run without Pulumi: `__main__.py` hands them to it.
+"""Define the rules as functions of what a stack declares. They run without Pulumi; `__main__.py` hands them to it.
 
-A policy sees secrets decrypted. So a finding says where something is, in keys and numbers, and never what it is.
+A policy sees decrypted secrets. So a finding says where something is, in keys and numbers, and never what it is.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _QUOTED = re.compile(r"\"(\\.|[^\"\\])*\"|'[^']*'")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """`find` yields what is wrong with a resource."""
+    """A rule that no stack may break. `find` yields what is wrong with a resource."""
 
     name: str
     description: str
     remedy: str
     find: Callable[[Resource, Stack], Iterator[str]]
-    whole_stack: bool = False  # needs the secrets of every resource, so runs when all are declared
+    whole_stack: bool = False  # needs the secrets of every resource, so it runs once all are declared
 
     def messages(self, resource: Resource, stack: Stack) -> Iterator[str]:
         """Yield what a user reads."""
@@ -39,7 +39,7 @@ class Rule:
 
 
 def data_services_are_private(resource: Resource, _: Stack) -> Iterator[str]:
-    """Find load balancers, ports on the nodes and public names; an unset flag means the operator's default."""
+    """Find load balancers, node ports and public names. An unset flag counts, since it means the operator's default."""
     if resource.kind not in DATA_KINDS and resource.metadata.get("namespace") not in DATA_NAMESPACES:
         return
     if resource.kind == "postgresql":
@@ -55,14 +55,14 @@ def data_services_are_private(resource: Resource, _: Stack) -> Iterator[str]:
 
 
 def no_sslmode(resource: Resource, _: Stack) -> Iterator[str]:
-    """Find connection URIs with sslmode, in the values of a Secret too."""
+    """Find connection URIs with sslmode, also in the values of a Secret."""
     for path, text in texts(resource):
         if _SSLMODE.search(text):
             yield f"{where(path)} has a connection URI with sslmode"
 
 
 def images_are_pinned(resource: Resource, _: Stack) -> Iterator[str]:
-    """Find unpinned images: of pods, of custom resources, and in a chart's values, whose default may be `latest`."""
+    """Find unpinned images in pods, custom resources and a chart's values, whose default may be `latest`."""
     found = list(_images(resource.props, ()))
     for path, pinned in found:
         if not pinned:
@@ -114,7 +114,7 @@ def jobs_end(resource: Resource, _: Stack) -> Iterator[str]:
 
 
 def ingresses_have_tls(resource: Resource, _: Stack) -> Iterator[str]:
-    """Find hosts without a certificate; a rule without a host is for any host, which no certificate fits."""
+    """Find hosts without a certificate. A rule without a host is for every host, which no certificate fits."""
     if resource.kind != "Ingress" or not resource.type.startswith("kubernetes:"):
         return
     spec = mapping(resource.props, "spec")
@@ -202,7 +202,7 @@ RULES = (
 
 
 def _images(value: object, path: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield where an image is named, and whether it is pinned. A chart names it by its parts."""
+    """Yield where an image is named, and whether it is pinned. A chart names repository and tag apart."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             here = (*path, str(key))
