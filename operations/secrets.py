@@ -74,7 +74,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
     if name in _FILES:
         setting += f" < {_FILES[name]}"
     if name in given and stack.visible[name] is not None:
-        reason = "It stands in plain text in the stack file: others may know it, so encrypt a new one."
+        reason = "It stands in plain text in the stack file, so others may know it. Encrypt a new one."
         return Key(name=name, state="PLAIN TEXT", purpose=reason, command=setting, wrong=True)
     if finding := findings.get(name):
         state, command = ("MISSING", setting) if finding.remedy == "set" else ("EXCESS", stack.commands.remove(name))

@@ -1,6 +1,6 @@
-"""What stops `up` before the first resource: comparisons of a stack's settings with its last state and its cluster.
+"""What stops `up` before the first resource. A stack's settings are compared with its last state and its cluster.
 
-Imports settings and components; creates no resource.
+This package imports settings and components, and creates no resource.
 """
 
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ __all__ = ["Found", "LastState", "Refusal", "check"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """What was there before the program began."""
+    """The stack's state and cluster, as they were before the program began."""
 
     state: LastState
     cluster: str | None  # its uid
 
 
 def check(settings: Settings, commands: Commands) -> Found:
-    """Return what all was compared with. Raise the first Refusal.
+    """Return the state and the cluster that the settings were compared with. Raise the first Refusal.
 
-    A preview compares with the state alone, because it needs neither the cluster nor a network; it knows the cluster
-    of the last update, or none.
+    A preview compares with the state alone, so that it needs neither the cluster nor a network. It knows the cluster of
+    the last update, if there was one.
     """
     state = last_state()
     refuse_key_change(settings, state, commands)

@@ -1,6 +1,6 @@
-"""What the cluster of a stack has before `up` begins. Asks kubectl, which finds clusters and credentials as users do.
+"""What the cluster of a stack has before `up` begins, read by kubectl with the user's own kubeconfig.
 
-Pulumi's provider can't be asked: it reads only what must exist.
+Pulumi's provider can't be asked, because it fails on what doesn't exist.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from safeguards.refusal import Refusal
 from settings.cluster import ClusterSettings
 
 NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
-WHOLE = "kube-system"  # it exists as long as its cluster: its uid is what tells one cluster from another
+WHOLE = "kube-system"  # it exists as long as its cluster, so its uid identifies the cluster
 _SECONDS = 30
 
 
@@ -33,7 +33,7 @@ class LiveCluster:
         return {item["metadata"]["name"]: item["metadata"] for item in found}
 
     def environment(self) -> Mapping[str, str]:
-        """Return the variables of `infisical-secrets`; none where there is no such Secret."""
+        """Return the variables of `infisical-secrets`, none when the cluster has no such Secret."""
         found = self._get("secret", INFISICAL_SECRET, "--namespace", INFISICAL_NAMESPACE)
         data: Mapping[str, str] = found[0].get("data", {}) if found else {}
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
@@ -53,16 +53,18 @@ class LiveCluster:
             )
         except FileNotFoundError:
             raise Refusal(
-                "`up` asks the cluster what it has before it begins, and `kubectl` is not on PATH: "
+                "`kubectl` is not on PATH, and `up` needs it to see what the cluster has before it begins. Install it: "
                 "https://kubernetes.io/docs/tasks/tools/"
             ) from None
         except subprocess.TimeoutExpired:
-            raise Refusal(f"cluster.context: the cluster gives no answer within {_SECONDS} s") from None
+            raise Refusal(
+                f"cluster.context: the cluster doesn't answer within {_SECONDS} s. Check that this machine can reach it"
+            ) from None
         if done.returncode:
-            raise Refusal(f"cluster.context: the cluster can't be asked what it has: {done.stderr.strip()}")
+            raise Refusal(f"cluster.context: kubectl can't read the cluster: {done.stderr.strip()}")
         return done.stdout
 
 
 def uid_of(namespaces: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what tells this cluster from every other one."""
+    """Return the uid that identifies the cluster."""
     return str(namespaces[WHOLE]["uid"])

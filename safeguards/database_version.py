@@ -1,4 +1,4 @@
-"""Refuses a lower version of PostgreSQL than the data has."""
+"""Refuse a lower version of PostgreSQL than the data has."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from settings import Commands, Settings
 
 
 def refuse_downgrade(settings: Settings, state: LastState, commands: Commands) -> None:
-    """Compare the major version with that of the data. Raise Refusal, which says the way back.
+    """Raise Refusal when the major version is lower than that of the data. The message says the way back.
 
-    The operator accepts a lower one and ignores it: an upgrade has rewritten the data for good.
+    The operator accepts a lower version and ignores it, because an upgrade has rewritten the data for good.
     """
     before, after = _version(state), settings.database.version
     if before is None or int(after) >= int(before):
         return
     raise Refusal(
-        f"database.version: the data is of PostgreSQL {before}, and {after} can't read it: the operator would ignore "
-        f"the change. Set it back: {commands.set('database.version', before)}. To go back to {after}, deploy a new "
-        "stack with it and restore a dump from before the upgrade"
+        f"database.version: the data is of PostgreSQL {before}, and {after} can't read it, so the operator would "
+        f"ignore the change. Set it back: {commands.set('database.version', before)}. To go back to {after}, deploy a "
+        "new stack with it and restore a dump from before the upgrade"
     )
 
 
 def _version(state: LastState) -> str | None:
-    """Return what the database gate has seen on the server. None where the gate failed: the way back is then open.
+    """Return the version that the database gate has seen on the server, or None when the gate failed.
 
-    The resource alone says what was asked for, which counts only where no gate has compared it with the server.
+    After a failed gate the way back is open. The version that was asked for counts only when no gate has compared it
+    with the server.
     """
     asked: str | None = (
         state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")

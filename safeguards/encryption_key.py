@@ -1,4 +1,4 @@
-"""Refuses to change the key under which everything in the database is encrypted."""
+"""Refuse to change the key that everything in the database is encrypted with."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RUNBOOK = "docs/runbooks/root-key-rotated.md"
 
 
 def refuse_key_change(settings: Settings, state: LastState, commands: Commands) -> None:
-    """Compare the keys that the stack's state has with those that its settings lead to.
+    """Raise Refusal when the settings would take away a key that the stack's state has.
 
-    `infisical.replaceEncryptionKey` is the label of a key that may go. Raises Refusal, which says how to keep the key,
-    and what to do when Infisical itself made the new one.
+    `infisical.replaceEncryptionKey` is the label of a key that may go. The message says how to keep the key, and what
+    to do when Infisical itself made the new one.
     """
     deployed = encryption_keys(_secret_data(state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET)))
     wanted = wanted_keys(settings, state)
@@ -39,15 +39,15 @@ def refuse_key_change(settings: Settings, state: LastState, commands: Commands) 
 
 
 def wanted_keys(settings: Settings, state: LastState) -> Keys:
-    """Return the keys that the settings lead to; the value is empty before one is generated."""
+    """Return the keys that the settings lead to. The value is empty before a key is generated."""
     return _given(settings) or {"ENCRYPTION_KEY": _generated(state)}
 
 
 def lost_keys(deployed: Keys, wanted: Keys, settings: Settings) -> list[str]:
-    """Return the variables whose deployed keys Infisical could no longer use, without the one that may be replaced."""
+    """Return the variables whose deployed keys Infisical could no longer use, except the one that may be replaced."""
     lost = [name for name, key in deployed.items() if wanted.get(name) != key]
     if deployed and (first := next(iter(deployed))) != next(iter(wanted)) and first not in lost:
-        lost.append(first)  # it is still there, and a key before it opens the database in its place
+        lost.append(first)  # it is still there, but the key before it would open the database in its place
     allowed = settings.infisical.replace_encryption_key
     return [name for name in lost if key_label(name, deployed[name]) != allowed]
 
@@ -55,9 +55,9 @@ def lost_keys(deployed: Keys, wanted: Keys, settings: Settings) -> list[str]:
 def _way_back(variable: str, key: str, wanted: Keys, generated: str, commands: Commands) -> str:
     in_its_place = ENCRYPTION_KEYS[next(iter(wanted))]
     if key == generated:
-        return f"it was generated, so set none: {commands.remove(in_its_place)}"
+        return f"it was generated, so remove yours: {commands.remove(in_its_place)}"
     if wanted.get(variable) == key:
-        return f"Infisical would not use it beside {in_its_place}: {commands.remove(in_its_place)}"
+        return f"Infisical would not use it beside {in_its_place}, so remove that: {commands.remove(in_its_place)}"
     setting = ENCRYPTION_KEYS[variable]
     return f"it is {variable} in Secret {INFISICAL_SECRET}, so set it again: {commands.set(setting, secret=True)}"
 

@@ -1,4 +1,4 @@
-"""Refuses a cluster that is not the stack's, and namespaces that are a different stack's."""
+"""Refuse a cluster that is not the stack's own, and namespaces that belong to a different stack."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Metadata = Mapping[str, Mapping[str, Any]]
 
 
 def known_cluster(state: LastState) -> str | None:
-    """Return the uid of the cluster that the stack's resources are in, as the state has it."""
+    """Return the uid of the cluster that has the stack's resources according to the state."""
     return state.outputs("pulumi:providers:kubernetes", "kubernetes").get("clusterIdentifier") or None
 
 
 def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, uid: str, commands: Commands) -> None:
-    """Raise Refusal when the settings lead to a different cluster than the one that the stack's resources are in."""
+    """Raise Refusal when the settings lead to a different cluster than the one that has the stack's resources."""
     known = known_cluster(state)
     if known == uid or (known is None and not _elsewhere(state, live)):
         return
@@ -50,15 +50,15 @@ def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, u
 
 
 def _elsewhere(state: LastState, live: Metadata) -> bool:
-    """Return whether the state has a namespace that this cluster does not have, or has with a different uid."""
+    """Return whether the state has a namespace that this cluster lacks or has with a different uid."""
     kept = {name: state.outputs(_NAMESPACE, logical).get("metadata", {}) for name, logical in _LOGICAL.items()}
     return any(m.get("uid") and m["uid"] != live.get(name, {}).get("uid") for name, m in kept.items())
 
 
 def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Commands) -> None:
-    """Raise Refusal when a namespace carries the id of a different stack, or of a lost state of this one.
+    """Raise Refusal when a namespace has the id of a different stack, or of a lost state of this one.
 
-    A namespace without any id is free: somebody made it for the stack, or an earlier version of the program did.
+    A namespace without an id is accepted. Somebody made it for the stack, or an earlier version of the program did.
     """
     own = state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
     foreign = {

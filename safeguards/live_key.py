@@ -1,4 +1,4 @@
-"""Refuses a key that is not the one of the cluster's own `infisical-secrets`, where the state knows no such Secret."""
+"""Refuse a key other than the one in the cluster's `infisical-secrets`, when the state has no such Secret."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from settings.machinery.encryption_keys import encryption_keys, key_label
 
 
 def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveCluster, commands: Commands) -> None:
-    """Compare the stack's key with the one in the cluster, when the state was lost or something else deployed it.
+    """Raise Refusal when the cluster has a different key than the stack, and the state has none.
 
-    Raises Refusal, which says how to take the key over.
+    The state was lost then, or something else deployed Infisical. The message says how to take the key over.
     """
     if state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET):
         return

@@ -1,5 +1,5 @@
-"""Why `up` does not begin."""
+"""The exception that stops `up` before the first resource."""
 
 
 class Refusal(Exception):
-    """Says what the settings would destroy or leave undone, and the way out. Never a value of a secret."""
+    """What the settings would destroy or leave undone, and the way out. It never shows a secret's value."""

@@ -1,4 +1,4 @@
-"""The state that the last update left, as the engine reads it for the program."""
+"""The state that the last update left, read through the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Outputs = Mapping[str, Any]
 
 
 class LastState:
-    """Outputs of the stack's resources, secrets decrypted, as the last update left them. Empty for a new stack."""
+    """The outputs of a stack's resources after its last update, with secrets decrypted. A new stack has none."""
 
     def __init__(self, resources: Mapping[str, Mapping[str, Any]]) -> None:
         self._outputs: dict[tuple[str, str], Outputs] = {
@@ -20,7 +20,7 @@ class LastState:
         }
 
     def outputs(self, type_: str, name: str) -> Outputs:
-        """Return the outputs of a resource by its Pulumi type and logical name; none where there is no such one."""
+        """Return the outputs of a resource by its Pulumi type and logical name. A resource that is absent has none."""
         return self._outputs.get((type_, name), {})
 
 
@@ -30,7 +30,7 @@ def last_state() -> LastState:
 
 
 def _resources(stack: str, attempts: int = 5) -> Mapping[str, Mapping[str, Any]]:
-    """Return resources by URN. Ask again when the engine was writing the state, as it does for a new stack.
+    """Return resources by URN. Ask again while the engine writes the state, as it does for a new stack.
 
     A backend of files replaces the state at once, but not the small file of attributes beside it (gocloud.dev's
     fileblob, setAttrs), which is empty for a moment: "failed to load checkpoint: EOF".

@@ -1,6 +1,6 @@
-"""Refuses what no volume can do: become smaller, or move to a different StorageClass.
+"""Refuse changes that no volume can make. It can't become smaller, nor move to a different StorageClass.
 
-Both operators accept such a change and leave the volumes as they are, behind a green `up`.
+Both operators accept such a change and leave the volumes as they are, and `up` succeeds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Volume:
 
 
 def refuse_volume_change(settings: Settings, state: LastState, commands: Commands) -> None:
-    """Compare the volumes of both databases with those of the last update. Raise Refusal, which says the way back."""
+    """Raise Refusal when a volume of either database can't follow the settings. The message says the way back."""
     changes = _changes(settings, state)
     found = [finding for section, change in changes.items() for finding in _findings(section, *change, commands)]
     if found:
@@ -42,7 +42,7 @@ def growing(settings: Settings, state: LastState) -> list[str]:
 
 
 def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _Volume]]:
-    """Return what each section's volumes were and are to be; nothing of a section that has none yet."""
+    """Return the volumes that each section had and that it wants. A section without volumes yet is left out."""
     database, redis = settings.database, settings.redis
     sections = (
         ("database", _of_postgresql(state), _Volume(database.storage, database.storage_class)),
@@ -71,7 +71,7 @@ def _findings(section: str, before: _Volume, after: _Volume, commands: Commands)
     grown = bytes_of(after.size) - bytes_of(before.size)
     if grown < 0:
         yield (
-            f"{key}: {after.size} is less than the {before.size} of the volumes, and no volume shrinks: {ignored}. "
+            f"{key}: {after.size} is less than the {before.size} of the volumes, and no volume shrinks, so {ignored}. "
             f"Set it back: {commands.set(key, before.size)}"
         )
     elif section == "database" and grown and _whole_gib(after.size) == _whole_gib(before.size):
