@@ -14,12 +14,13 @@ class CertificateSettings(Section):
     """The platform's authority, the database's certificate (the leaf), and the job that publishes what it finds."""
 
     authority_duration: Hours = Field(
-        default="87600h", description="How long the authority is valid: ten years. A renewal keeps its key."
+        default="87600h", description="How long the authority is valid, by default ten years. A renewal keeps its key."
     )
-    leaf_duration: Hours = Field(default="2160h", description="How long the leaf is valid: 90 days.")
+    leaf_duration: Hours = Field(default="2160h", description="How long the leaf is valid, by default 90 days.")
     leaf_renew_before: Hours = Field(
         default="720h",
-        description="How long before its end the leaf is renewed: 30 days, enough to notice that a renewal fails.",
+        description="How long before its end the leaf is renewed. The default, 30 days, leaves time to notice a "
+        "failed renewal.",
     )
     extra_names: tuple[CertificateName, ...] = Field(
         default=(), description="More DNS names for the leaf, for clients that reach the database by a different name."

@@ -46,10 +46,14 @@ class DatabaseSettings(Section):
     storage_class: DnsName | None = Field(
         default=None, description="StorageClass of the volumes. Default: the cluster's default class."
     )
-    cpu_request: Cpu = "250m"
-    cpu_limit: Cpu = Field(default="2", description="The operator raises a lower value to 250m.")
-    memory_request: Memory = "512Mi"
-    memory_limit: Memory = Field(default="2Gi", description="The operator raises a lower value to 250Mi.")
+    cpu_request: Cpu = Field(default="250m", description="CPU that each server requests from its node.")
+    cpu_limit: Cpu = Field(
+        default="2", description="CPU limit of each server. The operator raises a lower value to 250m."
+    )
+    memory_request: Memory = Field(default="512Mi", description="Memory that each server requests from its node.")
+    memory_limit: Memory = Field(
+        default="2Gi", description="Memory limit of each server. The operator raises a lower value to 250Mi."
+    )
     pooler: PoolerSettings = PoolerSettings()
     password_rotation: Annotated[
         int, Field(ge=1, description="Add 1 to generate a new password. See docs/rotation.md.")

@@ -34,8 +34,8 @@ class RedisSettings(Section):
     storage_class: DnsName | None = Field(
         default=None, description="StorageClass of the volumes. Default: the cluster's default class."
     )
-    cpu_request: Cpu = "100m"
-    memory_limit: Memory = "512Mi"
+    cpu_request: Cpu = Field(default="100m", description="CPU that each Redis and Sentinel requests from its node.")
+    memory_limit: Memory = Field(default="512Mi", description="Memory limit of each Redis and Sentinel.")
     max_memory_mib: Annotated[
         int,
         Field(

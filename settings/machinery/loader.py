@@ -1,4 +1,4 @@
-"""Reads a whole stack's configuration and reports everything that is wrong with it at once."""
+"""Read a whole stack's configuration and report everything that is wrong with it at once."""
 
 from __future__ import annotations
 
