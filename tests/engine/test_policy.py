@@ -69,7 +69,7 @@ BREACHES = [
         file="Pulumi.yaml",
         text='disable-default-providers: {value: ["*"]}',
         other='disable-default-providers: {value: ["aws"]}',
-        program='pulumi_kubernetes.core.v1.ConfigMap("stray")',
+        program='import pulumi_kubernetes\npulumi_kubernetes.core.v1.ConfigMap("stray")',
     ),
     Breach(
         rule="data-is-protected",
@@ -109,6 +109,8 @@ BREACHES = [
         message="ConfigMap/notes: data.smtp holds the value of a secret. Put the value into a Secret and refer to it "
         "(valueFrom, envFrom, a volume).",
         program="""
+import pulumi_kubernetes
+
 password = pulumi.Config().require("databasePassword")
 provider = pulumi_kubernetes.Provider("notes")
 notes = {"smtp": f"the database's password is {password}"}

@@ -9,6 +9,8 @@ import pytest
 from job import ConfigError, Failed, Pending, Report, parse, wait
 
 CONFIG = {
+    "namespace": "platform-kv-redis-cluster",
+    "workloads": [{"statefulset": "x", "replicas": 1, "image": "x", "memory_limit": "x"}],
     "sentinels_host": "sentinels.test",
     "sentinel_port": 26379,
     "sentinels": 3,
@@ -94,10 +96,18 @@ def test_no_service_account(run_job: Callable[..., Any], script: str) -> None:
             "cluster": "c",
             "database": "d",
             "owner": "o",
+            "version": "15",
+            "size": {"instances": 1, "cpu_limit": "1", "memory_limit": "1", "pooler_instances": 1},
             "operator_patience_seconds": 1,
             "deadline_seconds": 1,
         },
-        "rollout.py": {"namespace": "n", "deployment": "d", "url": "http://x/", "deadline_seconds": 1},
+        "rollout.py": {
+            "namespace": "n",
+            "deployment": "d",
+            "url": "http://x/",
+            "login_url": "http://x/login",
+            "deadline_seconds": 1,
+        },
         "cert_sync.py": {
             "authority": {"secret": "s", "folder": "/nowhere"},
             "leaf": {"secret": "s", "folder": "/nowhere"},
