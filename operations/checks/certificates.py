@@ -1,4 +1,4 @@
-"""Whether certificates will be issued."""
+"""Check whether certificates will be issued."""
 
 from __future__ import annotations
 

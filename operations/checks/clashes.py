@@ -1,4 +1,4 @@
-"""Things that `up` makes and that are there already, made by somebody else."""
+"""Find things that `up` will make and that somebody else has made already."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class _Thing:
-    """What would clash: as Pulumi knows it, as kubectl finds it, and what to do."""
+    """What would clash, as Pulumi knows it and as kubectl finds it, and what to do."""
 
     subject: str
     type: str

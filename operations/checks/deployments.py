@@ -13,7 +13,7 @@ from operations.cluster import Cluster, Object, Unanswered
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables of a container. Those that come from elsewhere are looked up when they are asked for."""
+    """The variables of a container. Those that refer to an object are looked up when they are asked for."""
 
     cluster: Cluster
     namespace: str

@@ -1,4 +1,4 @@
-"""Who else serves the site's host."""
+"""Find others that serve the site's host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the cluster and its namespaces are the stack's own, as `up` will ask before it begins."""
+"""Check whether the cluster and its namespaces are the stack's own, as `up` does before it begins."""
 
 from __future__ import annotations
 

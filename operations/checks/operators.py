@@ -1,4 +1,4 @@
-"""The three operators: there, running, of a version that works, and acting where the platform is."""
+"""Check that the three operators run, in a version that works, and act on the platform's namespaces."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
 
 
 def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
-    """Judge cert-manager's controller, which issues. Whether the webhook answers is asked apart."""
+    """Judge cert-manager's controller, which issues. A different check asks whether the webhook answers."""
     subject = "cert-manager"
     controllers = find(cluster, _is_controller)
 

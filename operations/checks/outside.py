@@ -1,4 +1,4 @@
-"""What lies outside of the cluster: the site's name, and the chart."""
+"""Check what lies outside of the cluster: the site's name, and the chart."""
 
 from __future__ import annotations
 

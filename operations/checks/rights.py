@@ -1,4 +1,4 @@
-"""What the caller may do, against what `up` will do."""
+"""Compare what the caller may do with what `up` will do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GATEWAY_API = "gateway.networking.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One verb on one kind of one namespace, or of the whole cluster; on one object of it where that has a name."""
+    """A verb on a kind in a namespace, or in the whole cluster. With a name, it is for that object only."""
 
     namespace: str  # empty for the whole cluster
     resource: str  # as kubectl has it: jobs.batch, pods/log

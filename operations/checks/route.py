@@ -1,4 +1,4 @@
-"""What the site's route hangs on: an IngressClass, or a Gateway."""
+"""Check what the site's route depends on: an IngressClass, or a Gateway."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settings.ingress import GatewayRoute, IngressClass
 
 
 def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """Judge the IngressClass, or the Gateway, which needs a listener that takes routes from Infisical's namespace."""
+    """Judge the IngressClass or the Gateway. A Gateway needs a listener that takes routes of Infisical's namespace."""
     wanted = settings.ingress.route
     if isinstance(wanted, IngressClass):
         yield _class(commands, cluster, wanted)
