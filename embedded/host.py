@@ -26,8 +26,8 @@ NEEDS = {
     "setpriv": "util-linux",
 }
 MINIMUM_GO = (1, 26)
-MINIMUM_MEMORY = 5 << 30  # the platform takes about 3 GiB, and so does the linker of the largest program
-MINIMUM_DISK = 30 << 30  # sources, the compiler's cache and programs; with these built, a sixth is enough
+MINIMUM_MEMORY = 5 << 30  # the platform takes about 3 GiB, and so does compiling the largest package
+MINIMUM_DISK = 20 << 30  # sources, the compiler's cache and programs; with these built, a quarter is enough
 
 
 def prepare(cache: Path, progress: Callable[[str], None]) -> None:
@@ -42,7 +42,7 @@ def prepare(cache: Path, progress: Callable[[str], None]) -> None:
     if memory < MINIMUM_MEMORY:
         problems.append(f"{memory >> 20} MiB of memory, at least {MINIMUM_MEMORY >> 20} MiB are needed")
     cache.mkdir(parents=True, exist_ok=True)
-    needed = MINIMUM_DISK if not (cache / "programs").exists() else MINIMUM_DISK // 6
+    needed = MINIMUM_DISK if not (cache / "programs").exists() else MINIMUM_DISK // 4
     if (free := shutil.disk_usage(cache).free) < needed:
         problems.append(f"{free >> 30} GiB of disk are free below {cache}, {needed >> 30} GiB are needed")
     if problems:
