@@ -29,9 +29,9 @@ def test_wrong_settings_are_named_before_anything_is_created(stack: Stack) -> No
 
     printed = _fails(stack)
 
-    assert "redis.sentinels: 4 is even" in printed
+    assert "redis.sentinels: set an odd number. With 4, a network split can leave no majority" in printed
     assert "infisical.siteUrl" in printed
-    assert "infisical.replicaz: no such key (did you mean replicas?)" in printed
+    assert "infisical.replicaz: there is no such key (did you mean replicas?)" in printed
     assert "Traceback" not in printed
     assert "Namespace" not in printed
 

@@ -20,7 +20,7 @@ def test_prod(checkout: Checkout) -> None:
         checkout.set("prod", key, value)
     checkout(sys.executable, "-m", "operations", "secrets", "--stack", "prod")
 
-    assert "run `make charts STACK=prod`" in checkout.preview("prod", fails=True)
+    assert "Pin it: `make charts STACK=prod`" in checkout.preview("prod", fails=True)
     checkout.take_chart("prod", "infisical")
     assert " to create" in checkout.preview("prod")
 
