@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.checks.result import Result, fail, ok
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster
 from operations.pulumi import Stack
 from operations.state import state_of
 from safeguards.volumes import growing
@@ -21,6 +21,8 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
     defaults = [entry["metadata"]["name"] for entry in classes
                 if entry["metadata"].get("annotations", {}).get(_DEFAULT) == "true"]  # fmt: skip
     there = f"there is {', '.join(names)}" if names else "there is none at all"
+    all_grow = all(entry.get("allowVolumeExpansion") for entry in classes)
+    larger = [] if all_grow else growing(settings, state_of(stack))
     for section, wanted in (("database", settings.database.storage_class), ("redis", settings.redis.storage_class)):
         subject = f"StorageClass of {section}"
         fix = stack.commands.set(f"{section}.storageClass", names[0] if names else "NAME")
@@ -30,13 +32,13 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
             yield fail(subject, f"no class is the default one; {there}", fix)
         else:
             used = next(entry for entry in classes if entry["metadata"]["name"] == (wanted or defaults[0]))
-            yield _growth(stack, settings, section, used, ok(subject, wanted or f"{defaults[0]}, the default one"))
+            if section in larger and not used.get("allowVolumeExpansion"):
+                yield _too_small(subject, used["metadata"]["name"], f"{section}.storage")
+            else:
+                yield ok(subject, wanted or f"{defaults[0]}, the default one")
 
 
-def _growth(stack: Stack, settings: Settings, section: str, used: Object, sound: Result) -> Result:
-    """Return `sound`, unless the stack asks for larger volumes of a class that gives none."""
-    if used.get("allowVolumeExpansion") or section not in growing(settings, state_of(stack)):
-        return sound
-    name, key = used["metadata"]["name"], f"{section}.storage"
+def _too_small(subject: str, name: str, key: str) -> Result:
+    """Return what is wrong when the stack asks for larger volumes of a class whose volumes can't grow."""
     fix = f"set {key} back, or allowVolumeExpansion of class {name} to true where its volumes can grow"
-    return fail(sound.subject, f"{name}, whose volumes can't grow, and {key} asks for more than they have", fix)
+    return fail(subject, f"{name}, whose volumes can't grow, and {key} asks for more than they have", fix)
