@@ -4,8 +4,10 @@ This package imports settings and components, and creates no resource.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
+from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
@@ -15,9 +17,9 @@ from safeguards.live_key import refuse_other_live_key
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.volumes import refuse_volume_change
-from settings import Commands, Settings
+from settings import Commands, LocalChart, Settings, SettingsError, load, local_copy
 
-__all__ = ["Found", "LastState", "Refusal", "check"]
+__all__ = ["Admitted", "Found", "LastState", "Refusal", "admit", "check"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +28,26 @@ class Found:
 
     state: LastState
     cluster: str | None  # its uid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admitted:
+    """A stack that `up` may begin with."""
+
+    settings: Settings
+    chart: LocalChart
+    found: Found
+
+
+def admit(folder: Path) -> Admitted:
+    """Return the engine's stack, whose charts are below `folder`. Raise pulumi.RunError for what stops it."""
+    try:
+        commands = Commands(pulumi.get_project(), pulumi.get_stack())
+        settings = load(commands, get_config_env(), get_config_secret_keys_env())
+        chart = local_copy(settings.infisical.chart, commands, folder)
+        return Admitted(settings=settings, chart=chart, found=check(settings, commands))
+    except (SettingsError, Refusal) as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def check(settings: Settings, commands: Commands) -> Found:
