@@ -25,7 +25,7 @@ ifneq ($(origin STACK),undefined)
 endif
 
 .PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow forget-cluster reference graph \
-  test bench unit mutation contract e2e programs platform failures check
+  test bench unit mutation contract e2e programs platform failures rehearse check
 
 help: ## list these commands
 	@echo 'STACK=name takes a stack of yours and your own Pulumi. Otherwise a command acts on stack dev of the embedded'
@@ -109,6 +109,10 @@ platform: ## test the platform on a cluster of its own, as its user lives with i
 
 failures: ## test what is refused, fails and heals, and rotates, on a second cluster
 	@E2E_INSTANCE=e2e-failures $(python) -m pytest tests/e2e -m 'not platform' --durations=5
+
+rehearse: .venv/synced ## break the platform under writes on a third cluster, and write docs/rehearsals.md (FAULTS="primary drain" selects)
+	@$(embedded) build --rehearsals
+	@E2E_INSTANCE=rehearsals FAULTS='$(FAULTS)' $(python) -m pytest tests/rehearsals -s
 
 policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced
 	@PYTHON=$(CURDIR)/$(python) policy/sync.sh

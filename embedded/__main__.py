@@ -42,7 +42,8 @@ def main() -> int:
         commands, _operate, "operate", "run an operation on the stack: python -m embedded operate doctor"
     )
     operate.add_argument("arguments", nargs=argparse.REMAINDER)
-    _command(commands, _build, "build", "build programs and images, start nothing")
+    built = _command(commands, _build, "build", "build programs and images, start nothing")
+    built.add_argument("--rehearsals", action="store_true", help="also what only `make rehearse` needs")
     image = _command(commands, _image, "image", "build the images and write them as an OCI archive, for kind or k3d")
     image.add_argument("archive", type=Path)
     arguments = parser.parse_args()
@@ -103,7 +104,8 @@ def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
 
 def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
     """Build the programs and images that the cache lacks, and return all. Raises EmbeddedError."""
-    programs = build_for_pulumi(progress, *(module for module in PROGRAMS if not module.startswith("pulumi")))
+    modules = (name for name, program in PROGRAMS.items() if not name.startswith("pulumi") and not program.rehearsals)
+    programs = build_for_pulumi(progress, *modules)
     return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
 
 
@@ -143,10 +145,12 @@ def _operate(arguments: argparse.Namespace) -> None:
     _stack(arguments).operate(command, *rest)
 
 
-def _build(_: argparse.Namespace) -> None:
+def _build(arguments: argparse.Namespace) -> None:
     progress = Progress()
     host.prepare(cache_folder(), progress)
     build(progress)
+    if arguments.rehearsals:
+        build_for_pulumi(progress, *(name for name, program in PROGRAMS.items() if program.rehearsals))
     progress("everything is built")
 
 

@@ -58,7 +58,7 @@ class Cluster:
 
     def down(self) -> None:
         """End the node and delete all that the instance has on disk: volumes, state, logs."""
-        self._kill()
+        self.kill()
         shutil.rmtree(self._instance.folder, ignore_errors=True)
 
     def status(self) -> Status:
@@ -69,7 +69,7 @@ class Cluster:
         return Status(running, self._failure(), tuple(_name(pod) for pod in pods if not _is_ready(pod)))
 
     def _start(self) -> None:
-        self._kill()
+        self.kill()
         instance = self._instance
         self._progress("starting the node")
         instance.logs.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class Cluster:
         shutil.rmtree(self._binaries, ignore_errors=True)
         self._binaries.mkdir()
         for module, program in PROGRAMS.items():
-            if not module.startswith("pulumi"):
+            if not module.startswith("pulumi") and not program.rehearsals:
                 for name in program.binaries:
                     (self._binaries / name).symlink_to(self._programs.path(name))
 
@@ -134,8 +134,11 @@ class Cluster:
                 if (hierarchy / setting).exists():
                     (hierarchy / self._instance.cgroup / setting).write_text((hierarchy / setting).read_text())
 
-    def _kill(self) -> None:
-        """End the instance's processes, and remove its network and control groups where there are any."""
+    def kill(self) -> None:
+        """End the instance's processes as a power failure does; what it has on disk stays.
+
+        Its network and control groups are removed where there are any.
+        """
         limit = time.monotonic() + 30
         while pids := self._pids():
             for pid in pids:

@@ -47,6 +47,7 @@ class Program:
     ldflags: str = ""
     tags: str = ""
     cgo: bool = False
+    rehearsals: bool = False  # needed by `make rehearse` alone, so neither `make up` nor `make test` builds it
 
 
 def _version(package: str, value: str) -> str:

@@ -34,7 +34,7 @@ _kept: dict[str, Path] = {}
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what tells why a test failed, before the next one changes it."""
-    if report.failed and report.nodeid.startswith("tests/e2e/") and INSTANCE.kubeconfig.exists():
+    if report.failed and report.nodeid.startswith(("tests/e2e/", "tests/rehearsals/")) and INSTANCE.kubeconfig.exists():
         _kept[report.nodeid] = EVIDENCE / folder_name(report.nodeid)
         keep(_ask, _kept[report.nodeid])
 

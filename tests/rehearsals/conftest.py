@@ -1,0 +1,21 @@
+"""One embedded cluster for all rehearsals, with the platform up; E2E_INSTANCE names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from embedded.cluster import Cluster
+from embedded.instance import Instance
+from embedded.stack import Stack
+from tests.e2e.conftest import cluster, instance, kubectl, programs, site, stack
+from tests.e2e.views import Kubectl
+from tests.rehearsals.faults import Platform
+
+__all__ = ["cluster", "instance", "kubectl", "programs", "site", "stack"]  # fixtures that pytest finds here
+
+
+@pytest.fixture(scope="session")
+def platform(instance: Instance, cluster: Cluster, kubectl: Kubectl, stack: Stack) -> Platform:
+    """Bring the platform up once. Each rehearsal leaves it healed."""
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    return Platform(instance=instance, cluster=cluster, kubectl=kubectl, stack=stack)

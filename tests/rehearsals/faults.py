@@ -1,0 +1,184 @@
+"""The faults that are rehearsed. Each is done to the running platform, and ends healed or with a reason."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.__main__ import Progress, start
+from embedded.cluster import Cluster
+from embedded.errors import EmbeddedError
+from embedded.instance import Instance
+from embedded.stack import Stack
+from tests.e2e.steps import configure
+from tests.e2e.views import Kubectl
+from tests.e2e.waits import ROLLOUT, kubectl_timeout
+
+DATABASE, REDIS, RELEASE = "platform-db-pg", "platform-kv-redis-cluster", "infisical"
+AWAY_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Platform:
+    """What a fault is done to."""
+
+    instance: Instance
+    cluster: Cluster
+    kubectl: Kubectl
+    stack: Stack
+
+    def kill(self, namespace: str, selector: str, count: int | None = None) -> None:
+        """Delete pods, the first `count` of them, as if their node had taken them along: without a farewell."""
+        found = self.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "name").split()
+        assert found, f"no pod of {namespace} has {selector}"
+        self.kubectl("delete", *found[:count], "-n", namespace, "--grace-period=0", "--force")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """Something that breaks."""
+
+    says: str  # what happens, for the report
+    happens: Callable[[Platform], None]
+    limit: float = 180  # seconds until every write is acknowledged again
+
+
+def _master_of_redis(platform: Platform) -> str:
+    """Return the pod that a Sentinel names."""
+    question = ("redis-cli", "-p", "26379", "sentinel", "get-master-addr-by-name", "platform-kv-master")
+    address = platform.kubectl("exec", "platform-kv-sentinel-sentinel-0", "-n", REDIS, "--", *question).split()[0]
+    field = f"status.podIP={address}"
+    return platform.kubectl("get", "pods", "-n", REDIS, "--field-selector", field, "-o", "name").strip()
+
+
+def _redis_master(platform: Platform) -> None:
+    platform.kubectl("delete", _master_of_redis(platform), "-n", REDIS, "--grace-period=0", "--force")
+
+
+def _node(platform: Platform) -> None:
+    platform.cluster.kill()
+    start(platform.instance, Progress())
+
+
+def _api_server(platform: Platform) -> None:
+    [pid] = _daemons(platform.instance, "kube-apiserver")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(AWAY_SECONDS)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _daemons(instance: Instance, name: str) -> list[int]:
+    inside = subprocess.run(
+        ["ip", "netns", "pids", instance.network_namespace], check=True, capture_output=True, text=True
+    )
+    found = []
+    for pid in map(int, inside.stdout.split()):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(name.encode()):
+                found.append(pid)
+    return found
+
+
+def _dns(platform: Platform) -> None:
+    deployment = ("deployment/coredns", "-n", "kube-system")
+    platform.kubectl("scale", *deployment, "--replicas=0")
+    time.sleep(AWAY_SECONDS)
+    platform.kubectl("scale", *deployment, "--replicas=1")
+    platform.kubectl("rollout", "status", *deployment, kubectl_timeout(ROLLOUT))
+
+
+def _redis_full(platform: Platform) -> None:
+    """Leave the master no memory for a while. It refuses writes and evicts nothing."""
+    password = base64.b64decode(platform.kubectl.secret(REDIS, "platform-kv-auth")["password"]).decode()
+    pod = _master_of_redis(platform)
+
+    def ask(*command: str) -> str:
+        script = f"read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli {' '.join(command)}"
+        inside = ("exec", "-i", pod, "-n", REDIS, "-c", "platform-kv", "--", "sh", "-c", script)
+        return platform.kubectl(*inside, stdin=f"{password}\n")
+
+    limit = ask("config", "get", "maxmemory").split()[1]
+    ask("config", "set", "maxmemory", "1mb")
+    try:
+        time.sleep(AWAY_SECONDS / 2)
+    finally:
+        ask("config", "set", "maxmemory", limit)
+
+
+def _leaf(platform: Platform) -> None:
+    """Have cert-manager issue the database's certificate anew."""
+    platform.kubectl("delete", "secret", "platform-db-tls", "-n", DATABASE)
+    platform.kubectl("wait", "--for=create", "secret/platform-db-tls", "-n", DATABASE, kubectl_timeout(ROLLOUT))
+    job = "cert-sync-rehearsal"
+    platform.kubectl("delete", "job", job, "-n", DATABASE, "--ignore-not-found")
+    platform.kubectl("create", "job", job, "-n", DATABASE, "--from=cronjob/cert-sync")
+    platform.kubectl("wait", "--for=condition=Complete", f"job/{job}", "-n", DATABASE, kubectl_timeout(5 * ROLLOUT))
+
+
+def _two_ups(platform: Platform) -> None:
+    """Run two at once: one does its work, and the other is refused by the stack's lock."""
+    replicas = int(platform.kubectl("get", f"deployment/{RELEASE}", "-n", RELEASE, "-o", "jsonpath={.spec.replicas}"))
+    configure(platform.stack, infisical={"replicas": 3 if replicas == 2 else 2})
+    ended: list[str] = []
+
+    def up() -> None:
+        try:
+            platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
+            ended.append("done")
+        except EmbeddedError as error:
+            ended.append("locked" if "currently locked" in str(error) else str(error))
+
+    threads = [threading.Thread(target=up) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == ["done", "locked"], ended
+
+
+FAULTS: Mapping[str, Fault] = {
+    "primary": Fault(
+        says="the primary's pod is killed",
+        happens=lambda platform: platform.kill(DATABASE, "application=spilo,spilo-role=master"),
+    ),
+    "replica": Fault(
+        says="the replica's pod is killed",
+        happens=lambda platform: platform.kill(DATABASE, "application=spilo,spilo-role=replica"),
+    ),
+    "poolers": Fault(
+        says="all poolers are killed",
+        happens=lambda platform: platform.kill(DATABASE, "connection-pooler=platform-db-cluster-pooler"),
+    ),
+    "redis-master": Fault(says="the Redis master's pod is killed", happens=_redis_master),
+    "sentinel": Fault(
+        says="one Sentinel is killed",
+        happens=lambda platform: platform.kill(REDIS, "redis_setup_type=sentinel", 1),
+    ),
+    "sentinels": Fault(
+        says="two of three Sentinels are killed",
+        happens=lambda platform: platform.kill(REDIS, "redis_setup_type=sentinel", 2),
+    ),
+    "backend": Fault(
+        says="one of Infisical's pods is killed",
+        happens=lambda platform: platform.kill(RELEASE, "release=infisical", 1),
+    ),
+    "ingress": Fault(
+        says="the ingress controller's pod is killed", happens=lambda platform: platform.kill("ingress", "app=traefik")
+    ),
+    "redis-full": Fault(says=f"Redis is full for {AWAY_SECONDS // 2} s", happens=_redis_full),
+    "dns": Fault(says=f"the cluster's DNS is away for {AWAY_SECONDS} s", happens=_dns),
+    "api-server": Fault(says=f"the API server is frozen for {AWAY_SECONDS} s", happens=_api_server),
+    "leaf": Fault(says="the database's certificate is issued anew and CertSync follows", happens=_leaf),
+    "two-ups": Fault(says="`pulumi up` runs twice at once, with a change", happens=_two_ups),
+    "node": Fault(says="the node loses its power: every daemon and pod is killed", happens=_node, limit=300),
+}
