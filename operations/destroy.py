@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
@@ -41,7 +40,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
     """Return, as namespace/kind/name, the objects that are neither in the state nor made for one that is."""
-    known = {resource.get("id", "") for resource in resources_of(json.loads(stack.run("stack", "export")))}
+    known = {resource.get("id", "") for resource in resources_of(stack.deployment)}
     namespaces = [name for name in (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE) if name in known]
     return [
         f"{namespace}: {live['kind']} {live['metadata']['name']}"

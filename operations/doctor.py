@@ -31,6 +31,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print the table. Return 0 when `up` has what it needs, 1 when something fails. Raises OperationError."""
     settings = stack.settings()
     cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
+    _ = stack.exported  # read once, before checks ask for it side by side
     results = list(examine(cluster, settings, checks(stack)))
     print("\n".join(report(results)))
     return int(any(result.level is Level.FAIL for result in results))

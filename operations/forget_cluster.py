@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from operations.errors import OperationError
@@ -19,9 +18,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     It first writes the old state into a file of the working directory, where secrets stay encrypted. Raises
     OperationError when the stack is in a different cluster.
     """
-    exported = stack.run("stack", "export")
-    state = json.loads(exported)
-    resources = resources_of(state)
+    deployment = stack.deployment
+    resources = resources_of(deployment)
     known = {str(r.get("outputs", {}).get("clusterIdentifier") or UNKNOWN) for r in resources if r["type"] == PROVIDER}
     if arguments.cluster not in known:
         raise OperationError(
@@ -30,10 +28,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         )
     stays = [resource for resource in resources if not _is_in_cluster(resource)]
     _prune(stays, {resource["urn"] for resource in stays})
-    state["deployment"]["resources"] = stays
-    state["deployment"]["pending_operations"] = []
-    copy = write_copy(stack, exported)
-    stack.run("stack", "import", input=json.dumps(state))
+    copy = write_copy(stack)
+    stack.replace_deployment(deployment | {"resources": stays, "pending_operations": []})
     gone = len(resources) - len(stays)
     print(f"{gone} resources of cluster {arguments.cluster} are forgotten; the state as it was: {copy}")
     print(f"kept, with its value: {', '.join(sorted(_names_of_secrets(stays))) or 'nothing'}")

@@ -7,7 +7,6 @@ values, and nothing complains until a later change conflicts with the first (doc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +35,7 @@ def one_owner(stack: Stack, cluster: Cluster) -> str:
 
     Raises OperationError when the namespaces belong to a different stack.
     """
-    deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
+    deployment = stack.deployment
     owners = dict(_owners(deployment))
     if any(not key.namespace for key in owners):
         _refuse_foreign(deployment, cluster, owners)

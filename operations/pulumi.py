@@ -53,10 +53,24 @@ class Stack:
         return _own(self.run("config", "--json", "--show-secrets"))
 
     @cached_property
+    def exported(self) -> str:
+        """Return the state as it is when it is first asked for. Secrets stay encrypted. Raises OperationError."""
+        return self.run("stack", "export")
+
+    @property
+    def deployment(self) -> dict[str, Any]:
+        """Return what `exported` says, empty for a new stack. The caller may change it. Raises OperationError."""
+        return json.loads(self.exported).get("deployment") or {}
+
+    def replace_deployment(self, deployment: Mapping[str, Any]) -> None:
+        """Import a changed state. Raises OperationError."""
+        self.run("stack", "import", input=json.dumps(json.loads(self.exported) | {"deployment": deployment}))
+        self.__dict__.pop("exported")
+
+    @property
     def owned(self) -> frozenset[tuple[str, str]]:
-        """Return type and id of every resource in the state. Secrets stay encrypted. Raises OperationError."""
-        deployment = json.loads(self.run("stack", "export")).get("deployment") or {}
-        return frozenset((entry["type"], entry.get("id", "")) for entry in deployment.get("resources") or [])
+        """Return type and id of every resource in the state. Raises OperationError."""
+        return frozenset((entry["type"], entry.get("id", "")) for entry in self.deployment.get("resources") or [])
 
     def settings(self) -> Settings:
         """Return what the stack says, as the program will read it. Raises OperationError with all that is wrong."""
@@ -114,10 +128,13 @@ class Stack:
 
 
 def _own(entries: str) -> Mapping[str, Any]:
-    return {key.removeprefix(f"{PROJECT}:"): entry for key, entry in json.loads(entries).items()
-            if key.startswith(f"{PROJECT}:")}  # fmt: skip
+    own = f"{PROJECT}:"
+    return {key.removeprefix(own): entry for key, entry in json.loads(entries).items() if key.startswith(own)}
 
 
 def _values(entries: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: json.loads(entry["value"]) if entry.get("objectValue") is not None else entry.get("value")
-            for key, entry in entries.items()}  # fmt: skip
+    return {key: _value(entry) for key, entry in entries.items()}
+
+
+def _value(entry: Mapping[str, Any]) -> Any:
+    return json.loads(entry["value"]) if entry.get("objectValue") is not None else entry.get("value")

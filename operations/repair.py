@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,9 +53,8 @@ def _release_lock(stack: Stack, _: Cluster) -> str:
 
 def _clear_helm(stack: Stack, cluster: Cluster) -> str:
     """Delete the mark that Helm sets before it changes a release, because Helm refuses to touch a marked one."""
-    deployment = json.loads(stack.run("stack", "export")).get("deployment") or {}
     cleared: list[str] = []
-    for name in sorted({_FIRST_RELEASE, *_releases(deployment)}):
+    for name in sorted({_FIRST_RELEASE, *_releases(stack.deployment)}):
         cleared += cluster.delete("secrets", "-n", INFISICAL_NAMESPACE, "-l", f"owner=helm,name={name},{_HALF_WAY}")
     return f"cleared {', '.join(cleared)}" if cleared else "none is stuck half-way"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,23 +14,23 @@ from safeguards import LastState
 PROVIDER = "pulumi:providers:kubernetes"
 
 
-def resources_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the resources of an exported state; none for a new stack."""
-    return (state.get("deployment") or {}).get("resources") or []
+def resources_of(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a state's resources; none for a new stack."""
+    return deployment.get("resources") or []
 
 
 def state_of(stack: Stack) -> LastState:
     """Return the last update's state as safeguards read it. Secrets stay encrypted."""
-    resources = resources_of(json.loads(stack.run("stack", "export")))
+    resources = resources_of(stack.deployment)
     return LastState({r["urn"]: {"type": r["type"], "outputs": r.get("outputs", {})} for r in resources if "urn" in r})
 
 
-def write_copy(stack: Stack, exported: str) -> Path:
-    """Write a copy of a state into a file of the working directory. Secrets stay encrypted."""
+def write_copy(stack: Stack) -> Path:
+    """Write a copy of the state into a file of the working directory. Secrets stay encrypted."""
     copy = Path(f"state-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
     with copy.open("x") as file:
         copy.chmod(0o600)
-        file.write(exported)
+        file.write(stack.exported)
     return copy
 
 
@@ -41,11 +40,10 @@ def leave_kubeconfig_out(stack: Stack, _: Cluster) -> str:
     The provider reads the last update's file before it compares, so every command fails on a machine without that file.
     """
     wanted = stack.settings().cluster.kubeconfig or ""
-    exported = stack.run("stack", "export")
-    state = json.loads(exported)
+    deployment = stack.deployment
     stale = [
         values
-        for resource in resources_of(state)
+        for resource in resources_of(deployment)
         for values in (resource.get("inputs", {}), resource.get("outputs", {}))
         if resource["type"] == PROVIDER and values.get("kubeconfig", "") != wanted
     ]
@@ -53,6 +51,6 @@ def leave_kubeconfig_out(stack: Stack, _: Cluster) -> str:
         return "no path of another machine is in the state"
     for values in stale:
         values["kubeconfig"] = wanted
-    copy = write_copy(stack, exported)
-    stack.run("stack", "import", input=json.dumps(state))
+    copy = write_copy(stack)
+    stack.replace_deployment(deployment)
     return f"taken out of the state; the state as it was: {copy}"

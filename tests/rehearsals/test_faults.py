@@ -33,7 +33,9 @@ def test_nothing_acknowledged_is_lost(name: str, platform: Platform, site: Site)
             fault.limit * PATIENCE,
         )
     lost, seen = writers.lost(), course(writers.requests, began)
-    print(f"\n{name}: {seen.acknowledged} acknowledged, {len(lost)} lost, {seen.errors} errors, "
-          f"longest gap {seen.longest_gap:.1f} s, healed after {seen.healed_after:.1f} s")  # fmt: skip
+    print(
+        f"\n{name}: {seen.acknowledged} acknowledged, {len(lost)} lost, {seen.errors} errors, "
+        f"longest gap {seen.longest_gap:.1f} s, healed after {seen.healed_after:.1f} s"
+    )
     report.note(name, seen, len(lost))
     assert lost == []

@@ -32,7 +32,6 @@ LAID_OUT_BY_HAND = {
     "operations/checks/storage.py",
     "operations/cluster.py",
     "operations/editor_schema.py",
-    "operations/pulumi.py",
     "operations/secrets.py",
     "tests/contract/infisical_rules/forms.py",
     "tests/contract/stacks/catalogue.py",

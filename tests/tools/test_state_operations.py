@@ -112,6 +112,8 @@ def test_a_path_of_another_machine_leaves_the_state() -> None:
     provider = imported["deployment"]["resources"][1]
     assert provider["inputs"]["kubeconfig"] == provider["outputs"]["kubeconfig"] == ""
     assert provider["outputs"]["clusterIdentifier"] == "uid-old"
+    stack.state["deployment"] = imported["deployment"]
+    assert stack.deployment == imported["deployment"], "later steps read what was imported"
 
 
 def test_the_path_that_the_stack_names_stays() -> None:

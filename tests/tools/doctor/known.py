@@ -153,12 +153,14 @@ class Exported(Stack):
     """Stack dev without Pulumi; its state has the objects `held`, by type and id."""
 
     held: Collection[tuple[str, str]] = ()
+    exports: list[str] = field(default_factory=list[str])
 
     def settings(self) -> settings.Settings:
         return stack_settings()
 
     def run(self, *arguments: str, input: str = "") -> str:
         assert arguments == ("stack", "export")
+        self.exports.append("state")
         resources = [{"type": "pulumi:pulumi:Stack"}, *({"type": kind, "id": id_} for kind, id_ in self.held)]
         return json.dumps({"version": 3, "deployment": {"resources": resources} if self.held else {"manifest": {}}})
 

@@ -39,6 +39,13 @@ def test_a_healthy_cluster_is_ready_and_warnings_are_allowed(
     assert "fix:" not in shown
 
 
+def test_the_state_is_read_once_for_all_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "Cluster", lambda _context, _kubeconfig: cluster())
+    stack = Exported("dev")
+    doctor.run(stack, argparse.Namespace())
+    assert len(stack.exports) == 1
+
+
 def test_a_failure_is_exit_status_1_and_stands_above_its_fix(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], names: dict[str, str]
 ) -> None:
