@@ -36,14 +36,19 @@ def release_name(flavour: Flavour, deployed: Deployed) -> str:
     return _LATER[flavour] if switched else FIRST
 
 
+def deployed_chart(flavour: Flavour, deployed: Deployed) -> str:
+    """Return the path of the chart that the flavour's release was made from, empty when there is no release."""
+    return str(deployed.outputs(_RELEASE, release_name(flavour, deployed)).get("chart", ""))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HelmRelease:
     """What a release needs that is neither in the settings nor in a different component."""
 
     name: str
-    chart_digest: str  # so a different archive under the same name is installed too
+    chart: LocalChart  # its digest is in the pods' annotations, so a different archive of the same name is installed
 
     @classmethod
     def of(cls, settings: Settings, deployed: Deployed, chart: LocalChart) -> HelmRelease:
         """Return the release that a stack's settings ask for, given what the last update left."""
-        return cls(name=release_name(settings.infisical.chart.flavour, deployed), chart_digest=chart.digest)
+        return cls(name=release_name(settings.infisical.chart.flavour, deployed), chart=chart)

@@ -82,7 +82,7 @@ class InfisicalRelease(ComponentResource):
             args.helm.name,
             name=args.helm.name,
             namespace=self._namespace,
-            chart=chart.location,
+            chart=args.helm.chart.location,
             values=chart_values,
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
@@ -92,7 +92,7 @@ class InfisicalRelease(ComponentResource):
             GateArgs(
                 namespace=self._namespace,
                 steps=[self._rollout(args)],
-                triggers={"chart": [chart.location, chart.version], "values": chart_values},
+                triggers={"chart": [args.helm.chart.location, chart.version], "values": chart_values},
                 deadline_seconds=args.rollout_deadline_seconds,
                 after=[release],
             ),
@@ -141,7 +141,7 @@ def values(args: InfisicalReleaseArgs) -> dict[str, Input[object]]:
         "kubeSecretRef": args.secrets.ref.name,
         "podAnnotations": {
             "infisical-platform/environment": args.secrets.fingerprint,
-            "infisical-platform/chart": args.helm.chart_digest,
+            "infisical-platform/chart": args.helm.chart.digest,
         },
     }
     if flavour == "infisical":

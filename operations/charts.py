@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from components.helm_release import deployed_chart
 from operations import chart_archive, chart_repository
 from operations.errors import OperationError
 from operations.pulumi import ROOT, Stack
+from operations.state import state_of
 from settings.infisical import ChartSettings
-from settings.machinery.charts import digest_of
+from settings.machinery.charts import digest_of, places_of
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -25,28 +28,59 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
             f"infisical.chart.path: stack {stack.name} takes its chart from {chart.path}, not from charts/; to change "
             f"that: {stack.commands.remove('infisical.chart.path')}"
         )
-    copy = ROOT / chart.copy_location
-    copied = chart_archive.read(copy) if copy.is_file() else None
-    archive, source = _archive(stack, chart, copied, arguments.chart)
+    copies = _Copies(chart, deployed_chart(chart.flavour, state_of(stack)))
+    archive, source = _archive(stack, chart, copies, arguments.chart)
     _check(stack, chart, archive, source)
-    title = f"chart {chart.flavour} {chart.version} ({digest_of(archive)})"
-    if archive == copied:
-        print(f"{title}: already there, {chart.copy_location}")
+    digest = digest_of(archive)
+    title = f"chart {chart.flavour} {chart.version} ({digest})"
+    if place := copies.place_of(digest):
+        print(f"{title}: already there, {place}")
     else:
-        _write(copy, archive)
-        print(f"{title}: from {source}, now in {chart.copy_location}")
+        place = copies.place_for(digest)
+        _write(ROOT / place, archive)
+        print(f"{title}: from {source}, now in {place}")
     if not chart.digest:
-        stack.set("infisical.chart.digest", digest_of(archive), secret=False)
+        stack.set("infisical.chart.digest", digest, secret=False)
         print(f"pinned as infisical.chart.digest of stack {stack.name}, trusting {source}: no other archive will do")
     return 0
 
 
-def _archive(stack: Stack, chart: ChartSettings, copied: bytes | None, given: Path | None) -> tuple[bytes, str]:
-    """Return the archive and its source: the user's file, the copy in charts/, or the repository."""
+@dataclass(frozen=True, slots=True)
+class _Copies:
+    """What is in charts/ under the chart's version. Stacks that pin different archives have one each there."""
+
+    chart: ChartSettings
+    deployed: str  # the path that the stack's release was made from
+
+    def read(self, place: str) -> bytes | None:
+        path = ROOT / place
+        return chart_archive.read(path) if path.is_file() else None
+
+    def place_of(self, digest: str) -> str:
+        """Return where the program will find the archive, empty when it won't."""
+        places = places_of(self.chart, digest, self.deployed)
+        return next((place for place in places if digest_of(self.read(place) or b"") == digest), "")
+
+    def place_for(self, digest: str) -> str:
+        """Return where to write the archive: beside a different one of the chart, in place of what is damaged."""
+        first, *others = places_of(self.chart, digest, self.deployed)
+        return others[0] if others and self._has_a_chart(first) else first
+
+    def _has_a_chart(self, place: str) -> bool:
+        try:
+            content = self.read(place)
+            return content is not None and chart_archive.identity(content, place)[0] == self.chart.flavour
+        except OperationError:
+            return False
+
+
+def _archive(stack: Stack, chart: ChartSettings, copies: _Copies, given: Path | None) -> tuple[bytes, str]:
+    """Return the archive and its source: the user's file, a copy in charts/, or the repository."""
     if given:
         return _given(given), str(given)
-    if copied and chart.digest in (None, digest_of(copied)):
-        return copied, chart.copy_location
+    for place in chart.copies(chart.digest or ""):
+        if (copied := copies.read(place)) and chart.digest in (None, digest_of(copied)):
+            return copied, place
     try:
         return chart_repository.fetch(chart)
     except OperationError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
+from components.helm_release import deployed_chart
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
@@ -44,19 +45,19 @@ def admit(folder: Path) -> Admitted:
     try:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
         settings = load(commands, get_config_env(), get_config_secret_keys_env())
-        chart = local_copy(settings.infisical.chart, commands, folder)
-        return Admitted(settings=settings, chart=chart, found=check(settings, commands))
+        state, wanted = last_state(), settings.infisical.chart
+        chart = local_copy(wanted, commands, folder, deployed_chart(wanted.flavour, state))
+        return Admitted(settings=settings, chart=chart, found=check(settings, state, commands))
     except (SettingsError, Refusal) as error:
         raise pulumi.RunError(str(error)) from None
 
 
-def check(settings: Settings, commands: Commands) -> Found:
+def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     """Return the state and the cluster that the settings were compared with. Raise the first Refusal.
 
     A preview compares with the state alone, so that it needs neither the cluster nor a network. It knows the cluster of
     the last update, if there was one.
     """
-    state = last_state()
     refuse_key_change(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)

@@ -60,15 +60,13 @@ class ChartSettings(Section):
             )
         return self
 
-    @property
-    def location(self) -> str:
-        """Return the chart's path, relative to the project, so that the release has the same input on every machine."""
-        return self.path or self.copy_location
+    def copies(self, digest: str) -> tuple[str, str]:
+        """Return where an archive may lie: by the name that Helm gives it, or by its own beside a different one.
 
-    @property
-    def copy_location(self) -> str:
-        """Return the path at which `make charts` puts the chart."""
-        return f"charts/{self.flavour}-{self.version}.tgz"
+        Both are relative to the project, so that the release has the same input on every machine.
+        """
+        name = f"charts/{self.flavour}-{self.version}"
+        return f"{name}.tgz", f"{name}-{digest.removeprefix('sha256:')[:12]}.tgz"
 
 
 class MigrationSettings(Section):

@@ -8,12 +8,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+from components.helm_release import deployed_chart
 from operations.bounded import bounded
 from operations.chart_repository import index_address
 from operations.checks.result import Result, fail, ok, warn
 from operations.checks.route import addressed
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import ROOT, Stack
+from operations.state import state_of
 from settings import Settings
 from settings.infisical import ChartSettings
 from settings.ingress import GatewayRoute, LetsEncrypt
@@ -71,7 +73,8 @@ def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
     wanted = settings.infisical.chart
     subject = f"chart {wanted.flavour} {wanted.version}"
     try:
-        yield ok(subject, local_copy(wanted, stack.commands, ROOT).location)
+        deployed = deployed_chart(wanted.flavour, state_of(stack))
+        yield ok(subject, local_copy(wanted, stack.commands, ROOT, deployed).location)
         return
     except ChartError as error:
         yield fail(subject, str(error), stack.commands.make("charts"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,38 +29,63 @@ class LocalChart:
     digest: str  # of its archive, or of the files in its folder
 
 
-def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path(".")) -> LocalChart:
+def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path("."), deployed: str = "") -> LocalChart:
     """Return the chart below `root`, after a check that the chart is there and is the pinned one.
 
-    An archive must have the digest that is set. A chart of the user's own (`path`) needs none. Raises ChartError.
+    An archive must have the digest that is set. A chart of the user's own (`path`) needs none. `deployed` is the path
+    that the stack's release was made from. Raises ChartError.
     """
-    where = chart.location
     if chart.path and not chart.digest:
-        return LocalChart(location=where, digest=_found(root / where, where))
-    command = f"`{commands.make('charts')}`"
+        return LocalChart(location=chart.path, digest=_found(root / chart.path, chart.path))
     if not chart.digest:
         raise ChartError(
-            f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned. Pin it: {command}"
+            f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned. "
+            f"Pin it: `{commands.make('charts')}`"
         )
+    places = (chart.path,) if chart.path else places_of(chart, chart.digest, deployed)
+    found = {place: digest for place in places if (digest := _digest_at(root / place, place))}
+    for place, digest in found.items():
+        if digest == chart.digest:
+            return LocalChart(location=place, digest=digest)
+    raise ChartError(_missing(chart, found, commands))
+
+
+def places_of(chart: ChartSettings, digest: str, deployed: str) -> tuple[str, ...]:
+    """Return the paths of a copy, the first choice first.
+
+    A release that was made from the archive's own name stays with it: a different path would roll its pods.
+    """
+    common, own = chart.copies(digest)
+    return (own,) if deployed == own else (common, own)
+
+
+def _digest_at(path: Path, where: str) -> str:
+    """Return the digest of an archive, empty when there is none."""
     try:
-        found = digest_of((root / where).read_bytes())
+        return digest_of(path.read_bytes())
+    except FileNotFoundError:
+        return ""
     except IsADirectoryError:
         raise ChartError(
             f"infisical.chart.digest: {where} is a folder, which has no digest. Remove the digest or the path"
         ) from None
-    except FileNotFoundError:
-        if chart.path:
-            raise ChartError(f"infisical.chart.path: {where} doesn't exist") from None
-        raise ChartError(
-            f"chart {chart.flavour} {chart.version} is not in charts/. Run {command}, "
-            f"or, with a copy of your own, `{commands.make('charts', CHART='path')}`"
-        ) from None
     except OSError as error:
         raise ChartError(f"{where} can't be read: {error.strerror}") from None
-    if found != chart.digest:
-        remedy = "Put the right one there" if chart.path else f"Delete it and run {command}"
-        raise ChartError(f"{where} is {found}, but infisical.chart.digest is {chart.digest}. {remedy}")
-    return LocalChart(location=where, digest=found)
+
+
+def _missing(chart: ChartSettings, found: Mapping[str, str], commands: Commands) -> str:
+    """Return why none of the archives that are there will do."""
+    command = f"`{commands.make('charts')}`"
+    others = " and ".join(f"{place} is {digest}" for place, digest in found.items())
+    if others:
+        remedy = "Put the right one there" if chart.path else f"Get the pinned one: {command}"
+        return f"{others}, but infisical.chart.digest is {chart.digest}. {remedy}"
+    if chart.path:
+        return f"infisical.chart.path: {chart.path} doesn't exist"
+    return (
+        f"chart {chart.flavour} {chart.version} is not in charts/. Run {command}, "
+        f"or, with a copy of your own, `{commands.make('charts', CHART='path')}`"
+    )
 
 
 def _found(path: Path, where: str) -> str:

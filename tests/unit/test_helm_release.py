@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+import safeguards
 from components.helm_release import Deployed, release_name
+from settings import LocalChart
 from tests.unit.harness import platform
 
 OLD, NEW = {"backend": {}}, {"infisical": {}}
+SECOND = "charts/infisical-standalone-1.10.0-0123456789ab.tgz"
 
 
 class Left:
@@ -56,3 +59,24 @@ def test_the_whole_program_switches_by_the_state() -> None:
     assert [r.name for r in graph.of_type(first.type)] == ["infisical-standalone"]
     assert graph.waits("Job/ingress-moved", for_="ingress-route")
     assert graph.waits("ingress-route", for_="Job/infisical-gate")
+
+
+def test_the_chart_is_looked_for_where_the_flavours_own_release_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another path of the same archive would be a changed input, and roll the pods."""
+    asked: list[str] = []
+
+    def local_copy(*arguments: Any) -> LocalChart:
+        asked.append(arguments[-1])
+        return LocalChart(location=SECOND, digest="sha256:0")
+
+    monkeypatch.setattr(safeguards, "local_copy", local_copy)
+    first = platform()["Release/infisical"]
+    left = {"values": OLD, "chart": "charts/infisical-0.4.2.tgz"}
+    second = {"values": NEW, "chart": SECOND}
+    state = {first.urn: {"type": first.type, "outputs": left}}
+    state |= {f"{first.urn}-standalone": {"type": first.type, "outputs": second}}
+
+    release = platform(state=state, infisical={"replicas": 5})["Release/infisical-standalone"]
+
+    assert asked == [SECOND]
+    assert release["chart"] == SECOND

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,13 @@ from tests.packed import packed
 NAME, VERSION = "infisical-standalone", "1.10.0"
 PROD = Commands("infisical-platform", "prod")
 COPY = f"charts/{NAME}-{VERSION}.tgz"
+
+
+def own_copy(archive: bytes) -> str:
+    """Return the path of an archive that lies beside a different one."""
+    return f"charts/{NAME}-{VERSION}-{hashlib.sha256(archive).hexdigest()[:12]}.tgz"
+
+
 FOLDER = ROOT / "embedded" / "charts" / NAME
 CHART = packed(FOLDER)
 OTHER_DIGEST = f"sha256:{'0' * 64}"
@@ -51,12 +59,19 @@ class KnownStack(Stack):
 
     chart: dict[str, str] = dataclasses.field(default_factory=dict)
     was_set: dict[str, str] = dataclasses.field(default_factory=dict)
+    deployed: str = ""  # the path that its release was made from
 
     def settings(self) -> Settings:
         infisical = {"siteUrl": "https://secrets.example.org", "chart": self.chart}
         return Settings.model_validate(
             {"infisical": infisical, "ingress": {"issuer": {"kind": "existing", "name": "ca"}}}
         )
+
+    def run(self, *arguments: str, input: str = "") -> str:
+        assert arguments == ("stack", "export")
+        release = {"type": "kubernetes:helm.sh/v3:Release", "urn": "urn::infisical"}
+        outputs = {"values": {"infisical": {}}, "chart": self.deployed}
+        return json.dumps({"deployment": {"resources": [release | {"outputs": outputs}] if self.deployed else []}})
 
     def set(self, key: str, value: str, *, secret: bool, text: bool = False) -> None:
         assert not secret

@@ -8,7 +8,22 @@ import pytest
 
 from operations import chart_archive, charts
 from operations.errors import OperationError
-from tests.tools.charts.known import CHART, COPY, NAME, OTHER_DIGEST, VERSION, Run, archive, chart_yaml, digest, files
+from settings.infisical import ChartSettings
+from settings.machinery.charts import local_copy
+from tests.tools.charts.known import (
+    CHART,
+    COPY,
+    NAME,
+    OTHER_DIGEST,
+    PROD,
+    VERSION,
+    Run,
+    archive,
+    chart_yaml,
+    digest,
+    files,
+    own_copy,
+)
 
 
 @pytest.fixture
@@ -77,6 +92,30 @@ def test_a_copy_from_the_checkout_is_pinned_without_network(
 
     assert run(repository="https://127.0.0.1:1").was_set == {"infisical.chart.digest": digest(CHART)}
     assert f"trusting {COPY}" in capsys.readouterr().out
+
+
+def test_stacks_that_pin_different_archives_have_one_each(
+    tmp_path: Path, root: Path, run: Run, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one version: built by hand, or served anew by the repository."""
+    other = archive(chart_yaml(), (f"{NAME}/values.yaml", b""))
+    (tmp_path / "other.tgz").write_bytes(other)
+    run(own)
+    second = run(tmp_path / "other.tgz")
+
+    assert files(root) == {COPY: CHART, own_copy(other): other}
+    assert second.was_set == {"infisical.chart.digest": digest(other)}
+    for content, place in ((CHART, COPY), (other, own_copy(other))):
+        capsys.readouterr()
+        run(digest=digest(content))
+        assert f"already there, {place}" in capsys.readouterr().out
+        assert local_copy(ChartSettings(digest=digest(content)), PROD, root).location == place
+
+
+def test_a_release_that_was_made_from_the_archives_own_name_gets_it_there(root: Path, run: Run, own: Path) -> None:
+    run(own)
+    run(deployed=own_copy(CHART), digest=digest(CHART), repository="https://127.0.0.1:1")
+    assert files(root) == {COPY: CHART, own_copy(CHART): CHART}
 
 
 def test_a_copy_is_readable_for_everyone_and_replaced_at_once(

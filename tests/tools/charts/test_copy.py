@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from operations.pulumi import ROOT
 from settings.infisical import ChartSettings
 from settings.machinery.charts import ChartError, local_copy
-from tests.tools.charts.known import CHART, COPY, NAME, OTHER_DIGEST, PROD, VERSION, digest
+from tests.tools.charts.known import CHART, COPY, NAME, OTHER_DIGEST, PROD, VERSION, digest, own_copy
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,34 @@ def test_any_changed_byte_of_the_copy_is_refused(position: int, change: int) -> 
             local_copy(ChartSettings(digest=digest(CHART)), PROD)
 
     assert str(raised.value) == (
-        f"{COPY} is {digest(changed)}, but infisical.chart.digest is {digest(CHART)}. "
-        "Delete it and run `make charts STACK=prod`"
+        f"{COPY} is {digest(changed)} and {own_copy(CHART)} is {digest(changed)}, but infisical.chart.digest is "
+        f"{digest(CHART)}. Get the pinned one: `make charts STACK=prod`"
     )
+
+
+@pytest.mark.parametrize(
+    ("there", "deployed", "taken"),
+    [
+        ([COPY, own_copy(CHART)], "", COPY),
+        ([COPY, own_copy(CHART)], COPY, COPY),
+        ([COPY, own_copy(CHART)], own_copy(CHART), own_copy(CHART)),
+        ([own_copy(CHART)], COPY, own_copy(CHART)),
+        ([COPY], own_copy(CHART), None),  # a different path would roll its pods; `make charts` needs no network
+        ([COPY], "charts/infisical-0.4.2.tgz", COPY),
+    ],
+)
+def test_a_release_stays_with_the_path_that_it_was_made_from(
+    tmp_path: Path, there: list[str], deployed: str, taken: str | None
+) -> None:
+    (tmp_path / "charts").mkdir()
+    for place in there:
+        (tmp_path / place).write_bytes(CHART)
+    pinned = ChartSettings(digest=digest(CHART))
+    if taken:
+        assert local_copy(pinned, PROD, tmp_path, deployed).location == taken
+    else:
+        with pytest.raises(ChartError, match=r"is not in charts/\. Run `make charts STACK=prod`"):
+            local_copy(pinned, PROD, tmp_path, deployed)
 
 
 def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 from operations.bounded import bounded
 from operations.checks import outside
 from operations.checks.result import Level
-from operations.pulumi import Stack
 from tests.tools.doctor.known import (
     GATEWAY,
     HOST,
     LETS_ENCRYPT,
     NO_RIGHT,
     PUBLIC,
+    Exported,
     all_ok,
     ask,
     cluster,
@@ -66,7 +66,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for() -> None:
     never.set()
 
 
-CHART = functools.partial(outside.chart, Stack("prod"))
+CHART = functools.partial(outside.chart, Exported("prod"))
 ABSENT = {"flavour": "infisical-standalone", "version": "9.9.9", "path": None}
 
 
