@@ -12,15 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.standins.engines import (
-    USER,
-    Authority,
-    Infisical,
-    Postgres,
-    Redis,
-    install_application,
-    run_npm,
-)
+from tests.standins.authority import Authority
+from tests.standins.engines import USER, Infisical, Postgres, Redis, install_application, run_npm
 
 Start = Callable[..., Infisical]
 Npm = Callable[..., subprocess.CompletedProcess[str]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import hmac
 import json
@@ -16,19 +15,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.node_packages import installed
+from tests.standins.authority import Authority
 
 APPLICATION = Path(__file__).parents[2] / "embedded" / "images" / "infisical"
 IMAGE: dict[str, Any] = json.loads((APPLICATION / "image.json").read_text())
@@ -57,54 +51,6 @@ def wait_for(what: str, probe: Callable[[], T | None], limit: float = LIMIT) -> 
             raise TimeoutError(f"{what} did not happen within {limit} s")
         time.sleep(0.05)
     return answer
-
-
-class Authority:
-    """A private CA which issues server certificates."""
-
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._certificate = self._build(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0), None)
-
-    @property
-    def pem(self) -> bytes:
-        return self._certificate.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def root_cert(self) -> str:
-        """The value of DB_ROOT_CERT."""
-        return b64encode(self.pem).decode()
-
-    def issue(self, certificate: Path, key: Path, host: str) -> None:
-        leaf_key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        leaf = self._build(subject, leaf_key, x509.BasicConstraints(ca=False, path_length=None), host)
-        certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-        key.write_bytes(
-            leaf_key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        key.chmod(0o600)
-
-    def _build(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, basic: x509.BasicConstraints, host: str | None
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(basic, critical=True)
-        )
-        if host:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
 
 
 def _spawn(arguments: list[str | Path], folder: Path, log: str) -> subprocess.Popen[bytes]:
@@ -262,6 +208,7 @@ class Redis:
 class Answer:
     status: int
     body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(kw_only=True)
@@ -296,10 +243,10 @@ class Infisical:
         request = urllib.request.Request(url, method=method, data=data, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=limit) as response:
-                return Answer(status=response.status, body=json.load(response))
+                return Answer(status=response.status, body=json.load(response), headers=dict(response.headers))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(status=error.code, body=json.load(error))
+                return Answer(status=error.code, body=json.load(error), headers=dict(error.headers))
 
     def status(self) -> Answer | None:
         """The answer of /api/status; None while nothing listens. Raises when the process has ended."""

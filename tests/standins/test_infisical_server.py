@@ -13,14 +13,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.standins.authority import Authority
 from tests.standins.conftest import Npm, Start
-from tests.standins.engines import IMAGE, PASSWORD, Authority, Postgres, Redis, wait_for
+from tests.standins.engines import IMAGE, PASSWORD, Postgres, Redis, wait_for
 
 MIGRATIONS = [
     "20240101000000_initial.mjs",
     "20250101000000_secrets-updated-at-index.mjs",
     "20250601000000_kms-root-key.mjs",
+    "20250901000000_organization.mjs",
+    "20250902000000_projects.mjs",
 ]
+ALL = len(MIGRATIONS)
 UNSET = None
 Environment = dict[str, str]
 Change = dict[str, str | None]
@@ -92,7 +96,7 @@ def test_encryption_key_which_is_not_32_bytes_ends_the_first_boot_in_a_migration
     assert key not in server.output()
     # The lock is free again, and a right key goes on from where it failed.
     assert postgres.sql("select count(*) from infisical_migrations", database) == "2"
-    assert start(environment).detail()["migrations"] == {"applied": 3, "latest": MIGRATIONS[-1]}
+    assert start(environment).detail()["migrations"] == {"applied": ALL, "latest": MIGRATIONS[-1]}
 
 
 def test_no_encryption_key_at_all_ends_the_first_boot(start: Start, environment: Environment) -> None:
@@ -254,10 +258,10 @@ def test_status_shows_the_live_connections(
 
 
 def test_migrations_of_the_command_are_found_by_the_server(start: Start, npm: Npm, environment: Environment) -> None:
-    assert "Batch 1 run: 3 migrations" in npm("migration:latest", environment).stdout
+    assert f"Batch 1 run: {ALL} migrations" in npm("migration:latest", environment).stdout
     assert "Already up to date" in npm("migration:latest", environment).stdout
     server = start(environment)
-    assert server.detail()["migrations"] == {"applied": 3, "latest": MIGRATIONS[-1]}
+    assert server.detail()["migrations"] == {"applied": ALL, "latest": MIGRATIONS[-1]}
     assert "No migrations pending" in server.output()
 
 
@@ -289,7 +293,7 @@ def test_database_ahead_of_the_code_only_warns(
     newer = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_x.mjs', 2, now())"
     postgres.sql(newer, database)
     ahead = start(environment)
-    assert ahead.detail()["migrations"] == {"applied": 4, "latest": "20990101000000_x.mjs"}
+    assert ahead.detail()["migrations"] == {"applied": ALL + 1, "latest": "20990101000000_x.mjs"}
     assert "Database has migrations newer than this image" in ahead.output()
 
     postgres.sql(f"delete from infisical_migrations where name = '{MIGRATIONS[0]}'", database)
@@ -305,7 +309,7 @@ def test_two_servers_at_once_migrate_once(
     with postgres.holding("select pg_advisory_xact_lock(2023)", database):
         servers = [start(environment), start(environment)]
         wait_for("both servers at the first lock", lambda: postgres.sql(waiting) == "2")
-    assert [server.detail()["migrations"]["applied"] for server in servers] == [3, 3]
+    assert [server.detail()["migrations"]["applied"] for server in servers] == [ALL, ALL]
     names = postgres.sql("select name from infisical_migrations order by id", database).splitlines()
     assert names == MIGRATIONS
     for line in ("Finished application migrations", "Applied by previous instance"):
@@ -317,7 +321,7 @@ def _hold_startup_lock(postgres: Postgres, database: str, age: int) -> None:
     """A pending migration, and a startup lock whose holder last said something `age` seconds ago."""
     postgres.sql(
         "drop index secrets_updated_at_index; drop table kms_root_config;"
-        "delete from infisical_migrations where id > 1;"
+        "delete from infisical_migrations where id in (2, 3);"
         "update infisical_migrations_startup_lock set is_locked = 1, node = 'other', session_id = 'other',"
         f" heartbeat_updated_at = now() - interval '{age} s'",
         database,
@@ -341,7 +345,7 @@ def test_startup_lock_is_waited_for_while_its_holder_lives(
 
     released = start(environment)
     postgres.sql("update infisical_migrations_startup_lock set is_locked = 0", database)
-    assert released.detail()["migrations"]["applied"] == 3
+    assert released.detail()["migrations"]["applied"] == ALL
 
 
 def test_startup_lock_is_kept_alive_while_a_migration_is_slow(
@@ -356,7 +360,7 @@ def test_startup_lock_is_kept_alive_while_a_migration_is_slow(
         slow = start(environment)
         taken = wait_for("the lock", lambda: postgres.sql(beat, database))
         wait_for("a heartbeat", lambda: postgres.sql(beat, database) != taken, limit=7)
-    assert slow.detail()["migrations"]["applied"] == 3
+    assert slow.detail()["migrations"]["applied"] == ALL
 
 
 def test_startup_lock_of_a_dead_holder_is_taken_over(
@@ -366,7 +370,7 @@ def test_startup_lock_of_a_dead_holder_is_taken_over(
     first.detail()
     first.close()
     _hold_startup_lock(postgres, database, age=16)
-    assert start(environment).detail()["migrations"]["applied"] == 3
+    assert start(environment).detail()["migrations"]["applied"] == ALL
 
 
 def test_changed_encryption_key_is_refused_and_the_old_one_still_opens(start: Start, environment: Environment) -> None:
@@ -426,14 +430,16 @@ def test_bootstrap_works_once(start: Start, environment: Environment) -> None:
     server = start(environment)
     server.detail()
     admin = {"email": "admin@example.org", "password": "admin-password", "organization": "Dog"}
-    assert server.request("GET", "/api/v1/admin/config").body == {"config": {"initialized": False}}
+    assert server.request("GET", "/api/v1/admin/config").body["config"]["initialized"] is False
     first = server.request("POST", "/api/v1/admin/bootstrap", admin)
     assert first.status == 200
-    assert first.body["identity"]["credentials"]["token"] == server.token()
+    token = first.body["identity"]["credentials"]["token"]
+    details = server.request("GET", "/api/v1/identities/details", token=token).body["identityDetails"]
+    assert details["organization"]["id"] == first.body["organization"]["id"]
     assert re.fullmatch(r"dog-[0-9a-f]{4}", first.body["organization"]["slug"])
     again = server.request("POST", "/api/v1/admin/bootstrap", admin)
     assert (again.status, again.body["message"]) == (400, "Instance has already been set up")
-    assert server.request("GET", "/api/v1/admin/config").body == {"config": {"initialized": True}}
+    assert server.request("GET", "/api/v1/admin/config").body["config"]["initialized"] is True
     assert "admin-password" not in server.output()
 
 

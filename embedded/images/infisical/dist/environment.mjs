@@ -109,6 +109,7 @@ const serverRules = (env) => ({
   HOST: text("localhost"),
   HSM_SLOT: number(0),
   HTTPS_ENABLED: boolean(),
+  LICENSE_KEY: text(),
   MAX_LEASE_LIMIT: number(10000),
   NODE_ENV: choice(["development", "test", "production"], "production"),
   OTEL_EXPORT_TYPE: choice(["prometheus", "otlp"]),

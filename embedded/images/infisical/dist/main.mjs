@@ -10,7 +10,6 @@ import { causeOf, log } from "./log.mjs";
 import { runMigrations } from "./auto-start-migrations.mjs";
 import { verifyMail } from "./mail.mjs";
 import { openRedis, untilReady } from "./redis.mjs";
-import { Secrets } from "./secrets.mjs";
 import { Server } from "./server.mjs";
 
 const STOP_WITHIN = 5_000;
@@ -42,8 +41,7 @@ const run = async () => {
   const redis = openRedis(config);
   await orRefuse("Redis could not be used", untilReady(redis));
   await verifyMail(config);
-  const secrets = new Secrets({ db, replicas, redis, rootKey });
-  const server = new Server({ config, version, db, replicas, redis, secrets });
+  const server = new Server({ config, version, db, replicas, redis, rootKey });
   const address = await server.listen();
   log.info("Server listening", address);
 

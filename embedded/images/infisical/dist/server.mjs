@@ -1,29 +1,25 @@
-// The HTTP face: the paths of Infisical which a deployment and its tests touch, on plain node:http. The stand-in's own:
-// `detail` in /api/status (what the live connections say of themselves), and PUT, GET and DELETE of
-// /api/v3/secrets/raw/NAME with {"value": "..."}, under one bearer token (see bearerToken).
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+// The HTTP face, on plain node:http: /api/status, the API of upstream (api/), and what is the stand-in's own: `detail` in
+// /api/status (what the live connections say of themselves), and PUT, GET and DELETE of /api/v3/secrets/raw/NAME
+// without a project, with {"value": "..."}, under one bearer token (see bearerToken).
+import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
+import { ApiError, badRequest, notFound, unauthorized, ValidationError } from "./api/errors.mjs";
+import { Api } from "./api/index.mjs";
 import { observe } from "./db/database.mjs";
 import { causeOf, log } from "./log.mjs";
 import { migrationStatus } from "./auto-start-migrations.mjs";
 import { observeRedis } from "./redis.mjs";
+import { Secrets } from "./secrets.mjs";
 
 const ANSWER_WITHIN = 2_000;
 const BODY_LIMIT = 1024 * 1024;
 const SECRET_PATH = /^\/api\/v3\/secrets\/raw\/([A-Za-z0-9_.-]{1,255})$/;
 
-class HttpError extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** The bearer token of the secrets' paths: hex HMAC-SHA256 with AUTH_SECRET as key and "stand-in" as message. */
 const bearerToken = (config) => createHmac("sha256", config.AUTH_SECRET).update("stand-in").digest("hex");
 
-/** `work`, or an HttpError 503 which names what did not answer and why. */
+/** `work`, or a 503 which names what did not answer and why. */
 const within = async (what, work, lastError = () => undefined) => {
   let timer;
   const late = new Promise((_, reject) => {
@@ -35,7 +31,7 @@ const within = async (what, work, lastError = () => undefined) => {
   try {
     return await Promise.race([work, late]);
   } catch (error) {
-    throw new HttpError(503, `${what}: ${causeOf(error)}`);
+    throw new ApiError(503, "ServiceUnavailable", `${what}: ${causeOf(error)}`);
   } finally {
     clearTimeout(timer);
   }
@@ -48,30 +44,33 @@ const readBody = async (request) => {
   let text = "";
   for await (const chunk of request.setEncoding("utf8")) {
     text += chunk;
-    if (text.length > BODY_LIMIT) throw new HttpError(413, "Request body is too large");
+    if (text.length > BODY_LIMIT) throw new ApiError(413, "PayloadTooLarge", "Request body is too large");
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw new HttpError(400, "Body is not valid JSON");
+    throw badRequest("Body is not valid JSON");
   }
 };
 
 const requireTexts = (body, names) => {
   const missing = names.filter((name) => typeof body?.[name] !== "string" || body[name] === "");
-  if (missing.length > 0) throw new HttpError(422, `Required: ${missing.join(", ")}`);
+  if (missing.length > 0) throw new ValidationError(missing.map((name) => ({ path: [name], message: "Required" })));
 };
 
 export class Server {
   #http;
 
-  constructor({ config, version, db, replicas, redis, secrets }) {
-    Object.assign(this, { config, version, db, replicas, redis, secrets });
+  constructor({ config, version, db, replicas, redis, rootKey }) {
+    Object.assign(this, { config, version, db, replicas, redis });
+    this.secrets = new Secrets({ db, replicas, redis, rootKey });
+    this.api = new Api({ config, version, db, redis, rootKey });
     this.expectedToken = Buffer.from(bearerToken(config));
     this.#http = createServer((request, response) => this.#answer(request, response));
   }
 
-  listen() {
+  async listen() {
+    await this.api.start();
     return new Promise((resolve, reject) => {
       this.#http.once("error", reject);
       this.#http.listen(this.config.PORT, this.config.HOST, () => resolve(this.#http.address()));
@@ -90,36 +89,41 @@ export class Server {
     try {
       // Every request is counted in Redis: as upstream, all of them hang while nobody answers there.
       await this.redis.client.incr("requests");
-      const { status = 200, type = "application/json", body } = await this.#route(request);
-      response.writeHead(status, { "content-type": type });
+      const { type = "application/json", body } = await this.#route(request);
+      response.writeHead(200, { "content-type": type });
       response.end(type === "application/json" ? JSON.stringify(body) : body);
     } catch (error) {
-      const status = error.status ?? 500;
-      if (status >= 500) log.error("Request failed", { method: request.method, status, cause: causeOf(error) });
-      const message = error.status ? error.message : "Something went wrong";
-      response.writeHead(status, { "content-type": "application/json" });
-      response.end(JSON.stringify({ statusCode: status, message }));
+      this.#refuse(request, response, error);
     }
   }
 
-  #route(request) {
-    const { pathname } = new URL(request.url, "http://localhost");
-    const [, secretName] = SECRET_PATH.exec(pathname) ?? [];
-    if (secretName) return this.#secret(request, secretName);
-    switch (`${request.method} ${pathname}`) {
+  #refuse(request, response, error) {
+    const known = error instanceof ApiError || error instanceof ValidationError;
+    const statusCode = known ? error.status : 500;
+    if (statusCode >= 500) log.error("Request failed", { method: request.method, statusCode, cause: causeOf(error) });
+    const message = known ? (error.issues ?? error.message) : "Something went wrong";
+    const name = known ? error.name : "InternalServerError";
+    response.writeHead(statusCode, { "content-type": "application/json", ...error.headers });
+    response.end(JSON.stringify({ reqId: randomUUID(), statusCode, message, error: name }));
+  }
+
+  async #route(request) {
+    const url = new URL(request.url, "http://localhost");
+    const [, secretName] = SECRET_PATH.exec(url.pathname) ?? [];
+    if (secretName && this.#isOwn(request, url)) return this.#secret(request, secretName);
+    switch (`${request.method} ${url.pathname}`) {
       case "GET /api/status":
         return this.#status();
-      case "POST /api/v1/auth/universal-auth/login":
-        return this.#login(request);
-      case "GET /api/v1/admin/config":
-        return this.#adminConfig();
-      case "POST /api/v1/admin/bootstrap":
-        return this.#bootstrap(request);
       case "GET /":
         return { type: "text/html", body: "<!doctype html><title>Infisical</title><h1>Infisical stand-in</h1>" };
       default:
-        throw new HttpError(404, "Route not found");
+        return { body: await this.api.answer(request, url, readBody) };
     }
+  }
+
+  // Upstream's path of the same name takes a project, and a token of three parts.
+  #isOwn(request, url) {
+    return request.method === "PUT" || !(url.search || /\./.test(request.headers.authorization));
   }
 
   // As upstream, 200 whatever becomes of the database.
@@ -145,43 +149,6 @@ export class Server {
     return { body };
   }
 
-  // Nobody can log in to the stand-in this way: it looks for the identity, and finds none.
-  async #login(request) {
-    requireTexts(await readBody(request), ["clientId", "clientSecret"]);
-    await this.db("super_admin").first("initialized");
-    throw new HttpError(401, "Invalid credentials");
-  }
-
-  async #adminConfig() {
-    const row = await within("PostgreSQL", this.db("super_admin").first("initialized"));
-    return { body: { config: { initialized: row.initialized } } };
-  }
-
-  async #bootstrap(request) {
-    const body = await readBody(request);
-    requireTexts(body, ["email", "password", "organization"]);
-    const { email, organization } = body;
-    const claimed = await within(
-      "PostgreSQL",
-      this.db("super_admin").where({ initialized: false }).update({ initialized: true, email, organization }),
-    );
-    if (claimed === 0) throw new HttpError(400, "Instance has already been set up");
-    // As upstream, the slug gets a random suffix: "dog" does not become "dog".
-    const slug = `${organization.toLowerCase().replace(/[^a-z0-9]+/g, "-")}-${randomBytes(2).toString("hex")}`;
-    return {
-      body: {
-        message: "Successfully bootstrapped instance",
-        user: { id: randomUUID(), username: email, email, superAdmin: true },
-        organization: { id: randomUUID(), name: organization, slug },
-        identity: {
-          id: randomUUID(),
-          name: "Instance Admin Identity",
-          credentials: { token: this.expectedToken.toString() },
-        },
-      },
-    };
-  }
-
   async #secret(request, name) {
     this.#authorise(request);
     const what = "PostgreSQL or Redis";
@@ -196,23 +163,23 @@ export class Server {
       }
       case "GET": {
         const value = await within(what, this.secrets.read(name), lastError);
-        if (value === undefined) throw new HttpError(404, `Secret with name '${name}' not found`);
+        if (value === undefined) throw notFound(`Secret with name '${name}' not found`);
         return { body: { name, value } };
       }
       case "DELETE": {
         const deleted = await within(what, this.secrets.delete(name), lastError);
-        if (!deleted) throw new HttpError(404, `Secret with name '${name}' not found`);
+        if (!deleted) throw notFound(`Secret with name '${name}' not found`);
         return { body: { name } };
       }
       default:
-        throw new HttpError(405, "Method not allowed");
+        throw notFound("Route not found");
     }
   }
 
   #authorise(request) {
     const token = Buffer.from(/^Bearer (.+)$/.exec(request.headers.authorization)?.[1] ?? "");
     if (token.length !== this.expectedToken.length || !timingSafeEqual(token, this.expectedToken)) {
-      throw new HttpError(401, "Token missing or not valid");
+      throw unauthorized("Token missing or not valid");
     }
   }
 }

@@ -1,0 +1,57 @@
+// The API of upstream that tiers three and four use. Each file beside this one is a subject.
+import { AdminConfig } from "./admin-config.mjs";
+import { adminRoutes } from "./admin.mjs";
+import { Bootstrap } from "./bootstrap.mjs";
+import { openApiOf } from "./docs.mjs";
+import { identityRoutes } from "./identities.mjs";
+import { kubernetesAuthRoutes } from "./kubernetes-auth.mjs";
+import { Limits } from "./limits.mjs";
+import { peopleRoutes } from "./people.mjs";
+import { Permissions } from "./permissions.mjs";
+import { releaseOf } from "./release.mjs";
+import { requestOf, Router } from "./router.mjs";
+import { tokenAuthRoutes } from "./token-auth.mjs";
+import { Tokens } from "./tokens.mjs";
+import { universalAuthRoutes } from "./universal-auth.mjs";
+
+const SUBJECTS = [
+  adminRoutes,
+  peopleRoutes,
+  identityRoutes,
+  universalAuthRoutes,
+  kubernetesAuthRoutes,
+  tokenAuthRoutes,
+];
+
+const bearer = (request) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
+
+// The proxy's word counts, as upstream behind an ingress.
+const addressOf = (request) => request.headers["x-forwarded-for"]?.split(",")[0].trim() ?? request.socket.remoteAddress;
+
+export class Api {
+  constructor({ config, version, db, redis, rootKey }) {
+    const context = { config, db, redis, rootKey, release: releaseOf() };
+    context.tokens = new Tokens(context);
+    context.permissions = new Permissions(context);
+    context.adminConfig = new AdminConfig(context);
+    context.bootstrap = new Bootstrap(context);
+    Object.assign(this, context, { limits: new Limits(context) });
+    const routes = SUBJECTS.flatMap((subject) => subject(context));
+    const docs = { method: "GET", path: "/api/docs/json", handler: () => openApiOf(this.router.routes, version) };
+    this.router = new Router([...routes, docs]);
+  }
+
+  start() {
+    return this.adminConfig.forget();
+  }
+
+  /** The body of the answer. Raises what the error handler knows. */
+  async answer(request, url, readBody) {
+    const found = this.router.find(request.method, url.pathname);
+    const { auth, limit = "read", handler, body } = found.route;
+    await this.limits.count(limit, addressOf(request));
+    const actor = auth ? await this.tokens.actor(bearer(request)) : undefined;
+    const read = requestOf(found, url, body && (await readBody(request)));
+    return handler({ actor, ...read });
+  }
+}

@@ -1,0 +1,29 @@
+// Which of upstream's releases the stand-in behaves as. STAND_IN_RELEASED is the day of a release; the newest known is
+// the default. Each feature stands here with the day since which upstream has it, as far as its history tells.
+
+const SINCE = {
+  bootstrap: "2025-03-18", // PR 3259
+  configByIdentity: "2025-03-18",
+  optionalReviewer: "2025-03-21", // PR 3292
+  folderCreation: "2025-09-01", // /api/v2/folders
+  projectsV1: "2025-09-01", // before: /api/v2/workspace
+  projectIdentities: "2025-10-20", // PR 4785
+  secretsV4: "2025-11-01",
+  attachProbes: "2025-12-01", // the host is called, and internal addresses are refused, when auth is attached
+  expandByDefault: "2026-02-01", // v4's list expands references and includes imports unless told otherwise
+  bootstrapPassword: "2026-04-28", // PR 6221; before, the password of a bootstrapped admin has no hash
+  editAuth: "2026-07-01", // PR 7208; before, a member may attach auth to any identity
+  signUpCloses: "2026-07-13", // PR 7275; before, sign-up stays open after the first admin
+  internalLoginRefused: "2026-08-28", // PR 7855
+};
+const UNTIL = { rateLimits: "2025-02-01" }; // #3488: later ones limit in the cloud only
+
+const NEWEST = "2026-09-15";
+
+/** `{feature: boolean}` of the release that STAND_IN_RELEASED names. */
+export const releaseOf = (env = process.env) => {
+  const day = env.STAND_IN_RELEASED ?? NEWEST;
+  const features = Object.entries(SINCE).map(([name, since]) => [name, day >= since]);
+  const gone = Object.entries(UNTIL).map(([name, until]) => [name, day < until]);
+  return Object.freeze(Object.fromEntries([...features, ...gone]));
+};
