@@ -16,6 +16,7 @@ from components.ingress import Ingress, IngressArgs
 from components.platform_db import PlatformDb, PlatformDbArgs
 from components.platform_kv import PlatformKv, PlatformKvArgs
 from components.requirements import Requirements, RequirementsArgs
+from components.secrets_operator import SecretsOperator, SecretsOperatorArgs
 from components.stack_identity import StackIdentity
 
 
@@ -40,6 +41,9 @@ def main() -> None:
     release_args = InfisicalReleaseArgs.of(settings, helm, migration, kv, secrets)
     release = InfisicalRelease("infisical", release_args, after(sync))
     Ingress("ingress", IngressArgs.of(settings, secrets, release), after(secrets))
+    if settings.secrets_operator:
+        operator_args = SecretsOperatorArgs.of(settings, identity, secrets, release, stack.operator_chart)
+        SecretsOperator("secrets-operator", operator_args, after(release))
     pulumi.export("url", settings.infisical.site_url)
 
 

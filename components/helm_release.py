@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from settings import LocalChart, Settings
+from settings import Chart, LocalChart, Settings
 from settings.infisical import Flavour
 
 FIRST = "infisical"
@@ -36,9 +36,12 @@ def release_name(flavour: Flavour, deployed: Deployed) -> str:
     return _LATER[flavour] if switched else FIRST
 
 
-def deployed_chart(flavour: Flavour, deployed: Deployed) -> str:
-    """Return the path of the chart that the flavour's release was made from, empty when there is no release."""
-    return str(deployed.outputs(_RELEASE, release_name(flavour, deployed)).get("chart", ""))
+def deployed_chart(chart: Chart, deployed: Deployed) -> str:
+    """Return the path that the chart's release was made from, empty when there is no release."""
+    name = chart.name  # the release of any other chart has the chart's name
+    if name in ("infisical", "infisical-standalone"):
+        name = release_name(name, deployed)
+    return str(deployed.outputs(_RELEASE, name).get("chart", ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -113,6 +113,8 @@ IMAGES: Mapping[str, Image] = {
     "redis-operator": _static("0.23.0", "redis-operator", "manager", name="operator", user="65532:65532"),
     "cert-manager": _static("1.21.2", "certmanager", user="1000:1000"),
     "local-path-provisioner": _static("0.0.30", "local-path-provisioner"),
+    # The chart names the command /manager.
+    "secrets-operator": _static("v0.11.5", "manager", user="65532:65532"),
     "traefik": _static("3.7.13", "traefik", user="65532:65532"),
     "pause": _static("1", "pause", user="65535:65535"),
 }

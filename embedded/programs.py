@@ -142,6 +142,7 @@ PROGRAMS: Mapping[str, Program] = {
     "local-path-provisioner": Program(
         seconds=5, binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}
     ),
+    "secrets-operator": Program(seconds=10, binaries={"manager": "."}),
     "pause": Program(seconds=1, binaries={"pause": "."}),
 }
 

@@ -18,20 +18,19 @@ from urllib.parse import urljoin, urlsplit
 
 from operations import chart_archive
 from operations.errors import OperationError
-from settings.infisical import ChartSettings
-from settings.machinery.charts import digest_of
+from settings.machinery.charts import Chart, digest_of
 
 TIMEOUT = 30.0  # seconds, for a whole download
 
 
-def fetch(chart: ChartSettings) -> tuple[bytes, str]:
+def fetch(chart: Chart) -> tuple[bytes, str]:
     """Return the archive, and its source as messages may show it. Raises OperationError."""
     if not re.match(r"[a-z]+://[^/?@]+([/?]|$)", chart.repository):
-        raise OperationError("infisical.chart.repository: give a host, and before it no user, whom logs would show")
+        raise OperationError(f"{chart.key}.repository: give a host, and before it no user, whom logs would show")
     return _pulled(chart) if chart.repository.startswith("oci:") else _downloaded(chart)
 
 
-def _downloaded(chart: ChartSettings) -> tuple[bytes, str]:
+def _downloaded(chart: Chart) -> tuple[bytes, str]:
     """Return the chart's archive from its Helm repository, and the repository's host."""
     # Some repositories have a password in path or query, so messages show only the host.
     address = index_address(chart.repository)
@@ -42,9 +41,9 @@ def _downloaded(chart: ChartSettings) -> tuple[bytes, str]:
     entry = _entry(chart, index, host)
     match entry:
         case {"urls": [str(url), *_]}:
-            archive = _get(opener, address, url, f"chart {chart.flavour} {chart.version} of {host}")
+            archive = _get(opener, address, url, f"{chart} of {host}")
         case _:
-            raise OperationError(f"{host} has {chart.flavour} {chart.version} without an address in its index")
+            raise OperationError(f"{host} has {chart.name} {chart.version} without an address in its index")
     promised = str(entry.get("digest") or "").removeprefix("sha256:")
     if promised and f"sha256:{promised}" != digest_of(archive):
         raise OperationError(f"{host} sent {digest_of(archive)}, but its index says sha256:{promised}")
@@ -97,30 +96,35 @@ def _get(opener: urllib.request.OpenerDirector, base: str, url: str, what: str) 
     return bytes(content)
 
 
-def _entry(chart: ChartSettings, index: bytes, host: str) -> dict[str, Any]:
+def _entry(chart: Chart, index: bytes, host: str) -> dict[str, Any]:
     """Return the index's entry of the chart."""
     match chart_archive.parsed_yaml(index, f"index.yaml of {host}"):
         case {"entries": dict(charts)}:
             pass
         case _:
             raise OperationError(f"index.yaml of {host} is not the index of a Helm repository")
-    entries = [entry for entry in charts.get(chart.flavour) or [] if isinstance(entry, dict)]
+    entries = [entry for entry in charts.get(chart.name) or [] if isinstance(entry, dict)]
     if not entries:
         names = ", ".join(sorted(map(str, charts))[:10]) or "none at all"
-        raise OperationError(f"{host} has no chart {chart.flavour}; it has {names}")
+        raise OperationError(f"{host} has no chart {chart.name}; it has {names}")
     for entry in entries:
         if entry.get("version") == chart.version:
             return entry
-    released = sorted({tuple(map(int, v.split("."))) for entry in entries
-                       if re.fullmatch(r"\d+\.\d+\.\d+", v := str(entry.get("version")), re.ASCII)})  # fmt: skip
-    place = bisect(released, tuple(map(int, chart.version.split("."))))
-    nearest = ", ".join(".".join(map(str, version)) for version in released[max(place - 2, 0) : place + 2])
-    raise OperationError(f"{host} has no {chart.flavour} {chart.version}; nearest: {nearest or 'no release at all'}")
+    v = "v" if chart.version.startswith("v") else ""  # how this chart writes its versions
+    found = [str(entry.get("version")) for entry in entries]
+    released = sorted({_numbers(each) for each in found if re.fullmatch(rf"{v}\d+\.\d+\.\d+", each, re.ASCII)})
+    place = bisect(released, _numbers(chart.version))
+    nearest = ", ".join(v + ".".join(map(str, version)) for version in released[max(place - 2, 0) : place + 2])
+    raise OperationError(f"{host} has no {chart.name} {chart.version}; nearest: {nearest or 'no release at all'}")
 
 
-def _pulled(chart: ChartSettings) -> tuple[bytes, str]:
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.removeprefix("v").split(".")))
+
+
+def _pulled(chart: Chart) -> tuple[bytes, str]:
     """Return the chart's archive from its OCI registry, and its address there."""
-    address = f"{chart.repository.rstrip('/')}/{chart.flavour}"
+    address = f"{chart.repository.rstrip('/')}/{chart.name}"
     if not shutil.which("helm"):
         raise OperationError(f"{address} can only be pulled by `helm`, which is not on PATH")
     with tempfile.TemporaryDirectory() as folder:

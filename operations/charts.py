@@ -1,10 +1,11 @@
-"""Put a stack's chart below charts/ once and pin it, so that neither preview nor up needs its repository again."""
+"""Put a stack's charts below charts/ once and pin them, so that neither preview nor up needs a repository again."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,26 +14,51 @@ from operations import chart_archive, chart_repository
 from operations.errors import OperationError
 from operations.pulumi import ROOT, Stack
 from operations.state import state_of
-from settings.infisical import ChartSettings
-from settings.machinery.charts import digest_of, places_of
+from settings.machinery.charts import Chart, digest_of, places_of
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Get, check, store and pin the chart; `arguments.chart` is an archive of the user's. Return 0.
+    """Get, check, store and pin each chart; `arguments.chart` is an archive of the user's, of one of them. Return 0.
 
     Raises OperationError.
     """
-    chart = stack.settings().infisical.chart
+    charts = stack.settings().charts
+    if arguments.chart:
+        archive = _given(arguments.chart)
+        _store(stack, _of(charts, archive, arguments.chart), (archive, str(arguments.chart)))
+        return 0
+    fetched = [chart for chart in charts if not chart.path]
+    for chart in charts:
+        if chart.path and not fetched:
+            raise OperationError(_has_a_path(stack, chart))
+        if chart.path:
+            print(_has_a_path(stack, chart))
+    for chart in fetched:
+        _store(stack, chart, None)
+    return 0
+
+
+def _of(charts: Sequence[Chart], archive: bytes, source: Path) -> Chart:
+    """Return the chart that an archive of the user's is; the first one where it is none of them."""
+    name, _ = chart_archive.identity(archive, str(source))
+    return next((chart for chart in charts if chart.name == name), charts[0])
+
+
+def _has_a_path(stack: Stack, chart: Chart) -> str:
+    return (
+        f"{chart.key}.path: stack {stack.name} takes its chart from {chart.path}, not from charts/; to change that: "
+        f"{stack.commands.remove(f'{chart.key}.path')}"
+    )
+
+
+def _store(stack: Stack, chart: Chart, given: tuple[bytes, str] | None) -> None:
     if chart.path:
-        raise OperationError(
-            f"infisical.chart.path: stack {stack.name} takes its chart from {chart.path}, not from charts/; to change "
-            f"that: {stack.commands.remove('infisical.chart.path')}"
-        )
-    copies = _Copies(chart, deployed_chart(chart.flavour, state_of(stack)))
-    archive, source = _archive(stack, chart, copies, arguments.chart)
+        raise OperationError(_has_a_path(stack, chart))
+    copies = _Copies(chart, deployed_chart(chart, state_of(stack)))
+    archive, source = given or _archive(stack, chart, copies)
     _check(stack, chart, archive, source)
     digest = digest_of(archive)
-    title = f"chart {chart.flavour} {chart.version} ({digest})"
+    title = f"{chart} ({digest})"
     if place := copies.place_of(digest):
         print(f"{title}: already there, {place}")
     else:
@@ -40,16 +66,15 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         _write(ROOT / place, archive)
         print(f"{title}: from {source}, now in {place}")
     if not chart.digest:
-        stack.set("infisical.chart.digest", digest, secret=False)
-        print(f"pinned as infisical.chart.digest of stack {stack.name}, trusting {source}: no other archive will do")
-    return 0
+        stack.set(f"{chart.key}.digest", digest, secret=False)
+        print(f"pinned as {chart.key}.digest of stack {stack.name}, trusting {source}: no other archive will do")
 
 
 @dataclass(frozen=True, slots=True)
 class _Copies:
     """What is in charts/ under the chart's version. Stacks that pin different archives have one each there."""
 
-    chart: ChartSettings
+    chart: Chart
     deployed: str  # the path that the stack's release was made from
 
     def read(self, place: str) -> bytes | None:
@@ -69,15 +94,13 @@ class _Copies:
     def _has_a_chart(self, place: str) -> bool:
         try:
             content = self.read(place)
-            return content is not None and chart_archive.identity(content, place)[0] == self.chart.flavour
+            return content is not None and chart_archive.identity(content, place)[0] == self.chart.name
         except OperationError:
             return False
 
 
-def _archive(stack: Stack, chart: ChartSettings, copies: _Copies, given: Path | None) -> tuple[bytes, str]:
-    """Return the archive and its source: the user's file, a copy in charts/, or the repository."""
-    if given:
-        return _given(given), str(given)
+def _archive(stack: Stack, chart: Chart, copies: _Copies) -> tuple[bytes, str]:
+    """Return the archive and its source: a copy in charts/, or the repository."""
     for place in chart.copies(chart.digest or ""):
         if (copied := copies.read(place)) and chart.digest in (None, digest_of(copied)):
             return copied, place
@@ -96,18 +119,18 @@ def _given(path: Path) -> bytes:
     return chart_archive.read(path)
 
 
-def _check(stack: Stack, chart: ChartSettings, archive: bytes, source: str) -> None:
+def _check(stack: Stack, chart: Chart, archive: bytes, source: str) -> None:
     """Refuse an archive that is not the stack's chart."""
     name, version = chart_archive.identity(archive, source)
-    if (name, version) != (chart.flavour, chart.version):
+    if (name, version) != (chart.name, chart.version):
         raise OperationError(
-            f"{source} is chart {name} {version}, but the stack's infisical.chart is {chart.flavour} {chart.version}"
+            f"{source} is chart {name} {version}, but the stack's {chart.key} is {chart.name} {chart.version}"
         )
     digest = digest_of(archive)
     if chart.digest not in (None, digest):
         raise OperationError(
-            f"{source} is {digest}, but infisical.chart.digest is {chart.digest}; if it is the one you mean, unpin "
-            f"first: {stack.commands.remove('infisical.chart.digest')}"
+            f"{source} is {digest}, but {chart.key}.digest is {chart.digest}; if it is the one you mean, unpin "
+            f"first: {stack.commands.remove(f'{chart.key}.digest')}"
         )
 
 

@@ -17,7 +17,7 @@ from operations.manifest import variables_of
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from operations.translation import Imported, translate
-from settings.machinery.loader import ABSENT, parsed
+from settings.machinery.loader import absent, parsed
 from settings.secrets import SECRETS
 
 Config = dict[str, Any]  # as in the stack file, without "project:"
@@ -31,7 +31,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     Return 0 when the stack then says all that could be imported, and 1 when it kept values of its own. When the stack
     would be invalid with what is imported, raise OperationError before anything is set.
     """
-    existing = {key: parsed(key, value) for key, value in stack.configuration.items() if value not in ABSENT}
+    existing = {key: parsed(key, value) for key, value in stack.configuration.items() if not absent(key, value)}
     variables, not_text = variables_of(arguments.file)
     imported = translate(variables, existing)
     imported.left_out |= not_text

@@ -7,6 +7,7 @@ import json
 from operations.descriptions import about, by_key
 from operations.pulumi import PROJECT
 from settings.secrets import SECRETS
+from settings.settings import BY_PRESENCE
 
 
 def project_config() -> str:
@@ -20,6 +21,8 @@ def project_config() -> str:
     for key, field in by_key().items():
         lines.append(f"  {PROJECT}:{key}:")
         # With a type, the engine would refuse a stack without the key: it takes the default for an unencrypted value.
-        lines += ["    secret: true", '    default: ""'] if key in SECRETS else ["    type: object", "    default: {}"]
+        lines += ["    secret: true"] if key in SECRETS else []
+        untyped = key in SECRETS or key in BY_PRESENCE  # the latter: so that an empty section is told from none
+        lines += ['    default: ""'] if untyped else ["    type: object", "    default: {}"]
         lines.append(f"    description: {json.dumps(about(field), ensure_ascii=False)}")
     return "\n".join(lines) + "\n"

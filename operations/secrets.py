@@ -13,7 +13,7 @@ from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
 from settings.machinery.finding import Finding
-from settings.machinery.loader import ABSENT, needs, parsed, sound_parts
+from settings.machinery.loader import absent, needs, parsed, sound_parts
 from settings.machinery.rules import RULES
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
@@ -62,7 +62,7 @@ def examine(stack: Stack) -> tuple[list[Key], list[str]]:
 
     Raises OperationError.
     """
-    given = {key for key, value in stack.visible.items() if value not in ABSENT}
+    given = {key for key, value in stack.visible.items() if not absent(key, value)}
     findings, unreadable = _judge(stack.visible, given)
     reasons = {finding.section: finding for finding in findings}
     fields = Secrets.by_key().items()

@@ -10,6 +10,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from components.helm_release import deployed_chart
+from components.operator_chart import OperatorChart
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
@@ -37,6 +38,7 @@ class Admitted:
 
     settings: Settings
     chart: LocalChart
+    operator_chart: OperatorChart | None  # of the secrets operator, where the stack installs it
     found: Found
 
 
@@ -45,9 +47,14 @@ def admit(folder: Path) -> Admitted:
     try:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
         settings = load(commands, get_config_env(), get_config_secret_keys_env())
-        state, wanted = last_state(), settings.infisical.chart
-        chart = local_copy(wanted, commands, folder, deployed_chart(wanted.flavour, state))
-        return Admitted(settings=settings, chart=chart, found=check(settings, state, commands))
+        state = last_state()
+        copies = [local_copy(wanted, commands, folder, deployed_chart(wanted, state)) for wanted in settings.charts]
+        return Admitted(
+            settings=settings,
+            chart=copies[0],
+            operator_chart=OperatorChart.read(copies[1], folder) if copies[1:] else None,
+            found=check(settings, state, commands),
+        )
     except (SettingsError, Refusal) as error:
         raise pulumi.RunError(str(error)) from None
 

@@ -1,6 +1,6 @@
 """What a stack may say. Pydantic models hold plain data, one file a subject, and one loader reads them."""
 
-from settings.machinery.charts import ChartError, LocalChart, local_copy
+from settings.machinery.charts import Chart, ChartError, LocalChart, local_copy
 from settings.machinery.commands import Commands
 from settings.machinery.environment import Environment, environment_of
 from settings.machinery.finding import SettingsError
@@ -8,6 +8,7 @@ from settings.machinery.loader import load
 from settings.settings import Settings
 
 __all__ = [
+    "Chart",
     "ChartError",
     "Commands",
     "Environment",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from settings.machinery.charts import Chart
 from settings.machinery.types import (
     ChartRepository,
     ChartVersion,
@@ -60,13 +61,17 @@ class ChartSettings(Section):
             )
         return self
 
-    def copies(self, digest: str) -> tuple[str, str]:
-        """Return where an archive may lie: by the name that Helm gives it, or by its own beside a different one.
-
-        Both are relative to the project, so that the release has the same input on every machine.
-        """
-        name = f"charts/{self.flavour}-{self.version}"
-        return f"{name}.tgz", f"{name}-{digest.removeprefix('sha256:')[:12]}.tgz"
+    @property
+    def wanted(self) -> Chart:
+        """Return the chart, as `make charts` and the program take any chart."""
+        return Chart(
+            key="infisical.chart",
+            name=self.flavour,
+            version=self.version,
+            digest=self.digest,
+            repository=self.repository,
+            path=self.path,
+        )
 
 
 class MigrationSettings(Section):

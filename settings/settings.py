@@ -10,11 +10,16 @@ from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
+from settings.machinery.charts import Chart
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.redis import RedisSettings
 from settings.secrets import Secrets
+from settings.secrets_operator import SecretsOperatorSettings
 from settings.sign_on import SignOnSettings
+
+# Sections that are turned on by being there, even when they are empty.
+BY_PRESENCE = frozenset({"secretsOperator"})
 
 
 class Settings(Secrets):
@@ -33,3 +38,15 @@ class Settings(Secrets):
         default={}, description="More variables of Infisical, in plain text."
     )
     jobs: JobSettings = JobSettings()
+    secrets_operator: SecretsOperatorSettings | None = None
+
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        """Return the charts that the stack deploys."""
+        operator = self.secrets_operator.wanted if self.secrets_operator else None
+        return (self.infisical.chart.wanted, *((operator,) if operator else ()))
+
+    @property
+    def target_namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces that an application's secrets are delivered into."""
+        return ()

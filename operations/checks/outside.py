@@ -17,9 +17,8 @@ from operations.cluster import Cluster, Unanswered
 from operations.pulumi import ROOT, Stack
 from operations.state import state_of
 from settings import Settings
-from settings.infisical import ChartSettings
 from settings.ingress import GatewayRoute, LetsEncrypt
-from settings.machinery.charts import ChartError, local_copy
+from settings.machinery.charts import Chart, ChartError, local_copy
 
 
 def name(cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -69,21 +68,18 @@ def _served(cluster: Cluster, settings: Settings) -> set[str]:
 
 
 def chart(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
-    """Judge the chart's copy, which `up` takes. Without one, judge whether its repository can be reached."""
-    wanted = settings.infisical.chart
-    subject = f"chart {wanted.flavour} {wanted.version}"
-    try:
-        deployed = deployed_chart(wanted.flavour, state_of(stack))
-        yield ok(subject, local_copy(wanted, stack.commands, ROOT, deployed).location)
-        return
-    except ChartError as error:
-        yield fail(subject, str(error), stack.commands.make("charts"))
-    if wanted.path or wanted.repository.startswith("oci://"):
-        return
-    yield _repository(stack, wanted)
+    """Judge the charts' copies, which `up` takes. Without one, judge whether its repository can be reached."""
+    for wanted in settings.charts:
+        try:
+            deployed = deployed_chart(wanted, state_of(stack))
+            yield ok(str(wanted), local_copy(wanted, stack.commands, ROOT, deployed).location)
+        except ChartError as error:
+            yield fail(str(wanted), str(error), stack.commands.make("charts"))
+            if not wanted.path and not wanted.repository.startswith("oci://"):
+                yield _repository(stack, wanted)
 
 
-def _repository(stack: Stack, wanted: ChartSettings) -> Result:
+def _repository(stack: Stack, wanted: Chart) -> Result:
     subject = "chart repository"
     request = urllib.request.Request(index_address(wanted.repository), method="HEAD")
     try:
@@ -97,5 +93,5 @@ def _repository(stack: Stack, wanted: ChartSettings) -> Result:
         reason = "no answer in time"
     except (OSError, http.client.HTTPException) as error:  # without its text, which may have the address's password
         reason = type(error).__name__
-    fix = f"correct infisical.chart.repository, or give a copy: {stack.commands.make('charts', CHART='path')}"
+    fix = f"correct {wanted.key}.repository, or give a copy: {stack.commands.make('charts', CHART='path')}"
     return warn(subject, f"can't be reached: {reason}", fix)

@@ -1,4 +1,4 @@
-"""Which chart the program hands to Helm. It checks a local copy and needs no network."""
+"""Which charts the program hands to Helm. It checks local copies and needs no network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from settings.infisical import ChartSettings
 from settings.machinery.commands import Commands
 from settings.machinery.finding import SettingsError
 
@@ -22,6 +21,29 @@ def digest_of(archive: bytes) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """A chart that a stack asks for."""
+
+    key: str  # of its section in the stack file, as in infisical.chart
+    name: str
+    version: str
+    digest: str | None
+    repository: str
+    path: str | None  # of a chart of the user's own
+
+    def copies(self, digest: str) -> tuple[str, str]:
+        """Return where an archive may lie: by the name that Helm gives it, or by its own beside a different one.
+
+        Both are relative to the project, so that the release has the same input on every machine.
+        """
+        name = f"charts/{self.name}-{self.version}"
+        return f"{name}.tgz", f"{name}-{digest.removeprefix('sha256:')[:12]}.tgz"
+
+    def __str__(self) -> str:
+        return f"chart {self.name} {self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LocalChart:
     """A chart on this machine, with the digest that tells it from a different one of the same name and version."""
 
@@ -29,28 +51,25 @@ class LocalChart:
     digest: str  # of its archive, or of the files in its folder
 
 
-def local_copy(chart: ChartSettings, commands: Commands, root: Path = Path("."), deployed: str = "") -> LocalChart:
+def local_copy(chart: Chart, commands: Commands, root: Path = Path("."), deployed: str = "") -> LocalChart:
     """Return the chart below `root`, after a check that the chart is there and is the pinned one.
 
     An archive must have the digest that is set. A chart of the user's own (`path`) needs none. `deployed` is the path
     that the stack's release was made from. Raises ChartError.
     """
     if chart.path and not chart.digest:
-        return LocalChart(location=chart.path, digest=_found(root / chart.path, chart.path))
+        return LocalChart(location=chart.path, digest=_found(root / chart.path, chart))
     if not chart.digest:
-        raise ChartError(
-            f"infisical.chart.digest: chart {chart.flavour} {chart.version} is not pinned. "
-            f"Pin it: `{commands.make('charts')}`"
-        )
+        raise ChartError(f"{chart.key}.digest: {chart} is not pinned. Pin it: `{commands.make('charts')}`")
     places = (chart.path,) if chart.path else places_of(chart, chart.digest, deployed)
-    found = {place: digest for place in places if (digest := _digest_at(root / place, place))}
+    found = {place: digest for place in places if (digest := _digest_at(root / place, place, chart))}
     for place, digest in found.items():
         if digest == chart.digest:
             return LocalChart(location=place, digest=digest)
     raise ChartError(_missing(chart, found, commands))
 
 
-def places_of(chart: ChartSettings, digest: str, deployed: str) -> tuple[str, ...]:
+def places_of(chart: Chart, digest: str, deployed: str) -> tuple[str, ...]:
     """Return the paths of a copy, the first choice first.
 
     A release that was made from the archive's own name stays with it: a different path would roll its pods.
@@ -59,7 +78,7 @@ def places_of(chart: ChartSettings, digest: str, deployed: str) -> tuple[str, ..
     return (own,) if deployed == own else (common, own)
 
 
-def _digest_at(path: Path, where: str) -> str:
+def _digest_at(path: Path, where: str, chart: Chart) -> str:
     """Return the digest of an archive, empty when there is none."""
     try:
         return digest_of(path.read_bytes())
@@ -67,32 +86,32 @@ def _digest_at(path: Path, where: str) -> str:
         return ""
     except IsADirectoryError:
         raise ChartError(
-            f"infisical.chart.digest: {where} is a folder, which has no digest. Remove the digest or the path"
+            f"{chart.key}.digest: {where} is a folder, which has no digest. Remove the digest or the path"
         ) from None
     except OSError as error:
         raise ChartError(f"{where} can't be read: {error.strerror}") from None
 
 
-def _missing(chart: ChartSettings, found: Mapping[str, str], commands: Commands) -> str:
+def _missing(chart: Chart, found: Mapping[str, str], commands: Commands) -> str:
     """Return why none of the archives that are there will do."""
     command = f"`{commands.make('charts')}`"
     others = " and ".join(f"{place} is {digest}" for place, digest in found.items())
     if others:
         remedy = "Put the right one there" if chart.path else f"Get the pinned one: {command}"
-        return f"{others}, but infisical.chart.digest is {chart.digest}. {remedy}"
+        return f"{others}, but {chart.key}.digest is {chart.digest}. {remedy}"
     if chart.path:
-        return f"infisical.chart.path: {chart.path} doesn't exist"
+        return f"{chart.key}.path: {chart.path} doesn't exist"
     return (
-        f"chart {chart.flavour} {chart.version} is not in charts/. Run {command}, "
+        f"{chart} is not in charts/. Run {command}, "
         f"or, with a copy of your own, `{commands.make('charts', CHART='path')}`"
     )
 
 
-def _found(path: Path, where: str) -> str:
+def _found(path: Path, chart: Chart) -> str:
     if path.is_file():
         return digest_of(path.read_bytes())
     if not path.is_dir():
-        raise ChartError(f"infisical.chart.path: {where} doesn't exist")
+        raise ChartError(f"{chart.key}.path: {chart.path} doesn't exist")
     files = sorted(file for file in path.rglob("*") if file.is_file())
     contents = [f"{file.relative_to(path).as_posix()} {digest_of(file.read_bytes())}\n" for file in files]
     return digest_of("".join(contents).encode())

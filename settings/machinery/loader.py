@@ -20,13 +20,13 @@ from settings.machinery.finding import Finding, SettingsError
 from settings.machinery.rules import RULES
 from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
-from settings.settings import Settings
+from settings.settings import BY_PRESENCE, Settings
 
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
 _KINDS = {"existing", "letsEncrypt", "ingress", "gateway"}
 # The values that Pulumi.yaml declares for keys that a stack doesn't have.
-ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
+_ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
 
 def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Collection[str] = ()) -> Settings:
@@ -39,7 +39,8 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     given = {
         key.removeprefix(prefix): value
         for key, value in configuration.items()
-        if key.startswith(prefix) and not (key.removeprefix(prefix) in _KEYS and value in ABSENT)
+        if key.startswith(prefix)
+        and not (key.removeprefix(prefix) in _KEYS and absent(key.removeprefix(prefix), value))
     }
     encrypted = {key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix)}
     empty = {key for key in encrypted & SECRETS if _is_empty(key, configuration.get(f"{prefix}{key}"))}
@@ -65,6 +66,11 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     return stack
 
 
+def absent(key: str, value: object) -> bool:
+    """Return whether the value is what Pulumi.yaml declares for a key that a stack doesn't have."""
+    return value == "" if key in BY_PRESENCE else value in _ABSENT
+
+
 def parsed(key: str, value: Any) -> Any:
     """Return the value of a key. A section may be JSON text in the stack file; a password of digits stays text."""
     if not isinstance(value, str) or key in SECRETS - STRUCTURED:
@@ -87,7 +93,7 @@ def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Itera
 
 
 def _is_empty(key: str, value: str | None) -> bool:
-    return value == "" if key in STRUCTURED else value in ABSENT
+    return value == "" if key in STRUCTURED else value in _ABSENT
 
 
 def _empty(keys: Collection[str]) -> Iterator[Finding]:

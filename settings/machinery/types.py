@@ -203,6 +203,10 @@ Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "Write sha256: and 64 
 ChartVersion = Annotated[
     str, _matching(r"\d+\.\d+\.\d+", "Write one exact version, as in 1.10.0. A range would not pin the chart")
 ]
+OperatorVersion = Annotated[
+    str,
+    _matching(r"v\d+\.\d+\.\d+", "Write one exact version with its v, as in v0.11.5. A range would not pin the chart"),
+]
 ChartRepository = Annotated[
     str, _matching(r"(https|oci)://[!-~]+", "Write the whole address. It begins with https:// or oci://")
 ]

@@ -18,6 +18,7 @@ FLAVOURS: tuple[Flavour, ...] = ("infisical", "infisical-standalone")
 FREE = ("podAnnotations", "deploymentAnnotations", "annotations", "nodeSelector", "affinity")
 # What a chart has in values.yaml, and no template reads.
 IGNORED = {
+    "secrets-operator": set[str](),
     "infisical": {"fullnameOverride", "backend.enabled"},
     "infisical-standalone": {"infisical.enabled", "infisical.databaseSchemaMigrationJob"},
 }
@@ -82,6 +83,15 @@ def test_what_the_program_hands_to_helm_are_keys_of_its_chart(name: str) -> None
     release = shape(name)["Release/infisical"]
     flavour = release["chart"].rpartition("/")[2]
     assert passed_over(release["values"], defaults(flavour), flavour) == []
+
+
+def test_what_the_operators_chart_is_given_are_its_keys() -> None:
+    """It ignores any other key without a word, and would then act in the whole cluster."""
+    given = shape("operator")["Release/secrets-operator"]["values"]
+    known = yaml.safe_load((CHARTS / "secrets-operator" / "values.yaml").read_text())
+    assert passed_over(given, known, "secrets-operator") == []
+    assert passed_over({"scopedNamespaces": "a,b"}, known, "secrets-operator"), "a list, and no text"
+    assert passed_over({"controllerManager": {"args": []}}, known, "secrets-operator")
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -12,7 +12,7 @@ from settings.machinery.charts import digest_of
 
 
 def of(path: str, root: Path = Path(".")) -> str:
-    return local_copy(ChartSettings(path=path), Commands("project", "mine"), root).digest
+    return local_copy(ChartSettings(path=path).wanted, Commands("project", "mine"), root).digest
 
 
 @pytest.fixture

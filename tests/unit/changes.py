@@ -18,6 +18,7 @@ WHOLE: Config = {
     "database": {"instances": 3, "storageClass": "large"},
     "redis": {"storageClass": "fast"},
     "infisical": {"chart": {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}},
+    "secretsOperator": {"chart": {"path": "embedded/charts/secrets-operator"}},
     "ingress": {
         "issuer": {"kind": "letsEncrypt", "email": "a@example.net"},
         "route": {"kind": "ingress", "className": "nginx"},
@@ -40,6 +41,12 @@ OTHER_AUTHORITY = base64.b64encode(PEM.format("BBBB").encode()).decode()
 
 RELEASE = "Release/infisical Job/infisical-gate"
 ENVIRONMENT = f"Secret/infisical-secrets {RELEASE}"
+OPERATOR = "Release/secrets-operator Job/secrets-operator-gate"
+OPERATOR_ALL = (
+    f"{OPERATOR} Namespace/secrets-operator-namespace "
+    + " ".join(f"{kind}/secrets-operator-gate" for kind in ("ServiceAccount", "Role", "RoleBinding"))
+    + " ConfigMap/secrets-operator-gate-scripts"
+)
 DATABASE = "postgresql/platform-db-cluster Job/platform-db-gate-operator Job/platform-db-gate-login"
 REPLICATION = "RedisReplication/platform-kv-replication Job/platform-kv-gate"
 SENTINEL = "RedisSentinel/platform-kv-sentinel Job/platform-kv-gate"
@@ -101,7 +108,9 @@ CHANGES = (
     change("cluster.kubeconfig", "/a/config", "kubernetes/kubernetes"),
     change("cluster.protect", False, KEPT, None),
     change(
-        "jobs.pythonImage", "p:1", f"{CERT_SYNC} Job/infisical-gate Job/platform-db-gate-operator Job/platform-kv-gate"
+        "jobs.pythonImage",
+        "p:1",
+        f"{CERT_SYNC} Job/infisical-gate Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
     # the database
@@ -149,7 +158,7 @@ CHANGES = (
     change(
         "infisical.chart.flavour",
         None,
-        f"{RELEASE} {CERT_SYNC} Ingress/ingress-route Role/cert-sync-target Role/infisical-gate",
+        f"{RELEASE} {CERT_SYNC} {OPERATOR} Ingress/ingress-route Role/cert-sync-target Role/infisical-gate",
         "standalone",
         infisical={"chart": STANDALONE},
     ),
@@ -157,6 +166,11 @@ CHANGES = (
     change("infisical.chart.path", "./embedded/charts/infisical", RELEASE),
     change("infisical.readReplicas", "cluster", ENVIRONMENT, "platform-db-cluster-repl", databaseReadReplicas=[]),
     change("infisical.replaceEncryptionKey", "0" * 32, "", None),
+    # the secrets operator
+    change("secretsOperator.namespace", "operators", OPERATOR_ALL),
+    change("secretsOperator.image", "o:v0.11.6", OPERATOR, "v0.11.6"),
+    change("secretsOperator.memoryLimit", "300Mi", OPERATOR),
+    change("secretsOperator.chart.path", "./embedded/charts/secrets-operator", "Release/secrets-operator"),
     # what only Infisical reads, and makes no variable by itself
     change(
         "databaseReadReplicas.uri",
@@ -231,5 +245,9 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
 # What no resource has to know: who reads it, and which test says so.
 ELSEWHERE = {
     "infisical.chart.digest": "settings.local_copy, tests/unit/test_chart_copy.py",
+    "secretsOperator.chart.digest": "settings.local_copy, tests/tools/charts/test_two_charts.py",
+    "secretsOperator.chart.repository": "make charts, tests/tools/charts/test_two_charts.py",
+    "secretsOperator.chart.version": "settings.local_copy: a chart of a different version has a different digest",
+    "secretsOperator.kind": "tests/unit/test_secrets_operator.py: nothing is installed",
     "infisical.chart.repository": "make charts, tests/tools/charts/test_repository.py",
 }

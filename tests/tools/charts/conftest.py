@@ -25,8 +25,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(root: Path) -> Run:
-    def run(chart: Path | None = None, deployed: str = "", **settings: str) -> KnownStack:
-        stack = KnownStack("prod", chart=settings, deployed=deployed)
+    def run(
+        chart: Path | None = None, operator: dict[str, str] | None = None, deployed: str = "", **settings: str
+    ) -> KnownStack:
+        stack = KnownStack("prod", chart=settings, operator=operator, deployed=deployed)
         assert charts.run(stack, Namespace(chart=chart)) == 0
         return stack
 

@@ -58,14 +58,16 @@ class KnownStack(Stack):
     """A stack whose chart is known; what is set is only noted."""
 
     chart: dict[str, str] = dataclasses.field(default_factory=dict)
+    operator: dict[str, str] | None = None
     was_set: dict[str, str] = dataclasses.field(default_factory=dict)
     deployed: str = ""  # the path that its release was made from
 
     def settings(self) -> Settings:
         infisical = {"siteUrl": "https://secrets.example.org", "chart": self.chart}
-        return Settings.model_validate(
-            {"infisical": infisical, "ingress": {"issuer": {"kind": "existing", "name": "ca"}}}
-        )
+        sections = {"infisical": infisical, "ingress": {"issuer": {"kind": "existing", "name": "ca"}}}
+        if self.operator is not None:
+            sections["secretsOperator"] = {"chart": self.operator}
+        return Settings.model_validate(sections)
 
     def run(self, *arguments: str, input: str = "") -> str:
         assert arguments == ("stack", "export")

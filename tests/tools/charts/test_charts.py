@@ -109,7 +109,7 @@ def test_stacks_that_pin_different_archives_have_one_each(
         capsys.readouterr()
         run(digest=digest(content))
         assert f"already there, {place}" in capsys.readouterr().out
-        assert local_copy(ChartSettings(digest=digest(content)), PROD, root).location == place
+        assert local_copy(ChartSettings(digest=digest(content)).wanted, PROD, root).location == place
 
 
 def test_a_release_that_was_made_from_the_archives_own_name_gets_it_there(root: Path, run: Run, own: Path) -> None:

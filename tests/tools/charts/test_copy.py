@@ -26,7 +26,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_program_takes_the_copy_by_a_path_that_is_the_same_everywhere(stored: Path) -> None:
-    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, stored).location == COPY
+    assert local_copy(ChartSettings(digest=digest(CHART)).wanted, PROD, stored).location == COPY
 
 
 @given(position=st.integers(0, len(CHART) - 1), change=st.integers(1, 255))
@@ -36,7 +36,7 @@ def test_any_changed_byte_of_the_copy_is_refused(position: int, change: int) -> 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda _: bytes(changed))
         with pytest.raises(ChartError) as raised:
-            local_copy(ChartSettings(digest=digest(CHART)), PROD)
+            local_copy(ChartSettings(digest=digest(CHART)).wanted, PROD)
 
     assert str(raised.value) == (
         f"{COPY} is {digest(changed)} and {own_copy(CHART)} is {digest(changed)}, but infisical.chart.digest is "
@@ -61,7 +61,7 @@ def test_a_release_stays_with_the_path_that_it_was_made_from(
     (tmp_path / "charts").mkdir()
     for place in there:
         (tmp_path / place).write_bytes(CHART)
-    pinned = ChartSettings(digest=digest(CHART))
+    pinned = ChartSettings(digest=digest(CHART)).wanted
     if taken:
         assert local_copy(pinned, PROD, tmp_path, deployed).location == taken
     else:
@@ -71,7 +71,7 @@ def test_a_release_stays_with_the_path_that_it_was_made_from(
 
 def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -> None:
     with pytest.raises(ChartError) as raised:
-        local_copy(ChartSettings(digest=digest(CHART)), PROD, tmp_path)
+        local_copy(ChartSettings(digest=digest(CHART)).wanted, PROD, tmp_path)
 
     assert str(raised.value) == (
         f"chart {NAME} {VERSION} is not in charts/. Run `make charts STACK=prod`, "
@@ -81,7 +81,7 @@ def test_a_missing_copy_is_named_with_the_command_that_gets_it(tmp_path: Path) -
 
 def test_a_copy_without_a_digest_is_not_trusted(stored: Path) -> None:
     with pytest.raises(ChartError) as raised:
-        local_copy(ChartSettings(), PROD, stored)
+        local_copy(ChartSettings().wanted, PROD, stored)
 
     assert str(raised.value) == (
         f"infisical.chart.digest: chart {NAME} {VERSION} is not pinned. Pin it: `make charts STACK=prod`"
@@ -92,18 +92,20 @@ def test_a_copy_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "charts").write_text("")
 
     with pytest.raises(ChartError, match=f"^{COPY} can't be read: Not a directory$"):
-        local_copy(ChartSettings(digest=digest(CHART)), PROD, tmp_path)
+        local_copy(ChartSettings(digest=digest(CHART)).wanted, PROD, tmp_path)
 
 
 def test_a_path_of_the_users_is_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine.tgz").write_bytes(CHART)
 
-    assert local_copy(ChartSettings(path="mine"), PROD, tmp_path).location == "mine"
-    assert local_copy(ChartSettings(path="mine.tgz"), PROD, tmp_path).location == "mine.tgz"
-    assert local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)), PROD, tmp_path).location == "mine.tgz"
+    assert local_copy(ChartSettings(path="mine").wanted, PROD, tmp_path).location == "mine"
+    assert local_copy(ChartSettings(path="mine.tgz").wanted, PROD, tmp_path).location == "mine.tgz"
+    assert (
+        local_copy(ChartSettings(path="mine.tgz", digest=digest(CHART)).wanted, PROD, tmp_path).location == "mine.tgz"
+    )
     absolute = str(tmp_path / "mine")
-    assert local_copy(ChartSettings(path=absolute), PROD, tmp_path).location == absolute
+    assert local_copy(ChartSettings(path=absolute).wanted, PROD, tmp_path).location == absolute
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_a_path_of_the_users_that_is_not_what_it_should_be_is_refused(
     stored: Path, settings: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ChartError, match=f"^{message}$"):
-        local_copy(ChartSettings.model_validate(settings), PROD, stored)
+        local_copy(ChartSettings.model_validate(settings).wanted, PROD, stored)
 
 
 def test_the_program_needs_nothing_of_the_command() -> None:
@@ -135,7 +137,7 @@ def test_the_program_needs_nothing_of_the_command() -> None:
 
 
 def test_the_check_is_quick(stored: Path) -> None:
-    chart = ChartSettings(digest=digest(CHART))
+    chart = ChartSettings(digest=digest(CHART)).wanted
 
     def seconds() -> float:
         start = time.perf_counter()

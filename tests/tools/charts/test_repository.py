@@ -41,7 +41,7 @@ def test_a_pinned_chart_is_stored_and_the_pin_left_alone(site: Site, root: Path,
     site.pages[f"/helm/{NAME}-{VERSION}.tgz"] = CHART
 
     assert not run(repository=f"{site.host}/helm", digest=digest(CHART)).was_set
-    assert local_copy(ChartSettings(digest=digest(CHART)), PROD, root).location == COPY
+    assert local_copy(ChartSettings(digest=digest(CHART)).wanted, PROD, root).location == COPY
 
 
 def test_another_archive_than_the_pinned_one_is_refused(site: Site, root: Path, run: Run) -> None:

@@ -34,7 +34,8 @@ THROW_AWAY = {
     "githubAppPrivateKey": "-----BEGIN PRIVATE KEY-----\ndGhyb3ctYXdheQ==\n-----END PRIVATE KEY-----\n",
     "awsSecretAccessKey": "throw-away-aws",
 }
-SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated")
+OPERATOR = {"chart": {"path": "embedded/charts/secrets-operator"}}  # which `make charts` would put into charts/
+SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", "operator")
 
 Configured = Mapping[str, object] | str  # of a stack's key
 
@@ -84,7 +85,9 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 
 def shape(name: str) -> Graph:
-    """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords."""
+    """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords,
+    and the secrets operator.
+    """
     match name:
         case "everything":
             return everything()
@@ -93,6 +96,8 @@ def shape(name: str) -> Graph:
             return platform(ingress={"route": route})
         case "smallest":
             return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
+        case "operator":
+            return platform(secretsOperator=OPERATOR)
         case "rotated":
             return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2})
         case _:

@@ -1,0 +1,158 @@
+"""Install Infisical's operator, which copies secrets into the namespaces that get some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pulumi import ComponentResource, Input, Resource, ResourceOptions
+from pulumi_kubernetes import helm
+from pulumi_kubernetes.apiextensions import CustomResource
+
+from components.base.gate import Gate, GateArgs
+from components.base.names import type_token
+from components.base.namespace import namespace as own_namespace
+from components.base.pod import Step
+from components.base.rbac import PolicyRule
+from components.infisical_release import PORT, InfisicalRelease
+from components.infisical_secrets import InfisicalSecrets
+from components.operator_chart import OperatorChart
+from components.stack_identity import StackIdentity
+from settings import Settings
+from settings.secrets_operator import SecretsOperatorSettings
+
+RELEASE = "infisical-secrets-operator"
+# The chart cuts its name to 15 characters.
+DEPLOYMENT = f"{RELEASE[:15].removesuffix('-')}-controller-manager"
+# The chart serves metrics to whoever asks, without a log-in.
+_ARGUMENTS = ("--leader-elect", "--health-probe-bind-address=:8081", "--metrics-bind-address=0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretsOperatorArgs:
+    """Which operator is installed, and where it may act."""
+
+    operator: SecretsOperatorSettings
+    chart: OperatorChart | None  # None where the cluster's own operator is used
+    targets: Sequence[str]  # namespaces that get something
+    identity: Mapping[str, Input[str]]  # annotations that tell whose the namespace is
+    address: str  # of Infisical, within the cluster
+    keep: bool  # the definitions stay when the stack goes, with everybody's custom resources
+    python_image: str
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        identity: StackIdentity,
+        secrets: InfisicalSecrets,
+        release: InfisicalRelease,
+        chart: OperatorChart | None,
+    ) -> SecretsOperatorArgs:
+        """Return the arguments that a stack's settings make."""
+        operator = settings.secrets_operator or SecretsOperatorSettings()
+        return cls(
+            operator=operator,
+            chart=chart,
+            targets=settings.target_namespaces,
+            identity=identity.annotations,
+            address=f"http://{release.service}.{secrets.ref.namespace}.svc:{PORT}",
+            keep=settings.cluster.protect,
+            python_image=settings.jobs.python_image,
+        )
+
+
+class SecretsOperator(ComponentResource):
+    """Create the operator's namespace, its kinds, its Helm release, and a Gate that waits for its pods.
+
+    The operator acts in its own namespace and in those that get something, and may read no Secret anywhere else. The
+    kinds are the stack's and not the release's, because Helm would delete every custom resource with them. With
+    External Secrets Operator, the namespace alone is made: it has the accounts by which that operator logs in.
+    """
+
+    namespace: str
+    address: str  # of Infisical, as the operator reaches it
+    settings: SecretsOperatorSettings
+
+    def __init__(self, name: str, args: SecretsOperatorArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("SecretsOperator"), name, None, opts)
+        self.namespace, self.address, self.settings = args.operator.namespace, args.address, args.operator
+        own = own_namespace(f"{name}-namespace", self.namespace, args.identity, ResourceOptions(parent=self))
+        if args.chart:
+            kinds = [_kind(f"{name}-{_short(kind)}", kind, args.keep, self) for kind in args.chart.kinds]
+            self._install(name, args, args.chart, own.metadata.name, kinds)
+        self.register_outputs({"namespace": self.namespace})
+
+    def _install(
+        self,
+        name: str,
+        args: SecretsOperatorArgs,
+        chart: OperatorChart,
+        namespace: Input[str],
+        kinds: Sequence[Resource],
+    ) -> None:
+        chart_values = values(args)
+        release = helm.v3.Release(
+            name,
+            name=RELEASE,
+            namespace=namespace,
+            chart=chart.location,
+            values=chart_values,
+            skip_await=True,  # the Gate waits, and names the cause
+            opts=ResourceOptions(parent=self, depends_on=list(kinds)),
+        )
+        step = Step(
+            name="ready",
+            image=args.python_image,
+            script="secrets_operator/operator_ready.py",
+            config={"namespace": self.namespace, "deployment": DEPLOYMENT, "deadline_seconds": 300},
+            rules=[
+                PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[DEPLOYMENT]),
+                PolicyRule(group="", resource="pods", verbs=["list"]),
+                PolicyRule(group="", resource="events", verbs=["list"]),
+            ],
+        )
+        triggers = {"chart": chart.digest, "values": chart_values}
+        Gate(
+            f"{name}-gate",
+            GateArgs(namespace=namespace, steps=[step], triggers=triggers, after=[release]),
+            ResourceOptions(parent=self),
+        )
+
+
+def values(args: SecretsOperatorArgs) -> dict[str, Input[object]]:
+    """Return the chart's values. It has no schema, and would ignore a misplaced key."""
+    repository, tag = args.operator.image.rsplit(":", 1)
+    return {
+        "hostAPI": f"{args.address}/api",  # otherwise older kinds would ask Infisical's own cloud
+        "installCRDs": False,
+        # Both, or the operator is told no namespaces and may read every Secret of the cluster.
+        "scopedNamespaces": sorted({args.operator.namespace, *args.targets}),
+        "scopedRBAC": True,
+        "controllerManager": {
+            "manager": {
+                "args": list(_ARGUMENTS),
+                "image": {"repository": repository, "tag": tag},
+                "resources": {"limits": {"memory": args.operator.memory_limit}},
+            }
+        },
+        "telemetry": {"serviceMonitor": {"enabled": False}},
+    }
+
+
+def _short(kind: Mapping[str, Any]) -> str:
+    return str(kind["metadata"]["name"]).partition(".")[0]
+
+
+def _kind(name: str, manifest: Mapping[str, Any], keep: bool, parent: Resource) -> CustomResource:
+    """Create a CustomResourceDefinition. It may be there already: from a stack before, or from a release of Helm's."""
+    annotations = {"pulumi.com/patchForce": "true"}
+    return CustomResource(
+        name,
+        api_version="apiextensions.k8s.io/v1",
+        kind="CustomResourceDefinition",
+        metadata={**manifest["metadata"], "annotations": annotations},
+        spec=manifest["spec"],
+        opts=ResourceOptions(parent=parent, retain_on_delete=keep),
+    )

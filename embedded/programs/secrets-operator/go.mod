@@ -1,0 +1,3 @@
+module infisical-platform/embedded/secrets-operator
+
+go 1.26.0

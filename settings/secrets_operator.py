@@ -1,0 +1,85 @@
+"""The operator that copies secrets from Infisical into Kubernetes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from settings.infisical import PUBLIC_CHARTS
+from settings.machinery.charts import Chart
+from settings.machinery.types import (
+    ChartRepository,
+    Digest,
+    DnsLabel,
+    Image,
+    Memory,
+    OperatorVersion,
+    Section,
+    bytes_of,
+)
+
+
+class OperatorChartSettings(Section):
+    """The Helm chart `secrets-operator`, which deploys Infisical's own operator."""
+
+    version: OperatorVersion = Field(
+        default="v0.11.5", description="Version of the chart. Upstream writes it with a v."
+    )
+    digest: Digest | None = Field(
+        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and `pulumi up` checks it."
+    )
+    repository: ChartRepository = Field(
+        default=PUBLIC_CHARTS,
+        description="Where `make charts` fetches the chart: a Helm repository, or a folder of an OCI registry.",
+    )
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder or archive of a chart of your own. It is used in place of the one that `make charts` "
+        "fetches.",
+    )
+
+
+class SecretsOperatorSettings(Section):
+    """The operator that copies secrets from Infisical into Kubernetes. An empty section is enough: `{}`."""
+
+    kind: Literal["infisical", "externalSecrets"] = Field(
+        default="infisical",
+        description="`infisical` installs Infisical's own operator. `externalSecrets` installs nothing, and delivers "
+        "through the External Secrets Operator that your cluster has already.",
+    )
+    namespace: DnsLabel = Field(
+        default="infisical-secrets-operator",
+        description="Namespace of the operator, and of the accounts by which it logs in. A different one deploys the "
+        "operator anew.",
+    )
+    chart: OperatorChartSettings = OperatorChartSettings()
+    image: Image = Field(
+        default="docker.io/infisical/kubernetes-operator:v0.11.5",
+        description="Image of Infisical's operator. Use the version of the chart.",
+    )
+    memory_limit: Memory = Field(
+        default="256Mi",
+        description="Memory of the operator. It holds every Secret of the namespaces that get something.",
+    )
+
+    @model_validator(mode="after")
+    def _memory_suffices(self) -> SecretsOperatorSettings:
+        if bytes_of(self.memory_limit) < bytes_of("64Mi"):
+            raise ValueError("memoryLimit: set at least 64Mi. The operator takes 60Mi before it has read a Secret")
+        return self
+
+    @property
+    def wanted(self) -> Chart | None:
+        """Return the chart, as `make charts` and the program take any chart. None where nothing is installed."""
+        if self.kind != "infisical":
+            return None
+        return Chart(
+            key="secretsOperator.chart",
+            name="secrets-operator",
+            version=self.chart.version,
+            digest=self.chart.digest,
+            repository=self.chart.repository,
+            path=self.chart.path,
+        )
