@@ -14,7 +14,7 @@ from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import SecretRef
 from components.base.scripts import scripts_map
-from components.infisical_release import workload_name
+from components.infisical_pods import workload_name
 from components.infisical_secrets import CA_KEY, InfisicalSecrets
 from components.platform_db import PlatformDb
 from settings import Settings

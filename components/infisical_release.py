@@ -8,23 +8,20 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi_kubernetes import helm
 
+from components.base.budget import budget
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
 from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.helm_release import FIRST, HelmRelease
 from components.infisical_migration import InfisicalMigration
+from components.infisical_pods import labels, patched, pod_fields, workload_name
 from components.infisical_secrets import InfisicalSecrets
 from components.platform_kv import PlatformKv
 from settings import Settings
 from settings.infisical import Flavour, InfisicalSettings
 
 PORT = 8080
-
-
-def workload_name(flavour: Flavour) -> str:
-    """Return the name of the chart's Deployment and Service. Those of both charts exist together during a switch."""
-    return "infisical-backend" if flavour == "infisical" else "infisical"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,9 +57,10 @@ class InfisicalReleaseArgs:
 
 
 class InfisicalRelease(ComponentResource):
-    """Create the Helm release and a Gate.
+    """Create the Helm release, a patch and a budget for its pods, and a Gate.
 
-    Helm only applies, because a kill while it waits would leave the release locked for good. The Gate watches the
+    Helm only applies, because a kill while it waits would leave the release locked for good. The patch has every proxy
+    leave a pod before it ends, and the budget has the pods leave their nodes one at a time. The Gate watches the
     rollout, then asks for the status and logs in with nonsense, through the Service. If pods don't come up, it ends
     with the reason and their last log line.
     """
@@ -87,14 +85,21 @@ class InfisicalRelease(ComponentResource):
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
+        patch = patched(f"{args.helm.name}-pods", self._namespace, args.infisical, release, parent=self)
+        logical = f"{args.helm.name}-budget"
+        budget(self.service, self._namespace, labels(chart.flavour), logical=logical, parent=self)
         Gate(
             f"{name}-gate",
             GateArgs(
                 namespace=self._namespace,
                 steps=[self._rollout(args)],
-                triggers={"chart": [args.helm.chart.location, chart.version], "values": chart_values},
+                triggers={
+                    "chart": [args.helm.chart.location, chart.version],
+                    "values": chart_values,
+                    "pods": pod_fields(args.infisical),
+                },
                 deadline_seconds=args.rollout_deadline_seconds,
-                after=[release],
+                after=[release, patch],
             ),
             ResourceOptions(parent=self),
         )

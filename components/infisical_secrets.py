@@ -16,7 +16,8 @@ from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_to
 from components.base.namespace import namespace
 from components.base.references import SecretRef
 from components.platform_db import PlatformDb
-from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+from components.platform_kv import PlatformKv
+from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
 from components.stack_identity import StackIdentity
 from settings import Environment, Settings, environment_of
 

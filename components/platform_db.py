@@ -11,6 +11,7 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 from pydantic import SecretStr
 
+from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
@@ -19,6 +20,7 @@ from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.base.references import Endpoint, SecretRef
+from components.database_spec import cluster_spec
 from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.certificates import CertificateSettings
@@ -32,7 +34,6 @@ _LEAF = "platform-db-tls"
 # The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
-_SPILO_GROUP = 103  # Spilo runs PostgreSQL with this group, which must be able to read the key's file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +65,9 @@ class PlatformDb(ComponentResource):
     """Create a database that Infisical can log in to, verified from the outside.
 
     Creates a Namespace; a self-signed Issuer, an authority, its Issuer and one leaf with the names of all four
-    Services; the password and the Secret that the operator adopts; the `postgresql` cluster with its pooler; a Gate
-    that logs in as Infisical will, through the pooler and the primary. A changed password reaches the role through
-    the gate, which makes the operator read the Secret again.
+    Services; the password and the Secret that the operator adopts; the `postgresql` cluster with its pooler, and the
+    pooler's budget; a Gate that logs in as Infisical will, through the pooler and the primary. A changed password
+    reaches the role through the gate, which makes the operator read the Secret again.
     """
 
     password: Output[str]
@@ -92,7 +93,7 @@ class PlatformDb(ComponentResource):
             string_data={"username": ROLE, "password": self.password},
             opts=protected,
         )
-        spec = _cluster_spec(args.database)
+        spec = cluster_spec(args.database, role=ROLE, name=DATABASE, leaf=_LEAF)
         cluster = CustomResource(
             f"{name}-cluster",
             api_version="acid.zalan.do/v1",
@@ -103,6 +104,10 @@ class PlatformDb(ComponentResource):
                 parent=self, depends_on=[leaf, credentials], protect=args.protect, delete_before_replace=True
             ),
         )
+        # The operator makes budgets for the database, and none for the pooler.
+        pooler = f"{DATABASE_CLUSTER}-pooler"
+        logical = f"{name}-pooler-budget"
+        budget(pooler, self._namespace.metadata.name, {"connection-pooler": pooler}, logical=logical, parent=self)
         self._gate(name, args, spec, cluster)
         self.register_outputs({"authority": _AUTHORITY, "pooler": self.pooler.host, "primary": self.primary.host})
 
@@ -262,28 +267,3 @@ def _dns_names(service: str) -> list[str]:
     short = f"{DATABASE_CLUSTER}{service}"
     in_namespace = f"{short}.{DATABASE_NAMESPACE}"
     return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]
-
-
-def _cluster_spec(database: DatabaseSettings) -> dict[str, object]:
-    volume = {"size": database.storage} | ({"storageClass": database.storage_class} if database.storage_class else {})
-    return {
-        "teamId": "platform-db",
-        "postgresql": {"version": database.version},
-        "numberOfInstances": database.instances,
-        "volume": volume,
-        "resources": {
-            "requests": {"cpu": database.cpu_request, "memory": database.memory_request},
-            "limits": {"cpu": database.cpu_limit, "memory": database.memory_limit},
-        },
-        "users": {ROLE: []},
-        "databases": {DATABASE: ROLE},
-        "enableConnectionPooler": True,
-        "connectionPooler": {"numberOfInstances": database.pooler.instances, "mode": database.pooler.mode},
-        # Unset means the operator's default, which may be a load balancer and a public DNS name.
-        "enableMasterLoadBalancer": False,
-        "enableReplicaLoadBalancer": False,
-        "enableMasterPoolerLoadBalancer": False,
-        "enableReplicaPoolerLoadBalancer": False,
-        "spiloFSGroup": _SPILO_GROUP,
-        "tls": {"secretName": _LEAF, "caFile": "ca.crt"},
-    }

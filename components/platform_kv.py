@@ -7,7 +7,6 @@ from typing import Literal
 
 from pulumi import (
     ComponentResource,
-    Input,
     Output,
     ResourceHookArgs,
     ResourceHookBinding,
@@ -27,18 +26,23 @@ from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
+from components.redis_specs import (
+    AUTH,
+    MASTER_GROUP,
+    REDIS_PORT,
+    SENTINEL,
+    SENTINEL_PORT,
+    SENTINELS,
+    replication_spec,
+    sentinel_spec,
+    workloads,
+)
 from components.stack_identity import StackIdentity
 from settings import Commands, Settings
 from settings.cluster import JobSettings
-from settings.redis import MEMORY_REQUEST, RedisSettings
+from settings.redis import RedisSettings
 
-SENTINEL = "platform-kv-sentinel"
-MASTER_GROUP = "platform-kv-master"
-SENTINEL_PORT = 26379
-_REDIS_PORT = 6379
-_AUTH = "platform-kv-auth"
 _API_VERSION = "redis.redis.opstreelabs.in/v1beta2"
-_POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +114,7 @@ class PlatformKv(ComponentResource):
         rotates = args.password is not None or args.redis.password_rotation > 1
         auth = core.v1.Secret(
             f"{name}-auth",
-            metadata=self._metadata(_AUTH),
+            metadata=self._metadata(AUTH),
             string_data={"password": new},
             opts=ResourceOptions(
                 parent=self,
@@ -128,7 +132,7 @@ class PlatformKv(ComponentResource):
             api_version=_API_VERSION,
             kind="RedisReplication",
             metadata=self._metadata(REDIS_REPLICATION),
-            spec=_replication_spec(args.redis, config_map.metadata.name),
+            spec=replication_spec(args.redis, config_map.metadata.name),
             opts=ResourceOptions(parent=self, depends_on=[auth], protect=args.protect, delete_before_replace=True),
         )
         sentinel = CustomResource(
@@ -136,7 +140,7 @@ class PlatformKv(ComponentResource):
             api_version=_API_VERSION,
             kind="RedisSentinel",
             metadata=self._metadata(SENTINEL),
-            spec=_sentinel_spec(args.redis),
+            spec=sentinel_spec(args.redis),
             opts=ResourceOptions(parent=self, depends_on=[replication], delete_before_replace=True),
         )
         self._gate(name, args, login, config_map.metadata.name, sentinel)
@@ -158,10 +162,10 @@ class PlatformKv(ComponentResource):
             rules=_ROTATION_RULES,
             config={
                 "namespace": REDIS_NAMESPACE,
-                "secret": _AUTH,
+                "secret": AUTH,
                 "replication": REDIS_REPLICATION,
-                "redis_port": _REDIS_PORT,
-                "sentinel": _SENTINELS,
+                "redis_port": REDIS_PORT,
+                "sentinel": SENTINELS,
                 "sentinel_port": SENTINEL_PORT,
                 "master_name": MASTER_GROUP,
                 "deadline_seconds": args.deadline_seconds,
@@ -190,7 +194,7 @@ class PlatformKv(ComponentResource):
             rules=_READY_RULES,
             config={
                 "namespace": REDIS_NAMESPACE,
-                "workloads": _workloads(args.redis),
+                "workloads": workloads(args.redis),
                 "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc.cluster.local",
                 "sentinel_port": SENTINEL_PORT,
                 "sentinels": args.redis.sentinels,
@@ -209,7 +213,7 @@ class PlatformKv(ComponentResource):
             GateArgs(
                 namespace=self._namespace,
                 steps=[ask],
-                triggers=[_replication_spec(args.redis, config_map), _sentinel_spec(args.redis)],
+                triggers=[replication_spec(args.redis, config_map), sentinel_spec(args.redis)],
                 deadline_seconds=args.deadline_seconds,
                 after=[sentinel],
             ),
@@ -217,14 +221,13 @@ class PlatformKv(ComponentResource):
         )
 
 
-_SENTINELS = f"{SENTINEL}-sentinel"  # what the operator calls the StatefulSet
 _READY_RULES = (
-    PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=[REDIS_REPLICATION, _SENTINELS]),
+    PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=[REDIS_REPLICATION, SENTINELS]),
     PolicyRule(group="", resource="pods", verbs=["list"]),
     PolicyRule(group="", resource="events", verbs=["list"]),
 )
 _ROTATION_RULES = (
-    PolicyRule(group="", resource="secrets", verbs=["get"], names=[_AUTH]),
+    PolicyRule(group="", resource="secrets", verbs=["get"], names=[AUTH]),
     PolicyRule(group="", resource="pods", verbs=["list"]),
 )
 
@@ -241,60 +244,3 @@ def _refuse_another_password(change: ResourceHookArgs) -> None:
             "redis.passwordRotation: it was lowered to 1, or redisPassword was removed, and Redis would not know the "
             f"password that replaces it; set a higher number: {commands.set('redis.passwordRotation', '2')}"
         )
-
-
-def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Input[object]]:
-    requests = {"cpu": redis.cpu_request, "memory": MEMORY_REQUEST}
-    resources = {"requests": requests, "limits": {"memory": redis.memory_limit}}
-    return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
-
-
-def _workloads(redis: RedisSettings) -> list[dict[str, object]]:
-    """Return the StatefulSets that the operator is to make, in its order."""
-    servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
-    sentinels = {"statefulset": _SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
-    return [{"memory_limit": redis.memory_limit, **part} for part in (servers | {"storage": redis.storage}, sentinels)]
-
-
-def _budget(size: int) -> dict[str, object]:
-    """Keep a majority, but let one pod leave: `kubectl drain` would wait for ever for one of two."""
-    return {"enabled": True, "minAvailable": min(size // 2 + 1, size - 1)}
-
-
-def _replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, Input[object]]:
-    claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": redis.storage}}}
-    if redis.storage_class:
-        claim["storageClassName"] = redis.storage_class
-    secret = {"name": _AUTH, "key": "password"}
-    return {
-        "clusterSize": redis.instances,
-        "podSecurityContext": _POD_SECURITY,
-        "kubernetesConfig": {**_kubernetes_config(redis.image, redis), "redisSecret": secret},
-        "redisConfig": {"additionalRedisConfig": config_map},
-        # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
-        "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
-        "pdb": _budget(redis.instances),
-    }
-
-
-def _sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
-    return {
-        "clusterSize": redis.sentinels,
-        "podSecurityContext": _POD_SECURITY,
-        "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis),
-        # Numbers and switches are strings in this resource's schema.
-        "redisSentinelConfig": {
-            "redisReplicationName": REDIS_REPLICATION,
-            "masterGroupName": MASTER_GROUP,
-            "redisPort": str(_REDIS_PORT),
-            "quorum": str(redis.quorum),
-            "parallelSyncs": "1",
-            "failoverTimeout": "10000",
-            "downAfterMilliseconds": "5000",
-            # With names instead of addresses, the loss of the master's pod is no reason to fail over.
-            "resolveHostnames": "no",
-            "announceHostnames": "no",
-            "redisReplicationPassword": {"secretKeyRef": {"name": _AUTH, "key": "password"}},
-        },
-        "pdb": _budget(redis.sentinels),
-    }

@@ -138,6 +138,12 @@ class InfisicalSettings(Section):
         description="Image of Infisical, v0.151 or newer. Earlier ones don't log in to Redis under Sentinel.",
     )
     replicas: Annotated[int, Field(ge=1, le=20, description="Number of pods.")] = 2
+    drain_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        default=10,
+        description="Seconds that a pod goes on serving once it is to end. Meanwhile every proxy leaves it, so a roll "
+        "fails no request. Set 0 for a chart of your own whose container has a different name, and for Kubernetes "
+        "before 1.30.",
+    )
     chart: ChartSettings = ChartSettings()
     migration: MigrationSettings = MigrationSettings()
     cors_allowed_origins: Annotated[tuple[Origin, ...], Variable("CORS_ALLOWED_ORIGINS")] = Field(

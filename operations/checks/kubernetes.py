@@ -14,10 +14,20 @@ from settings import Settings
 _KUBERNETES = Known(good=[(Version(1, 25, 0), Version(1, 37, 0))], advice="Kubernetes 1.25 to 1.36")
 
 
-def answers(cluster: Cluster, _: Settings) -> Iterator[Result]:
+_SLEEPS = Version(1, 30, 0)  # a hook that sleeps before a container ends
+
+
+def answers(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the version of Kubernetes. Raises Unanswered when nobody is there."""
-    version = (cluster.get("/version") or {}).get("gitVersion", "")
-    yield _KUBERNETES.judge("Kubernetes", Version.find(version), version)
+    seen = (cluster.get("/version") or {}).get("gitVersion", "")
+    version = Version.find(seen)
+    yield _KUBERNETES.judge("Kubernetes", version, seen)
+    if settings.infisical.drain_seconds and version and version < _SLEEPS:
+        yield fail(
+            "infisical.drainSeconds",
+            f"{settings.infisical.drain_seconds}, and Kubernetes {version} knows no pause before a container ends",
+            "set it to 0, and a roll may fail a few requests, or take Kubernetes 1.30 or newer",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _MANAGE = ("get", "list", "watch", "create", "patch", "delete")
 _CERTIFICATES = ("certificates.cert-manager.io", "issuers.cert-manager.io")
 _ROLES = ("serviceaccounts", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io")
 _JOBS = ("secrets", "configmaps", "jobs.batch")
+_BUDGETS = "poddisruptionbudgets.policy"
+_DATABASE = ("cronjobs.batch", "postgresqls.acid.zalan.do", _BUDGETS)
 _GATEWAY_API = "gateway.networking.k8s.io"
 
 
@@ -65,14 +67,14 @@ def needed(settings: Settings) -> list[Right]:
     """Return every right that `up`, and `destroy` after it, make use of."""
     managed = {
         "": ["namespaces"],
-        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "cronjobs.batch", "postgresqls.acid.zalan.do"],
+        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, *_DATABASE],
         REDIS_NAMESPACE: [
             *_JOBS,
             *_ROLES,
             "redisreplications.redis.redis.opstreelabs.in",
             "redissentinels.redis.redis.opstreelabs.in",
         ],
-        INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services"],
+        INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services", _BUDGETS],
     }
     if settings.ingress.route.kind == "gateway":
         managed[INFISICAL_NAMESPACE] += [f"httproutes.{_GATEWAY_API}", f"referencegrants.{_GATEWAY_API}"]

@@ -12,9 +12,9 @@ Json = dict[str, Any]
 
 
 def manifests(graph: Graph) -> Iterator[Json]:
-    """Every object of the graph but the Helm release, as it reaches the API server."""
+    """Every object of the graph but the Helm release and patches of it, as it reaches the API server."""
     for resource in graph.objects:
-        if resource.type.startswith("kubernetes:") and resource.kind != "Release":
+        if resource.type.startswith("kubernetes:") and resource.kind not in ("Release", "DeploymentPatch"):
             yield manifest(resource)
 
 

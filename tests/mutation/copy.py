@@ -32,6 +32,7 @@ _TESTS = (
     "platform_kv",
     "platform_db",
     "infisical_release",
+    "infisical_pods",
     "ingress",
     "gate",
     "pod",

@@ -40,6 +40,7 @@ GATEWAY: Config = {
 OTHER_AUTHORITY = base64.b64encode(PEM.format("BBBB").encode()).decode()
 
 RELEASE = "Release/infisical Job/infisical-gate"
+INFISICAL_PODS = "DeploymentPatch/infisical-pods Job/infisical-gate"
 ENVIRONMENT = f"Secret/infisical-secrets {RELEASE}"
 OPERATOR = "Release/secrets-operator Job/secrets-operator-gate"
 OPERATOR_ALL = (
@@ -153,12 +154,14 @@ CHANGES = (
     ),
     change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration", "v1.2.3"),
     change("infisical.replicas", 7, RELEASE),
+    change("infisical.drainSeconds", 13, INFISICAL_PODS),
     change("infisical.migration.deadlineMinutes", 70, "Job/infisical-migration", None),
     change("infisical.migration.memoryLimit", "3Gi", "Job/infisical-migration"),
     change(
         "infisical.chart.flavour",
         None,
-        f"{RELEASE} {CERT_SYNC} {OPERATOR} Ingress/ingress-route Role/cert-sync-target Role/infisical-gate",
+        f"{RELEASE} {INFISICAL_PODS} PodDisruptionBudget/infisical-budget {CERT_SYNC} {OPERATOR} "
+        "Ingress/ingress-route Role/cert-sync-target Role/infisical-gate",
         "standalone",
         infisical={"chart": STANDALONE},
     ),

@@ -62,6 +62,7 @@ def groups(changes: Iterable[Change]) -> list[list[Change]]:
 # What is altered, and what has to prove it.
 PROVEN = {
     "Release/infisical": ["Job/infisical-gate"],
+    "DeploymentPatch/infisical-pods": ["Job/infisical-gate"],
     "postgresql/platform-db-cluster": ["Job/platform-db-gate-operator", "Job/platform-db-gate-login"],
     "RedisReplication/platform-kv-replication": ["Job/platform-kv-gate"],
     "RedisSentinel/platform-kv-sentinel": ["Job/platform-kv-gate"],

@@ -63,6 +63,8 @@ def test_what_it_creates() -> None:
     graph = platform()
     assert {str(r) for r in graph.made_by("infisical")} == {
         RELEASE,
+        "DeploymentPatch/infisical-pods",
+        "PodDisruptionBudget/infisical-budget",
         "ConfigMap/infisical-gate-scripts",
         "ServiceAccount/infisical-gate",
         "Role/infisical-gate",

@@ -56,6 +56,7 @@ def test_what_it_creates() -> None:
         "RandomPassword/platform-db-password": None,
         "Secret/platform-db-credentials": CREDENTIALS,
         "postgresql/platform-db-cluster": "platform-db-cluster",
+        "PodDisruptionBudget/platform-db-pooler-budget": "platform-db-cluster-pooler",
         "Secret/platform-db-gate-login": None,
         "ServiceAccount/platform-db-gate-operator": "platform-db-gate-operator",
         "Role/platform-db-gate-operator": "platform-db-gate-operator",

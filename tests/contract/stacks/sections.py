@@ -87,6 +87,7 @@ infisicals = keys_of(
     {},
     image=infisical_images,
     replicas=one_of(1, 2, 20),
+    drainSeconds=one_of(0, 5, 300),
     chart=charts,
     corsAllowedOrigins=list_of(origins, 0, 3),
     readReplicas=one_of("none", "cluster"),

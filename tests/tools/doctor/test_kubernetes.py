@@ -34,6 +34,16 @@ def test_a_version_of_kubernetes_that_was_not_tried_is_a_warning(version: str, l
     assert version in results["Kubernetes"].seen
 
 
+@pytest.mark.parametrize(
+    ("version", "drain", "said"), [("v1.29.9", 10, True), ("v1.29.9", 0, False), ("v1.30.0", 10, False)]
+)
+def test_a_drain_that_kubernetes_can_not_make_is_named(version: str, drain: int, *, said: bool) -> None:
+    results = ask(kubernetes.answers, cluster({"/version": {"gitVersion": version}}), infisical={"drainSeconds": drain})
+    assert ("infisical.drainSeconds" in results) == said
+    if said:
+        assert results["infisical.drainSeconds"].level is Level.FAIL
+
+
 def test_every_kind_is_there() -> None:
     assert all_ok(ask(kubernetes.kinds))
     assert all_ok(ask(kubernetes.kinds, ingress={"route": GATEWAY}))

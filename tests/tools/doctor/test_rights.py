@@ -42,6 +42,7 @@ def _resource_of(type_: str, kind: str) -> str:
 
 
 def _plural(kind: str) -> str:
+    kind = kind.removesuffix("Patch")  # of Pulumi: a part of an object that somebody else has made
     return _IRREGULAR.get(kind, f"{kind.lower()}s")
 
 

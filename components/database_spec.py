@@ -1,0 +1,33 @@
+"""Write what the Zalando operator is asked for: the spec of a `postgresql` resource."""
+
+from __future__ import annotations
+
+from settings.database import DatabaseSettings
+
+_SPILO_GROUP = 103  # Spilo runs PostgreSQL with this group, which must be able to read the key's file
+
+
+def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str) -> dict[str, object]:
+    """Return a cluster with one database and its owner, whose servers and pooler serve the certificate in `leaf`."""
+    volume = {"size": settings.storage} | ({"storageClass": settings.storage_class} if settings.storage_class else {})
+    return {
+        "teamId": "platform-db",
+        "postgresql": {"version": settings.version},
+        "numberOfInstances": settings.instances,
+        "volume": volume,
+        "resources": {
+            "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
+            "limits": {"cpu": settings.cpu_limit, "memory": settings.memory_limit},
+        },
+        "users": {role: []},
+        "databases": {name: role},
+        "enableConnectionPooler": True,
+        "connectionPooler": {"numberOfInstances": settings.pooler.instances, "mode": settings.pooler.mode},
+        # Unset means the operator's default, which may be a load balancer and a public DNS name.
+        "enableMasterLoadBalancer": False,
+        "enableReplicaLoadBalancer": False,
+        "enableMasterPoolerLoadBalancer": False,
+        "enableReplicaPoolerLoadBalancer": False,
+        "spiloFSGroup": _SPILO_GROUP,
+        "tls": {"secretName": leaf, "caFile": "ca.crt"},
+    }

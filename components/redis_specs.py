@@ -1,0 +1,75 @@
+"""Write what the redis-operator is asked for: the specs of a RedisReplication and of a RedisSentinel."""
+
+from __future__ import annotations
+
+from pulumi import Input
+
+from components.base.names import REDIS_REPLICATION
+from settings.redis import MEMORY_REQUEST, RedisSettings
+
+SENTINEL = "platform-kv-sentinel"
+SENTINELS = f"{SENTINEL}-sentinel"  # what the operator calls the StatefulSet
+SENTINEL_PORT = 26379
+MASTER_GROUP = "platform-kv-master"
+REDIS_PORT = 6379
+AUTH = "platform-kv-auth"
+_POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
+
+
+def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Input[object]]:
+    requests = {"cpu": redis.cpu_request, "memory": MEMORY_REQUEST}
+    resources = {"requests": requests, "limits": {"memory": redis.memory_limit}}
+    return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
+
+
+def workloads(redis: RedisSettings) -> list[dict[str, object]]:
+    """Return the StatefulSets that the operator is to make, in its order."""
+    servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
+    sentinels = {"statefulset": SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
+    return [{"memory_limit": redis.memory_limit, **part} for part in (servers | {"storage": redis.storage}, sentinels)]
+
+
+def _budget(size: int) -> dict[str, object]:
+    """Keep a majority, but let one pod leave: `kubectl drain` would wait for ever for one of two."""
+    return {"enabled": True, "minAvailable": min(size // 2 + 1, size - 1)}
+
+
+def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, Input[object]]:
+    """Return Redis' servers, whose configuration is in a ConfigMap."""
+    claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": redis.storage}}}
+    if redis.storage_class:
+        claim["storageClassName"] = redis.storage_class
+    secret = {"name": AUTH, "key": "password"}
+    return {
+        "clusterSize": redis.instances,
+        "podSecurityContext": _POD_SECURITY,
+        "kubernetesConfig": {**_kubernetes_config(redis.image, redis), "redisSecret": secret},
+        "redisConfig": {"additionalRedisConfig": config_map},
+        # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
+        "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
+        "pdb": _budget(redis.instances),
+    }
+
+
+def sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
+    """Return the Sentinels that watch them."""
+    return {
+        "clusterSize": redis.sentinels,
+        "podSecurityContext": _POD_SECURITY,
+        "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis),
+        # Numbers and switches are strings in this resource's schema.
+        "redisSentinelConfig": {
+            "redisReplicationName": REDIS_REPLICATION,
+            "masterGroupName": MASTER_GROUP,
+            "redisPort": str(REDIS_PORT),
+            "quorum": str(redis.quorum),
+            "parallelSyncs": "1",
+            "failoverTimeout": "10000",
+            "downAfterMilliseconds": "5000",
+            # With names instead of addresses, the loss of the master's pod is no reason to fail over.
+            "resolveHostnames": "no",
+            "announceHostnames": "no",
+            "redisReplicationPassword": {"secretKeyRef": {"name": AUTH, "key": "password"}},
+        },
+        "pdb": _budget(redis.sentinels),
+    }

@@ -1,0 +1,86 @@
+"""A roll of Infisical fails no request: one is made after the other, under clients that keep their connections."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+
+from tests.e2e.steps import SECRET_PATH, login
+from tests.e2e.views import HOST, Kubectl, Site
+from tests.e2e.waits import REQUEST, ROLLOUT, kubectl_timeout
+from tests.rehearsals.faults import RELEASE, Platform
+
+ROLLS = int(os.environ.get("ROLLS") or 20)
+CLIENTS, PAUSE_SECONDS = 6, 0.045  # about 100 requests a second
+
+
+@dataclass
+class Clients:
+    """Clients that each read a secret again and again over one connection, as Infisical's own clients do."""
+
+    site: Site
+    token: str
+    answered: int = 0
+    longest: float = 0.0  # seconds that a request took
+    errors: list[str] = field(default_factory=list[str])
+    _done: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
+
+    def __enter__(self) -> Clients:
+        self._threads = [threading.Thread(target=self._read) for _ in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self) -> None:
+        connection = self._connect()
+        while not self._done.wait(PAUSE_SECONDS):
+            begun = time.monotonic()
+            if connection.sock is None:  # the proxy said that it would close, which is no failure
+                connection = self._connect()
+            try:
+                connection.request("GET", f"{SECRET_PATH}-rolls", headers={"Authorization": f"Bearer {self.token}"})
+                response = connection.getresponse()
+                response.read()
+                error = "" if response.status == 200 else f"{response.status}"
+            except (OSError, http.client.HTTPException) as caught:
+                error = type(caught).__name__
+                connection = self._connect()
+            self.longest = max(self.longest, time.monotonic() - begun)
+            self.answered += not error
+            self.errors += [error] if error else []
+
+    def _connect(self) -> http.client.HTTPConnection:
+        context = ssl.create_default_context(cafile=self.site.instance.folder / "ca.crt")
+        raw = socket.create_connection((str(self.site.instance.node_address), 443), timeout=REQUEST)
+        connection = http.client.HTTPConnection(HOST, timeout=REQUEST)
+        connection.sock = context.wrap_socket(raw, server_hostname=HOST)
+        return connection
+
+
+def _roll(kubectl: Kubectl) -> None:
+    deployment = ("deployment/infisical", "-n", RELEASE)
+    kubectl("rollout", "restart", *deployment)
+    kubectl("rollout", "status", *deployment, kubectl_timeout(ROLLOUT))
+
+
+def test_no_roll_fails_a_request(platform: Platform, site: Site) -> None:
+    token = login(platform.kubectl)
+    assert site.request("PUT", f"{SECRET_PATH}-rolls", {"value": "kept"}, token)[0] == 200
+    began = time.monotonic()
+    with Clients(site, token) as clients:
+        for _ in range(ROLLS):
+            _roll(platform.kubectl)
+    rate = clients.answered / (time.monotonic() - began)
+    print(f"\n{ROLLS} rolls, {clients.answered} requests, {rate:.0f} a second, longest {clients.longest:.2f} s")
+    assert clients.errors == []

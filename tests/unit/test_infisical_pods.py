@@ -1,0 +1,108 @@
+"""Infisical's pods: they leave every proxy before they end, and their nodes one at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from components.infisical_pods import pod_fields
+from settings.infisical import Flavour
+from tests.unit.harness import ROOT, SHAPES, Graph, everything, platform, settings_of, shape
+
+PATCH = "DeploymentPatch/infisical-pods"
+FLAVOURS: tuple[Flavour, ...] = ("infisical", "infisical-standalone")
+
+
+def of(flavour: Flavour) -> Graph:
+    return everything() if flavour == "infisical" else platform()
+
+
+def pod(graph: Graph) -> dict[str, Any]:
+    return graph[PATCH]["spec", "template", "spec"]
+
+
+def rendered_names(flavour: Flavour) -> str:
+    """Return the name that the chart's templates give to the container: that of the chart, and of its section."""
+    chart = ROOT / "embedded" / "charts" / flavour
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    section = values["backend" if flavour == "infisical" else "infisical"]["name"]
+    return f"{yaml.safe_load((chart / 'Chart.yaml').read_text())['name']}-{section}"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_pod_serves_on_while_proxies_leave_it(flavour: Flavour) -> None:
+    [container] = pod(of(flavour))["containers"]
+    assert container == {"name": rendered_names(flavour), "lifecycle": {"preStop": {"sleep": {"seconds": 10}}}}
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 300])
+def test_a_server_has_time_for_its_queues_after_the_drain(seconds: int) -> None:
+    """Kubernetes counts the drain against the grace period, and kills at its end."""
+    fields = pod_fields(settings_of(infisical={"drainSeconds": seconds}).infisical)
+    assert fields["template"]["spec"]["termination_grace_period_seconds"] == seconds + 50  # type: ignore[index,typeddict-item]
+
+
+def test_without_a_drain_no_container_is_named() -> None:
+    """A chart of somebody's own may name it otherwise, and the API server would take it for a second container."""
+    graph = platform(infisical={"drainSeconds": 0})
+    assert pod(graph).keys() == {"topologySpreadConstraints"}
+    assert graph[PATCH]["spec", "minReadySeconds"] == 5
+
+
+def test_the_patch_takes_the_fields_and_leaves_them_when_it_goes() -> None:
+    """Helm owns the grace period that Kubernetes filled in; and a destroy need not replace pods that it deletes."""
+    patch = platform()[PATCH]
+    assert patch["metadata", "annotations"] == {
+        "pulumi.com/patchForce": "true",
+        "pulumi.com/patchFieldManager": "infisical-platform-pods",
+        "pulumi.com/skipAwait": "true",
+    }
+    assert patch.retain_on_delete
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_gate_proves_the_patched_pods(name: str) -> None:
+    graph = shape(name)
+    assert graph.waits(PATCH, for_="Release/infisical")
+    assert graph.waits("Job/infisical-gate", for_=PATCH)
+
+
+def test_the_gate_runs_again_when_the_pods_change() -> None:
+    template = ("Job/infisical-gate", "spec", "template", "metadata")
+    before, after = platform(), platform(infisical={"drainSeconds": 20})
+    assert before[template[0]][template[1:]] != after[template[0]][template[1:]]
+
+
+def test_a_switch_of_charts_leaves_the_other_charts_pods_alone() -> None:
+    """The patch of the new release is a resource of its own, and names the new Deployment."""
+    urn = "urn:pulumi:dev::infisical-platform::kubernetes:helm.sh/v3:Release::infisical"
+    state = {
+        urn: {"type": "kubernetes:helm.sh/v3:Release", "name": "infisical", "outputs": {"values": {"backend": {}}}}
+    }
+    graph = platform(state=state)
+    assert graph["DeploymentPatch/infisical-standalone-pods"]["metadata", "name"] == "infisical"
+    assert PATCH not in {str(resource) for resource in graph}
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_the_budget_and_the_spread_are_of_the_charts_pods(flavour: Flavour) -> None:
+    graph = of(flavour)
+    labels = {"app": flavour, "component": "backend" if flavour == "infisical" else "infisical"}
+    [spread] = pod(graph)["topologySpreadConstraints"]
+    assert spread["labelSelector"] == {"matchLabels": labels}
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    budget = graph["PodDisruptionBudget/infisical-budget"]
+    assert budget["spec"] == {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": labels},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    assert budget["metadata"] == {"name": graph[PATCH]["metadata", "name"], "namespace": "infisical"}
+
+
+def test_the_poolers_budget_is_of_its_pods() -> None:
+    budget = platform()["PodDisruptionBudget/platform-db-pooler-budget"]
+    assert budget["spec", "selector"] == {"matchLabels": {"connection-pooler": "platform-db-cluster-pooler"}}
+    assert budget["metadata", "namespace"] == "platform-db-pg"
