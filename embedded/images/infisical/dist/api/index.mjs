@@ -3,13 +3,19 @@ import { AdminConfig } from "./admin-config.mjs";
 import { adminRoutes } from "./admin.mjs";
 import { Bootstrap } from "./bootstrap.mjs";
 import { openApiOf } from "./docs.mjs";
+import { placeRoutes } from "./environments.mjs";
 import { identityRoutes } from "./identities.mjs";
 import { kubernetesAuthRoutes } from "./kubernetes-auth.mjs";
 import { Limits } from "./limits.mjs";
+import { membershipRoutes } from "./memberships.mjs";
+import { paidRoutes } from "./paid.mjs";
 import { peopleRoutes } from "./people.mjs";
 import { Permissions } from "./permissions.mjs";
+import { ProjectAccess } from "./project-access.mjs";
+import { projectRoutes } from "./projects.mjs";
 import { releaseOf } from "./release.mjs";
 import { requestOf, Router } from "./router.mjs";
+import { secretRoutes } from "./secrets.mjs";
 import { tokenAuthRoutes } from "./token-auth.mjs";
 import { Tokens } from "./tokens.mjs";
 import { universalAuthRoutes } from "./universal-auth.mjs";
@@ -21,6 +27,11 @@ const SUBJECTS = [
   universalAuthRoutes,
   kubernetesAuthRoutes,
   tokenAuthRoutes,
+  projectRoutes,
+  placeRoutes,
+  membershipRoutes,
+  secretRoutes,
+  paidRoutes,
 ];
 
 const bearer = (request) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
@@ -33,6 +44,7 @@ export class Api {
     const context = { config, db, redis, rootKey, release: releaseOf() };
     context.tokens = new Tokens(context);
     context.permissions = new Permissions(context);
+    context.access = new ProjectAccess(context);
     context.adminConfig = new AdminConfig(context);
     context.bootstrap = new Bootstrap(context);
     Object.assign(this, context, { limits: new Limits(context) });

@@ -4,7 +4,9 @@
 const SINCE = {
   bootstrap: "2025-03-18", // PR 3259
   configByIdentity: "2025-03-18",
+  checksReferences: "2025-01-15", // before, a reference to nothing was stored as it is
   optionalReviewer: "2025-03-21", // PR 3292
+  blankNames: "2025-07-01",
   folderCreation: "2025-09-01", // /api/v2/folders
   projectsV1: "2025-09-01", // before: /api/v2/workspace
   projectIdentities: "2025-10-20", // PR 4785
