@@ -121,11 +121,15 @@ def _rows(field: FieldInfo, above: str = "") -> Iterator[tuple[str, ...]]:
                     yield from (row for row in _rows_of(section, f"{key}.") if not row[0].endswith(".kind`"))
             else:
                 yield _row(part, key, inner)
+                for item in sections_in(inner):  # of a list
+                    yield from _rows_of(item, f"{key}.")
 
 
 def _rows_of(section: type[Section], above: str) -> Iterator[tuple[str, ...]]:
     for key, field in section.by_key().items():
         yield _row(section, f"{above}{key}", field)
+        for part in sections_in(field):
+            yield from _rows_of(part, f"{above}{key}.")
 
 
 def _row(section: type[Section], key: str, field: FieldInfo) -> tuple[str, ...]:

@@ -36,7 +36,10 @@ def schema() -> str:
                 "additionalProperties": False,
                 "required": [f"{PROJECT}:{key}" for key in model["required"]],
                 "properties": {f"{PROJECT}:{key}": value for key, value in properties.items()},
-                "patternProperties": {rf"^(?!{PROJECT}:)[^:]+:.+$": {}},
+                "patternProperties": {
+                    rf"^(?!{PROJECT}:)[^:]+:.+$": {},
+                    rf"^{PROJECT}:(?!({'|'.join(properties)})$)[A-Za-z][A-Za-z0-9_-]*$": _OF_APPLICATIONS,
+                },
             },
             "encryptionsalt": {"type": "string"},
             "encryptedkey": {"type": "string"},
@@ -54,6 +57,11 @@ _ENCRYPTED: Schema = {
     "required": ["secure"],
     "properties": {"secure": {"type": "string"}},
     "errorMessage": "Secrets are encrypted: pulumi config set --secret",
+}
+_OF_APPLICATIONS: Schema = {
+    **_ENCRYPTED,
+    "description": "An encrypted value that applications name: {from: this key}.",
+    "errorMessage": "This key is not allowed, unless it is encrypted and applications take a value {from: it}",
 }
 
 

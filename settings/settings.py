@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from settings.applications import ApplicationSettings
 from settings.certificates import CertificateSettings
 from settings.cluster import ClusterSettings, JobSettings
 from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
+from settings.machinery.application_types import ApplicationName
 from settings.machinery.charts import Chart
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
@@ -39,6 +41,7 @@ class Settings(Secrets):
     )
     jobs: JobSettings = JobSettings()
     secrets_operator: SecretsOperatorSettings | None = None
+    applications: dict[ApplicationName, ApplicationSettings] = Field(default={})
 
     @property
     def charts(self) -> tuple[Chart, ...]:
@@ -49,4 +52,5 @@ class Settings(Secrets):
     @property
     def target_namespaces(self) -> tuple[str, ...]:
         """Return the namespaces that an application's secrets are delivered into."""
-        return ()
+        deliveries = (delivery for each in self.applications.values() if not each.retired for delivery in each.deliver)
+        return tuple(sorted({delivery.namespace for delivery in deliveries}))

@@ -42,4 +42,5 @@ class Commands:
         return self.pulumi(f"config {verb}") + (" --path" if "." in key or "[" in key else "")
 
     def _key(self, key: str) -> str:
-        return f"'{self.project}:{key}'"
+        text = key.replace("'", "'\"'\"'")
+        return f"'{self.project}:{text}'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +18,23 @@ class Finding:
     key: str  # in the form of `pulumi config set --path`, without project: infisical.corsAllowedOrigins[0]
     reason: str
     remedy: Literal["set", "change", "remove"] = "change"
+    secret: bool = False  # the key is encrypted, though no setting has its name
 
     @property
     def section(self) -> str:
         """Return the top-level key."""
         return self.key.partition(".")[0].partition("[")[0]
+
+
+def key_path(*parts: str | int) -> str:
+    """Return the key in the form of `pulumi config set --path`. Only the first part may be a path already."""
+    path = str(parts[0])
+    for part in parts[1:]:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif re.search(r'[.\[\]"/\s]', part) or not part:
+            quoted = part.replace("\\", "\\\\").replace('"', '\\"')
+            path += f'["{quoted}"]'
+        else:
+            path += f".{part}"
+    return path

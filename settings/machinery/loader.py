@@ -11,12 +11,13 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, cast
 
-from pydantic import ValidationError, create_model
+from pydantic import SecretStr, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, sections_in
-from settings.machinery.finding import Finding, SettingsError
+from settings.machinery.finding import Finding, SettingsError, key_path
+from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
 from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
@@ -44,22 +45,28 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     }
     encrypted = {key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix)}
     empty = {key for key in encrypted & SECRETS if _is_empty(key, configuration.get(f"{prefix}{key}"))}
-    findings = [*_wrongly_kept(given, encrypted), *_empty(empty)]
+    applications = "" if "applications" in encrypted else parsed("applications", given.get("applications", ""))
+    places = dict(reversed([*named_in(applications)]))  # the first place that names a key
+    named = places.keys() - _KEYS
+    findings = [*_wrongly_kept(given, encrypted, named), *_empty(empty)]
     unusable = {finding.section for finding in findings}
+    findings += misnamed(places, given, encrypted, _KEYS)
+    of_applications = values(named, given)
     # The required sections are always there, so that what is missing is reported by the keys that a user can set.
     own: dict[str, Any] = {"infisical": {}, "ingress": {}}
-    own |= {key: parsed(key, value) for key, value in given.items() if key not in unusable}
+    own |= {key: parsed(key, value) for key, value in given.items() if key not in unusable | named}
     if isinstance(own["ingress"], dict):
         own["ingress"] = {"issuer": {}} | cast("dict[str, Any]", own["ingress"])
     try:
-        stack = Settings.model_validate(own)
+        stack = Settings.model_validate(own, context=of_applications)
         sound = {name: getattr(stack, name) for key, name in _NAMES.items() if key not in unusable}
     except ValidationError as error:
         broken = [*map(_finding, error.errors(include_input=False, include_url=False))]
-        stack, sound = None, sound_parts(own, unusable)
+        stack, sound = None, sound_parts(own, unusable, of_applications)
         findings += [finding for finding in broken if finding.section not in unusable]
     # A secret in plain text is not reported as missing too.
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
+    findings += unreadable(sound.get("applications", {}))
     if findings or stack is None:
         lines = [_line(commands, finding) for finding in sorted(set(findings))]
         raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))
@@ -81,11 +88,13 @@ def parsed(key: str, value: Any) -> Any:
         return value
 
 
-def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str]) -> Iterator[Finding]:
-    for key in given:
+def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str], named: Collection[str]) -> Iterator[Finding]:
+    for key in given.keys() - named:
         if key in SECRETS and key not in encrypted:
             yield Finding(key, "it stands in plain text in the stack file, so others may know it. Encrypt a new one")
-        if key not in SECRETS and key in encrypted:
+        if key in encrypted and key not in _KEYS:
+            yield Finding(key, "there is no such key, and no application takes a value {from: it}", "remove")
+        elif key not in SECRETS and key in encrypted:
             reason = (
                 "it holds an encrypted value, which would be in the state in plain text. Secrets have their own keys"
             )
@@ -102,13 +111,18 @@ def _empty(keys: Collection[str]) -> Iterator[Finding]:
         yield Finding(key, "it is encrypted and empty, as an unset variable in CI leaves it", "set")
 
 
-def sound_parts(own: Mapping[str, Any], without: Collection[str]) -> dict[str, Any]:
-    """Return what is right by itself, by field and without the keys `without`, so that rules can judge it."""
+def sound_parts(
+    own: Mapping[str, Any], without: Collection[str], context: Mapping[str, SecretStr] | None = None
+) -> dict[str, Any]:
+    """Return what is right by itself, by field and without the keys `without`, so that rules can judge it.
+
+    `context` has the values that applications name, where they are known.
+    """
     sound: dict[str, Any] = {}
     for key, name in _NAMES.items():
         if key not in without:
             with suppress(ValidationError):
-                alone = _alone(name).model_validate({key: own[key]} if key in own else {})
+                alone = _alone(name).model_validate({key: own[key]} if key in own else {}, context=context)
                 sound[name] = getattr(alone, name)
     return sound
 
@@ -135,9 +149,9 @@ def needs(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
 
 
 def _finding(error: ErrorDetails) -> Finding:
-    location = [f"[{part}]" if isinstance(part, int) else part for part in error["loc"] if part != "[key]"]
+    location = [part for part in error["loc"] if part != "[key]"]
     # A choice adds its tag to the location, but the stack file has no such level.
-    path = location[:1] + [part for part in location[1:] if part not in _KINDS]
+    path = location[:1] + [part for part in location[1:] if part not in _KINDS and not str(part).startswith("<")]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
     if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
         path, message = path + rule[1].split("."), message[rule.end() :]
@@ -145,7 +159,7 @@ def _finding(error: ErrorDetails) -> Finding:
         path, message = [*path, "kind"], f"input should be {error.get('ctx', {})['expected_tags']}"
     if kind == "union_tag_not_found":
         path, kind = [*path, "kind"], "missing"
-    key = ".".join(path).replace(".[", "[")
+    key = key_path(*path)
     if "[key]" in error["loc"]:
         return Finding(key, message, "remove")
     if kind == "extra_forbidden":
@@ -159,19 +173,22 @@ def _line(commands: Commands, finding: Finding) -> str:
     if finding.remedy == "remove":
         command = commands.remove(finding.key)
     else:
-        command = commands.set(finding.key, secret=finding.section in SECRETS)
+        command = commands.set(finding.key, secret=finding.secret or finding.section in SECRETS)
     return f"- {finding.key}: {finding.reason}. {finding.remedy.capitalize()} it: {command}"
 
 
-def _suggestion(path: Sequence[str]) -> str:
-    # A key at the wrong level is the most common mistake.
-    elsewhere = [".".join(known) for known, _, _ in fields(Settings) if known[-1] == path[-1]]
-    close = difflib.get_close_matches(path[-1], _siblings(Settings, path[:-1]), 1, 0.5)
+def _suggestion(path: Sequence[str | int]) -> str:
+    # A key at the wrong level is the most common mistake. Below applications, levels have names of the user's.
+    levels = (known for known, _, _ in fields(Settings) if known[0] != "applications")
+    elsewhere = [".".join(known) for known in levels if known[-1] == path[-1]]
+    close = difflib.get_close_matches(str(path[-1]), _siblings(Settings, path[:-1]), 1, 0.5)
     return f" (did you mean {(elsewhere + close)[0]}?)" if elsewhere or close else ""
 
 
-def _siblings(section: type[Section], path: Sequence[str]) -> list[str]:
+def _siblings(section: type[Section], path: Sequence[str | int]) -> list[str]:
     if not path:
         return list(section.by_key())
-    field = section.by_key().get(path[0])
-    return [name for part in (sections_in(field) if field else []) for name in _siblings(part, path[1:])]
+    field = section.by_key().get(str(path[0]))
+    parts = sections_in(field) if field else []
+    # Where a section stands in a list or under a name of the user's, the path has that in between.
+    return [name for part in parts for name in _siblings(part, path[1:]) or _siblings(part, path[2:])]

@@ -12,6 +12,7 @@ from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
+from settings.machinery.application_rules import APPLICATION_RULES
 from settings.machinery.environment import setting_by_variable
 from settings.machinery.finding import Finding
 from settings.machinery.variables import FORMS, OWNED, REFUSED
@@ -201,4 +202,5 @@ RULES: tuple[Callable[..., Findings], ...] = (
     extra_variables_are_free,
     telemetry_is_whole,
     audit_database_verifies,
+    *APPLICATION_RULES,
 )

@@ -51,7 +51,9 @@ class Form(AfterValidator):
         return {**handler(schema), **form, **media}
 
 
-def _matching(pattern: str, reason: str) -> Form:
+def matching(pattern: str, reason: str) -> Form:
+    """Return the check that a text matches a pattern as a whole."""
+
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value, re.ASCII):  # compiled at first use
             raise ValueError(reason)
@@ -143,7 +145,7 @@ def _base64_of(length: int) -> Form:
 
 
 def _secret_matching(pattern: str, reason: str) -> Form:
-    return _secretly(_matching(pattern, reason))
+    return _secretly(matching(pattern, reason))
 
 
 # Control characters, and what JavaScript's trim() removes.
@@ -156,73 +158,73 @@ _PATH = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 DnsLabel = Annotated[
     str,
     Field(max_length=63),
-    _matching(
+    matching(
         r"[a-z]([-a-z0-9]*[a-z0-9])?", "Use a-z, 0-9 and '-', and begin with a letter. It names a Kubernetes object"
     ),
 ]
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    _matching(_DNS_NAME, "Use a-z, 0-9, '-' and '.'. It names a Kubernetes object"),
+    matching(_DNS_NAME, "Use a-z, 0-9, '-' and '.'. It names a Kubernetes object"),
 ]
 CertificateName = Annotated[
     str,
     Field(max_length=_HOST_LENGTH),
-    _matching(_LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
+    matching(_LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
 ]
 HostName = Annotated[
     str,
     Field(max_length=_HOST_LENGTH),
-    _matching(
+    matching(
         _HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
     ),
 ]
 Cpu = Annotated[
     str,
-    _matching(
+    matching(
         r"(?!0+(\.0+)?m?$)(\d+m|\d+(\.\d{1,3})?)",
         'Write more than 0 cores as a string, "500m" or "1.5". Both operators refuse a number',
     ),
 ]
 Memory = Annotated[
     str,
-    _matching(
+    matching(
         r"(?!0+(\.0+)?[KMGTPE])\d+(\.\d+)?[KMGTPE]i?",
         'Write more than 0 bytes with a unit, as in "512Mi". A lower-case k is not accepted as a unit',
     ),
 ]
 Image = Annotated[
     str,
-    _matching(
+    matching(
         rf"({_REGISTRY}/)?{_PATH}(/{_PATH})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
         "Write it as registry/name:tag. The name is in lower case, because no node can pull it otherwise",
     ),
-    _matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest"),
+    matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest"),
 ]
-Digest = Annotated[str, _matching(r"sha256:[0-9a-f]{64}", "Write sha256: and 64 hexadecimal digits")]
+Digest = Annotated[str, matching(r"sha256:[0-9a-f]{64}", "Write sha256: and 64 hexadecimal digits")]
 ChartVersion = Annotated[
-    str, _matching(r"\d+\.\d+\.\d+", "Write one exact version, as in 1.10.0. A range would not pin the chart")
+    str, matching(r"\d+\.\d+\.\d+", "Write one exact version, as in 1.10.0. A range would not pin the chart")
 ]
 OperatorVersion = Annotated[
     str,
-    _matching(r"v\d+\.\d+\.\d+", "Write one exact version with its v, as in v0.11.5. A range would not pin the chart"),
+    matching(r"v\d+\.\d+\.\d+", "Write one exact version with its v, as in v0.11.5. A range would not pin the chart"),
 ]
 ChartRepository = Annotated[
-    str, _matching(r"(https|oci)://[!-~]+", "Write the whole address. It begins with https:// or oci://")
+    str, matching(r"(https|oci)://[!-~]+", "Write the whole address. It begins with https:// or oci://")
 ]
 Hours = Annotated[
-    str, _matching(r"[1-9][0-9]{0,5}h", 'Write whole hours, as in "2160h". cert-manager has no longer unit of time')
+    str, matching(r"[1-9][0-9]{0,5}h", 'Write whole hours, as in "2160h". cert-manager has no longer unit of time')
 ]
 Cron = Annotated[str, Form(cron.checked, cron.FIELDS)]
 Email = Annotated[
-    str, _matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")
+    str, matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")
 ]
 SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org", named=True)]
 Origin = Annotated[str, _origin("https?", "https://app.example.org")]
 CertificatePem = Annotated[str, _pem("CERTIFICATE")]
 Line = Annotated[
     str,
-    _matching(
+    matching(
         rf"[^{_BLANK}]([^\x00-\x1f\x7f]*[^{_BLANK}])?",
         "Write one line of text without control characters and without space around it. Infisical treats a value of "
         "blanks as not set",
@@ -230,22 +232,22 @@ Line = Annotated[
 ]
 VariableName = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Z_][A-Z0-9_]*",
         "Write the variable's name in capitals, digits and '_'. Infisical reads no variable with a different name",
     ),
 ]
 OrganizationSlug = Annotated[
     str,
-    _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "Use a-z, 0-9 and '-'. Write the organisation's slug, not its name"),
+    matching(r"[a-z0-9]+(-[a-z0-9]+)*", "Use a-z, 0-9 and '-'. Write the organisation's slug, not its name"),
 ]
 AwsAccessKeyId = Annotated[
     str,
-    _matching(r"[A-Z0-9]{16,128}", "Write 16 to 128 capitals and digits. This is the id of the key, not its secret"),
+    matching(r"[A-Z0-9]{16,128}", "Write 16 to 128 capitals and digits. This is the id of the key, not its secret"),
 ]
 KeyLabel = Annotated[
     str,
-    _matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as the refused change prints it"),
+    matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as the refused change prints it"),
 ]
 
 SecretLine = Annotated[

@@ -135,7 +135,9 @@ def test_the_stacks_have_every_setting_somewhere() -> None:
 
     sample()
     inside_a_list = {"databaseReadReplicas.uri", "databaseReadReplicas.authority"}
-    assert {".".join(path) for path, _, _ in fields(Settings)} - keys == inside_a_list
+    known = {".".join(path) for path, _, _ in fields(Settings)}
+    applications = {key for key in known if key.startswith("applications")}  # they reach no variable
+    assert known - applications - keys == inside_a_list
 
 
 # --- broken ones -----------------------------------------------------------------------------------------------------

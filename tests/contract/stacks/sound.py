@@ -66,7 +66,9 @@ def _connect(config: Config) -> None:
 
 
 def _reconcile(r: Random, config: Config) -> None:
-    """What two keys may not both say."""
+    """What two keys may not both say, and what one needs of the other."""
+    if config.get("signOn", {}).get("saml", {}).get("configured"):
+        config.setdefault("extraSecrets", {})["LICENSE_KEY"] = secret_lines(r)
     if (own := config.get("databaseReadReplicas")) and r.random() < 0.5:  # known to the platform's own certificate
         del own[0]["authority"]
         host = own[0]["uri"].rpartition("@")[2].partition("/")[0].partition(":")[0]

@@ -99,6 +99,7 @@ EVERYTHING = {
     "MONGO_URL": "mongodb://u:mongoPass@old",
     "NODE_ENV": "production",
     "SALT_ROUNDS": "10 ",
+    "LICENSE_KEY": "licenceKeyValue",
     "SENTRY_DSN": "https://sentryToken@sentry.example.org/1",
     "tls.crt": PEM,
     "SMTP_NOTHING": "",

@@ -74,7 +74,7 @@ def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFi
                 "CLIENT_ID_GITHUB_APP", "CLIENT_SECRET_GITHUB_APP",
                 "CLIENT_PRIVATE_KEY_GITHUB_APP",
                 "CLIENT_SLUG_GITHUB_APP", "CLIENT_ID_AWS_INTEGRATION", "CLIENT_SECRET_AWS_INTEGRATION",
-                "SENTRY_DSN",
+                "LICENSE_KEY", "SENTRY_DSN",
             )
         },
     }  # fmt: skip

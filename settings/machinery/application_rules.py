@@ -1,0 +1,208 @@
+"""Rules over what applications ask for. Each takes the keys at the top that it judges by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import SecretStr
+
+from settings.applications import (
+    BUILT_IN_ROLES,
+    ApplicationSettings,
+    Encrypted,
+    Named,
+    PeopleOwned,
+    project_slug,
+    secrets_of,
+)
+from settings.delivery import keys_of_type
+from settings.machinery.finding import Finding, key_path
+from settings.machinery.stored_value import is_kept
+from settings.sign_on import SignOnSettings
+
+Findings = Iterator[Finding]
+Applications = Mapping[str, ApplicationSettings]
+
+LICENCE = ("LICENSE_KEY", "LICENSE_KEY_OFFLINE")
+_MOST_BYTES = 900_000  # of one application's values: a Secret of Kubernetes has at most 1 MiB
+_MOST_SECRETS = 5000  # of a stack: their names stand in ConfigMaps, which have at most 1 MiB too
+
+
+def _in(name: str, *parts: str | int) -> str:
+    return key_path("applications", name, *parts)
+
+
+def environments_exist(applications: Applications) -> Findings:
+    """Require environments, and that whatever names one names one of them."""
+    for name, application in applications.items():
+        if application.retired:
+            continue
+        if not application.environments:
+            yield Finding(
+                _in(name, "environments"), "required, but not set. Infisical keeps secrets in environments", "set"
+            )
+            continue
+        for place, environment in _named_environments(application):
+            if environment not in application.environments:
+                known = ", ".join(application.environments)
+                yield Finding(_in(name, *place), f"there is no environment {environment}. environments has {known}")
+
+
+def _named_environments(application: ApplicationSettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for environment in application.secrets:
+        yield ("secrets", environment), environment
+    for environment in application.removed:
+        yield ("removed", environment), environment
+    for number, delivery in enumerate(application.deliver):
+        yield ("deliver", number, "environment"), delivery.environment
+    for number, approval in enumerate(application.approvals):
+        yield ("approvals", number, "environment"), approval.environment
+    for slug, role in application.roles.items():
+        for number, permission in enumerate(role.permissions):
+            for place, environment in enumerate(permission.environments):
+                yield ("roles", slug, "permissions", number, "environments", place), environment
+
+
+def projects_are_apart(applications: Applications) -> Findings:
+    """Refuse two applications with one project, because the project is what keeps them apart."""
+    owners: dict[str, str] = {}
+    for name, application in applications.items():
+        slug = project_slug(name, application)
+        if slug in owners:
+            reason = f"{owners[slug]} has the project {slug} already. Each application needs a project of its own"
+            yield Finding(_in(name, "project"), reason, "set")
+        owners.setdefault(slug, name)
+
+
+def values_can_be_stored(applications: Applications) -> Findings:
+    """Refuse values that Infisical or Kubernetes can't hold."""
+    for name, application in applications.items():
+        size = 0
+        for secret in secrets_of(application):
+            try:
+                size += len(_bytes(secret))
+            except ValueError:
+                continue  # reported by its encrypted key
+            yield from _begins_as_text(name, secret)
+        if size > _MOST_BYTES:
+            reason = f"its values are {size} bytes together, and one Secret can hold no more than {_MOST_BYTES}"
+            yield Finding(_in(name, "secrets"), reason)
+    if sum(1 for each in applications.values() for _ in secrets_of(each)) > _MOST_SECRETS:
+        yield Finding("applications", f"a stack has at most {_MOST_SECRETS} secrets. Divide them among stacks")
+
+
+def _bytes(secret: Named) -> bytes:
+    match secret.source:
+        case Encrypted() as source:
+            return source.bytes
+        case str() as text:
+            return text.encode()
+        case _:
+            return b""
+
+
+def _begins_as_text(name: str, secret: Named) -> Findings:
+    """Refuse to begin with what would be stored in base64, because people would go on with text."""
+    source = secret.source
+    if not isinstance(secret.value, PeopleOwned) or source is None:
+        return
+    coded = isinstance(source, Encrypted) and source.encoding == "base64"
+    text = "" if coded else _bytes(secret).decode()
+    if coded or not is_kept(text):
+        place = _in(name, "secrets", secret.environment, secret.path, secret.key, "initial")
+        reason = (
+            "Infisical doesn't keep this value as it is (blanks around it, ${, NUL or bytes), and people could not go "
+            "on with its base64"
+        )
+        yield Finding(place, reason)
+
+
+def removed_is_removed(applications: Applications) -> Findings:
+    """Refuse to delete what the stack also asks for."""
+    for name, application in applications.items():
+        there = {(each.environment, each.path, each.key) for each in secrets_of(application)}
+        for environment, folders in application.removed.items():
+            for path, keys in folders.items():
+                for number, key in enumerate(keys):
+                    if (environment, path, key) in there:
+                        place = _in(name, "removed", environment, path, number)
+                        yield Finding(
+                            place, f"secrets has {key} too, so it would be written and deleted in turn", "remove"
+                        )
+
+
+def deliveries_have_something(applications: Applications) -> Findings:
+    """Require the folder and the keys that are delivered, and a Secret for each delivery."""
+    taken: dict[tuple[str, str], str] = {}
+    for name, application in applications.items():
+        for number, delivery in enumerate(application.deliver):
+            place, target = _in(name, "deliver", number), (delivery.namespace, delivery.secret)
+            keys = application.secrets.get(delivery.environment, {}).get(delivery.path, {})
+            if target in taken:
+                reason = f"{taken[target]} delivers into {'/'.join(target)} already, and each would undo the other"
+                yield Finding(key_path(place, "secret"), reason)
+            taken.setdefault(target, place)
+            if not keys and delivery.environment in application.environments:
+                folder = f"secrets.{delivery.environment} has nothing in {delivery.path}"
+                yield Finding(key_path(place, "path"), f"{folder}, so the Secret would be empty")
+            elif lacking := sorted(set(delivery.keys.values()) - keys.keys()):
+                yield Finding(key_path(place, "keys"), f"the folder {delivery.path} has no {', '.join(lacking)}")
+            elif not delivery.keys and (lacking := sorted(keys_of_type(delivery.type) - keys.keys())):
+                reason = f"a Secret of type {delivery.type} needs {' and '.join(lacking)}. Name them in keys"
+                yield Finding(key_path(place, "type"), reason)
+
+
+def roles_exist(applications: Applications) -> Findings:
+    """Require the role that people are given."""
+    for name, application in applications.items():
+        for section in ("people", "groups"):
+            for role in getattr(application, section):
+                if role not in BUILT_IN_ROLES | application.roles.keys():
+                    known = ", ".join([*sorted(BUILT_IN_ROLES), *application.roles])
+                    yield Finding(_in(name, section, role), f"there is no such role. There are {known}", "remove")
+        for slug in application.roles.keys() & BUILT_IN_ROLES:
+            yield Finding(_in(name, "roles", slug), "Infisical has a role of this slug itself", "remove")
+
+
+def approvals_leave_the_stack_alone(applications: Applications) -> Findings:
+    """Refuse to guard what the stack itself writes: its changes would only be requests, and never come into force."""
+    for name, application in applications.items():
+        for number, approval in enumerate(application.approvals):
+            values = application.secrets.get(approval.environment, {}).get(approval.path, {}).values()
+            if any(not isinstance(value, PeopleOwned) for value in values):
+                reason = f"the stack keeps secrets of {approval.path} itself, and its changes would only be requests"
+                yield Finding(_in(name, "approvals", number, "path"), reason)
+            if approval.required > len(approval.approvers):
+                reason = f"there are {len(approval.approvers)} approvers, so nothing would ever be consented to"
+                yield Finding(_in(name, "approvals", number, "required"), reason)
+
+
+def licence_is_there(
+    applications: Applications,
+    sign_on: SignOnSettings,
+    extra_environment: Mapping[str, str],
+    extra_secrets: Mapping[str, SecretStr],
+) -> Findings:
+    """Refuse what Infisical does with a licence alone. Without one it answers "due to plan restriction"."""
+    if set(LICENCE) & {*extra_environment, *extra_secrets}:
+        return
+    for name, application in applications.items():
+        for section in ("roles", "groups", "approvals"):
+            if getattr(application, section):
+                yield Finding(_in(name, section), f"Infisical does this with a licence alone. {_NO_LICENCE}", "remove")
+    if sign_on.saml and sign_on.saml.configured:
+        yield Finding("signOn.saml.configured", f"Infisical has SAML with a licence alone. {_NO_LICENCE}")
+
+
+_NO_LICENCE = "The stack has none: it is extraSecrets.LICENSE_KEY"
+
+APPLICATION_RULES = (
+    environments_exist,
+    projects_are_apart,
+    values_can_be_stored,
+    removed_is_removed,
+    deliveries_have_something,
+    roles_exist,
+    approvals_leave_the_stack_alone,
+    licence_is_there,
+)
