@@ -112,11 +112,21 @@ def test_bytes_are_given_in_base64() -> None:
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        ("a", True), ("a b", True), ("a\nb\n", True), ("a\r\nb", True), ("$HOME", True), ("${HOME}", False),
-        (" a", False), ("a ", False), ("a\n\n", False), ("a\r\n", False), ("\ufeffa", False), ("a\0b", False),
+        ("a", True),
+        ("a b", True),
+        ("a\nb\n", True),
+        ("a\r\nb", True),
+        ("$HOME", True),
+        ("${HOME}", False),
+        (" a", False),
+        ("a ", False),
+        ("a\n\n", False),
+        ("a\r\n", False),
+        ("\ufeffa", False),
+        ("a\0b", False),
         ("\n", True),
     ],
-)  # fmt: skip
+)
 def test_what_infisical_would_change_is_stored_in_base64(value: str, kept: bool) -> None:
     assert is_kept(value) is kept
     text, encoded = stored(value.encode())
@@ -198,10 +208,14 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("deliver 0", TLS, "applications.shop.deliver[0].type", "needs tls.crt and tls.key"),
     ("deliver 0", TLS | {"keys": {"tls.crt": "A"}}, "applications.shop.deliver[0].keys", "needs tls.key too"),
     ("deliver", [SHOP["deliver"][0]] * 2, "applications.shop.deliver[1].secret", "each would undo the other"),
-    ("roles", {"auditor": {"name": "A", "permissions": [{"subject": "secrets", "actions": ["read"]}]}},
-     "applications.shop.roles", "with a licence alone"),
+    (
+        "roles",
+        {"auditor": {"name": "A", "permissions": [{"subject": "secrets", "actions": ["read"]}]}},
+        "applications.shop.roles",
+        "with a licence alone",
+    ),
     ("groups", {"viewer": ["developers"]}, "applications.shop.groups", "with a licence alone"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
