@@ -78,6 +78,7 @@ class CertSync(ComponentResource):
         read = role_binding(f"{name}-source", namespace, _source_rules(args), account, parent=self)
         template = pod_template(
             step,
+            job=name,
             scripts_map=config_map.metadata.name,
             service_account=account.metadata.name,
             annotations={"infisical-platform/value": args.secrets.uid},  # a new Secret lacks the key

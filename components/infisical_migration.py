@@ -75,7 +75,7 @@ class InfisicalMigration(ComponentResource):
         run_once(
             name,
             namespace,
-            pod_template(step, scripts_map=scripts.metadata.name),
+            pod_template(step, job=name, scripts_map=scripts.metadata.name),
             args.settings.deadline_minutes * 60,
             parent=self,
             aliases=[formerly],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -15,6 +15,8 @@ from pulumi_random import RandomPassword
 from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_token
 from components.base.namespace import namespace
 from components.base.references import SecretRef
+from components.network_paths import Path, network_paths
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.platform_db import PlatformDb
 from components.platform_kv import PlatformKv
 from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
@@ -38,6 +40,7 @@ class InfisicalSecretsArgs:
     database: PlatformDb
     redis: PlatformKv
     identity: StackIdentity  # whose the namespace is
+    paths: Sequence[Path]  # who may reach whom
     protect: bool
 
     @classmethod
@@ -51,6 +54,7 @@ class InfisicalSecretsArgs:
             database=database,
             redis=redis,
             identity=identity,
+            paths=network_paths(settings),
             protect=settings.cluster.protect,
         )
 
@@ -72,6 +76,9 @@ class InfisicalSecrets(ComponentResource):
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         self.namespace = namespace(f"{name}-namespace", INFISICAL_NAMESPACE, args.identity.annotations, protected)
+        made = self.namespace.metadata.name
+        policies = NetworkPoliciesArgs(namespace=INFISICAL_NAMESPACE, made=made, paths=args.paths)
+        NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         # Always made: a key that may be in use can't be taken out of the stack again.
         generated = {
             "ENCRYPTION_KEY": _random_hex(encryption_key_name(name), 32, protected),  # used as 32 bytes, not decoded
@@ -84,7 +91,7 @@ class InfisicalSecrets(ComponentResource):
         environment = {**generated, **args.environment.plain, **given, **_connections(args)}
         secret = core.v1.Secret(
             name,
-            metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=self.namespace.metadata.name),
+            metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=made),
             string_data=environment,
             opts=protected,
         )

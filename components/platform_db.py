@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -21,6 +21,8 @@ from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.base.references import Endpoint, SecretRef
 from components.database_spec import cluster_spec
+from components.network_paths import Path, network_paths
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.certificates import CertificateSettings
@@ -45,6 +47,7 @@ class PlatformDbArgs:
     password: SecretStr | None  # None: generated
     jobs: JobSettings
     identity: StackIdentity  # whose the namespace is
+    paths: Sequence[Path]  # who may reach whom
     protect: bool
     deadline_seconds: int = 600  # the gate's: operators pull images and elect a primary
 
@@ -57,6 +60,7 @@ class PlatformDbArgs:
             password=settings.database_password,
             jobs=settings.jobs,
             identity=identity,
+            paths=network_paths(settings),
             protect=settings.cluster.protect,
         )
 
@@ -85,6 +89,12 @@ class PlatformDb(ComponentResource):
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         self._namespace = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
+        made = self._namespace.metadata.name
+        closed = NetworkPolicies(
+            f"{name}-policies",
+            NetworkPoliciesArgs(namespace=DATABASE_NAMESPACE, made=made, paths=args.paths),
+            ResourceOptions(parent=self),
+        )
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
         credentials = core.v1.Secret(
@@ -101,7 +111,7 @@ class PlatformDb(ComponentResource):
             metadata=self._metadata(DATABASE_CLUSTER),
             spec=spec,
             opts=ResourceOptions(
-                parent=self, depends_on=[leaf, credentials], protect=args.protect, delete_before_replace=True
+                parent=self, depends_on=[leaf, credentials, closed], protect=args.protect, delete_before_replace=True
             ),
         )
         # The operator makes budgets for the database, and none for the pooler.

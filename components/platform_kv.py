@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,8 @@ from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
+from components.network_paths import Path, network_paths
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.redis_specs import (
     AUTH,
     MASTER_GROUP,
@@ -76,6 +79,7 @@ class PlatformKvArgs:
     password: SecretStr | None  # None: generated
     jobs: JobSettings
     identity: StackIdentity  # whose the namespace is
+    paths: Sequence[Path]  # who may reach whom
     protect: bool
     deadline_seconds: int = 300  # of the gate
 
@@ -87,6 +91,7 @@ class PlatformKvArgs:
             password=settings.redis_password,
             jobs=settings.jobs,
             identity=identity,
+            paths=network_paths(settings),
             protect=settings.cluster.protect,
         )
 
@@ -109,6 +114,8 @@ class PlatformKv(ComponentResource):
         protected = ResourceOptions(parent=self, protect=args.protect)
         own = namespace(f"{name}-namespace", REDIS_NAMESPACE, args.identity.annotations, protected)
         self._namespace = own.metadata.name
+        policies = NetworkPoliciesArgs(namespace=REDIS_NAMESPACE, made=self._namespace, paths=args.paths)
+        self._closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
         rotates = args.password is not None or args.redis.password_rotation > 1
@@ -133,7 +140,9 @@ class PlatformKv(ComponentResource):
             kind="RedisReplication",
             metadata=self._metadata(REDIS_REPLICATION),
             spec=replication_spec(args.redis, config_map.metadata.name),
-            opts=ResourceOptions(parent=self, depends_on=[auth], protect=args.protect, delete_before_replace=True),
+            opts=ResourceOptions(
+                parent=self, depends_on=[auth, self._closed], protect=args.protect, delete_before_replace=True
+            ),
         )
         sentinel = CustomResource(
             f"{name}-sentinel",
@@ -174,7 +183,13 @@ class PlatformKv(ComponentResource):
         )
         return Gate(
             f"{name}-rotation",
-            GateArgs(namespace=self._namespace, steps=[learn], triggers=None, deadline_seconds=args.deadline_seconds),
+            GateArgs(
+                namespace=self._namespace,
+                steps=[learn],
+                triggers=None,
+                deadline_seconds=args.deadline_seconds,
+                after=[self._closed],
+            ),
             ResourceOptions(parent=self),
         )
 

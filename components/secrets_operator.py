@@ -17,6 +17,8 @@ from components.base.pod import Step
 from components.base.rbac import PolicyRule
 from components.infisical_release import PORT, InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
+from components.network_paths import Path, network_paths
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.operator_chart import OperatorChart
 from components.stack_identity import StackIdentity
 from settings import Settings
@@ -38,6 +40,7 @@ class SecretsOperatorArgs:
     targets: Sequence[str]  # namespaces that get something
     identity: Mapping[str, Input[str]]  # annotations that tell whose the namespace is
     address: str  # of Infisical, within the cluster
+    paths: Sequence[Path]  # who may reach whom
     keep: bool  # the definitions stay when the stack goes, with everybody's custom resources
     python_image: str
 
@@ -58,6 +61,7 @@ class SecretsOperatorArgs:
             targets=settings.target_namespaces,
             identity=identity.annotations,
             address=f"http://{release.service}.{secrets.ref.namespace}.svc:{PORT}",
+            paths=network_paths(settings),
             keep=settings.cluster.protect,
             python_image=settings.jobs.python_image,
         )
@@ -79,9 +83,11 @@ class SecretsOperator(ComponentResource):
         super().__init__(type_token("SecretsOperator"), name, None, opts)
         self.namespace, self.address, self.settings = args.operator.namespace, args.address, args.operator
         own = own_namespace(f"{name}-namespace", self.namespace, args.identity, ResourceOptions(parent=self))
+        policies = NetworkPoliciesArgs(namespace=self.namespace, made=own.metadata.name, paths=args.paths)
+        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         if args.chart:
             kinds = [_kind(f"{name}-{_short(kind)}", kind, args.keep, self) for kind in args.chart.kinds]
-            self._install(name, args, args.chart, own.metadata.name, kinds)
+            self._install(name, args, args.chart, own.metadata.name, [*kinds, closed])
         self.register_outputs({"namespace": self.namespace})
 
     def _install(
@@ -90,7 +96,7 @@ class SecretsOperator(ComponentResource):
         args: SecretsOperatorArgs,
         chart: OperatorChart,
         namespace: Input[str],
-        kinds: Sequence[Resource],
+        needs: Sequence[Resource],
     ) -> None:
         chart_values = values(args)
         release = helm.v3.Release(
@@ -100,7 +106,7 @@ class SecretsOperator(ComponentResource):
             chart=chart.location,
             values=chart_values,
             skip_await=True,  # the Gate waits, and names the cause
-            opts=ResourceOptions(parent=self, depends_on=list(kinds)),
+            opts=ResourceOptions(parent=self, depends_on=list(needs)),
         )
         step = Step(
             name="ready",

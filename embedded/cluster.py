@@ -53,6 +53,7 @@ class Cluster:
             self._start()
         self._await("the container runtime", lambda: self._instance.containerd_socket.is_socket())
         self._await("the API server", lambda: self._kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
+        self._say_what_is_missing()
         self._import(images)
         self._install_addons(images)
 
@@ -73,7 +74,7 @@ class Cluster:
         instance = self._instance
         self._progress("starting the node")
         instance.logs.mkdir(parents=True, exist_ok=True)
-        for stale in (instance.folder / "failure", instance.containerd_socket):
+        for stale in (instance.folder / "failure", instance.folder / "unenforced", instance.containerd_socket):
             stale.unlink(missing_ok=True)
         pki.create(instance.folder, str(instance.node_address), NAME)
         self._link_binaries()
@@ -88,6 +89,13 @@ class Cluster:
             root = Path(__file__).parent.parent
             self._launched = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=root, start_new_session=True
+            )
+
+    def _say_what_is_missing(self) -> None:
+        unenforced = self._instance.folder / "unenforced"
+        if unenforced.exists():
+            self._progress(
+                f"NetworkPolicies have no effect, because this kernel has no NFQUEUE: {unenforced.read_text()}"
             )
 
     @property

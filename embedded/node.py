@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from embedded import enforcement
 from embedded.instance import Instance
 
 NAME = "node"
@@ -57,6 +58,7 @@ class Node:
         )
         self._start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")
         self._await("containerd", self._instance.containerd_socket.exists)
+        self._enforce_policies(pki)
         self._start(
             "kubelet",
             "--config",
@@ -93,6 +95,7 @@ class Node:
             f"--service-account-signing-key-file={pki}/service-accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            f"--token-auth-file={enforcement.token_file(self._folder)}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
@@ -101,6 +104,17 @@ class Node:
             f"--kubelet-client-key={pki}/apiserver-kubelet-client.key",
             f"--kubelet-certificate-authority={pki}/ca.crt",
         )
+
+    def _enforce_policies(self, pki: Path) -> None:
+        """Start the program that judges connections, or note why the kernel can't ask it."""
+        if reason := enforcement.install(POD_NETWORK):
+            self._write("unenforced", reason)
+            return
+        kubectl = [str(self._binaries / "kubectl"), f"--kubeconfig={self._folder}/admin.conf"]
+        self._sh(*kubectl, "apply", "--server-side", "--force-conflicts", "-f", str(enforcement.MANIFEST))
+        enforcement.write_account(self._folder, pki / "ca.crt")
+        server = {"KUBERNETES_SERVICE_HOST": self._address, "KUBERNETES_SERVICE_PORT": "6443"}
+        self._start(enforcement.PROGRAM, *enforcement.arguments(NAME), **server)
 
     def _isolate(self) -> None:
         """Give the node file systems for what daemons leave in fixed places, and its end of the network."""
@@ -114,7 +128,7 @@ class Node:
             # Without the first, the answer to a pod that called through a Service would bypass the NAT.
             setting.write_text("1")
 
-    def _start(self, name: str, *arguments: str | Path) -> None:
+    def _start(self, name: str, *arguments: str | Path, **environment: str) -> None:
         log = (self._instance.logs / f"{name}.log").open("ab")
         path = f"{self._binaries}:/usr/sbin:/usr/bin:/sbin:/bin"
         process = subprocess.Popen(
@@ -123,7 +137,7 @@ class Node:
             stdout=log,
             stderr=log,
             cwd="/",
-            env={"PATH": path, "HOME": str(self._folder)},
+            env={"PATH": path, "HOME": str(self._folder), **environment},
         )
         self._daemons[process.pid] = (name, process)  # kept, because a dropped Popen would collect its process itself
 

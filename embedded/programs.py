@@ -120,6 +120,9 @@ PROGRAMS: Mapping[str, Program] = {
         files={"redis-operator-config": (_REDIS, "config")},
     ),
     "etcd": Program(seconds=65, binaries={"etcd": "go.etcd.io/etcd/server/v3"}),
+    "kube-network-policies": Program(
+        seconds=65, binaries={"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"}
+    ),
     "cert-manager": Program(
         seconds=65,
         binaries={"certmanager": "."},

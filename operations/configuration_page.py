@@ -105,31 +105,27 @@ def _reasoned(variables: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", re.sub(pattern, r"`\g<0>`", sentences(why))
 
 
-def _rows(field: FieldInfo, above: str = "") -> Iterator[tuple[str, ...]]:
+def _rows(field: FieldInfo) -> Iterator[tuple[str, ...]]:
     """Yield a row for every setting in the sections that a field may hold."""
     if not sections_in(field):
         yield ("`NAME`", "text", "", _reasons(field), "`NAME`")
-    for part in sections_in(field):
-        for name, inner in part.by_key().items():
-            key = f"{above}{name}"
-            if inside := sections(inner):
-                for section in inside:
-                    kind = section.model_fields.get("kind")
-                    tag = f" of kind `{kind.default}`" if kind else ""
-                    default = "**required**" if inner.is_required() else _default_kind(inner, kind)
-                    yield (f"`{key}`", f"section{tag}", default, sentences(inner.description, section.__doc__), "")
-                    yield from (row for row in _rows_of(section, f"{key}.") if not row[0].endswith(".kind`"))
-            else:
-                yield _row(part, key, inner)
-                for item in sections_in(inner):  # of a list
-                    yield from _rows_of(item, f"{key}.")
+    for section in sections_in(field):
+        yield from _rows_of(section, "")
 
 
 def _rows_of(section: type[Section], above: str) -> Iterator[tuple[str, ...]]:
-    for key, field in section.by_key().items():
-        yield _row(section, f"{above}{key}", field)
-        for part in sections_in(field):
-            yield from _rows_of(part, f"{above}{key}.")
+    """Yield a row for every setting of a section and of those inside, one by one or in a list."""
+    for name, field in section.by_key().items():
+        key = f"{above}{name}"
+        if not (inside := sections_in(field)):
+            yield _row(section, key, field)
+        for part in inside:
+            kind = part.model_fields.get("kind")
+            shape = "section" if sections(field) else "list of sections"
+            tag = f" of kind `{kind.default}`" if kind else ""
+            default = "**required**" if field.is_required() else _default_kind(field, kind)
+            yield (f"`{key}`", f"{shape}{tag}", default, sentences(field.description, part.__doc__), "")
+            yield from (row for row in _rows_of(part, f"{key}.") if not row[0].endswith(".kind`"))
 
 
 def _row(section: type[Section], key: str, field: FieldInfo) -> tuple[str, ...]:

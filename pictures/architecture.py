@@ -39,10 +39,14 @@ def _made(component: Node) -> str:
     inside = [node for node in component.walk() if not node.component]
     made = Counter(node.kind for node in inside if not node.read)
     kinds = sorted(made, key=lambda kind: (kind == "Job", [node.kind for node in inside].index(kind)))
-    parts = [f"{made[kind]} {kind}s" if made[kind] > 1 else kind for kind in kinds]
+    parts = [f"{made[kind]} {_several(kind)}" if made[kind] > 1 else kind for kind in kinds]
     if reads := sorted(node.kind for node in inside if node.read):
         parts.append(f"nothing; reads {', '.join(reads)}")
     return ", ".join(parts)
+
+
+def _several(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def _awaited(component: Node, found: Order) -> str:

@@ -16,6 +16,7 @@ from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
 from safeguards.live_key import refuse_other_live_key
+from safeguards.network import refuse_cut_off
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.volumes import refuse_volume_change
@@ -76,4 +77,5 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_cluster(settings, state, namespaces, uid, commands)
     refuse_foreign_namespaces(state, namespaces, commands)
     refuse_other_live_key(settings, state, cluster, commands)
+    refuse_cut_off(settings, cluster, commands)
     return Found(state=state, cluster=uid)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,37 @@ class LiveCluster:
         found = self._get("secret", INFISICAL_SECRET, "--namespace", INFISICAL_NAMESPACE)
         data: Mapping[str, str] = found[0].get("data", {}) if found else {}
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+    def images(self) -> Mapping[str, Collection[str]]:
+        """Return the namespaces of the Deployments that run an image, by the last part of its name.
+
+        There are none when the user may not list Deployments.
+        """
+        found: dict[str, set[str]] = {}
+        for deployment in self._listed("deployments", "--all-namespaces"):
+            for container in deployment["spec"]["template"]["spec"]["containers"]:
+                name = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
+                found.setdefault(name, set()).add(deployment["metadata"]["namespace"])
+        return found
+
+    def api_server(self) -> Collection[tuple[str, int]]:
+        """Return address and port of each endpoint of the API server, as pods reach it. None when they are hidden."""
+        slices = self._listed(
+            "endpointslices", "--namespace=default", "--selector=kubernetes.io/service-name=kubernetes"
+        )
+        return {
+            (address, port["port"])
+            for each in slices
+            for endpoint in each.get("endpoints") or ()
+            for address in endpoint["addresses"]
+            for port in each.get("ports") or ()
+        }
+
+    def _listed(self, *what: str) -> list[dict[str, Any]]:
+        try:
+            return self._get(*what)
+        except Refusal:
+            return []
 
     def _get(self, *what: str) -> list[dict[str, Any]]:
         output = self._kubectl("get", *what, "--ignore-not-found", "--output", "json")

@@ -15,6 +15,7 @@ from settings.machinery.application_types import ApplicationName
 from settings.machinery.charts import Chart
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
+from settings.network_policies import NetworkPolicySettings
 from settings.redis import RedisSettings
 from settings.secrets import Secrets
 from settings.secrets_operator import SecretsOperatorSettings
@@ -40,6 +41,7 @@ class Settings(Secrets):
         default={}, description="More variables of Infisical, in plain text."
     )
     jobs: JobSettings = JobSettings()
+    network_policies: NetworkPolicySettings = NetworkPolicySettings()
     secrets_operator: SecretsOperatorSettings | None = None
     applications: dict[ApplicationName, ApplicationSettings] = Field(default={})
 

@@ -47,6 +47,7 @@ class Gate(ComponentResource):
             bindings = [role_binding(job, args.namespace, step.rules, account, parent=self)] if account else []
             template = pod_template(
                 step,
+                job=job,
                 scripts_map=config_map.metadata.name,
                 service_account=account.metadata.name if account else None,
                 annotations={"infisical-platform/triggers": triggers},

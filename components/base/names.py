@@ -12,6 +12,7 @@ DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresq
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.
 STACK_ANNOTATION = "infisical-platform/stack"
 STACK_ID_ANNOTATION = "infisical-platform/stack-id"
+JOB_LABEL = "infisical-platform/job"  # of the pods of this program's own Jobs: the Job's or CronJob's name
 
 
 def type_token(component: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from pulumi import Input
 from pulumi_kubernetes import core, meta
 
+from components.base.names import JOB_LABEL
 from components.base.rbac import PolicyRule
 from components.base.scripts import FOLDER
 
@@ -61,18 +62,19 @@ class Step:
 def pod_template(
     step: Step,
     *,
+    job: str,
     scripts_map: Input[str],
     service_account: Input[str] | None = None,
     annotations: Mapping[str, Input[str]] | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
-    """Return a pod with one container, because Pulumi shows the last line of only one when a Job fails."""
+    """Return a pod of `job` with one container, because Pulumi shows the last line of only one when a Job fails."""
     volumes = [
         core.v1.VolumeArgs(name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs()),
         core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map)),
     ]
     volumes += [_secret_volume(step, number) for number in range(len(step.files))]
     return core.v1.PodTemplateSpecArgs(
-        metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {})),
+        metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {}), labels={JOB_LABEL: job}),
         spec=core.v1.PodSpecArgs(
             restart_policy="Never",
             service_account_name=service_account,

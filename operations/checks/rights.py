@@ -80,6 +80,9 @@ def needed(settings: Settings) -> list[Right]:
         managed[INFISICAL_NAMESPACE] += [f"httproutes.{_GATEWAY_API}", f"referencegrants.{_GATEWAY_API}"]
     else:
         managed[INFISICAL_NAMESPACE] += ["ingresses.networking.k8s.io"]
+    if settings.network_policies.enabled:
+        for namespace in (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE):
+            managed[namespace] += ["networkpolicies.networking.k8s.io"]
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.

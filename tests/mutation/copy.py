@@ -31,6 +31,7 @@ _TESTS = (
     "requirements",
     "platform_kv",
     "platform_db",
+    "network_policies",
     "infisical_release",
     "infisical_pods",
     "ingress",

@@ -43,6 +43,10 @@ RELEASE = "Release/infisical Job/infisical-gate"
 INFISICAL_PODS = "DeploymentPatch/infisical-pods Job/infisical-gate"
 ENVIRONMENT = f"Secret/infisical-secrets {RELEASE}"
 OPERATOR = "Release/secrets-operator Job/secrets-operator-gate"
+OPERATOR_POLICIES = "NetworkPolicy/infisical-secrets-policies-infisical " + " ".join(
+    f"NetworkPolicy/secrets-operator-policies-{name}"
+    for name in ("secrets-operator", "secrets-operator-gate", "others")
+)
 OPERATOR_ALL = (
     f"{OPERATOR} Namespace/secrets-operator-namespace "
     + " ".join(f"{kind}/secrets-operator-gate" for kind in ("ServiceAccount", "Role", "RoleBinding"))
@@ -167,10 +171,16 @@ CHANGES = (
     ),
     change("infisical.chart.version", "0.4.1", "Job/infisical-gate", None),
     change("infisical.chart.path", "./embedded/charts/infisical", RELEASE),
-    change("infisical.readReplicas", "cluster", ENVIRONMENT, "platform-db-cluster-repl", databaseReadReplicas=[]),
+    change(
+        "infisical.readReplicas",
+        "cluster",
+        f"{ENVIRONMENT} NetworkPolicy/platform-db-policies-database NetworkPolicy/infisical-secrets-policies-infisical",
+        "platform-db-cluster-repl",
+        databaseReadReplicas=[],
+    ),
     change("infisical.replaceEncryptionKey", "0" * 32, "", None),
     # the secrets operator
-    change("secretsOperator.namespace", "operators", OPERATOR_ALL),
+    change("secretsOperator.namespace", "operators", f"{OPERATOR_ALL} {OPERATOR_POLICIES}"),
     change("secretsOperator.image", "o:v0.11.6", OPERATOR, "v0.11.6"),
     change("secretsOperator.memoryLimit", "300Mi", OPERATOR),
     change("secretsOperator.chart.path", "./embedded/charts/secrets-operator", "Release/secrets-operator"),

@@ -30,6 +30,7 @@ from tests.unit.changes import (
     put,
 )
 from tests.unit.harness import Graph, platform
+from tests.unit.network_changes import NETWORK, policies
 
 
 def configured(config: Config) -> Graph:
@@ -69,7 +70,7 @@ PROVEN = {
     "ConfigMap/platform-kv-config": ["Job/platform-kv-gate"],
 }
 RUNS = [
-    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN)),
+    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK)),
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
 ]
 
@@ -105,7 +106,7 @@ def test_what_only_infisical_reads_becomes_its_variable() -> None:
     for key, (value, _, _) in VARIABLES.items():
         put(config, key, value)
     after = configured(config)
-    assert differences(before, after) == set(ENVIRONMENT.split())
+    assert differences(before, after) == {*ENVIRONMENT.split(), policies(["infisical"])}  # the relay's port
     told = after["Secret/infisical-secrets"]["stringData"]
     assert {key: told.get(variable) for key, (_, variable, _) in VARIABLES.items()} == {
         key: expected for key, (_, _, expected) in VARIABLES.items()
@@ -116,7 +117,7 @@ def test_what_only_infisical_reads_becomes_its_variable() -> None:
 
 def test_no_setting_is_left_out() -> None:
     """A new setting belongs into one of the tables above."""
-    there = [*(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN), *VARIABLES, *ELSEWHERE]
+    there = [*(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK), *VARIABLES, *ELSEWHERE]
     kinds = {"ingress.issuer.kind", "ingress.route.kind"}  # WHOLE has the one, GATEWAY the other
     leaves = {".".join(path) for path, field, _ in fields(Settings) if not sections_in(field)}
     assert leaves - kinds == {*there}

@@ -34,6 +34,12 @@ def test_what_it_creates() -> None:
         "RandomPassword/infisical-secrets-cookie-secret",
         "RandomPassword/infisical-secrets-fingerprint-key",
         SECRET,
+        "NetworkPolicy/infisical-secrets-policies-infisical",
+        "NetworkPolicy/infisical-secrets-policies-acme-solver",
+        "NetworkPolicy/infisical-secrets-policies-infisical-gate",
+        "NetworkPolicy/infisical-secrets-policies-infisical-migration",
+        "NetworkPolicy/infisical-secrets-policies-ingress-moved",
+        "NetworkPolicy/infisical-secrets-policies-others",
     }
     assert graph[SECRET]["metadata"] == {"name": "infisical-secrets", "namespace": "infisical"}
     assert graph["infisical-secrets-namespace"]["metadata", "name"] == "infisical"
@@ -181,6 +187,7 @@ def given(secret: Mapping[str, str]) -> Environment:
 
 
 ARGS: dict[str, Any] = {
+    "paths": (),
     "environment": given({}),
     "read_replicas": False,
     "database": Database(),

@@ -63,6 +63,12 @@ def test_what_it_creates() -> None:
         "RoleBinding/platform-db-gate-operator": "platform-db-gate-operator",
         "Job/platform-db-gate-operator": "platform-db-gate-operator",
         "Job/platform-db-gate-login": "platform-db-gate-login",
+        "NetworkPolicy/platform-db-policies-database": "database",
+        "NetworkPolicy/platform-db-policies-pooler": "pooler",
+        "NetworkPolicy/platform-db-policies-platform-db-gate-operator": "platform-db-gate-operator",
+        "NetworkPolicy/platform-db-policies-platform-db-gate-login": "platform-db-gate-login",
+        "NetworkPolicy/platform-db-policies-cert-sync": "cert-sync",
+        "NetworkPolicy/platform-db-policies-others": "others",
     }
 
 
@@ -82,6 +88,7 @@ def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
         ("platform-db-leaf", "platform-db-issuer"),
         ("postgresql/platform-db-cluster", "platform-db-leaf"),
         ("postgresql/platform-db-cluster", "platform-db-credentials"),
+        ("postgresql/platform-db-cluster", "platform-db-policies"),
         ("Job/platform-db-gate-operator", "postgresql/platform-db-cluster"),
     ],
 )

@@ -48,6 +48,11 @@ def test_what_it_creates() -> None:
         "Role/platform-kv-gate": "platform-kv-gate",
         "RoleBinding/platform-kv-gate": "platform-kv-gate",
         "Job/platform-kv-gate": "platform-kv-gate",
+        "NetworkPolicy/platform-kv-policies-redis": "redis",
+        "NetworkPolicy/platform-kv-policies-sentinel": "sentinel",
+        "NetworkPolicy/platform-kv-policies-platform-kv-gate": "platform-kv-gate",
+        "NetworkPolicy/platform-kv-policies-platform-kv-rotation": "platform-kv-rotation",
+        "NetworkPolicy/platform-kv-policies-others": "others",
     }
 
 

@@ -25,7 +25,7 @@ def job(step: Step, **options: Any) -> dict[str, Any]:
 
     def make(opts: pulumi.ResourceOptions) -> None:
         parent = pulumi.ComponentResource("test:index:Parent", "parent", None, opts)
-        run_once("job", "ns", pod_template(step, scripts_map="map", **options), 100, parent=parent)
+        run_once("job", "ns", pod_template(step, job="job", scripts_map="map", **options), 100, parent=parent)
 
     return run(make)["Job/job"]["spec", "template"]
 

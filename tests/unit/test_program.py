@@ -185,6 +185,7 @@ def test_the_parts() -> None:
         "InfisicalMigration": 1,
         "InfisicalRelease": 1,
         "Ingress": 1,
+        "NetworkPolicies": 3,
         "Gate": 3,
     }
 

@@ -112,6 +112,24 @@ mails = keys_of(
 )
 samls = keys_of({"defaultOrganization": one_of("acme", "acme-x1y", "0-1")}, configured=booleans)
 jobs = keys_of({}, pythonImage=images, postgresImage=images)
+peers = one_of(
+    keys_of({"namespace": labels}, labels=keys_of({}, app=names, **{"app.kubernetes.io/name": names})),
+    keys_of({"cidr": one_of("10.0.0.0/8", "192.0.2.7/32", "0.0.0.0/0", "fd00::/8", "2001:db8::1/128")}),
+)
+parts = one_of("infisical", "database", "pooler", "redis", "sentinel", "jobs")
+paths = keys_of({"part": parts, "peer": peers}, ports=list_of(ports, 0, 3))
+network_policies = keys_of(
+    {},
+    enabled=booleans,
+    operators=keys_of({}, postgres=labels, redis=labels),
+    ingressController=list_of(peers, 0, 2),
+    dns=list_of(peers, 0, 2),
+    apiServer=keys_of({}, cidrs=list_of(one_of("10.0.0.0/24", "fd00::/64"), 0, 2), ports=list_of(ports, 1, 2)),
+    metrics=list_of(peers, 0, 2),
+    outbound=one_of("public", "listed"),
+    extraIngress=list_of(paths, 0, 2),
+    extraEgress=list_of(paths, 0, 2),
+)
 extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
 extras = keys_of(
     {},
@@ -137,7 +155,8 @@ def replicas(r: Random) -> Config:
 
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
-    "jobs": jobs, "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
+    "jobs": jobs, "networkPolicies": network_policies,
+    "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,

@@ -145,6 +145,8 @@ def cluster(changes: Mapping[str, Any] | None = None, **others: Any) -> Answers:
 
 def stack_settings(**sections: Mapping[str, object]) -> settings.Settings:
     """Those of stack dev, with sections changed."""
+    where = {"operators": {"postgres": "operators", "redis": "operators"}}
+    sections = {**sections, "networkPolicies": where | dict(sections.get("networkPolicies", {}))}
     return settings.load(COMMANDS, configuration("dev", **sections))
 
 

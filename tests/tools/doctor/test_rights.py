@@ -23,7 +23,12 @@ from tests.tools.doctor.known import (
 )
 from tests.unit.harness import Graph, platform
 
-_IRREGULAR = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "StorageClass": "storageclasses"}
+_IRREGULAR = {
+    "NetworkPolicy": "networkpolicies",
+    "Ingress": "ingresses",
+    "IngressClass": "ingressclasses",
+    "StorageClass": "storageclasses",
+}
 
 
 _READ = {

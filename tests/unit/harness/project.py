@@ -16,6 +16,7 @@ from unittest import mock
 import yaml
 
 from safeguards.cluster import LiveCluster
+from safeguards.network import IMAGES
 from settings import Commands, Settings, load
 from settings.secrets import SECRETS
 from tests.unit.harness.graph import Graph
@@ -80,6 +81,8 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
     with (
         mock.patch.object(LiveCluster, "namespaces", return_value=found),
         mock.patch.object(LiveCluster, "environment", return_value=environment),
+        mock.patch.object(LiveCluster, "images", return_value={name: [name] for name in IMAGES.values()}),
+        mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
     ):
         yield
 

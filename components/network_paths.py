@@ -1,0 +1,243 @@
+"""Say who may reach whom: the table that every NetworkPolicy of the platform is made from.
+
+A new part adds its pods and a line for each of its paths. Both ends get their rule from that line: the one who calls
+may go out, and the one who is called may be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from components.base.names import (
+    DATABASE_CLUSTER,
+    DATABASE_NAMESPACE,
+    INFISICAL_NAMESPACE,
+    JOB_LABEL,
+    REDIS_NAMESPACE,
+    REDIS_REPLICATION,
+)
+from settings import Settings
+from settings.network_policies import ExtraPath, Part, Peer
+
+HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
+_ACME_SOLVER = 8089
+_DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
+_METRICS = {"infisical": (9464,), "database": (PATRONI, 9187), "pooler": (9127,), "redis": (9121,), "sentinel": (9121,)}
+_LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
+_EXTERNAL_SECRETS = "external-secrets"  # where its chart installs it
+_LARGEST = 9  # instances of a database, Redis or Sentinel that settings allow
+_SCHEMES = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pods:
+    """Pods of the platform, by labels that only they have. Each of these has a policy of this name."""
+
+    name: str
+    namespace: str
+    labels: Mapping[str, Sequence[str]]  # each label with the values that it may have
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Others:
+    """Pods of a namespace that is not the platform's."""
+
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addresses:
+    """Addresses outside of the pods' network. Without ranges, everybody, pods and nodes included."""
+
+    ranges: Sequence[str] = ()
+    but: Sequence[str] = ()  # ranges inside of them
+
+
+End = Pods | Others | Addresses
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Path:
+    """A connection that is allowed, from where it is opened. Without ports, on all of them."""
+
+    source: End
+    target: End
+    ports: Sequence[int] = ()
+    protocols: Sequence[str] = ("TCP",)
+
+
+def _members(stateful_set: str) -> Mapping[str, Sequence[str]]:
+    """Return the label that Kubernetes itself gives to pods of a StatefulSet. An operator's labels are its settings."""
+    return {"statefulset.kubernetes.io/pod-name": [f"{stateful_set}-{number}" for number in range(_LARGEST)]}
+
+
+def _job(name: str, namespace: str) -> Pods:
+    return Pods(name=name, namespace=namespace, labels={JOB_LABEL: [name]})
+
+
+ANYBODY = Addresses()
+_PRIVATE_V4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+PUBLIC = (
+    Addresses(ranges=["0.0.0.0/0"], but=_PRIVATE_V4),
+    Addresses(ranges=["::/0"], but=["::1/128", "fc00::/7", "fe80::/10"]),
+)
+
+# The servers. Both charts call their component differently, and during a switch there are pods of both.
+INFISICAL = Pods(name="infisical", namespace=INFISICAL_NAMESPACE, labels={"component": ["backend", "infisical"]})
+DATABASE = Pods(name="database", namespace=DATABASE_NAMESPACE, labels=_members(DATABASE_CLUSTER))
+POOLER = Pods(name="pooler", namespace=DATABASE_NAMESPACE, labels={"connection-pooler": [f"{DATABASE_CLUSTER}-pooler"]})
+REDIS_SERVERS = Pods(name="redis", namespace=REDIS_NAMESPACE, labels=_members(REDIS_REPLICATION))
+SENTINELS = Pods(name="sentinel", namespace=REDIS_NAMESPACE, labels=_members(f"{REDIS_REPLICATION}-sentinel-sentinel"))
+ACME_SOLVER = Pods(
+    name="acme-solver", namespace=INFISICAL_NAMESPACE, labels={"acme.cert-manager.io/http01-solver": ["true"]}
+)
+# The Jobs.
+DATABASE_READY = _job("platform-db-gate-operator", DATABASE_NAMESPACE)
+DATABASE_LOGIN = _job("platform-db-gate-login", DATABASE_NAMESPACE)
+CERT_SYNC = _job("cert-sync", DATABASE_NAMESPACE)
+REDIS_READY = _job("platform-kv-gate", REDIS_NAMESPACE)
+REDIS_ROTATION = _job("platform-kv-rotation", REDIS_NAMESPACE)
+MIGRATION = _job("infisical-migration", INFISICAL_NAMESPACE)
+INFISICAL_READY = _job("infisical-gate", INFISICAL_NAMESPACE)
+ROUTE_MOVED = _job("ingress-moved", INFISICAL_NAMESPACE)
+
+SERVERS: Mapping[Part, Pods] = {
+    "infisical": INFISICAL,
+    "database": DATABASE,
+    "pooler": POOLER,
+    "redis": REDIS_SERVERS,
+    "sentinel": SENTINELS,
+}
+JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_READY, REDIS_ROTATION, MIGRATION, INFISICAL_READY, ROUTE_MOVED)
+CALL_THE_API_SERVER = (DATABASE, DATABASE_READY, CERT_SYNC, REDIS_READY, REDIS_ROTATION, INFISICAL_READY, ROUTE_MOVED)
+
+
+def network_paths(settings: Settings) -> Sequence[Path]:
+    """Return all paths of a stack; none when it leaves NetworkPolicies out."""
+    if not settings.network_policies.enabled:
+        return ()
+    return (
+        *_inside(settings),
+        *_to_dns(settings, *SERVERS.values(), *JOBS),
+        *_to_the_api_server(settings, *CALL_THE_API_SERVER),
+        *_out(settings),
+        *_secrets_operator(settings),
+        *_extra(settings),
+    )
+
+
+def _inside(settings: Settings) -> Iterator[Path]:
+    """Yield the paths to the platform's servers, each with who takes it."""
+    operators = settings.network_policies.operators
+    postgres_operator, redis_operator = Others(namespace=operators.postgres), Others(namespace=operators.redis)
+    visitors = _ends(settings.network_policies.ingress_controller, ANYBODY)
+    callers: Sequence[tuple[Pods, int, Sequence[End]]] = (
+        (INFISICAL, HTTP, [*visitors, INFISICAL_READY]),
+        (ACME_SOLVER, _ACME_SOLVER, visitors),
+        (POOLER, POSTGRES, [INFISICAL, DATABASE_LOGIN, CERT_SYNC]),
+        (DATABASE, POSTGRES, [POOLER, DATABASE, MIGRATION, DATABASE_LOGIN, CERT_SYNC, postgres_operator]),
+        (DATABASE, POSTGRES, [INFISICAL] if settings.infisical.read_replicas == "cluster" else []),
+        (DATABASE, PATRONI, [DATABASE, postgres_operator]),
+        (REDIS_SERVERS, REDIS, [INFISICAL, REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
+        (SENTINELS, SENTINEL, [INFISICAL, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
+    )
+    for target, port, sources in callers:
+        yield from (Path(source=source, target=target, ports=[port]) for source in sources)
+    for part, pods in SERVERS.items():
+        for scraper in _ends(settings.network_policies.metrics):
+            yield Path(source=scraper, target=pods, ports=_METRICS[part])
+
+
+def _to_dns(settings: Settings, *pods: Pods) -> Iterator[Path]:
+    for source in pods:
+        for resolver in _ends(settings.network_policies.dns, ANYBODY):
+            yield Path(source=source, target=resolver, ports=_DNS, protocols=["UDP", "TCP"])
+
+
+def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:
+    server = settings.network_policies.api_server
+    for source in pods:
+        yield Path(source=source, target=Addresses(ranges=server.cidrs), ports=server.ports)
+
+
+def _secrets_operator(settings: Settings) -> Iterator[Path]:
+    """Yield the paths of the operator that copies secrets. External Secrets Operator has a namespace of its own."""
+    if not (operator := settings.secrets_operator):
+        return
+    if operator.kind == "externalSecrets":
+        yield Path(source=Others(namespace=_EXTERNAL_SECRETS), target=INFISICAL, ports=[HTTP])
+        return
+    release = {"app.kubernetes.io/instance": ["infisical-secrets-operator"]}
+    pods = Pods(name="secrets-operator", namespace=operator.namespace, labels=release)
+    ready = _job("secrets-operator-gate", operator.namespace)
+    yield Path(source=pods, target=INFISICAL, ports=[HTTP])
+    yield from _to_dns(settings, pods, ready)
+    yield from _to_the_api_server(settings, pods, ready)
+
+
+def _out(settings: Settings) -> Iterator[Path]:
+    """Yield the paths by which Infisical leaves the cluster."""
+    policies = settings.network_policies
+    named = {443, *policies.api_server.ports, *_named_ports(settings)}  # it asks the API server who a pod is
+    if policies.outbound == "public" and settings.infisical.allow_internal_ip_connections:
+        yield Path(source=INFISICAL, target=ANYBODY)
+        return
+    if policies.outbound == "public":
+        yield from (Path(source=INFISICAL, target=addresses) for addresses in PUBLIC)
+        named |= {*_LDAP}
+    yield Path(source=INFISICAL, target=ANYBODY, ports=sorted(named))
+
+
+def _named_ports(settings: Settings) -> Iterator[int]:
+    """Yield the ports of hosts that the stack names: the mail relay, databases, proxies, collectors."""
+    if settings.mail:
+        yield settings.mail.port
+    secret = [value.get_secret_value() for value in settings.extra_secrets.values()]
+    replicas = [replica.uri.get_secret_value() for replica in settings.database_read_replicas]
+    for value in (*settings.extra_environment.values(), *secret, *replicas):
+        if port := _port_of(value):
+            yield port
+
+
+def _port_of(value: str) -> int | None:
+    """Return the port of an address with a scheme, None for anything else."""
+    try:
+        address = urlsplit(value)
+        return (address.port or _SCHEMES.get(address.scheme)) if address.hostname else None
+    except ValueError:
+        return None
+
+
+def _extra(settings: Settings) -> Iterator[Path]:
+    for path in settings.network_policies.extra_ingress:
+        for pods in _of(path):
+            yield Path(source=_end(path.peer), target=pods, ports=path.ports)
+    for path in settings.network_policies.extra_egress:
+        for pods in _of(path):
+            yield Path(source=pods, target=_end(path.peer), ports=path.ports)
+
+
+def _of(path: ExtraPath) -> Sequence[Pods]:
+    return JOBS if path.part == "jobs" else [SERVERS[path.part]]
+
+
+def _ends(peers: Sequence[Peer], *otherwise: End) -> Sequence[End]:
+    return [_end(peer) for peer in peers] or otherwise
+
+
+def _end(peer: Peer) -> End:
+    if peer.cidr:
+        return Addresses(ranges=[peer.cidr])
+    assert peer.namespace
+    return Others(namespace=peer.namespace, labels=peer.labels)

@@ -1,0 +1,99 @@
+"""Check that NetworkPolicies let in and out what this cluster needs, and that something enforces them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.network_paths import Pods, network_paths
+from operations.checks.deployments import find
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster, Object
+from safeguards.network import IMAGES, Cut, api_server_cuts, operator_cut
+from settings import Commands, Settings
+
+_SUBJECT = "NetworkPolicies"
+_ENFORCED_BY = (
+    "antrea-agent",
+    "aws-node",
+    "azure-npm",
+    "calico-node",
+    "canal",
+    "cilium",
+    "kube-network-policies",
+    "kube-router",
+    "ovnkube-node",
+    "weave-net",
+)
+
+
+def policies(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge the settings of NetworkPolicies by what the cluster has."""
+    if not settings.network_policies.enabled:
+        fix = commands.set("networkPolicies.enabled", "true")
+        yield warn(_SUBJECT, "any pod of the cluster reaches PostgreSQL, Patroni, Redis and the Sentinels", fix)
+        return
+    cuts = [*_operators(cluster, settings), *api_server_cuts(settings, _api_server(cluster))]
+    for cut in cuts:
+        yield fail(_SUBJECT, f"{cut.key}: {cut.reason}", commands.set(cut.key, cut.value))
+    if not cuts:
+        yield ok(_SUBJECT, "the operators and the API server have their paths")
+    if not settings.network_policies.ingress_controller:
+        fix = commands.set("networkPolicies.ingressController[0].namespace", "NAMESPACE")
+        yield warn(f"{_SUBJECT}: ingress controller", "any pod reaches Infisical past the ingress controller", fix)
+    yield from _unknown(cluster, settings)
+    yield from _enforced(cluster)
+
+
+def _operators(cluster: Cluster, settings: Settings) -> Iterator[Cut]:
+    images: dict[str, set[str]] = {}
+    for deployed in find(cluster, lambda each: each.repository in IMAGES.values()):
+        images.setdefault(deployed.repository, set()).add(deployed.namespace)
+    for operator, image in IMAGES.items():
+        if image in images:  # a row of its own says when there is none
+            yield from operator_cut(settings, operator, images)
+
+
+def _api_server(cluster: Cluster) -> set[tuple[str, int]]:
+    found = cluster.get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes") or {}
+    return {
+        (address, port["port"])
+        for endpoint in found.get("endpoints") or ()
+        for address in endpoint["addresses"]
+        for port in found.get("ports") or ()
+    }
+
+
+def _unknown(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Warn of pods in the platform's namespaces that no path is for, because policies cut them off."""
+    ends = [end for path in network_paths(settings) for end in (path.source, path.target) if isinstance(end, Pods)]
+    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
+        known = [end.labels for end in ends if end.namespace == namespace]
+        pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
+        strange = [pod["metadata"]["name"] for pod in pods if _runs(pod) and not _is_one_of(pod, known)]
+        if strange:
+            yield warn(
+                f"{_SUBJECT}: {namespace}",
+                f"{', '.join(strange)} reach nothing and are reached by nobody",
+                "if they are yours, give them a NetworkPolicy of their own, because policies add up",
+            )
+
+
+def _runs(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") == "Running"
+
+
+def _is_one_of(pod: Object, known: Sequence[Mapping[str, Sequence[str]]]) -> bool:
+    labels = pod["metadata"].get("labels", {})
+    return any(all(labels.get(name) in values for name, values in wanted.items()) for wanted in known)
+
+
+def _enforced(cluster: Cluster) -> Iterator[Result]:
+    """Warn where flannel alone makes the pods' network. Other plugins enforce policies, or can't be told by a name."""
+    names = {each["metadata"]["name"] for each in cluster.items("/apis/apps/v1/daemonsets")}
+    if any("flannel" in name for name in names) and names.isdisjoint(_ENFORCED_BY):
+        yield warn(
+            f"{_SUBJECT}: network plugin",
+            "flannel enforces no policies, so they have no effect",
+            "install a program that does, for example Calico beside flannel, or kube-network-policies",
+        )

@@ -1,0 +1,72 @@
+"""Refuse NetworkPolicies that would cut the platform off from its operators or from the API server.
+
+A policy can name no pod that the program doesn't know. Without its operator a database repairs nothing, and without the
+API server Patroni gives up its lead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from safeguards.cluster import LiveCluster
+from safeguards.refusal import Refusal
+from settings import Commands, Settings
+
+IMAGES: Mapping[str, str] = {"postgres": "postgres-operator", "redis": "redis-operator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A setting that leaves out what the cluster has, why, and the value that mends it."""
+
+    key: str
+    reason: str
+    value: str = "VALUE"
+
+
+def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands) -> None:
+    """Raise Refusal when the policies would leave out an operator or the API server that the cluster has."""
+    if not settings.network_policies.enabled:
+        return
+    unsaid = [operator for operator in IMAGES if operator not in _said(settings)]
+    images: Mapping[str, Collection[str]] = cluster.images() if unsaid else {}
+    cuts = [cut for operator in unsaid for cut in operator_cut(settings, operator, images)]
+    cuts += api_server_cuts(settings, cluster.api_server())
+    if cuts:
+        lines = [f"{cut.key}: {cut.reason}. Set it: {commands.set(cut.key, cut.value)}" for cut in cuts]
+        leave_out = commands.set("networkPolicies.enabled", "false")
+        raise Refusal("\n".join([*lines, f"To do without NetworkPolicies: {leave_out}"]))
+
+
+def _said(settings: Settings) -> Collection[str]:
+    """Return the operators whose namespace the stack itself says. They may run where no Deployment shows them."""
+    return settings.network_policies.operators.model_fields_set
+
+
+def operator_cut(settings: Settings, operator: str, images: Mapping[str, Collection[str]]) -> Iterator[Cut]:
+    """Yield why an operator does not run where the settings have it. `images` are namespaces by an image's name."""
+    namespace, image = getattr(settings.network_policies.operators, operator), IMAGES[operator]
+    found = sorted(images.get(image, ()))
+    key = f"networkPolicies.operators.{operator}"
+    if found and namespace not in found:
+        reason = f"the operator runs in {' and '.join(found)}, not in {namespace}, so the policies would shut it out"
+        yield Cut(key, reason, found[0])
+    elif not found:
+        yield Cut(key, f"no Deployment runs an image called {image}, so the policies may shut the operator out")
+
+
+def api_server_cuts(settings: Settings, endpoints: Collection[tuple[str, int]]) -> Iterator[Cut]:
+    """Yield which of the API server's endpoints the settings leave out."""
+    wanted = settings.network_policies.api_server
+    said = len(wanted.ports) if "ports" in wanted.model_fields_set else 0  # in the stack file, the first one is free
+    for port in sorted({port for _, port in endpoints} - {*wanted.ports}):
+        reason = f"the API server listens on {port}, and without it Patroni gives up the database"
+        yield Cut(f"networkPolicies.apiServer.ports[{said}]", reason, str(port))
+    ranges = [ipaddress.ip_network(cidr) for cidr in wanted.cidrs]
+    for address in sorted({address for address, _ in endpoints}):
+        known = ipaddress.ip_address(address)
+        if ranges and not any(known in each for each in ranges if each.version == known.version):
+            reason = f"the API server's address {address} is in none of them, and Patroni gives up the database"
+            yield Cut(f"networkPolicies.apiServer.cidrs[{len(ranges)}]", reason, f"{address}/{known.max_prefixlen}")

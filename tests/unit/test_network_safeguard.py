@@ -1,0 +1,115 @@
+"""Policies that would cut a running platform off are refused before the first resource."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from safeguards import Refusal
+from safeguards.cluster import LiveCluster
+from safeguards.network import refuse_cut_off
+from settings.cluster import ClusterSettings
+from tests.unit.harness import COMMANDS, platform, settings_of
+
+FOUND = {"postgres-operator": ["postgres-operator"], "redis-operator": ["redis-operator"]}
+API_SERVER = {("10.0.0.1", 6443)}
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch,
+    images: Mapping[str, Collection[str]] = FOUND,
+    api_server: Collection[tuple[str, int]] = frozenset(API_SERVER),
+    **policies: Any,
+) -> str:
+    monkeypatch.setattr(LiveCluster, "images", lambda _: images)
+    monkeypatch.setattr(LiveCluster, "api_server", lambda _: api_server)
+    try:
+        stack = settings_of("minimal", networkPolicies=policies)
+        refuse_cut_off(stack, LiveCluster(ClusterSettings()), COMMANDS)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def command(key: str, value: str) -> str:
+    return f"pulumi config set --stack dev --path 'infisical-platform:networkPolicies.{key}' {value}"
+
+
+def test_a_cluster_as_the_settings_have_it_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch) == ""
+    assert refused(monkeypatch, FOUND | {"postgres-operator": ["others", "postgres-operator"]}) == ""
+
+
+def test_an_operator_elsewhere_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused(monkeypatch, FOUND | {"redis-operator": ["ot-operators"]})
+    assert "runs in ot-operators, not in redis-operator" in said
+    assert command("operators.redis", "ot-operators") in said
+    assert command("enabled", "false") in said
+    assert "operators.postgres" not in said
+
+
+def test_an_operator_that_nobody_sees_has_to_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command("operators.postgres", "VALUE") in refused(monkeypatch, {"redis-operator": ["redis-operator"]})
+
+
+def test_a_stack_that_says_where_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user may not be allowed to list Deployments, and an operator may be no Deployment."""
+    assert refused(monkeypatch, {}, operators={"postgres": "postgres-operator", "redis": "elsewhere"}) == ""
+
+
+def test_a_port_of_the_api_server_that_is_left_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused(monkeypatch, api_server={("10.0.0.1", 16443)})
+    assert command("apiServer.ports[0]", "16443") in said
+    both = refused(monkeypatch, api_server={("10.0.0.1", 16443)}, apiServer={"ports": [443, 6443]})
+    assert command("apiServer.ports[2]", "16443") in both
+
+
+@pytest.mark.parametrize(
+    ("address", "cidrs", "value"),
+    [("10.0.0.1", ["10.1.0.0/16"], "10.0.0.1/32"), ("fd00::1", ["10.0.0.0/8"], "fd00::1/128")],
+)
+def test_an_address_of_the_api_server_that_is_left_out_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str, cidrs: list[str], value: str
+) -> None:
+    said = refused(monkeypatch, api_server={(address, 6443)}, apiServer={"cidrs": cidrs})
+    assert command("apiServer.cidrs[1]", value) in said
+    assert refused(monkeypatch, api_server={(address, 6443)}, apiServer={"cidrs": [*cidrs, value]}) == ""
+
+
+def test_without_policies_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, {}, {("10.0.0.1", 16443)}, enabled=False) == ""
+
+
+def test_it_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a preview asks no cluster."""
+    ports = {"apiServer": {"ports": [444]}}
+    assert platform(preview=True, networkPolicies=ports)
+    with pytest.raises(Exception, match="the API server listens on 6443"):
+        platform(networkPolicies=ports)
+
+
+# --- what the cluster tells ------------------------------------------------------------------------------------------
+
+
+def test_images_are_known_by_the_last_part_of_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    containers = [{"image": "mirror.example.org:5000/a/redis-operator:v0.23.0@sha256:00"}, {"image": "proxy"}]
+    deployment = {"metadata": {"namespace": "ot"}, "spec": {"template": {"spec": {"containers": containers}}}}
+    monkeypatch.setattr(LiveCluster, "_get", lambda *_: [deployment])
+    assert LiveCluster(ClusterSettings()).images() == {"redis-operator": {"ot"}, "proxy": {"ot"}}
+
+
+def test_endpoints_are_every_address_with_every_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = {"endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}], "ports": [{"port": 6443}]}
+    monkeypatch.setattr(LiveCluster, "_get", lambda *_: [endpoints, {"endpoints": None, "ports": None}])
+    assert LiveCluster(ClusterSettings()).api_server() == {("10.0.0.1", 6443), ("10.0.0.2", 6443)}
+
+
+def test_what_the_user_may_not_see_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: str) -> list[dict[str, Any]]:
+        raise Refusal("forbidden")
+
+    monkeypatch.setattr(LiveCluster, "_get", forbidden)
+    live = LiveCluster(ClusterSettings())
+    assert (live.images(), set(live.api_server())) == ({}, set())
