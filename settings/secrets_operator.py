@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -62,6 +62,12 @@ class SecretsOperatorSettings(Section):
     memory_limit: Memory = Field(
         default="256Mi",
         description="Memory of the operator. It holds every Secret of the namespaces that get something.",
+    )
+
+    refresh_seconds: Annotated[int, Field(ge=5, le=86400)] = Field(
+        default=30,
+        description="Seconds until a value that somebody changes in Infisical is in the cluster. Each delivery asks "
+        "the server this often.",
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import core
 
 from components.base.content import digest
 from components.base.job import run_once
@@ -43,8 +44,8 @@ class Gate(ComponentResource):
         before = list(args.after)
         for step in args.steps:
             job = name if len(args.steps) == 1 else f"{name}-{step.name}"
-            account = service_account(job, args.namespace, parent=self) if step.rules else None
-            bindings = [role_binding(job, args.namespace, step.rules, account, parent=self)] if account else []
+            account = service_account(job, args.namespace, parent=self) if step.rules or step.rules_in else None
+            bindings = _bindings(job, args.namespace, step, account, self) if account else []
             template = pod_template(
                 step,
                 job=job,
@@ -62,3 +63,15 @@ class Gate(ComponentResource):
             )
             before = [done]
         self.register_outputs({})
+
+
+def _bindings(
+    job: str, namespace: Input[str], step: Step, account: core.v1.ServiceAccount, parent: Resource
+) -> list[Resource]:
+    """Create the step's Roles with their bindings: its own, and one in each other namespace, called by that too."""
+    own = [role_binding(job, namespace, step.rules, account, parent=parent)] if step.rules else []
+    others = [
+        role_binding(job, elsewhere, rules, account, logical=f"{job}-{elsewhere}", parent=parent)
+        for elsewhere, rules in step.rules_in.items()
+    ]
+    return [*own, *others]

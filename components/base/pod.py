@@ -55,7 +55,8 @@ class Step:
     env: Mapping[str, Input[str] | SecretKey] = field(default_factory=dict[str, "Input[str] | SecretKey"])
     env_from: Input[str] | None = None  # each key of this Secret becomes a variable
     files: Sequence[SecretFiles] = ()
-    rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server
+    rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server, in the Job's namespace
+    rules_in: Mapping[str, Sequence[PolicyRule]] = field(default_factory=dict[str, "Sequence[PolicyRule]"])  # elsewhere
     resources: Resources = Resources()
 
 

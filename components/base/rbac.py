@@ -26,12 +26,22 @@ def service_account(name: str, namespace: Input[str], *, parent: Resource) -> co
 
 
 def role_binding(
-    name: str, namespace: Input[str], rules: Sequence[PolicyRule], account: core.v1.ServiceAccount, *, parent: Resource
+    name: str,
+    namespace: Input[str],
+    rules: Sequence[PolicyRule],
+    account: core.v1.ServiceAccount,
+    *,
+    parent: Resource,
+    logical: str = "",
 ) -> rbac.v1.RoleBinding:
-    """Create a Role in `namespace` with `rules`, and bind it to `account`, which may live in a different namespace."""
+    """Create a Role in `namespace` with `rules`, and bind it to `account`, which may live in a different namespace.
+
+    `logical` is Pulumi's name for both, where objects of one name are in several namespaces.
+    """
+    logical = logical or name
     metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
     role = rbac.v1.Role(
-        name,
+        logical,
         metadata=metadata,
         rules=[
             rbac.v1.PolicyRuleArgs(
@@ -45,7 +55,7 @@ def role_binding(
         opts=ResourceOptions(parent=parent),
     )
     return rbac.v1.RoleBinding(
-        name,
+        logical,
         metadata=metadata,
         role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
         subjects=[

@@ -35,6 +35,8 @@ _TESTS = (
     "infisical_release",
     "infisical_pods",
     "ingress",
+    "secrets_operator",
+    "secret_delivery",
     "gate",
     "pod",
 )

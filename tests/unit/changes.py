@@ -271,6 +271,7 @@ ELSEWHERE = {
     "secretsOperator.chart.digest": "settings.local_copy, tests/tools/charts/test_two_charts.py",
     "secretsOperator.chart.repository": "make charts, tests/tools/charts/test_two_charts.py",
     "secretsOperator.chart.version": "settings.local_copy: a chart of a different version has a different digest",
+    "secretsOperator.refreshSeconds": "tests/unit/test_secret_delivery.py: custom resources of a delivery",
     "secretsOperator.kind": "tests/unit/test_secrets_operator.py: nothing is installed",
     "infisical.chart.repository": "make charts, tests/tools/charts/test_repository.py",
 }

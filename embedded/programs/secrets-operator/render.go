@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"text/template"
 )
@@ -19,6 +20,7 @@ var functions = template.FuncMap{
 		}
 		return string(decoded)
 	},
+	"fail":         func(reason string) (string, error) { return "", errors.New(reason) },
 	"encodeBase64": func(plain string) string { return base64.StdEncoding.EncodeToString([]byte(plain)) },
 }
 

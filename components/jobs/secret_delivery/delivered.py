@@ -1,0 +1,207 @@
+"""Waits until every delivered Secret is what the stack asks for. The operator's own word for it is True in any case.
+
+It writes `<no value>` for a missing secret, empties a Secret whose folder is empty, and never looks at it again.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery_wish import MARK, STACK, Delivery, Key, condition, find_infisical, find_secret, texts, workload_path
+from job import Pending, Report, run, secret, wait
+from kube import Api, Object
+
+READY = "secrets.infisical.com/IsReady"
+SYNCED = "secrets.infisical.com/LastReconcileStatus"
+RELOAD = "secrets.infisical.com/auto-reload"
+NO_VALUE = b"<no value>"
+HAS_NO_VALUE = "has no value in Infisical"  # as the template of a delivery ends where one is missing
+MANAGER = "infisical-platform"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Where the operator is, and the connection that all of its log-ins use."""
+
+    namespace: str
+    deployment: str
+    connection: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """values: folder with the values that the stack owns; operator: none where the cluster's own one delivers.
+
+    The environment has STACK_ID, which everything that the stack delivers carries.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    deadline_seconds: float
+    values: str
+    operator: Operator | None = None
+
+
+class Gate:
+    """One wait over all deliveries."""
+
+    def __init__(self, config: Config, api: Api) -> None:
+        self.config, self.api, self.stack_id = config, api, secret("STACK_ID")
+        self.missing: dict[str, str] = {}  # what people have yet to write, by delivery
+
+    def check(self) -> str:
+        """Return counts. Raise Pending with everything that is not delivered yet, and why."""
+        self.missing = {}
+        open_ = [problem for delivery in self.config.deliveries for problem in self._problems(delivery)]
+        if open_:
+            raise Pending("; ".join([*self._operator(), *open_]))
+        notes = [note for delivery in self.config.deliveries for note in self._restarts(delivery)]
+        notes += [f"{name} waits for people: {keys}" for name, keys in self.missing.items()]
+        done = len(self.config.deliveries) - len(self.missing)
+        keys = sum(len(delivery.keys) for delivery in self.config.deliveries)
+        return "; ".join([f"{done} of {len(self.config.deliveries)} Secrets with {keys} keys are delivered", *notes])
+
+    def _problems(self, delivery: Delivery) -> list[str]:
+        found = find_secret(self.api, delivery)
+        why = self._why_not(delivery)
+        if self._waits_for_people(delivery, found, why):
+            return []
+        wrong = list(_wrong(delivery, found, self.stack_id, self.config.values)) if found else ["it doesn't exist"]
+        return [f"{delivery.name} ({delivery.source}): {', '.join(wrong)}{why}"] if wrong else []
+
+    def _waits_for_people(self, delivery: Delivery, found: Object | None, why: str) -> bool:
+        """Return whether all that is missing is what people have to write. That must not hold up everything else."""
+        theirs = [key for key in delivery.keys if key.owner == "people"]
+        data = texts(found or {}, "data")
+        lacking = [key.secret for key in theirs if not data.get(key.key)] or [key.secret for key in theirs]
+        if not any(f"{key.secret} {HAS_NO_VALUE}" in why for key in theirs):
+            return False
+        self.missing[delivery.name] = ", ".join(lacking)
+        return True
+
+    def _why_not(self, delivery: Delivery) -> str:
+        """Return what the operator says of a delivery, as the tail of a sentence; empty when it says it is well."""
+        if not self.config.operator:
+            return self._external(delivery)
+        static = find_infisical(self.api, "infisicalstaticsecrets", delivery.namespace, delivery.secret)
+        if static is None:
+            return ", and its InfisicalStaticSecret is gone"
+        synced = condition(static, SYNCED)
+        if not synced:
+            return ", and the operator has not looked at it yet"
+        return "" if synced["status"] == "True" else f", and the operator says: {_advised(synced['message'])}"
+
+    def _external(self, delivery: Delivery) -> str:
+        path = f"/apis/external-secrets.io/v1/namespaces/{delivery.namespace}/externalsecrets/{delivery.secret}"
+        ready = condition(self.api.find(path) or {}, "Ready")
+        if not ready:
+            return ", and External Secrets Operator has not looked at it yet"
+        return "" if ready["status"] == "True" else f", and External Secrets Operator says: {ready['message']}"
+
+    def _operator(self) -> Iterator[str]:
+        """Yield what is wrong with the operator itself, which says nothing of that in its custom resources."""
+        if not (operator := self.config.operator):
+            return
+        path = f"/apis/apps/v1/namespaces/{operator.namespace}/deployments/{operator.deployment}"
+        deployment = self.api.find(path)
+        if not deployment or not deployment.get("status", {}).get("readyReplicas"):
+            yield f"the operator doesn't run: deployment {operator.namespace}/{operator.deployment} has no ready pod"
+        connection = find_infisical(self.api, "infisicalconnections", operator.namespace, operator.connection)
+        ready = condition(connection or {}, READY)
+        if ready.get("status") == "False":
+            again = f"kubectl rollout restart deployment/{operator.deployment} -n {operator.namespace}"
+            yield f"{ready['message']} It asks ever more rarely, at the latest after 17 minutes; at once by `{again}`"
+        for application in sorted({each.application for each in self.config.deliveries}):
+            auth = find_infisical(self.api, "infisicalauths", operator.namespace, f"infisical-{application}")
+            ready = condition(auth or {}, READY)
+            if ready.get("status") == "False":
+                yield f"application {application}: {_advised(ready['message'])}"
+
+    def _restarts(self, delivery: Delivery) -> Iterator[str]:
+        """Have the workloads restarted by the operator, and yield what can't be."""
+        for workload in (delivery.restarts or ()) if self.config.operator else ():
+            path = workload_path(delivery.namespace, workload)
+            found = self.api.find(path)
+            if found is None:
+                yield f'{workload} is not in {delivery.namespace} yet: give it the annotation {RELOAD}: "true"'
+                continue
+            if texts(found["metadata"], "annotations").get(RELOAD) != "true":
+                change = {"metadata": {"annotations": {RELOAD: "true"}}}
+                self.api.merge_patch(path, change, field_manager=MANAGER)
+            if not uses(found, delivery.secret):
+                yield f"{workload} doesn't use {delivery.name} by env, envFrom or a volume: it won't be restarted"
+
+
+def _advised(message: str) -> str:
+    """Return what the operator says, with what it means where that is known."""
+    for part, meaning in _MEANINGS:
+        if part in message:
+            return f"{message} ({meaning})"
+    return message
+
+
+_MEANINGS = (
+    ("Local IPs", "set infisical.allowInternalIpConnections to true, or organization.machineAuth to universal"),
+    ("status=404", "this Infisical has no /api/v4/secrets: use a newer image, or secretsOperator.kind externalSecrets"),
+    ("unknown namespace for the cache", "the operator is not told this namespace"),
+    ("Unauthorized access", "its identity may not read this project"),
+    ("field is immutable", "delete the Secret"),
+)
+
+
+def _wrong(delivery: Delivery, found: Object, stack_id: str, folder: str) -> Iterator[str]:
+    """Yield what is wrong with a Secret that exists. It never says a value."""
+    metadata: Object = found["metadata"]
+    labels, annotations = texts(metadata, "labels"), texts(metadata, "annotations")
+    if found.get("type") != delivery.type:
+        yield f"it is of type {found.get('type')}, not {delivery.type}"
+    if labels.get(MARK) != delivery.application or annotations.get(STACK) != stack_id:
+        yield "it is not written yet"
+    data = texts(found, "data")
+    missing = [key.key for key in delivery.keys if key.key not in data]
+    if missing:
+        yield f"{', '.join(missing)} missing"
+    for key in delivery.keys:
+        if key.key in data:
+            yield from _wrong_value(key, data[key.key], folder)
+
+
+def _wrong_value(key: Key, encoded: str, folder: str) -> Iterator[str]:
+    try:
+        value = base64.b64decode(encoded or "", validate=True)
+    except binascii.Error:
+        value = b""
+    if key.owner == "stack" and key.file:
+        wanted = Path(folder, key.file).read_bytes()
+        if hashlib.sha256(value).digest() == hashlib.sha256(wanted).digest():
+            return
+    if not value:
+        yield f"{key.key} is empty"
+    elif value == NO_VALUE:
+        yield f"{key.key} is the text <no value>, which the operator writes for a secret that is not in Infisical"
+    elif key.file:
+        yield f"{key.key} is not what the stack says"
+
+
+def uses(workload: Object, name: str) -> bool:
+    """Return whether the pods take the Secret in a way that the operator sees. It sees no projected volume."""
+    pod = workload["spec"]["template"]["spec"]
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
+        if any(each.get("secretRef", {}).get("name") == name for each in container.get("envFrom", [])):
+            return True
+        references = [each.get("valueFrom", {}).get("secretKeyRef", {}) for each in container.get("env", [])]
+        if any(each.get("name") == name for each in references):
+            return True
+    return any(each.get("secret", {}).get("secretName") == name for each in pod.get("volumes", []))
+
+
+def main(config: Config, report: Report) -> str:
+    """Wait for all of them."""
+    gate = Gate(config, Api())
+    return wait(gate.check, report, deadline_seconds=config.deadline_seconds, interval=1)
+
+
+if __name__ == "__main__":
+    run("delivered", Config, main)

@@ -1,0 +1,74 @@
+"""What is delivered where, as both scripts of a delivery are told it, and the objects that it concerns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kube import Api, Object
+
+MARK = "infisical-platform/application"  # label of a Secret that a stack delivers
+STACK = "infisical-platform/stack-id"  # annotation of it: whose
+ADOPT = "infisical-platform/adopt"  # annotation by which people give a Secret of theirs to an application
+_INFISICAL = "/apis/secrets.infisical.com/v1beta1"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a Secret. secret: its name in Infisical; file: where its value is, when the stack owns it."""
+
+    key: str
+    secret: str
+    owner: Literal["stack", "people"]
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One Secret. restarts: workloads of its namespace, as deployment/name."""
+
+    application: str
+    environment: str
+    path: str
+    namespace: str
+    secret: str
+    type: str
+    keys: tuple[Key, ...]
+    restarts: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what messages call it."""
+        return f"Secret {self.namespace}/{self.secret}"
+
+    @property
+    def source(self) -> str:
+        """Return where its values come from, as messages say it."""
+        return f"application {self.application}, {self.environment}, {self.path}"
+
+
+def find_secret(api: Api, delivery: Delivery) -> Object | None:
+    """Return the Secret, or None where there is none."""
+    return api.find(f"/api/v1/namespaces/{delivery.namespace}/secrets/{delivery.secret}")
+
+
+def find_infisical(api: Api, kind: str, namespace: str, name: str) -> Object | None:
+    """Return a custom resource of the operator, or None where there is none."""
+    return api.find(f"{_INFISICAL}/namespaces/{namespace}/{kind}/{name}")
+
+
+def workload_path(namespace: str, workload: str) -> str:
+    """Return where deployment/name is."""
+    kind, _, name = workload.partition("/")
+    return f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}"
+
+
+def condition(found: Object, kind: str) -> Object:
+    """Return a condition of a custom resource, empty when it has none of that type."""
+    conditions: list[Object] = found.get("status", {}).get("conditions", [])
+    nothing: Object = {}
+    return next((each for each in conditions if each["type"] == kind), nothing)
+
+
+def texts(found: Object, name: str) -> dict[str, str]:
+    """Return labels, annotations or data of an object. The API server leaves out what is empty."""
+    section: dict[str, str] | None = found.get(name)
+    return section or {}

@@ -1,0 +1,76 @@
+"""Refuses to deliver where the operator would harm: it overwrites any Secret of that name, and says that it's well."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from delivery_wish import ADOPT, MARK, STACK, Delivery, find_secret, texts
+from job import Failed, Report, run, secret, wait
+from kube import Api, Object
+
+
+@dataclass(frozen=True)
+class Config:
+    """The environment has STACK_ID, which everything that the stack delivers carries."""
+
+    deliveries: tuple[Delivery, ...]
+    deadline_seconds: float
+
+
+def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
+    """Yield why the operator must not write into a Secret that exists."""
+    metadata: Object = found["metadata"]
+    annotations, labels = texts(metadata, "annotations"), texts(metadata, "labels")
+    where = f"{delivery.name} ({delivery.source})"
+    ours = labels.get(MARK) == delivery.application and annotations.get(STACK) == stack_id
+    if MARK in labels and not ours:
+        yield f"{where}: application {labels[MARK]} of {_stack(annotations, stack_id)} delivers it already"
+    elif not ours and annotations.get(ADOPT) != delivery.application:
+        command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={delivery.application}"
+        yield (
+            f"{where}: there is one already, {_maker(metadata)}, and the operator would replace all its keys. Deliver "
+            f"under a different name, or give it to the application: {command}"
+        )
+    if found.get("immutable"):
+        yield f"{where}: it is immutable, so nothing can write it. Deliver under a different name, or delete it"
+    if found.get("type", "Opaque") != delivery.type:
+        yield (
+            f"{where}: it is of type {found.get('type')}, {delivery.type} is asked for, and Kubernetes never changes a "
+            "type. Deliver under a different name, or delete it"
+        )
+
+
+def _stack(annotations: Object, stack_id: str) -> str:
+    return "this stack" if annotations.get(STACK) == stack_id else "a different stack"
+
+
+def _maker(metadata: Object) -> str:
+    """Return who made it, as far as it says so."""
+    owners = [f"{owner['kind']} {owner['name']}" for owner in metadata.get("ownerReferences", [])]
+    managers = sorted({entry["manager"] for entry in metadata.get("managedFields", [])})
+    if owners:
+        return f"owned by {', '.join(owners)}"
+    return f"made by {', '.join(managers)}" if managers else "made by somebody else"
+
+
+def judge(api: Api, config: Config) -> str:
+    """Return that every target may be written. Raise Failed with all that speaks against it."""
+    stack_id = secret("STACK_ID")
+    wrong: list[str] = []
+    there = 0
+    for delivery in config.deliveries:
+        found = find_secret(api, delivery)
+        there += found is not None
+        wrong += refusals(delivery, found, stack_id) if found else []
+    if wrong:
+        raise Failed(". ".join(wrong))
+    return f"{len(config.deliveries)} Secrets may be written; {there} are there already"
+
+
+def main(config: Config, report: Report) -> str:
+    """Ask until the API server has answered for every target."""
+    api = Api()
+    return wait(lambda: judge(api, config), report, deadline_seconds=config.deadline_seconds)
+
+
+if __name__ == "__main__":
+    run("targets-free", Config, main)

@@ -1,0 +1,214 @@
+"""A delivery is believed by its bytes, and what holds it up is said: against the stand-in of the operator."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from job_cluster import Cluster
+from job_engines import eventually
+from job_operator import HOME, World, world
+
+ID = "own-stack"
+RELOAD = "secrets.infisical.com/auto-reload"
+DEPLOYMENT = "infisical-secre-controller-manager"
+
+
+def text(key: str, decoded: str = "") -> str:
+    """The program's own template."""
+    missing = f'{{{{ if not $found.Value }}}}{{{{ fail "{key} has no value in Infisical" }}}}{{{{ end }}}}'
+    return f'{{{{ $found := index . "{key}" }}}}{missing}{{{{ $found.Value{decoded} }}}}'
+
+
+class Shop:
+    """An application with a delivery, and the gate that judges it."""
+
+    def __init__(self, running: World, start_job: Callable[..., Any], values: Path, name: str) -> None:
+        self.world, self._start_job, self.values, self.name = running, start_job, values, name
+        self.keys: list[dict[str, str]] = [{"key": "A", "secret": "A", "owner": "stack", "file": "a"}]
+        self.restarts: list[str] = []
+        self.kind = "Opaque"
+        (values / "a").write_bytes(b"one")
+
+    def deliver(self, **target: Any) -> None:
+        metadata = {
+            "labels": {"infisical-platform/application": "shop"},
+            "annotations": {"infisical-platform/stack-id": ID},
+        }
+        template = {"engineVersion": "v1", "data": {key["key"]: text(key["secret"]) for key in self.keys}}
+        self.world.deliver(self.name, **{"metadata": metadata, "template": template, **target})
+
+    def gate(self, deadline_seconds: float = 20) -> Any:
+        delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.world.namespace}
+        delivery |= {"secret": self.name, "type": self.kind, "keys": self.keys}
+        delivery |= {"restarts": self.restarts} if self.restarts else {}
+        operator = {"namespace": HOME, "deployment": DEPLOYMENT, "connection": "infisical"}
+        config = {"deliveries": [delivery], "deadline_seconds": deadline_seconds, "values": str(self.values)}
+        config["operator"] = operator
+        return self._start_job("delivered.py", config, STACK_ID=ID, **self.world.cluster.environment)
+
+    def judged(self, deadline_seconds: float = 20) -> tuple[int, str]:
+        done = self.gate(deadline_seconds).outcome()
+        assert "hunter2" not in done.output
+        return done.status, done.last_line
+
+
+@pytest.fixture(scope="module")
+def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(cluster, tmp_path_factory.mktemp("operator")) as found:
+        rules = [
+            ("", "secrets", ["get"], []),
+            ("secrets.infisical.com", "infisicalstaticsecrets", ["get"], []),
+            ("apps", "deployments", ["get", "patch"], []),
+        ]
+        cluster.grant(found.namespace, rules)
+        kinds = ["infisicalconnections", "infisicalauths"]
+        cluster.grant(
+            HOME,
+            [
+                ("apps", "deployments", ["get"], [DEPLOYMENT]),
+                *(("secrets.infisical.com", kind, ["get"], []) for kind in kinds),
+            ],
+        )
+        deploy(cluster, HOME, DEPLOYMENT)
+        yield found
+
+
+@pytest.fixture
+def shop(running: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
+    running.infisical.secrets = {"A": "one"}
+    (tmp_path / "values").mkdir()
+    name = f"env-{abs(hash(request.node.name)) % 10**8}"
+    return Shop(running, start_job, tmp_path / "values", name)
+
+
+def deploy(cluster: Cluster, namespace: str, name: str, pod: dict[str, Any] | None = None) -> str:
+    """A Deployment without pods; no controller of this test's looks at its status."""
+    container = {"name": "c", "image": "i"}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **(pod or {})}}
+    spec = {"replicas": 0, "paused": True, "selector": {"matchLabels": {"app": name}}, "template": template}
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    cluster.create(deployments, {"metadata": {"name": name}, "spec": spec})
+    return f"{deployments}/{name}"
+
+
+def test_bytes_that_are_as_the_stack_says(shop: Shop) -> None:
+    shop.deliver()
+    assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 1 keys are delivered")
+
+
+def test_other_bytes_are_named_and_not_shown(shop: Shop) -> None:
+    shop.world.infisical.secrets = {"A": "hunter2"}
+    shop.deliver()
+    status, said = shop.judged(5)
+    assert status == 1
+    where = f"Secret {shop.world.namespace}/{shop.name} (application shop, prod, /)"
+    assert said.endswith(f"{where}: A is not what the stack says")
+
+
+def test_it_waits_until_a_changed_value_has_arrived(shop: Shop) -> None:
+    shop.deliver()
+    shop.world.arrives(shop.name, {"A": b"one"})
+    (shop.values / "a").write_bytes(b"two")
+    job = shop.gate()
+    job.sees("A is not what the stack says")
+    shop.world.infisical.secrets = {"A": "two"}
+    assert job.outcome().status == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"A": b"<no value>"}, "A is the text <no value>"),
+        ({"A": b""}, "A is empty"),
+        ({}, "A missing"),
+    ],
+)
+def test_what_the_operator_calls_delivered_and_is_not(shop: Shop, data: dict[str, bytes], said: str) -> None:
+    shop.keys = [{"key": "A", "secret": "A", "owner": "people"}]
+    shop.deliver(template={"engineVersion": "v1", "data": {"A": '{{ "x" }}'}})
+    shop.world.arrives(shop.name, {"A": b"x"})
+    path = f"/api/v1/namespaces/{shop.world.namespace}/secrets/{shop.name}"
+    encoded = {"A": None, **{key: base64.b64encode(value).decode() for key, value in data.items()}}
+    shop.world.cluster.call("PATCH", path, {"data": encoded})
+    status, line = shop.judged(4)
+    assert (status, said in line) == (1, True), line
+
+
+def test_a_type_that_stayed_is_named(shop: Shop) -> None:
+    shop.world.cluster.secret(shop.world.namespace, shop.name, {})
+    shop.deliver()
+    shop.kind = "kubernetes.io/tls"
+    assert "it is of type Opaque, not kubernetes.io/tls" in shop.judged(4)[1]
+
+
+def test_what_only_people_can_write_holds_up_nobody(shop: Shop) -> None:
+    """Otherwise one application whose people are late would stop every `up` of the platform."""
+    shop.keys = [*shop.keys, {"key": "STRIPE", "secret": "STRIPE", "owner": "people"}]
+    shop.deliver()
+    status, said = shop.judged()
+    waits = f"Secret {shop.world.namespace}/{shop.name} waits for people: STRIPE"
+    assert (status, said) == (0, f"delivered: 0 of 1 Secrets with 2 keys are delivered; {waits}")
+    shop.world.infisical.secrets["STRIPE"] = "written"
+    shop.world.arrives(shop.name, {"A": b"one", "STRIPE": b"written"})
+    assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 2 keys are delivered")
+
+
+def test_what_the_stack_should_have_written_does(shop: Shop) -> None:
+    shop.world.infisical.secrets = {}
+    shop.deliver()
+    status, said = shop.judged(5)
+    assert status == 1
+    assert "it doesn't exist, and the operator says: " in said
+    assert "A has no value in Infisical" in said
+
+
+def test_a_workload_is_restarted_from_then_on(shop: Shop) -> None:
+    pod = {"volumes": [{"name": "v", "secret": {"secretName": shop.name}}]}
+    path = deploy(shop.world.cluster, shop.world.namespace, f"{shop.name}-app", pod)
+    shop.restarts = [f"deployment/{shop.name}-app"]
+    shop.deliver()
+    assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 1 keys are delivered")
+    assert shop.world.cluster.call("GET", path)["metadata"]["annotations"][RELOAD] == "true"
+    shop.world.infisical.secrets = {"A": "two"}
+
+    def restarted() -> bool:
+        metadata = shop.world.cluster.call("GET", path)["spec"]["template"]["metadata"]
+        return f"secrets.infisical.com/managed-secret.{shop.name}" in metadata.get("annotations", {})
+
+    eventually(restarted, "the operator restarts it")
+
+
+def test_a_workload_that_can_not_be_restarted_is_said(shop: Shop) -> None:
+    projected = {"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": shop.name}}]}}]}
+    deploy(shop.world.cluster, shop.world.namespace, f"{shop.name}-app", projected)
+    shop.restarts = [f"deployment/{shop.name}-app", "deployment/later"]
+    shop.deliver()
+    status, said = shop.judged()
+    assert status == 0
+    assert f"deployment/{shop.name}-app doesn't use Secret {shop.world.namespace}/{shop.name} by env" in said
+    assert f'deployment/later is not in {shop.world.namespace} yet: give it the annotation {RELOAD}: "true"' in said
+
+
+def test_an_operator_that_is_away_is_said(shop: Shop) -> None:
+    shop.world.infisical.secrets = {"A": "other"}
+    shop.deliver()  # by the test's own operator; the Deployment of that name has no pod
+    assert f"the operator doesn't run: deployment {HOME}/{DEPLOYMENT} has no ready pod" in shop.judged(3)[1]
+
+
+def test_a_log_in_that_fails_is_said_with_what_it_means(shop: Shop) -> None:
+    auth = f"/apis/secrets.infisical.com/v1beta1/namespaces/{HOME}/infisicalauths/infisical-shop"
+    shop.world.infisical.refusal = (400, "Local IPs not allowed as URL")
+    shop.world.cluster.call("PATCH", auth, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["x"]}}})
+    shop.deliver()
+    shop.world.fails(shop.name, "InfisicalAuth is not ready")
+    status, said = shop.judged(3)
+    shop.world.infisical.refusal = None
+    shop.world.cluster.call("PATCH", auth, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
+    assert status == 1
+    assert "application shop: InfisicalAuth is not ready to be used" in said
+    assert "(set infisical.allowInternalIpConnections to true, or organization.machineAuth to universal)" in said
+    shop.world.arrives(shop.name, {"A": b"one"})

@@ -1,0 +1,96 @@
+"""What the operator would harm is refused before it is told anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from job_cluster import Cluster
+
+ID = "own-stack"
+KEY = {"key": "A", "secret": "A", "owner": "stack"}
+
+
+class Target:
+    """A namespace with a Secret that may be in the way."""
+
+    def __init__(self, cluster: Cluster, run_job: Callable[..., Any]) -> None:
+        self.cluster, self._run_job = cluster, run_job
+        self.namespace = cluster.namespace("target")
+        cluster.grant(self.namespace, [("", "secrets", ["get"], ["shop-env"])])
+
+    def secret(self, **body: Any) -> None:
+        metadata = {"name": "shop-env", **body.pop("metadata", {})}
+        self.cluster.create(f"/api/v1/namespaces/{self.namespace}/secrets", {"metadata": metadata, **body})
+
+    def outcome(self, kind: str = "Opaque") -> tuple[int, str]:
+        delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.namespace}
+        delivery |= {"secret": "shop-env", "type": kind, "keys": [KEY]}
+        config = {"deliveries": [delivery], "deadline_seconds": 20}
+        done = self._run_job("targets_free.py", config, STACK_ID=ID, **self.cluster.environment)
+        return done.status, done.last_line
+
+
+@pytest.fixture
+def target(cluster: Cluster, run_job: Callable[..., Any]) -> Target:
+    return Target(cluster, run_job)
+
+
+def marked(application: str, stack: str) -> dict[str, Any]:
+    labels = {"infisical-platform/application": application}
+    return {"labels": labels, "annotations": {"infisical-platform/stack-id": stack}}
+
+
+def test_nothing_in_the_way(target: Target) -> None:
+    assert target.outcome() == (0, "targets-free: 1 Secrets may be written; 0 are there already")
+
+
+def test_what_the_stack_has_delivered_may_be_written_again(target: Target) -> None:
+    target.secret(metadata=marked("shop", ID), stringData={"A": "hunter2"})
+    assert target.outcome() == (0, "targets-free: 1 Secrets may be written; 1 are there already")
+
+
+def test_a_secret_of_somebody_else_is_not_overwritten(target: Target) -> None:
+    target.secret(stringData={"A": "hunter2"})
+    status, said = target.outcome()
+    assert status == 1
+    assert f"Secret {target.namespace}/shop-env (application shop, prod, /): there is one already, made by" in said
+    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt=shop"
+    assert said.endswith(f"Deliver under a different name, or give it to the application: {command}")
+    assert "hunter2" not in said
+
+
+def test_who_owns_it_is_named(target: Target) -> None:
+    owner = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "shop-env", "uid": "u"}
+    target.secret(metadata={"ownerReferences": [owner]})
+    assert "there is one already, owned by SealedSecret shop-env, and" in target.outcome()[1]
+
+
+def test_people_may_give_theirs_to_the_application(target: Target) -> None:
+    target.secret(metadata={"annotations": {"infisical-platform/adopt": "shop"}})
+    assert target.outcome()[0] == 0
+    other = {"metadata": {"annotations": {"infisical-platform/adopt": "blog"}}}
+    target.cluster.call("PATCH", f"/api/v1/namespaces/{target.namespace}/secrets/shop-env", other)
+    assert target.outcome()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (marked("blog", ID), "application blog of this stack delivers it already"),
+        (marked("shop", "other"), "application shop of a different stack delivers it already"),
+    ],
+)
+def test_two_deliveries_of_one_secret_are_refused(target: Target, metadata: dict[str, Any], said: str) -> None:
+    target.secret(metadata=metadata)
+    status, line = target.outcome()
+    assert (status, said in line) == (1, True)
+
+
+def test_what_can_not_be_written_is_refused_whosever_it_is(target: Target) -> None:
+    target.secret(metadata=marked("shop", ID), immutable=True, type="example.org/x")
+    status, said = target.outcome("kubernetes.io/tls")
+    assert status == 1
+    assert "it is immutable, so nothing can write it" in said
+    assert "it is of type example.org/x, kubernetes.io/tls is asked for, and Kubernetes never changes a type" in said

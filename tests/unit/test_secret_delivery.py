@@ -1,0 +1,228 @@
+"""Delivery: what the operator is told, what it must not touch, and what has to be there in the end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pulumi
+import pytest
+
+from components.secret_delivery import DeliveredKey, DeliveredSecret, SecretDelivery, SecretDeliveryArgs, template
+from settings.secrets_operator import SecretsOperatorSettings
+from tests.unit.harness import Graph, run
+
+OPERATOR = "infisical-secrets-operator"
+ENV = DeliveredSecret(
+    application="shop",
+    project="shop-app",
+    environment="prod",
+    path="/",
+    namespace="shop",
+    secret="shop-env",
+    type="Opaque",
+    keys=[
+        DeliveredKey(key="FEATURES", secret="FEATURES", file="shop.prod.features"),
+        DeliveredKey(key="STRIPE_KEY", secret="STRIPE_KEY", owner="people"),
+    ],
+    restarts=["deployment/shop", "statefulset/cart"],
+)
+TLS = DeliveredSecret(
+    application="shop",
+    project="shop-app",
+    environment="prod",
+    path="/tls",
+    namespace="edge",
+    secret="shop-tls",
+    type="kubernetes.io/tls",
+    keys=[
+        DeliveredKey(key="tls.crt", secret="CRT"),
+        DeliveredKey(key="tls.key", secret="KEY", encoded=True),
+    ],
+)
+
+
+class Operator(pulumi.ComponentResource):
+    """What a delivery needs of one."""
+
+    def __init__(self, settings: SecretsOperatorSettings) -> None:
+        super().__init__("test:Operator", "operator")
+        self.namespace, self.address, self.settings = OPERATOR, "http://infisical.infisical.svc:8080", settings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Arguments that a test may change."""
+
+    kind: Literal["infisical", "externalSecrets"] = "infisical"
+    machine_auth: Literal["kubernetes", "universal"] = "kubernetes"
+    keep: bool = True
+    wish: str = "w1"
+    deliveries: list[DeliveredSecret] = field(default_factory=lambda: [ENV, TLS])
+
+
+def delivered(wanted: Wanted = Wanted()) -> Graph:
+    def program(options: pulumi.ResourceOptions) -> SecretDelivery:
+        operator: Any = Operator(SecretsOperatorSettings(kind=wanted.kind))
+        args = SecretDeliveryArgs(
+            operator=operator,
+            deliveries=wanted.deliveries,
+            machine_auth=wanted.machine_auth,
+            identity={"infisical-platform/stack": "o/p/dev", "infisical-platform/stack-id": "id"},
+            wish=wanted.wish,
+            values="infisical-values",
+            namespace="infisical",
+            keep=wanted.keep,
+            python_image="p:1",
+        )
+        return SecretDelivery("delivery", args, options)
+
+    return run(program)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return delivered()
+
+
+def config(graph: Graph, job: str) -> dict[str, Any]:
+    [container] = graph[f"Job/delivery-{job}"]["spec", "template", "spec", "containers"]
+    return json.loads(next(each["value"] for each in container["env"] if each["name"] == "CONFIG"))
+
+
+def test_nothing_is_written_before_the_targets_were_looked_at_and_all_is_proven_in_the_end(graph: Graph) -> None:
+    for secret in ("shop-shop-env", "edge-shop-tls"):
+        static = f"InfisicalStaticSecret/delivery-{secret}"
+        assert graph.waits(static, for_="Job/delivery-free")
+        assert graph.waits(static, for_="InfisicalAuth/delivery-auth-shop")
+        assert graph.waits("Job/delivery-gate", for_=static)
+
+
+def test_one_log_in_for_an_application_by_its_own_account(graph: Graph) -> None:
+    assert graph["InfisicalConnection/delivery-connection"]["spec"] == {
+        "address": "http://infisical.infisical.svc:8080"
+    }, "without /api, which these kinds append"
+    auth = graph["InfisicalAuth/delivery-auth-shop"]
+    assert auth["metadata"] == {"name": "infisical-shop", "namespace": OPERATOR}
+    identity = {"name": "infisical-identity-shop", "namespace": OPERATOR, "key": "identityId"}
+    assert auth["spec"] == {
+        "infisicalConnectionRef": {"name": "infisical", "namespace": OPERATOR},
+        "method": "kubernetes",
+        "kubernetes": {
+            "identityIdRef": identity,
+            "serviceAccountRef": {"name": "infisical-shop", "namespace": OPERATOR},
+        },
+    }
+
+
+def test_where_the_server_may_not_reach_the_cluster_it_is_a_client_secret() -> None:
+    spec = delivered(Wanted(machine_auth="universal"))["InfisicalAuth/delivery-auth-shop"]["spec"]
+    assert spec["method"] == "universal"
+    assert spec["universal"]["clientSecretRef"]["key"] == "clientSecret"
+
+
+def test_a_delivery_is_one_source_and_one_target_in_the_namespace_of_its_pods(graph: Graph) -> None:
+    static = graph["InfisicalStaticSecret/delivery-edge-shop-tls"]
+    assert static["metadata", "namespace"] == "edge", "otherwise it can't own what it delivers"
+    [source], [target] = static["spec", "sources"], static["spec", "targets"]
+    assert source == {"projectSlug": "shop-app", "environmentSlug": "prod", "secretPath": "/tls"}
+    assert (target["name"], target["namespace"], target["secretType"]) == ("shop-tls", "edge", "kubernetes.io/tls")
+    assert static["spec", "syncOptions"] == {"refreshInterval": "30s"}
+
+
+def test_the_operator_copies_no_annotation_of_ours_to_the_secret(graph: Graph) -> None:
+    [target] = graph["InfisicalStaticSecret/delivery-shop-shop-env"]["spec", "targets"]
+    assert target["metadata"] == {
+        "labels": {"infisical-platform/application": "shop"},
+        "annotations": {"infisical-platform/stack": "o/p/dev", "infisical-platform/stack-id": "id"},
+    }
+
+
+def test_what_was_delivered_stays_where_data_is_protected(graph: Graph) -> None:
+    def policy(graph: Graph) -> str:
+        [target] = graph["InfisicalStaticSecret/delivery-shop-shop-env"]["spec", "targets"]
+        return target["creationPolicy"]
+
+    assert (policy(graph), policy(delivered(Wanted(keep=False)))) == ("Orphan", "Owner")
+
+
+def test_a_missing_secret_fails_the_template_and_bytes_are_decoded() -> None:
+    plain = template(DeliveredKey(key="tls.crt", secret="tls.crt"))
+    assert plain == (
+        '{{ $found := index . "tls.crt" }}{{ if not $found.Value }}{{ fail "tls.crt has no value in Infisical" }}'
+        "{{ end }}{{ $found.Value }}"
+    )
+    assert template(DeliveredKey(key="a", secret="A", encoded=True)).endswith(
+        "{{ $found.Value | decodeBase64ToBytes }}"
+    )
+
+
+def test_a_changed_wish_reaches_the_operator_at_once_and_is_proven() -> None:
+    before, after = delivered(), delivered(Wanted(wish="w2"))
+    changed = {str(r) for r in before if r.inputs != after[str(r)].inputs}
+    assert changed == {
+        "InfisicalStaticSecret/delivery-shop-shop-env",
+        "InfisicalStaticSecret/delivery-edge-shop-tls",
+        "Job/delivery-gate",
+    }
+
+
+def test_what_the_gates_are_told_has_no_value(graph: Graph) -> None:
+    told = config(graph, "gate")
+    assert told["values"] == "/values"
+    assert told["deliveries"][0]["keys"] == [
+        {"key": "FEATURES", "secret": "FEATURES", "owner": "stack", "file": "shop.prod.features"},
+        {"key": "STRIPE_KEY", "secret": "STRIPE_KEY", "owner": "people"},
+    ]
+    assert config(graph, "free")["deliveries"] == told["deliveries"]
+    [volume] = [each for each in graph["Job/delivery-gate"]["spec", "template", "spec", "volumes"] if "secret" in each]
+    assert volume["secret"]["secretName"] == "infisical-values"
+
+
+def rules(graph: Graph, job: str) -> dict[str, list[tuple[str, str, list[str]]]]:
+    found: dict[str, list[tuple[str, str, list[str]]]] = {}
+    for role in (r for r in graph if r.kind == "Role" and r["metadata", "name"] == f"delivery-{job}"):
+        for rule in role["rules"]:
+            entry = (rule["resources"][0], ",".join(rule["verbs"]), rule["resourceNames"])
+            found.setdefault(role["metadata", "namespace"], []).append(entry)
+    return found
+
+
+def test_a_gate_may_read_the_delivered_secrets_by_name_alone(graph: Graph) -> None:
+    assert rules(graph, "free") == {
+        "edge": [("secrets", "get", ["shop-tls"])],
+        "shop": [("secrets", "get", ["shop-env"])],
+    }
+    assert rules(graph, "gate") == {
+        "edge": [("secrets", "get", ["shop-tls"]), ("infisicalstaticsecrets", "get", ["shop-tls"])],
+        "shop": [
+            ("secrets", "get", ["shop-env"]),
+            ("infisicalstaticsecrets", "get", ["shop-env"]),
+            ("deployments", "get,patch", ["shop"]),
+            ("statefulsets", "get,patch", ["cart"]),
+        ],
+        OPERATOR: [
+            ("deployments", "get", ["infisical-secre-controller-manager"]),
+            ("infisicalconnections", "get", ["infisical"]),
+            ("infisicalauths", "get", ["infisical-shop"]),
+        ],
+    }
+
+
+def test_external_secrets_operator_gets_the_same_of_it() -> None:
+    graph = delivered(Wanted(kind="externalSecrets", machine_auth="universal"))
+    assert not [str(r) for r in graph if "Infisical" in r.kind]
+    store = graph["ClusterSecretStore/delivery-store-edge-shop-tls"]
+    assert store["spec", "conditions"] == [{"namespaces": ["edge"]}], "no other namespace may use the log-in"
+    provider = store["spec", "provider", "infisical"]
+    assert provider["auth"]["universalAuthCredentials"]["clientId"]["namespace"] == OPERATOR
+    assert provider["secretsScope"] == {"projectSlug": "shop-app", "environmentSlug": "prod", "secretsPath": "/tls"}
+    secret = graph["ExternalSecret/delivery-edge-shop-tls"]["spec"]
+    assert secret["data"] == [
+        {"secretKey": "tls.crt", "remoteRef": {"key": "CRT", "decodingStrategy": "None"}},
+        {"secretKey": "tls.key", "remoteRef": {"key": "KEY", "decodingStrategy": "Base64"}},
+    ]
+    assert secret["target"]["template"]["type"] == "kubernetes.io/tls"
+    assert "operator" not in config(graph, "gate")
+    assert rules(graph, "gate")["shop"] == [("secrets", "get", ["shop-env"]), ("externalsecrets", "get", ["shop-env"])]
