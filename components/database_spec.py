@@ -15,6 +15,8 @@ def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str)
         "postgresql": {"version": settings.version},
         "numberOfInstances": settings.instances,
         "volume": volume,
+        # Without it the primary steps down as soon as the API server is away, though every server sees every other.
+        "patroni": {"failsafe_mode": True} | ({"synchronous_mode": True} if settings.synchronous else {}),
         "resources": {
             "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
             "limits": {"cpu": settings.cpu_limit, "memory": settings.memory_limit},

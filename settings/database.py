@@ -40,6 +40,11 @@ class DatabaseSettings(Section):
     instances: Annotated[
         int, Field(ge=1, le=9, description="Number of servers. One is the primary, the others are replicas.")
     ] = 2
+    synchronous: bool = Field(
+        default=False,
+        description="Answer a commit only when a replica has it too, so that a fail-over loses nothing that was "
+        "acknowledged, even when the primary's disk is gone for good. Each commit then waits for the network.",
+    )
     storage: Memory = Field(
         default="10Gi", description="Size of each instance's volume. It can grow, but never shrink."
     )
@@ -66,5 +71,14 @@ class DatabaseSettings(Section):
         if bytes_of(self.memory_request) > bytes_of(self.memory_limit):
             raise ValueError(
                 "memoryRequest: it must not be more than memoryLimit, because Kubernetes refuses such a pod"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_lost_replica_holds_up_nobody(self) -> DatabaseSettings:
+        if self.synchronous and self.instances < 3:
+            raise ValueError(
+                "synchronous: set instances to at least 3. With a single replica, commits wait whenever it restarts, "
+                "and are no longer synchronous while it is away"
             )
         return self

@@ -121,6 +121,7 @@ CHANGES = (
     # the database
     change("database.version", "16", DATABASE),
     change("database.instances", 4, DATABASE),
+    change("database.synchronous", True, DATABASE),
     change("database.storage", "21Gi", DATABASE),
     change("database.storageClass", "larger", DATABASE),
     change("database.cpuRequest", "251m", DATABASE),

@@ -112,6 +112,15 @@ def test_rules_of_the_cluster(graph: Any) -> None:
     assert "annotations" not in cluster["metadata"], "the operator copies them into pods"
 
 
+def test_the_primary_stays_while_the_api_server_is_away() -> None:
+    assert platform()["platform-db-cluster"]["spec", "patroni"] == {"failsafe_mode": True}
+
+
+def test_a_commit_waits_for_a_replica_where_the_stack_says_so() -> None:
+    spec = database(database={"instances": 3, "synchronous": True})["platform-db-cluster"]["spec"]
+    assert spec["patroni"] == {"failsafe_mode": True, "synchronous_mode": True}
+
+
 def test_size_comes_from_the_stack() -> None:
     spec = everything()["platform-db-cluster"]["spec"]
     assert spec["numberOfInstances"] == 3

@@ -147,3 +147,9 @@ def test_a_renewed_certificate_is_published_before_the_old_one_expires() -> None
     assert line.startswith("- certificates.syncSchedule: between two runs lies as much time as leafRenewBefore")
     load(repaired(config))
     load(with_(("certificates", {"syncSchedule": "0 0 1 * *", "leafRenewBefore": "745h"})))
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+def test_synchronous_commits_need_a_replica_to_spare(instances: int) -> None:
+    [line] = errors(with_(("database.synchronous", True), ("database.instances", instances)))
+    assert "database.synchronous: set instances to at least 3" in line

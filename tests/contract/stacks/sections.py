@@ -40,12 +40,12 @@ databases = together(
     keys_of(
         {},
         version=one_of("14", "15", "16", "17", 14, 16),
-        instances=one_of(1, 2, 3, 9),
         storage=one_of("1Gi", "10.5G", "2Ti"),
         storageClass=names,
         pooler=keys_of({}, instances=one_of(1, 2, 10), mode=one_of("transaction", "session")),
         passwordRotation=rotations,
     ),
+    one_of({}, {"instances": 1}, {"instances": 3, "synchronous": True}, {"instances": 9, "synchronous": False}),
     one_of({}, {"cpuRequest": "50m"}, {"cpuLimit": "1"}, {"cpuLimit": 4}, {"cpuLimit": "0.25"},
          {"cpuRequest": "1.5", "cpuLimit": "1500m"}),
     one_of({}, {"memoryRequest": "128Mi"}, {"memoryLimit": "512Mi"}, {"memoryLimit": "1.5G"},
