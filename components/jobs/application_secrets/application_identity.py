@@ -1,0 +1,148 @@
+"""Give each application's operator a machine identity: one project to read, one account that may log in."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from application_server import Server, membership_roles
+from application_wish import Application
+from infisical_api import ApiError
+from job import Failed
+from kube import Api, path
+
+Object = dict[str, Any]
+
+_HOST = "https://kubernetes.default.svc"
+_TTL_SECONDS = 3600
+_MANAGER = "infisical-platform-applications"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Where the operator's accounts and their identities are, and how they log in."""
+
+    namespace: str
+    organization: str
+    marker: str
+    auth: Literal["kubernetes", "universal"]
+    authority: str  # file with the cluster's authority
+
+
+def give(application: Application, project: str, server: Server, kube: Api, operator: Operator) -> bool:
+    """Give an application's operator its identity, and return whether anything was changed."""
+    target = path("secrets", operator.namespace, f"infisical-identity-{application.name}")
+    secret: dict[str, str] = kube.get(target).get("data") or {}
+    known = {key: base64.b64decode(value).decode() for key, value in secret.items()}
+    identity, changed = _identity(application, known.get("identityId", ""), server, operator)
+    found = {"identityId": identity}
+    if operator.auth == "kubernetes":
+        changed |= _kubernetes(application, identity, server, operator)
+    else:
+        found |= _universal(identity, known, server)
+    if any(known.get(key) != value for key, value in found.items()):
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}
+        kube.merge_patch(target, {"data": data}, field_manager=_MANAGER)
+        changed = True
+    return changed | _viewer(project, identity, server)
+
+
+def _identity(application: Application, known: str, server: Server, operator: Operator) -> tuple[str, bool]:
+    """Return the application's identity, and whether it was made. A run that was killed may have made it."""
+    name = f"{application.slug}-operator"
+    if known and _exists(server, known):
+        return known, False
+    listed = server.api.get("/api/v1/identities", orgId=operator.organization)["identities"]
+    for each in listed:
+        if each["identity"]["name"] == name and _ours(server, each["identity"]["id"], operator.marker):
+            return each["identity"]["id"], False
+    wish = {"name": name, "organizationId": operator.organization, "role": "no-access"}
+    metadata = [{"key": "infisical-platform", "value": operator.marker}]
+    made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})
+    return made["identity"]["id"], True
+
+
+def _exists(server: Server, identity: str) -> bool:
+    try:
+        server.api.get(f"/api/v1/identities/{identity}")
+    except ApiError as error:
+        if error.status in (400, 404, 422):
+            return False
+        raise
+    return True
+
+
+def _ours(server: Server, identity: str, marker: str) -> bool:
+    metadata: list[Object] = server.api.get(f"/api/v1/identities/{identity}")["identity"].get("metadata") or []
+    return any(each.get("value") == marker for each in metadata)
+
+
+def _attached(server: Server, method: str, identity: str) -> Object | None:
+    key = {"kubernetes-auth": "identityKubernetesAuth", "universal-auth": "identityUniversalAuth"}[method]
+    try:
+        return server.api.get(f"/api/v1/auth/{method}/identities/{identity}")[key]
+    except ApiError as error:
+        if error.status in (400, 404):
+            return None
+        raise
+
+
+def _kubernetes(application: Application, identity: str, server: Server, operator: Operator) -> bool:
+    wish = {
+        "kubernetesHost": _HOST,
+        "caCert": Path(operator.authority).read_text(),
+        "allowedNamespaces": operator.namespace,
+        "allowedNames": f"infisical-{application.name}",
+        "allowedAudience": "",
+        "accessTokenTTL": _TTL_SECONDS,
+        "accessTokenMaxTTL": _TTL_SECONDS,
+    }
+    there = _attached(server, "kubernetes-auth", identity)
+    target = f"/api/v1/auth/kubernetes-auth/identities/{identity}"
+    try:
+        if there is None:
+            server.api.post(target, wish)
+        elif different := {key: value for key, value in wish.items() if _text(there.get(key)) != _text(value)}:
+            server.api.patch(target, different)
+        else:
+            return False
+    except ApiError as error:
+        if "Local IPs" not in error.message:
+            raise
+        raise Failed(
+            f"{error}. Infisical may not ask the cluster who logs in. Set infisical.allowInternalIpConnections to true "
+            "or organization.machineAuth to universal"
+        ) from error
+    return True
+
+
+def _text(value: object) -> str:
+    return str(value or "").strip()
+
+
+def _universal(identity: str, known: dict[str, str], server: Server) -> dict[str, str]:
+    target = f"/api/v1/auth/universal-auth/identities/{identity}"
+    there = _attached(server, "universal-auth", identity)
+    if there is None:
+        lifetimes = {"accessTokenTTL": _TTL_SECONDS, "accessTokenMaxTTL": _TTL_SECONDS}
+        there = server.api.post(target, lifetimes)["identityUniversalAuth"]
+    client = str(there["clientId"])
+    if known.get("clientId") == client and known.get("clientSecret"):
+        return {"clientId": client, "clientSecret": known["clientSecret"]}
+    made = server.api.post(f"{target}/client-secrets", {"description": "infisical-platform"})
+    return {"clientId": client, "clientSecret": str(made["clientSecret"])}
+
+
+def _viewer(project: str, identity: str, server: Server) -> bool:
+    target = f"{server.identities(project)}/{identity}"
+    try:
+        there = server.api.get(target)["identityMembership"]
+    except ApiError as error:
+        if error.status not in (400, 404):
+            raise
+        server.api.post(target, {"roles": membership_roles("viewer")})
+        return True
+    if [role["role"] for role in there["roles"]] == ["viewer"]:
+        return False
+    server.api.patch(target, {"roles": membership_roles("viewer")})
+    return True

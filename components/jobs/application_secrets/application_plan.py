@@ -1,0 +1,187 @@
+"""Decide what to do about an application, from what is wished for and what is found. Asks nobody itself."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from application_wish import STACK, Application, Place, Secret, shown
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A secret as Infisical has it."""
+
+    value: str
+    comment: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether the stack made it and keeps it."""
+        return self.comment.startswith(STACK)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person in a project."""
+
+    membership: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a project has."""
+
+    environments: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])  # slug to id and name
+    folders: frozenset[tuple[str, str]] = frozenset()  # environment and path
+    secrets: dict[Place, Stored] = field(default_factory=dict[Place, Stored])
+    members: dict[str, Member] = field(default_factory=dict[str, Member])  # by address
+
+
+@dataclass(frozen=True)
+class Write:
+    """Secrets of one folder that are created, changed or deleted by one request. None leaves a value as it is."""
+
+    verb: Literal["create", "update", "delete"]
+    environment: str
+    path: str
+    secrets: tuple[tuple[str, str | None, str], ...]  # name, value, comment
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in this order, and what to say. While there are conflicts, nothing is done."""
+
+    environments: tuple[tuple[str, str], ...] = ()  # to create: slug and name
+    renamed: tuple[tuple[str, str], ...] = ()  # id of an environment, and its new name
+    folders: tuple[tuple[str, str], ...] = ()  # parents before their children
+    writes: tuple[Write, ...] = ()
+    invited: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    roles: tuple[tuple[str, tuple[str, ...]], ...] = ()  # id of a membership, and its roles
+    conflicts: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()  # what is not as the stack says, whoever has to act
+    created: int = 0
+    put_back: int = 0
+    removed: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is as it is wished for."""
+        steps = (self.environments, self.renamed, self.folders, self.writes, self.invited, self.roles)
+        return not any(steps)
+
+
+def decide(application: Application, found: Found) -> Plan:
+    """Return the plan for an application whose project is there and is the stack's."""
+    decisions = [*_secrets(application, found), *_removed(application, found)]
+    drift = [*(each.drift for each in decisions if each.drift), *_abandoned(application, found)]
+    drift += [f"{each} is a member, and the stack names nobody of that address"
+              for each in sorted(found.members.keys() - application.people.keys())]  # fmt: skip
+    people = application.people.items()
+    missing = {slug: name for slug, name in application.environments.items() if slug not in found.environments}
+    return Plan(
+        environments=tuple(missing.items()),
+        renamed=tuple(
+            (found.environments[slug][0], name)
+            for slug, name in application.environments.items()
+            if slug in found.environments and found.environments[slug][1] != name
+        ),
+        folders=tuple(_folders(application, found)),
+        writes=tuple(_grouped(decisions)),
+        invited=tuple((who, roles) for who, roles in people if who not in found.members),
+        roles=tuple(
+            (found.members[who].membership, roles)
+            for who, roles in people
+            if who in found.members and set(found.members[who].roles) != set(roles)
+        ),
+        conflicts=tuple(each.conflict for each in decisions if each.conflict),
+        drift=tuple(drift),
+        created=sum(each.verb == "create" for each in decisions),
+        put_back=sum(each.verb == "update" for each in decisions),
+        removed=sum(each.verb == "delete" for each in decisions),
+    )
+
+
+@dataclass(frozen=True)
+class _Decision:
+    place: Place
+    verb: Literal["create", "update", "delete", ""] = ""
+    value: str | None = None
+    comment: str = ""
+    conflict: str = ""
+    drift: str = ""
+
+
+def _secrets(application: Application, found: Found) -> Iterator[_Decision]:
+    for secret in application.secrets:
+        there = found.secrets.get(secret.place)
+        if secret.owner == "people":
+            yield _of_people(secret, there)
+        else:
+            yield _of_stack(secret, there)
+
+
+def _of_people(secret: Secret, there: Stored | None) -> _Decision:
+    if there is None and secret.value is None:
+        return _Decision(secret.place, drift=f"{shown(secret.place)} waits for its people to write it")
+    if there is None:
+        return _Decision(secret.place, "create", secret.value, secret.comment)
+    if there.ours:  # the stack kept it before, and hands over the value as it is
+        return _Decision(secret.place, "update", None, secret.comment)
+    return _Decision(secret.place)
+
+
+def _of_stack(secret: Secret, there: Stored | None) -> _Decision:
+    place = secret.place
+    if there is None:
+        return _Decision(place, "create", secret.value, secret.comment)
+    if there.value == secret.value:
+        same = there.comment == secret.comment
+        return _Decision(place) if same else _Decision(place, "update", None, secret.comment)
+    if there.ours:
+        return _Decision(
+            place, "update", secret.value, secret.comment, drift=f"{shown(place)} was not what the stack says"
+        )
+    ways = "Let it be theirs ({owner: people}), or delete it in the web UI"
+    conflict = f"{shown(place)} has a value that people wrote. {ways}"
+    return _Decision(place, conflict=conflict)
+
+
+def _removed(application: Application, found: Found) -> Iterator[_Decision]:
+    for place in application.removed:
+        there = found.secrets.get(place)
+        if there and there.ours:
+            yield _Decision(place, "delete")
+        elif there:
+            yield _Decision(place, drift=f"{shown(place)} is to be removed, but people wrote it, so it stays")
+
+
+def _abandoned(application: Application, found: Found) -> Iterator[str]:
+    known = {secret.place for secret in application.secrets} | {*application.removed}
+    for place, there in sorted(found.secrets.items()):
+        if there.ours and place not in known:
+            yield f"{shown(place)} is no longer in the stack. List it in removed to have it deleted"
+
+
+def _folders(application: Application, found: Found) -> Iterator[tuple[str, str]]:
+    wanted = sorted({secret.place[:2] for secret in application.secrets})
+    done = set(found.folders)
+    for environment, path in wanted:
+        parts = path.strip("/").split("/") if path != "/" else []
+        for depth in range(1, len(parts) + 1):
+            folder = (environment, "/" + "/".join(parts[:depth]))
+            if folder not in done:
+                done.add(folder)
+                yield folder
+
+
+def _grouped(decisions: Iterable[_Decision]) -> Iterator[Write]:
+    groups: defaultdict[tuple[Literal["create", "update", "delete"], str, str], list[tuple[str, str | None, str]]]
+    groups = defaultdict(list)
+    for each in decisions:
+        if each.verb:
+            environment, path, key = each.place
+            groups[each.verb, environment, path].append((key, each.value, each.comment))
+    for (verb, environment, path), secrets in groups.items():
+        yield Write(verb, environment, path, tuple(secrets))

@@ -1,0 +1,203 @@
+"""Make Infisical's projects what the stack says, and read them back byte for byte.
+
+One round looks at a project, decides, and writes what differs; the next one has to find nothing left to do. So a run
+that was killed anywhere is completed by the next one.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from application_identity import Operator, give
+from application_licensed import licensed
+from application_plan import Plan, decide
+from application_server import Server
+from application_wish import Application, application_of
+from infisical_api import ApiError, InfisicalApi, machine_login
+from job import Failed, Pending, Report, run, wait
+from kube import Api, NotFound
+
+Object = dict[str, Any]
+
+MANAGER = "infisical-platform-applications"
+_ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
+_SHOWN = 20  # lines of drift
+
+
+@dataclass(frozen=True)
+class Config:
+    """The wish is a ConfigMap of `namespace`, its values are files; `marker` is the stack's id."""
+
+    address: str
+    namespace: str
+    wish: str
+    drift: str  # ConfigMap
+    marker: str
+    operator_namespace: str
+    auth: Literal["kubernetes", "universal"]
+    deadline_seconds: float
+    values: str = "/values"
+    bootstrap: str = "/bootstrap"
+    authority: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+
+
+class Provision:
+    """Bring every application to what is wished for."""
+
+    def __init__(self, config: Config, server: Server, kube: Api, report: Report, organization: str) -> None:
+        self.server, self.kube, self.report = server, kube, report
+        self.marker = f"infisical-platform {config.marker}"
+        self.deadline = config.deadline_seconds
+        self.operator = Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
+        self.counts: Counter[str] = Counter()
+        self.drift: list[str] = []
+
+    def all(self, applications: Iterable[Application]) -> None:
+        """Do each. Raises Failed where one can't be done; nothing of it is half done that the next run won't find."""
+        for application in applications:
+            try:
+                self._one(application)
+            except Failed as error:
+                raise Failed(f"application {application.name}: {error}") from error
+
+    def _one(self, application: Application) -> None:
+        project = self._project(application)
+        if project is None:
+            return
+        self.counts["projects"] += 1
+        plans: list[Plan] = []
+
+        def settled() -> Plan:
+            """Raises Pending until nothing is left to do."""
+            try:
+                return self._round(application, project["id"], plans)
+            except ApiError as error:
+                if error.status and error.status < 500 and error.status not in (404, 409):
+                    raise
+                raise Pending(str(error)) from error  # a lost answer may have been a write: look again
+
+        last = wait(settled, self.report, deadline_seconds=self.deadline, interval=0.2)
+        self.counts["identities changed"] += give(application, project["id"], self.server, self.kube, self.operator)
+        licensed(application, project["id"], self.server)
+        first = plans[0] if plans else last
+        self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
+        for name in ("created", "put_back", "removed"):
+            self.counts[name] += getattr(first, name)
+
+    def _round(self, application: Application, project: str, plans: list[Plan]) -> Plan:
+        environments = {*application.environments} | {environment for environment, _, _ in application.removed}
+        content = next((each for each in self.server.projects() if each["id"] == project), None)
+        if content is None:
+            raise Pending(f"project {application.slug} is not listed yet")
+        plan = decide(application, self.server.found(content, environments))
+        if plan.conflicts:
+            raise Failed("; ".join(plan.conflicts))
+        if plan.empty:
+            return plan
+        if len(plans) >= _ROUNDS:
+            places = sorted({f"{each.environment}:{each.path}" for each in plan.writes})
+            raise Failed(f"Infisical doesn't give back what was written to {', '.join(places) or 'the project'}")
+        plans.append(plan)
+        if waiting := self.server.act(project, plan):
+            raise Failed(
+                f"not written: in {', '.join(sorted(set(waiting)))} a policy makes every change a request for approval"
+                ". Exempt the folder from the policy, or let its secrets be people's"
+            )
+        raise Pending(f"{application.slug} is written and read back")
+
+    def _project(self, application: Application) -> Object | None:
+        found = {each["slug"]: each for each in self.server.projects()}
+        project = found.get(application.slug)
+        if project and not str(project.get("description") or "").startswith(self.marker):
+            raise Failed(self._not_ours(application.slug, str(project.get("description") or "")))
+        if application.retired:
+            if project:
+                self.server.delete(project["id"])
+                self.counts["projects removed"] += 1
+            return None
+        return project or self._create(application)
+
+    def _create(self, application: Application) -> Object:
+        description = (
+            f"{self.marker} keeps this project. The stack's `applications.{application.name}` says what is in it"
+        )
+        try:
+            self.server.create(application.name, application.slug, description)
+        except ApiError as error:
+            if error.status and error.status < 500 and "already exists" not in error.message:
+                raise
+            if error.status == 400:
+                self.server.enter(application.slug, self.marker)
+        found = {each["slug"]: each for each in self.server.projects()}
+        if application.slug not in found:
+            raise Failed(f"project {application.slug} was made and is not listed")
+        return found[application.slug]
+
+    def _not_ours(self, slug: str, description: str) -> str:
+        if description.startswith("infisical-platform "):
+            return f"project {slug} is kept by a different stack. Two stacks can't share an application"
+        return (
+            f"project {slug} was not made by the stack. Set `project` of the application to a different slug, or let "
+            f"the stack have the project: begin its description with `{self.marker}`"
+        )
+
+
+def main(config: Config, report: Report) -> str:
+    """Return counts, and never a value."""
+    kube = Api()
+    document = wait(lambda: kube.get(_config_map(config, config.wish)), report, deadline_seconds=60)["data"]
+    wishes = [json.loads(document[name]) for name in sorted(document)]
+    applications = [application_of(each, config.values) for each in wishes]
+    bootstrap = {each.name: each.read_text().strip() for each in Path(config.bootstrap).glob("[a-z]*")}
+    api = InfisicalApi(config.address, deadline_seconds=config.deadline_seconds)
+    api.hide = report.hide = _hiding(applications)
+    server = Server(machine_login(api, bootstrap))
+    provision = Provision(config, server, kube, report, bootstrap.get("organizationId", ""))
+    provision.all(applications)
+    _say(config, kube, provision.drift)
+    for line in provision.drift[:_SHOWN]:
+        report.progress(line)
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(provision.counts.items()) if count)
+    total = sum(len(application.secrets) for application in applications)
+    return (
+        f"{len(applications)} applications, {total} secrets as the stack says"
+        f"{f' ({counts})' if counts else ''}, {len(provision.drift)} to look at, {server.api.requests} requests"
+    )
+
+
+def _hiding(applications: Iterable[Application]) -> Any:
+    values = {
+        secret.value for each in applications for secret in each.secrets if secret.value and len(secret.value) > 3
+    }
+
+    def hide(text: str) -> str:
+        for value in values:
+            if value in text:
+                text = text.replace(value, "[hidden]")
+        return text
+
+    return hide
+
+
+def _config_map(config: Config, name: str) -> str:
+    return f"/api/v1/namespaces/{config.namespace}/configmaps/{name}"
+
+
+def _say(config: Config, kube: Api, drift: list[str]) -> None:
+    """Write down what is not as the stack says, for `make doctor`."""
+    lines = "\n".join(drift)
+    data = {"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": lines}
+    try:
+        kube.merge_patch(_config_map(config, config.drift), {"data": data}, field_manager=MANAGER)
+    except NotFound as error:
+        raise Failed(
+            f"ConfigMap {config.drift} of namespace {config.namespace} is gone. `pulumi up` makes it"
+        ) from error
+
+
+if __name__ == "__main__":
+    run("application-secrets", Config, main)

@@ -1,0 +1,162 @@
+"""Read and write an application's project, in the API that the running server has: v4 where served, otherwise v3."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from application_plan import Found, Member, Plan, Stored, Write
+from application_wish import Place
+from infisical_api import ApiError, InfisicalApi
+from job import Failed
+
+Object = dict[str, Any]
+_BATCH = 100  # secrets in one request
+_NEWEST = {"/api/v1/projects", "/api/v4/secrets/batch", "/api/v2/folders"}  # where a server doesn't describe itself
+
+
+class Server:
+    """The API of a server, by what its own description of it names."""
+
+    def __init__(self, api: InfisicalApi) -> None:
+        self.api = api
+        try:
+            named = {path.rstrip("/") for path in api.get("/api/docs/json").get("paths", {})}
+        except ApiError:
+            named = set[str]()
+        named = named or _NEWEST
+        self.projects_v1 = "/api/v1/projects" in named
+        self.v4 = "/api/v4/secrets/batch" in named
+        self.folders = "/api/v2/folders" if "/api/v2/folders" in named else "/api/v1/folders"
+
+    # --- projects ----------------------------------------------------------------------------------------------------
+
+    def projects(self) -> list[Object]:
+        """Return the projects that this account is in."""
+        if self.projects_v1:
+            return self.api.get("/api/v1/projects")["projects"]
+        return self.api.get("/api/v1/workspace")["workspaces"]
+
+    def create(self, name: str, slug: str, description: str) -> Object:
+        """Create a project, empty."""
+        wish = {"projectName": name, "slug": slug, "projectDescription": description, "type": "secret-manager"}
+        path = "/api/v1/projects" if self.projects_v1 else "/api/v2/workspace"
+        return self.api.post(path, {**wish, "shouldCreateDefaultEnvs": False})["project"]
+
+    def enter(self, slug: str, description: str) -> None:
+        """Become admin of a project that the stack made with an account of before. Otherwise raise Failed."""
+        every = self.api.get("/api/v1/organization-admin/projects")["projects"]
+        for each in every:
+            if each["slug"] == slug and str(each.get("description") or "").startswith(description):
+                self.api.post(f"/api/v1/organization-admin/projects/{each['id']}/grant-admin-access", idempotent=True)
+                return
+        raise Failed(
+            f"the organisation has a project {slug} that the stack did not make. Set `project` of the application to a "
+            f"different slug, or let the stack have the project: begin its description with `{description}`"
+        )
+
+    def delete(self, project: str) -> None:
+        """Delete a project with everything in it."""
+        self.api.delete(f"{self._project(project)}")
+
+    def _project(self, project: str) -> str:
+        return f"/api/v1/{'projects' if self.projects_v1 else 'workspace'}/{project}"
+
+    def _members(self, project: str) -> str:
+        kind = f"/api/v1/projects/{project}" if self.projects_v1 else f"/api/v2/workspace/{project}"
+        return f"{kind}/memberships"
+
+    def identities(self, project: str) -> str:
+        """Return the path of a project's machine identities."""
+        if self.projects_v1:
+            return f"/api/v1/projects/{project}/memberships/identities"
+        return f"/api/v2/workspace/{project}/identity-memberships"
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def found(self, project: Object, environments: set[str]) -> Found:
+        """Return what a project has, in these environments."""
+        there = {each["slug"]: (each["id"], each["name"]) for each in project["environments"]}
+        folders: set[tuple[str, str]] = set()
+        secrets: dict[Place, Stored] = {}
+        for environment in sorted(environments & there.keys()):
+            folders |= {(environment, path) for path in self._folders(project["id"], environment)}
+            for each in self._secrets(project["id"], environment):
+                place = (environment, str(each.get("secretPath") or "/").rstrip("/") or "/", each["secretKey"])
+                secrets[place] = Stored(each["secretValue"], each.get("secretComment") or "")
+        return Found(there, frozenset(folders), secrets, self._people(project["id"]))
+
+    def _people(self, project: str) -> dict[str, Member]:
+        members = self.api.get(self._members(project))["memberships"]
+        return {
+            each["user"]["username"]: Member(each["id"], tuple(_role(role) for role in each["roles"]))
+            for each in members
+        }
+
+    def _folders(self, project: str, environment: str, path: str = "/") -> list[str]:
+        key = "projectId" if self.folders.startswith("/api/v2") else "workspaceId"
+        query = urlencode({key: project, "environment": environment, "path": path})
+        answer = self.api.get(f"{self.folders}?{query}")
+        found: list[str] = []
+        for each in answer["folders"]:
+            below = f"{path.rstrip('/')}/{each['name']}"
+            found += [below, *self._folders(project, environment, below)]
+        return found
+
+    def _secrets(self, project: str, environment: str) -> list[Object]:
+        common = {"environment": environment, "secretPath": "/", "recursive": "true", "expandSecretReferences": "false"}
+        if self.v4:
+            return self.api.get(
+                "/api/v4/secrets", projectId=project, includeImports="false", viewSecretValue="true", **common
+            )["secrets"]
+        return self.api.get("/api/v3/secrets/raw", workspaceId=project, include_imports="false", **common)["secrets"]
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def act(self, project: str, plan: Plan) -> list[str]:
+        """Do what a plan says. Return the folders in which a change only became a request for approval."""
+        for slug, name in plan.environments:
+            self.api.post(f"{self._project(project)}/environments", {"slug": slug, "name": name})
+        for environment, name in plan.renamed:
+            self.api.patch(f"{self._project(project)}/environments/{environment}", {"name": name})
+        for environment, path in plan.folders:
+            parent, _, name = path.rpartition("/")
+            key = "projectId" if self.folders.startswith("/api/v2") else "workspaceId"
+            wish = {key: project, "environment": environment, "path": parent or "/", "name": name}
+            self.api.post(self.folders, wish)
+        waiting = [place for write in plan.writes for place in self._write(project, write)]
+        for who, roles in plan.invited:
+            self.api.post(self._members(project), {"usernames": [who], "roleSlugs": list(roles)}, idempotent=True)
+        for membership, roles in plan.roles:
+            self.api.patch(f"{self._members(project)}/{membership}", {"roles": membership_roles(*roles)})
+        return waiting
+
+    def _write(self, project: str, write: Write) -> list[str]:
+        base = "/api/v4/secrets/batch" if self.v4 else "/api/v3/secrets/batch/raw"
+        place = {("projectId" if self.v4 else "workspaceId"): project, "environment": write.environment}
+        for start in range(0, len(write.secrets), _BATCH):
+            secrets = [_body(write.verb, *each) for each in write.secrets[start : start + _BATCH]]
+            body = {**place, "secretPath": write.path, "secrets": secrets}
+            match write.verb:
+                case "create":
+                    answer = self.api.post(base, body)
+                case "update":
+                    answer = self.api.patch(base, body)
+                case "delete":
+                    answer = self.api.delete(base, body)
+            if "approval" in answer:
+                return [f"{write.environment}:{write.path}"]
+        return []
+
+
+def membership_roles(*roles: str) -> list[Object]:
+    """Return roles as a membership has them."""
+    return [{"role": role, "isTemporary": False} for role in roles]
+
+
+def _role(role: Object) -> str:
+    return role.get("customRoleSlug") or role["role"]
+
+
+def _body(verb: str, key: str, value: str | None, comment: str) -> Object:
+    if verb == "delete":
+        return {"secretKey": key}
+    return {"secretKey": key, "secretComment": comment, **({} if value is None else {"secretValue": value})}
