@@ -56,9 +56,16 @@ class Site:
         authority = self.folder / "ca.crt"
         authority.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         config = Config(
-            address="", namespace="infisical", wish="", drift="", marker=stack, operator_namespace="operator",
-            auth=self.auth, deadline_seconds=30, authority=str(authority),
-        )  # fmt: skip
+            address="",
+            namespace="infisical",
+            wish="",
+            drift="",
+            marker=stack,
+            operator_namespace="operator",
+            auth=self.auth,
+            deadline_seconds=30,
+            authority=str(authority),
+        )
         url = f"http://127.0.0.1:{self.instance.server.port}"
         server = Server(InfisicalApi(url, token=self.instance.token, deadline_seconds=60))
         kube: Any = self.kube
@@ -79,8 +86,10 @@ class Site:
         server = self._server()
         project = next(each for each in server.projects() if each["slug"] == slug)
         found = server.found(project, {"prod"}).secrets
-        return {f"{path.rstrip('/')}/{key}": (stored.value, stored.comment.partition(" - ")[0])
-                for (_, path, key), stored in found.items()}  # fmt: skip
+        return {
+            f"{path.rstrip('/')}/{key}": (stored.value, stored.comment.partition(" - ")[0])
+            for (_, path, key), stored in found.items()
+        }
 
     def write(self, key: str, value: str) -> None:
         """Change a secret as a person does, in the older API, which every release serves."""
@@ -127,8 +136,10 @@ def test_a_wish_is_provisioned_and_read_back(site: Site) -> None:
     run = site.provision(SHOP)
     assert site.secrets() == THERE
     assert run.counts["created"] == 5
-    assert run.drift == ["shop: prod:/STRIPE waits for its people to write it",
-                         *(line for line in run.drift if "is a member" in line)]  # fmt: skip
+    assert run.drift == [
+        "shop: prod:/STRIPE waits for its people to write it",
+        *(line for line in run.drift if "is a member" in line),
+    ]
     known = site.kube.identity("shop")
     membership = site._server().identities(site.project) + f"/{known['identityId']}"
     roles = site.instance.call("GET", membership)["identityMembership"]["roles"]
@@ -224,7 +235,7 @@ def test_internal_addresses_are_explained(
 
 
 def test_a_run_that_is_killed_is_completed_by_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    for after in range(1, 28, 5):
+    for after in range(1, 20, 6):
         application = replace(SHOP, name=f"shop{after}", slug=f"webshop-{after}")
         _killed(site, application, after, monkeypatch)
         site.provision(application)

@@ -76,8 +76,10 @@ def decide(application: Application, found: Found) -> Plan:
     """Return the plan for an application whose project is there and is the stack's."""
     decisions = [*_secrets(application, found), *_removed(application, found)]
     drift = [*(each.drift for each in decisions if each.drift), *_abandoned(application, found)]
-    drift += [f"{each} is a member, and the stack names nobody of that address"
-              for each in sorted(found.members.keys() - application.people.keys())]  # fmt: skip
+    drift += [
+        f"{each} is a member, and the stack names nobody of that address"
+        for each in sorted(found.members.keys() - application.people.keys())
+    ]
     people = application.people.items()
     missing = {slug: name for slug, name in application.environments.items() if slug not in found.environments}
     return Plan(
