@@ -6,6 +6,7 @@ import pulumi
 from pulumi import ResourceOptions
 
 import safeguards
+from components.backup import Backup, BackupArgs
 from components.base.providers import providers_of
 from components.cert_sync import CertSync, CertSyncArgs
 from components.helm_release import HelmRelease
@@ -16,6 +17,7 @@ from components.ingress import Ingress, IngressArgs
 from components.platform_db import PlatformDb, PlatformDbArgs
 from components.platform_kv import PlatformKv, PlatformKvArgs
 from components.requirements import Requirements, RequirementsArgs
+from components.restore import Restore, RestoreArgs
 from components.secrets_operator import SecretsOperator, SecretsOperatorArgs
 from components.stack_identity import StackIdentity
 
@@ -36,7 +38,9 @@ def main() -> None:
     given = InfisicalSecretsArgs.of(settings, identity, db, kv)
     secrets = InfisicalSecrets("infisical-secrets", given, after(requirements))
     sync = CertSync("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets))
-    migration = InfisicalMigration("infisical-migration", InfisicalMigrationArgs.of(settings, db, secrets), after(sync))
+    restored = Restore.wanted("restore", RestoreArgs.of(settings, db, kv, secrets), after(db, kv))
+    migration_args = InfisicalMigrationArgs.of(settings, db, secrets)
+    migration = InfisicalMigration("infisical-migration", migration_args, after(sync, *restored))
     helm = HelmRelease.of(settings, stack.found.state, stack.chart)
     release_args = InfisicalReleaseArgs.of(settings, helm, migration, kv, secrets)
     release = InfisicalRelease("infisical", release_args, after(sync))
@@ -44,6 +48,9 @@ def main() -> None:
     if settings.secrets_operator:
         operator_args = SecretsOperatorArgs.of(settings, identity, secrets, release, stack.operator_chart)
         SecretsOperator("secrets-operator", operator_args, after(release))
+    if settings.backup:
+        backup = Backup("backup", BackupArgs.of(settings, db, secrets), after(release))
+        pulumi.export("backup", backup.summary)
     pulumi.export("url", settings.infisical.site_url)
 
 

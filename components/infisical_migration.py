@@ -27,13 +27,20 @@ class InfisicalMigrationArgs:
     image: str
     settings: MigrationSettings
     secrets: InfisicalSecrets  # some migrations need the keys: they change encrypted data
+    restored: str | None  # the restore that the data may come from, which the migration follows
     database: PlatformDb  # its primary, because migrations' session parameters would stay behind in the pooler
 
     @classmethod
     def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
         """Return the arguments that a stack's settings make."""
         infisical = settings.infisical
-        return cls(image=infisical.image, settings=infisical.migration, secrets=secrets, database=database)
+        return cls(
+            image=infisical.image,
+            settings=infisical.migration,
+            secrets=secrets,
+            restored=settings.restore.id if settings.restore else None,
+            database=database,
+        )
 
 
 class InfisicalMigration(ComponentResource):
@@ -75,7 +82,12 @@ class InfisicalMigration(ComponentResource):
         run_once(
             name,
             namespace,
-            pod_template(step, job=name, scripts_map=scripts.metadata.name),
+            pod_template(
+                step,
+                job=name,
+                scripts_map=scripts.metadata.name,
+                annotations={"infisical-platform/restore": args.restored} if args.restored else None,
+            ),
             args.settings.deadline_minutes * 60,
             parent=self,
             aliases=[formerly],

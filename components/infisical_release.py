@@ -34,6 +34,7 @@ class InfisicalReleaseArgs:
     migration: InfisicalMigration  # the release waits for it
     redis: PlatformKv  # and for this one, which the migration does not use
     python_image: str
+    restored: str | None  # a restore stops Infisical, and the release starts it again
     rollout_deadline_seconds: int = 900  # four batches of pods, each of which may wait 120 s for a mail relay
 
     @classmethod
@@ -53,6 +54,7 @@ class InfisicalReleaseArgs:
             migration=migration,
             redis=redis,
             python_image=settings.jobs.python_image,
+            restored=settings.restore.id if settings.restore else None,
         )
 
 
@@ -82,6 +84,8 @@ class InfisicalRelease(ComponentResource):
             namespace=self._namespace,
             chart=args.helm.chart.location,
             values=chart_values,
+            # An upgrade by nothing but this gives the Deployment its replicas again, and replaces no pod.
+            description=f"after restore {args.restored}" if args.restored else None,
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
@@ -97,6 +101,7 @@ class InfisicalRelease(ComponentResource):
                     "chart": [args.helm.chart.location, chart.version],
                     "values": chart_values,
                     "pods": pod_fields(args.infisical),
+                    **({"restore": args.restored} if args.restored else {}),
                 },
                 deadline_seconds=args.rollout_deadline_seconds,
                 after=[release, patch],

@@ -21,7 +21,7 @@ from components.platform_db import PlatformDb
 from components.platform_kv import PlatformKv
 from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
 from components.stack_identity import StackIdentity
-from settings import Environment, Settings, environment_of
+from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
 
 CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it
 
@@ -67,6 +67,8 @@ class InfisicalSecrets(ComponentResource):
     """
 
     ref: SecretRef
+    encryption_keys: Output[dict[str, str]]
+    key_label: Output[str]
     uid: Output[str]
     fingerprint: Output[str]
 
@@ -89,6 +91,9 @@ class InfisicalSecrets(ComponentResource):
         if "ROOT_ENCRYPTION_KEY" in given:
             del generated["ENCRYPTION_KEY"]
         environment = {**generated, **args.environment.plain, **given, **_connections(args)}
+        keys = {variable: environment[variable] for variable in ENCRYPTION_KEYS if variable in environment}
+        self.encryption_keys = Output.secret(Output.all(**keys))
+        self.key_label = Output.unsecret(self.encryption_keys.apply(_label))
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=made),
@@ -118,6 +123,11 @@ def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:
         override_special="0123456789abcdef",
         opts=opts,
     ).result
+
+
+def _label(keys: Mapping[str, str]) -> str:
+    """Return the label of the key that opens the database, which is the first of the two."""
+    return key_label(*next(iter(keys.items())))
 
 
 def _fingerprint(parts: Mapping[str, object]) -> str:

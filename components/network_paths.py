@@ -133,6 +133,7 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_to_the_api_server(settings, *CALL_THE_API_SERVER),
         *_out(settings),
         *_secrets_operator(settings),
+        *_backups(settings),
         *_extra(settings),
     )
 
@@ -184,6 +185,26 @@ def _secrets_operator(settings: Settings) -> Iterator[Path]:
     yield Path(source=pods, target=INFISICAL, ports=[HTTP])
     yield from _to_dns(settings, pods, ready)
     yield from _to_the_api_server(settings, pods, ready)
+
+
+def _backups(settings: Settings) -> Iterator[Path]:
+    """Yield the paths of the Jobs of backup, rehearsal and restore. Only a restore goes to Redis, to empty it."""
+    if not settings.backup:
+        return
+    before, backup, rehearsal, restore = (
+        _job(name, DATABASE_NAMESPACE) for name in ("backup-before", "backup", "backup-rehearsal", "restore")
+    )
+    restores = [restore] if settings.restore else []
+    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores))
+    for job in restores:
+        yield Path(source=job, target=REDIS_SERVERS, ports=[REDIS])
+        yield Path(source=job, target=SENTINELS, ports=[SENTINEL])
+    jobs = (before, backup, rehearsal, *restores)
+    if settings.backup.target.kind == "bucket":
+        port = urlsplit(settings.backup.target.endpoint).port or _SCHEMES["https"]
+        yield from (Path(source=job, target=ANYBODY, ports=[port]) for job in jobs)
+    yield from _to_dns(settings, *jobs)
+    yield from _to_the_api_server(settings, *jobs)
 
 
 def _out(settings: Settings) -> Iterator[Path]:

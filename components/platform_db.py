@@ -11,6 +11,7 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 from pydantic import SecretStr
 
+from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
@@ -49,6 +50,7 @@ class PlatformDbArgs:
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
+    backup: BackupStoreArgs | None = None
     deadline_seconds: int = 600  # the gate's: operators pull images and elect a primary
 
     @classmethod
@@ -62,6 +64,7 @@ class PlatformDbArgs:
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
+            backup=BackupStoreArgs.of(settings),
         )
 
 
@@ -79,6 +82,8 @@ class PlatformDb(ComponentResource):
     leaf: SecretRef
     primary: Endpoint
     pooler: Endpoint
+    login: DatabaseLogin
+    backups: BackupStore | None
 
     def __init__(self, name: str, args: PlatformDbArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformDb"), name, None, opts)
@@ -95,13 +100,17 @@ class PlatformDb(ComponentResource):
             NetworkPoliciesArgs(namespace=DATABASE_NAMESPACE, made=made, paths=args.paths),
             ResourceOptions(parent=self),
         )
+        self.login = DatabaseLogin(made.apply(str), self.primary, DATABASE, _AUTHORITY, _LEAF)
+        self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
         credentials = core.v1.Secret(
             f"{name}-credentials",
             metadata=self._metadata(DATABASE_CREDENTIALS),
             string_data={"username": ROLE, "password": self.password},
-            opts=protected,
+            opts=ResourceOptions(
+                parent=self, protect=args.protect, depends_on=[self.backups.before] if self.backups else []
+            ),
         )
         spec = cluster_spec(args.database, role=ROLE, name=DATABASE, leaf=_LEAF)
         cluster = CustomResource(

@@ -17,6 +17,7 @@ SUITE = "bookworm"
 
 PACKAGES = (
     "ca-certificates",  # PgBouncer 1.18 does not start without the bundle, whatever its configuration names
+    "gpg",  # alone, as Spilo has it: without an agent
     "hostname",  # the Redis operator's probes
     "nodejs",
     "openssl",

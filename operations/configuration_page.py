@@ -15,7 +15,8 @@ from operations.editor_schema import Schema, edited
 from operations.pulumi import PROJECT, ROOT
 from settings.machinery.commands import Commands
 from settings.machinery.environment import sections_in, setting_by_variable, variable_of
-from settings.machinery.types import PEM, Form, Section
+from settings.machinery.forms import PEM, Form
+from settings.machinery.types import Section
 from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.secrets import SECRETS, Secrets
 

@@ -12,6 +12,7 @@ from settings.machinery.types import (
     Base64Key,
     CertificatePem,
     EncryptionKey,
+    OpenPgpPrivateKey,
     Password,
     PrivateKeyPem,
     SecretLine,
@@ -107,6 +108,18 @@ class Secrets(Section):
     )
     aws_secret_access_key: Annotated[SecretLine | None, Variable("INF_APP_CONNECTION_AWS_SECRET_ACCESS_KEY")] = Field(
         default=None, description="Secret of the access key in integrations.aws. Set both together."
+    )
+    backup_access_key: SecretLine | None = Field(
+        default=None,
+        description="Access key of the bucket in backup.target. It may write, read and list, and need not delete.",
+    )
+    backup_secret_key: SecretLine | None = Field(
+        default=None, description="Secret of backupAccessKey. Set both together."
+    )
+    restore_identity: OpenPgpPrivateKey | None = Field(
+        default=None,
+        description="Private key of one of backup.recipients, without a passphrase of its own. Set it only while you "
+        "restore a backup of a stack whose state is lost, and remove it afterwards.",
     )
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from settings.applications import ApplicationSettings
+from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
 from settings.cluster import ClusterSettings, JobSettings
 from settings.database import DatabaseSettings
@@ -44,6 +45,10 @@ class Settings(Secrets):
     network_policies: NetworkPolicySettings = NetworkPolicySettings()
     secrets_operator: SecretsOperatorSettings | None = None
     applications: dict[ApplicationName, ApplicationSettings] = Field(default={})
+    backup: BackupSettings | None = Field(
+        default=None, description="It needs target and recipients. Without it there is no backup."
+    )
+    restore: RestoreSettings | None = None
 
     @property
     def charts(self) -> tuple[Chart, ...]:

@@ -39,3 +39,30 @@ def run_once(
             custom_timeouts=CustomTimeouts(create=f"{limit + 60}s", update=f"{limit + 60}s"),
         ),
     )
+
+
+def run_on_schedule(
+    name: str,
+    namespace: Input[str],
+    schedule: str,
+    template: core.v1.PodTemplateSpecArgs,
+    deadline_seconds: int,
+    *,
+    parent: Resource,
+    depends_on: Sequence[Resource] = (),
+) -> batch.v1.CronJob:
+    """Create a CronJob whose runs never overlap. A run that the cluster misses is made up for within an hour."""
+    job = batch.v1.JobSpecArgs(backoff_limit=0, active_deadline_seconds=deadline_seconds + 60, template=template)
+    return batch.v1.CronJob(
+        f"{name}-schedule",
+        metadata=meta.v1.ObjectMetaArgs(name=name, namespace=namespace),
+        spec=batch.v1.CronJobSpecArgs(
+            schedule=schedule,
+            concurrency_policy="Forbid",
+            starting_deadline_seconds=3600,
+            successful_jobs_history_limit=1,
+            failed_jobs_history_limit=3,
+            job_template=batch.v1.JobTemplateSpecArgs(spec=job),
+        ),
+        opts=ResourceOptions(parent=parent, depends_on=list(depends_on)),
+    )

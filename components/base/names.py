@@ -9,6 +9,7 @@ DATABASE_CLUSTER = "platform-db-cluster"
 REDIS_REPLICATION = "platform-kv"
 INFISICAL_SECRET = "infisical-secrets"
 DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"  # the operator's name
+BACKUP_STATUS = "backup-status"
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.
 STACK_ANNOTATION = "infisical-platform/stack"
 STACK_ID_ANNOTATION = "infisical-platform/stack-id"

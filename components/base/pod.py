@@ -36,6 +36,14 @@ class SecretFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimFolder:
+    """The volume of a PersistentVolumeClaim as a folder."""
+
+    claim: Input[str]
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Resources:
     """What a Job's container asks of its node, and what it may use. It has no limit of CPU, so that it is done soon."""
 
@@ -57,6 +65,7 @@ class Step:
     files: Sequence[SecretFiles] = ()
     rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server, in the Job's namespace
     rules_in: Mapping[str, Sequence[PolicyRule]] = field(default_factory=dict[str, "Sequence[PolicyRule]"])  # elsewhere
+    claim: ClaimFolder | None = None
     resources: Resources = Resources()
 
 
@@ -74,6 +83,9 @@ def pod_template(
         core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map)),
     ]
     volumes += [_secret_volume(step, number) for number in range(len(step.files))]
+    if step.claim:
+        source = core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=step.claim.claim)
+        volumes.append(core.v1.VolumeArgs(name="claim", persistent_volume_claim=source))
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(annotations=dict(annotations or {}), labels={JOB_LABEL: job}),
         spec=core.v1.PodSpecArgs(
@@ -104,6 +116,8 @@ def _container(step: Step) -> core.v1.ContainerArgs:
         core.v1.VolumeMountArgs(name=_volume_name(step, number), mount_path=files.folder, read_only=True)
         for number, files in enumerate(step.files)
     ]
+    if step.claim:
+        mounts.append(core.v1.VolumeMountArgs(name="claim", mount_path=step.claim.folder))
     env = [_variable(name, value) for name, value in step.env.items()]
     if step.config is not None:
         env.append(core.v1.EnvVarArgs(name="CONFIG", value=json.dumps(step.config, sort_keys=True)))

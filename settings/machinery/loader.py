@@ -25,7 +25,7 @@ from settings.settings import BY_PRESENCE, Settings
 
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
-_KINDS = {"existing", "letsEncrypt", "ingress", "gateway"}
+_KINDS = {"existing", "letsEncrypt", "ingress", "gateway", "volume", "bucket"}
 # The values that Pulumi.yaml declares for keys that a stack doesn't have.
 _ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 

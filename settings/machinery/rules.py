@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import SecretStr, ValidationError
 
+from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
 from settings.database import DatabaseSettings
 from settings.infisical import InfisicalSettings
@@ -189,6 +190,29 @@ def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets:
             yield Finding(f"extraEnvironment.{authority}", reason, "set")
 
 
+def bucket_has_credentials(
+    backup: BackupSettings | None, backup_access_key: SecretStr | None, backup_secret_key: SecretStr | None
+) -> Findings:
+    """Require both halves of the bucket's credentials, and none without a bucket."""
+    bucket = backup is not None and backup.target.kind == "bucket"
+    for key, value in {"backupAccessKey": backup_access_key, "backupSecretKey": backup_secret_key}.items():
+        if bucket and not value:
+            yield Finding(key, "required, but not set. It belongs to the bucket in backup.target", "set")
+        if value and not bucket:
+            yield Finding(key, "backup.target is no bucket, so nothing would use it", "remove")
+
+
+def restore_has_a_source(
+    restore: RestoreSettings | None, backup: BackupSettings | None, restore_identity: SecretStr | None
+) -> Findings:
+    """Require the target that a restore reads from, and refuse a private key that nothing uses."""
+    if restore and not backup:
+        yield Finding("backup", "required, but not set. A restore reads from backup.target", "set")
+    if restore_identity and not restore:
+        reason = "restore is not set. A private key that opens every backup must not stay in the cluster"
+        yield Finding("restoreIdentity", reason, "remove")
+
+
 RULES: tuple[Callable[..., Findings], ...] = (
     replicas_exist,
     session_pool_has_room,
@@ -203,4 +227,6 @@ RULES: tuple[Callable[..., Findings], ...] = (
     telemetry_is_whole,
     audit_database_verifies,
     *APPLICATION_RULES,
+    bucket_has_credentials,
+    restore_has_a_source,
 )

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from settings.machinery import cron
+from settings.machinery.forms import (
+    DNS_NAME,
+    HOST,
+    HOST_LENGTH,
+    LOWER_HOST,
+    Form,
+    armour,
+    base64_of,
+    matching,
+    origin,
+    pem,
+    secret_matching,
+    secretly,
+)
 
 
 class Section(BaseModel):
@@ -37,117 +45,6 @@ class Section(BaseModel):
         return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Form(AfterValidator):
-    """A check of a text, with the reason that the user reads when the text fails it."""
-
-    reason: str
-    pattern: str = ""  # the check for editors (ECMA 262), as far as a pattern can express it
-    media_type: str = ""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        form = {"pattern": self.pattern, "patternErrorMessage": self.reason} if self.pattern else {}
-        media = {"contentMediaType": self.media_type} if self.media_type else {}
-        return {**handler(schema), **form, **media}
-
-
-def matching(pattern: str, reason: str) -> Form:
-    """Return the check that a text matches a pattern as a whole."""
-
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value, re.ASCII):  # compiled at first use
-            raise ValueError(reason)
-        return value
-
-    return Form(check, reason, f"^({pattern})$")
-
-
-def _secretly(form: Form) -> Form:
-    """Return the form for a secret. Its check must keep the value out of its error; editors see no value to check."""
-    check = cast("Callable[[str], object]", form.func)
-
-    def checked(value: SecretStr) -> SecretStr:
-        check(value.get_secret_value())
-        return value
-
-    return Form(checked, form.reason, media_type=form.media_type)
-
-
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
-# DNS has at most 63 characters between two dots. Names of Kubernetes objects may have more.
-_HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_LOWER_HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
-_HOST = _LOWER_HOST.replace("a-z", "A-Za-z")
-_HOST_LENGTH = 253
-
-
-# A host whose last label is a number is an address to every browser, and to Kubernetes.
-_NO_ADDRESS = r"(?!([A-Za-z0-9-]+\.)*[0-9]+(:|$))"
-
-
-def _origin(schemes: str, example: str, *, named: bool = False) -> Form:
-    pattern = rf"({schemes})://{_NO_ADDRESS if named else ''}{_HOST}(:[0-9]{{1,5}})?"
-    reason = (
-        f"Write scheme, host name and port alone, as in {example}, because Infisical appends its own paths. DNS has at "
-        "most 63 characters between two dots"
-    )
-    if named:
-        reason += ". An IP address can't be used, because neither an Ingress nor its certificate can be made for one"
-
-    def check(value: str) -> str:
-        host, _, port = value.partition("://")[2].partition(":")
-        if not re.fullmatch(pattern, value) or len(host) > _HOST_LENGTH or (port and not 0 < int(port) < 65536):
-            raise ValueError(reason)
-        return value
-
-    return Form(check, reason, f"^{pattern}$")
-
-
-PEM = "application/x-pem-file"
-
-
-def _pem(label: str) -> Form:
-    reason = "Write the PEM with its line breaks, from -----BEGIN to -----END. Infisical can't read it on one line"
-    block = re.compile(
-        rf"-----BEGIN (?P<label>{label})-----\n(?P<body>([A-Za-z0-9+/=]{{1,76}}\n)+)-----END (?P=label)-----\n*",
-        re.ASCII,
-    )
-
-    def check(value: str) -> str:
-        text, end = value.replace("\r\n", "\n").strip() + "\n", 0
-        while match := block.match(text, end):
-            _decoded(match["body"].replace("\n", ""))
-            end = match.end()
-        if not text.strip() or end != len(text):
-            raise ValueError(reason)
-        return value
-
-    return Form(check, reason, media_type=PEM)
-
-
-def _decoded(value: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("Write it in base64") from None
-
-
-def _base64_of(length: int) -> Form:
-    reason = f"Write {length} bytes in base64, as `openssl rand -base64 {length}` prints them"
-
-    def check(value: str) -> str:
-        if len(_decoded(value)) != length:
-            raise ValueError(reason)
-        return value
-
-    return Form(check, reason)
-
-
-def _secret_matching(pattern: str, reason: str) -> Form:
-    return _secretly(matching(pattern, reason))
-
-
 # Control characters, and what JavaScript's trim() removes.
 _BLANK = r"\x00-\x20\x7f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
@@ -165,18 +62,18 @@ DnsLabel = Annotated[
 DnsName = Annotated[
     str,
     Field(max_length=253),
-    matching(_DNS_NAME, "Use a-z, 0-9, '-' and '.'. It names a Kubernetes object"),
+    matching(DNS_NAME, "Use a-z, 0-9, '-' and '.'. It names a Kubernetes object"),
 ]
 CertificateName = Annotated[
     str,
-    Field(max_length=_HOST_LENGTH),
-    matching(_LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
+    Field(max_length=HOST_LENGTH),
+    matching(LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
 ]
 HostName = Annotated[
     str,
-    Field(max_length=_HOST_LENGTH),
+    Field(max_length=HOST_LENGTH),
     matching(
-        _HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
+        HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
     ),
 ]
 Cpu = Annotated[
@@ -219,9 +116,9 @@ Cron = Annotated[str, Form(cron.checked, cron.FIELDS)]
 Email = Annotated[
     str, matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")
 ]
-SiteUrl = Annotated[str, _origin("https", "https://secrets.example.org", named=True)]
-Origin = Annotated[str, _origin("https?", "https://app.example.org")]
-CertificatePem = Annotated[str, _pem("CERTIFICATE")]
+SiteUrl = Annotated[str, origin("https", "https://secrets.example.org", named=True)]
+Origin = Annotated[str, origin("https?", "https://app.example.org")]
+CertificatePem = Annotated[str, pem("CERTIFICATE")]
 Line = Annotated[
     str,
     matching(
@@ -250,15 +147,43 @@ KeyLabel = Annotated[
     matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as the refused change prints it"),
 ]
 
+BucketEndpoint = Annotated[str, origin("https", "https://s3.example.org")]
+BucketName = Annotated[
+    str,
+    Field(min_length=3, max_length=63),
+    matching(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", "Use a-z, 0-9, '-' and '.', as every S3-compatible service takes it"),
+]
+BucketPrefix = Annotated[
+    str,
+    Field(max_length=200),
+    matching(r"([A-Za-z0-9._-]+/)*", "Use letters, digits, '-', '.' and '_', and end it with /"),
+]
+OpenPgpPublicKey = Annotated[str, armour("PGP PUBLIC KEY BLOCK")]
+RestoreId = Annotated[
+    str,
+    Field(max_length=40),
+    matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "Use a-z, 0-9 and '-'. It becomes part of a Job's name"),
+]
+BackupName = Annotated[
+    str,
+    matching(
+        r"latest|[0-9a-f]{8,32}|infisical-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8,32}",
+        "Write latest, the name of a backup, or the identifier at its end",
+    ),
+]
+OverwriteToken = Annotated[
+    str, matching(r"[0-9a-f]{12}", "Write the 12 hexadecimal digits that the refused restore has printed")
+]
+
 SecretLine = Annotated[
     SecretStr,
-    _secret_matching(
+    secret_matching(
         r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "Write one line of printable ASCII without space around it"
     ),
 ]
 Password = Annotated[
     SecretStr,
-    _secret_matching(
+    secret_matching(
         r"(?!md5[0-9a-f]{32}\Z)[A-Za-z0-9]{16,128}",  # the operator would take md5… for a hash that it need not make
         "Use 16 to 128 letters and digits, because the password passes through URIs, files and the operators' shells. "
         "It must not look like an md5 hash",
@@ -267,19 +192,20 @@ Password = Annotated[
 EncryptionKey = Annotated[
     SecretStr,
     # What upstream takes, for keys that move in: its 32 bytes are the AES-256 key, whoever made them.
-    _secret_matching(
+    secret_matching(
         r"[\x21-\x7e][\x20-\x7e]{30}[\x21-\x7e]",
         "Write exactly 32 printable ASCII characters, as `openssl rand -hex 16` prints them. They are the AES-256 key",
     ),
 ]
-Base64Key = Annotated[SecretStr, _secretly(_base64_of(32))]
+Base64Key = Annotated[SecretStr, secretly(base64_of(32))]
 SigningKey = Annotated[
     SecretStr,
-    _secret_matching(
+    secret_matching(
         r"[\x21-\x7e]{32,}", "Use at least 32 printable characters. Whoever guesses this key can forge sessions"
     ),
 ]
-PrivateKeyPem = Annotated[SecretStr, _secretly(_pem("(RSA )?PRIVATE KEY"))]
+OpenPgpPrivateKey = Annotated[SecretStr, secretly(armour("PGP PRIVATE KEY BLOCK"))]
+PrivateKeyPem = Annotated[SecretStr, secretly(pem("(RSA )?PRIVATE KEY"))]
 
 
 def bytes_of(memory: str) -> float:

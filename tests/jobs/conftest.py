@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 JOBS = HERE.parents[1] / "components/jobs"
 sys.path[:0] = [str(HERE)]
 
+from backup_bench import Bench, tables  # noqa: E402
 from job_cluster import Cluster, running_cluster  # noqa: E402
 from job_engines import Account, Postgres, eventually, free_port, stop  # noqa: E402
 from job_pki import Pair, authority  # noqa: E402
@@ -146,3 +147,18 @@ def platform(
     platform = Platform(cluster, postgres, servers_folder, start_job)
     yield platform
     platform.stop()
+
+
+@pytest.fixture(scope="session")
+def other_ca() -> Pair:
+    return authority("another-ca")
+
+
+@pytest.fixture
+def bench(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path) -> Iterator[Bench]:
+    """A platform with three secrets, and nothing backed up yet."""
+    postgres.present(ca.issue("127.0.0.1"))
+    bench = Bench(cluster, postgres, ca, servers_folder)
+    bench.sql(tables("a", "b", "c"))
+    yield bench
+    bench.drop()

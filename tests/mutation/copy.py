@@ -39,6 +39,7 @@ _TESTS = (
     "secret_delivery",
     "gate",
     "pod",
+    "backup",
 )
 
 

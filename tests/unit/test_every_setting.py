@@ -16,6 +16,7 @@ import pytest
 
 from settings import Settings
 from settings.machinery.environment import fields, sections_in
+from tests.unit.backup_changes import BACKED_UP, BACKUPS, BUCKETS, IN_A_BUCKET
 from tests.unit.changes import (
     CHANGES,
     ELSEWHERE,
@@ -72,6 +73,8 @@ PROVEN = {
 RUNS = [
     *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK)),
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
+    *((BACKED_UP, group) for group in groups(BACKUPS)),
+    *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
 ]
 
 
@@ -117,8 +120,9 @@ def test_what_only_infisical_reads_becomes_its_variable() -> None:
 
 def test_no_setting_is_left_out() -> None:
     """A new setting belongs into one of the tables above."""
-    there = [*(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK), *VARIABLES, *ELSEWHERE]
-    kinds = {"ingress.issuer.kind", "ingress.route.kind"}  # WHOLE has the one, GATEWAY the other
+    there = [*(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK + BACKUPS + BUCKETS), *VARIABLES, *ELSEWHERE]
+    # WHOLE and BACKED_UP have the one, GATEWAY and IN_A_BUCKET the other.
+    kinds = {"ingress.issuer.kind", "ingress.route.kind", "backup.target.kind"}
     leaves = {".".join(path) for path, field, _ in fields(Settings) if not sections_in(field)}
     assert leaves - kinds == {*there}
     assert len(there) == len({*there}), "a setting is there twice"

@@ -12,6 +12,8 @@ _CERTIFICATE = pem("CERTIFICATE", b"c" * 40)
 _KEY = pem("PRIVATE KEY", b"k" * 40)
 _GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge"}
 _ACME = {"kind": "letsEncrypt", "email": "ops@example.org"}
+_BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
+_ARMOUR = pem("PGP PUBLIC KEY BLOCK", b"k" * 40).replace("-----\n", "-----\n\n", 1)
 _URI = f"postgresql://u:{SECRET}{SECRET}@h.example.org/i"
 
 
@@ -72,6 +74,26 @@ FAULTS: tuple[Fault, ...] = (
     wrong("integrations.aws.accessKeyId", "akia0000000000000000"),
     wrong("jobs.pythonImage", "python:latest"), wrong("jobs.postgresImage", "postgres"),
     wrong("jobs.pythonImage", "r.example.org/Python:3.13"),
+    # backups
+    wrong("backup.target", "volume"), missing("backup.target"), missing("backup.recipients"),
+    wrong("backup.recipients", []), wrong("backup.recipients[0]", "age1"), wrong("backup.recipients[0]", _CERTIFICATE),
+    wrong("backup.target.kind", "nfs"), wrong("backup.recipients[0]", _ARMOUR.replace("PUBLIC", "PRIVATE")),
+    wrong("backup.recipients[0]", _ARMOUR[:-9]),
+    wrong("backup.target.size", "big"), wrong("backup.schedule", "@daily"), wrong("backup.rehearsalSchedule", "weekly"),
+    wrong("backup.image", "spilo"), wrong("backup.retention.days", 0), wrong("backup.retention.atLeast", 0),
+    wrong("backup.deadlineMinutes", 4), wrong("backup.memoryLimit", "lots"), wrong("restore.id", "A b"),
+    wrong("restore.from", "yesterday"), wrong("restore.overwrite", "yes"), missing("restore.id"),
+    missing("restore.from"),
+    *(wrong("restoreIdentity", value) for value in (_KEY, SECRET * 9, _ARMOUR)),
+    *(wrong(key, f"{SECRET * 3}\n") for key in ("backupAccessKey", "backupSecretKey")),
+    rule("backupSecretKey", "backup backupAccessKey", {"backup.target": _BUCKET, "backupAccessKey": SECRET * 3,
+                                                       "backupSecretKey": None}),
+    rule("backupAccessKey", "backup backupSecretKey", {"backup.target": {"kind": "volume"}, "backupSecretKey": None,
+                                                       "backupAccessKey": SECRET * 3}),
+    rule("backup", "restore restoreIdentity backupAccessKey backupSecretKey", {
+        "restore": {"id": "a", "from": "latest"}, "backup": None, "restoreIdentity": None,
+        "backupAccessKey": None, "backupSecretKey": None}),
+    rule("restoreIdentity", "restore", {"restore": None, "restoreIdentity": _ARMOUR.replace("PUBLIC", "PRIVATE")}),
     # variables
     *(wrong(f"extraEnvironment.{name}", "x") for name in ("smtp_host", "A-B", "1A", "É")),
     wrong("extraEnvironment.A", True), wrong("extraEnvironment.A", ["a"]),

@@ -52,12 +52,30 @@ _NEEDS = {
     "githubAppClientSecret": "integrations githubAppPrivateKey",
     "githubAppPrivateKey": "integrations githubAppClientSecret",
     "awsSecretAccessKey": "integrations",
+    "backup": "backupAccessKey backupSecretKey restore restoreIdentity",
+    "restore": "backup restoreIdentity",
+    "restoreIdentity": "backup restore",
+    "backupAccessKey": "backup backupSecretKey",
+    "backupSecretKey": "backup backupAccessKey",
 }
+
+_ARMOUR = pem("PGP PUBLIC KEY BLOCK", b"k" * 40).replace("-----\n", "-----\n\n", 1)
 
 # What is put there where a stack has nothing, so that one thing is wrong and no other.
 _HOMES: dict[str, Callable[[Config], object]] = {
     "ingress.route": lambda config: config.setdefault("ingress", {}).setdefault("route", {"kind": "ingress"}),
     "mail": lambda config: config.setdefault("mail", {"host": "smtp.example.org", "fromAddress": "a@example.org"}),
+    "backup": lambda config: config.setdefault("backup", {"target": {"kind": "volume"}, "recipients": [_ARMOUR]}),
+    "restore": lambda config: (
+        _HOMES["backup"](config),
+        config.setdefault("restore", {"id": "a", "from": "latest"}),
+    ),
+    "backupAccessKey": lambda config: (
+        _HOMES["backup"](config),
+        config["backup"].update(target={"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}),
+        config.setdefault("backupAccessKey", SECRET * 3),
+        config.setdefault("backupSecretKey", SECRET * 3),
+    ),
     "signOn.github": lambda config: (
         config.setdefault("signOn", {}).setdefault("github", {"clientId": "Iv1"}),
         config.setdefault("githubLoginClientSecret", SECRET * 4),
@@ -83,6 +101,8 @@ _HOMES: dict[str, Callable[[Config], object]] = {
     "smtpPassword": lambda config: (_HOMES["mail"](config), config["mail"].update(username="u", tls="required")),
 }  # fmt: skip
 _HOMES |= {
+    "restoreIdentity": _HOMES["restore"],
+    "backupSecretKey": _HOMES["backupAccessKey"],
     "githubLoginClientSecret": _HOMES["signOn.github"],
     "githubAppClientSecret": _HOMES["integrations.githubApp"],
     "githubAppPrivateKey": _HOMES["integrations.githubApp"],

@@ -9,6 +9,7 @@ from tests.contract.stacks.values import (
     SECRET,
     Config,
     Make,
+    armours,
     base64_keys,
     booleans,
     certificates,
@@ -130,6 +131,30 @@ network_policies = keys_of(
     extraIngress=list_of(paths, 0, 2),
     extraEgress=list_of(paths, 0, 2),
 )
+names_of_backups = one_of("latest", "0123abcd", "infisical-20261126T113402Z-0123abcd")
+volumes = keys_of({"kind": one_of("volume")}, size=one_of("1Gi", "500G"), storageClass=names)
+bucket_targets = keys_of(
+    {
+        "kind": one_of("bucket"),
+        "endpoint": one_of("https://s3.example.org", "https://10.0.0.1:9000"),
+        "name": one_of("abc", "my.dumps-1"),
+    },
+    region=one_of("eu-central-1", "auto"),
+    prefix=one_of("platform/", "a/b_c/", ""),
+    addressing=one_of("path", "virtual"),
+    authority=certificates,
+    lockDays=one_of(1, 30),
+)
+backups = keys_of(
+    {"target": volumes, "recipients": list_of(armours("PUBLIC"), 1, 3)},
+    image=images,
+    schedule=crons,
+    rehearsalSchedule=crons,
+    retention=keys_of({}, days=one_of(1, 90), atLeast=one_of(1, 1000)),
+    deadlineMinutes=one_of(5, 1440),
+    memoryLimit=one_of("512Mi", "4Gi"),
+)
+restores = keys_of({"id": one_of("1", "2026-11-26", "a-b"), "from": names_of_backups}, overwrite=one_of("0123456789ab"))
 extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
 extras = keys_of(
     {},
@@ -161,7 +186,7 @@ OPTIONAL: Mapping[str, Make] = {
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
-    "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}),
+    "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
 }  # fmt: skip
 BELONGS = {
     "signOn.github": {"githubLoginClientSecret": secret_lines},

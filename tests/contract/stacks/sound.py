@@ -13,8 +13,18 @@ from random import Random
 from hypothesis import strategies as st
 
 from settings.secrets import SECRETS
-from tests.contract.stacks.sections import BELONGS, OPTIONAL, classes, gateways, infisicals, issuers, lets_encrypts
-from tests.contract.stacks.values import Config, keys_of, named_hosts, one_of, public_hosts, secret_lines
+from tests.contract.stacks.sections import (
+    BELONGS,
+    OPTIONAL,
+    backups,
+    bucket_targets,
+    classes,
+    gateways,
+    infisicals,
+    issuers,
+    lets_encrypts,
+)
+from tests.contract.stacks.values import Config, armours, keys_of, named_hosts, one_of, public_hosts, secret_lines
 from tests.unit.harness import PROJECT
 
 
@@ -50,6 +60,7 @@ def stacks(draw: st.DrawFn) -> Config:
         config["ingress"] = {"issuer": lets_encrypts(r)} | keys_of({}, route=classes)(r)
     config["infisical"] = infisicals(r) | {"siteUrl": site + r.choice(["", "", ":8443"])}
     _connect(config)
+    _back_up(Random(f"{seed} backup"), config)
     _reconcile(r, config)
     return config
 
@@ -63,6 +74,17 @@ def _connect(config: Config) -> None:
             config.setdefault("database", {})["instances"] = 3
     if database.get("pooler", {}).get("mode") == "session":
         config["infisical"]["replicas"] = min(config["infisical"].get("replicas", 2), 3)
+
+
+def _back_up(r: Random, config: Config) -> None:
+    """A restore has a target, a bucket its credentials."""
+    if "restore" in config:
+        config.setdefault("backup", backups(r))
+        if r.random() < 0.5:
+            config["restoreIdentity"] = armours("PRIVATE")(r)
+    if "backup" in config and r.random() < 0.5:
+        config["backup"]["target"] = bucket_targets(r)
+        config |= {"backupAccessKey": secret_lines(r), "backupSecretKey": secret_lines(r)}
 
 
 def _reconcile(r: Random, config: Config) -> None:

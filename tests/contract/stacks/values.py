@@ -80,6 +80,15 @@ def private_keys(r: Random) -> str:
     return _pems(r, "PRIVATE KEY", "RSA PRIVATE KEY")
 
 
+def armours(kind: str) -> Make:
+    def make(r: Random) -> str:
+        begin, *lines, end = pem(f"PGP {kind} KEY BLOCK", r.randbytes(r.randint(24, 300))).splitlines()
+        comment = r.choice([[], ["Comment: somebody's"]])
+        return "\n".join([begin, *comment, "", *lines, r.choice(["=AbC1", lines[-1]]), end, ""])
+
+    return make
+
+
 labels = text_of("abcxyz", 1, 8)
 
 

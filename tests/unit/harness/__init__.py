@@ -16,15 +16,18 @@ program with the configuration of a stack, and the shapes that a stack may have.
 
 from tests.unit.harness.graph import Answer, Graph, Leaf, Resource
 from tests.unit.harness.project import (
+    BUCKET,
     CLUSTER,
     COMMANDS,
     PROJECT,
+    RECIPIENT,
     ROOT,
     SHAPES,
     THROW_AWAY,
     configuration,
     encrypted,
     everything,
+    in_a_bucket,
     platform,
     settings_of,
     shape,
@@ -32,9 +35,11 @@ from tests.unit.harness.project import (
 from tests.unit.harness.recording import Computed, State, made_name, run
 
 __all__ = [
+    "BUCKET",
     "CLUSTER",
     "COMMANDS",
     "PROJECT",
+    "RECIPIENT",
     "ROOT",
     "SHAPES",
     "THROW_AWAY",
@@ -47,6 +52,7 @@ __all__ = [
     "configuration",
     "encrypted",
     "everything",
+    "in_a_bucket",
     "made_name",
     "platform",
     "run",

@@ -36,7 +36,10 @@ THROW_AWAY = {
     "awsSecretAccessKey": "throw-away-aws",
 }
 OPERATOR = {"chart": {"path": "embedded/charts/secrets-operator"}}  # which `make charts` would put into charts/
-SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", "operator")
+_MORE = ("operator", "backed-up", "bucket", "restored")
+SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
+RECIPIENT = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
+BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
 
 Configured = Mapping[str, object] | str  # of a stack's key
 
@@ -89,7 +92,7 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 def shape(name: str) -> Graph:
     """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords,
-    and the secrets operator.
+    the secrets operator, and backups.
     """
     match name:
         case "everything":
@@ -103,8 +106,24 @@ def shape(name: str) -> Graph:
             return platform(secretsOperator=OPERATOR)
         case "rotated":
             return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2})
+        case "backed-up":
+            return platform(backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]})
+        case "restored":
+            identity = RECIPIENT.replace("PUBLIC", "PRIVATE").replace("AAAA", "dGhyb3ctYXdheQ==", 1)
+            backup = {"target": {"kind": "volume"}, "recipients": [RECIPIENT]}
+            restore = {"id": "one", "from": "latest"}
+            return platform(backup=backup, restore=restore, restoreIdentity=identity)
+        case "bucket":
+            return in_a_bucket()
         case _:
             return platform(name)
+
+
+def in_a_bucket() -> Graph:
+    """Run the program with backups in a bucket with an authority of its own."""
+    authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    backup = {"target": {**BUCKET, "authority": authority, "lockDays": 3}, "recipients": [RECIPIENT, RECIPIENT]}
+    return platform("prod", backup=backup, backupAccessKey="throw-away-id", backupSecretKey="throw-away-bucket")
 
 
 def everything() -> Graph:

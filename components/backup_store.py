@@ -1,0 +1,225 @@
+"""Hold what every backup needs: a place, the keys to encrypt to, an account; and make one before each change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import batch, core, meta
+from pulumi_random import RandomPassword
+from pydantic import SecretStr
+
+from components.base.content import digest
+from components.base.job import run_once
+from components.base.names import BACKUP_STATUS, DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
+from components.base.pod import ClaimFolder, Resources, SecretFiles, Step, pod_template
+from components.base.rbac import PolicyRule, role_binding, service_account
+from components.base.references import Endpoint
+from components.base.scripts import scripts_map
+from settings import Settings
+from settings.backup import BackupSettings, BucketTarget
+
+_FOLDER, _VOLUME = "/store", "/backups"
+_CA_FILES = ("/authority/ca.crt", "/leaf/ca.crt")
+RULES = (
+    PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get"], names=[DATABASE_CLUSTER]),
+    PolicyRule(group="", resource="secrets", verbs=["get"], names=[DATABASE_CREDENTIALS]),
+    PolicyRule(group="", resource="configmaps", verbs=["get", "patch"], names=[BACKUP_STATUS]),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BackupStoreArgs:
+    """Where backups are kept and for whom, and the settings whose change is worth a backup of before."""
+
+    backup: BackupSettings
+    access_key: SecretStr | None
+    secret_key: SecretStr | None
+    changes: Mapping[str, str]
+    protect: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> BackupStoreArgs | None:
+        """Return the arguments that a stack's settings make, None for a stack without backups."""
+        if not settings.backup:
+            return None
+        chart = settings.infisical.chart
+        return cls(
+            backup=settings.backup,
+            access_key=settings.backup_access_key,
+            secret_key=settings.backup_secret_key,
+            changes={
+                "image": settings.infisical.image,
+                "chart": f"{chart.flavour} {chart.version}",
+                "database": settings.database.version,
+            },
+            protect=settings.cluster.protect,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLogin:
+    """How the database is reached, and the Secrets with the authorities that it is verified with."""
+
+    namespace: Output[str]
+    primary: Endpoint
+    database: str
+    authority: str
+    leaf: str
+
+    @property
+    def config(self) -> dict[str, object]:
+        """Return what the scripts are told. They read the password at each run, so that they follow a rotation."""
+        return {
+            "namespace": DATABASE_NAMESPACE,
+            "cluster": DATABASE_CLUSTER,
+            "credentials": DATABASE_CREDENTIALS,
+            "host": self.primary.host,
+            "port": self.primary.port,
+            "name": self.database,
+            "ca_files": list(_CA_FILES),
+        }
+
+    @property
+    def files(self) -> list[SecretFiles]:
+        """Return the authorities, which a new platform does not have yet."""
+        return [
+            SecretFiles(secret=self.authority, folder="/authority", keys=["ca.crt"], optional=True),
+            SecretFiles(secret=self.leaf, folder="/leaf", keys=["ca.crt"], optional=True),
+        ]
+
+
+class BackupStore(ComponentResource):
+    """Create the place of backups, and one backup before each change of image, chart or database version.
+
+    Creates the volume, if that is the target; a passphrase that is made once and kept, with which rehearsals and
+    restores in place open what only the recipients can open otherwise; a Secret with it, the public keys and the
+    bucket's credentials; the ConfigMap `backup-status`; an account; a Job. PlatformDb changes nothing before the Job
+    has succeeded. Where there is no database yet, it has nothing to do.
+    """
+
+    claim: ClaimFolder | None = None
+    account: core.v1.ServiceAccount
+    before: batch.v1.Job
+    identifier: str
+
+    def __init__(
+        self, name: str, args: BackupStoreArgs, login: DatabaseLogin, opts: ResourceOptions | None = None
+    ) -> None:
+        super().__init__(type_token("BackupStore"), name, None, opts)
+        self._args, self._login = args, login
+        protected = ResourceOptions(parent=self, protect=args.protect)
+        self.target = self._target(name, protected)
+        self._secret = self._made_secret(name, protected)
+        status = core.v1.ConfigMap(
+            f"{name}-status",
+            metadata=self._metadata(BACKUP_STATUS),  # its data is the scripts'
+            opts=ResourceOptions(parent=self),
+        )
+        self.account = service_account("backup", login.namespace, parent=self)
+        binding = role_binding("backup", login.namespace, RULES, self.account, parent=self)
+        self.ready: Sequence[Resource] = [status, binding]
+        self.identifier = digest(dict(args.changes))
+        step = self.step("before", "backup/back_up.py", {"database": login.config, "before": self.identifier})
+        scripts = scripts_map(f"{name}-scripts", login.namespace, [step.script], parent=self)
+        self.before = run_once(
+            "backup-before",
+            login.namespace,
+            self.template(step, "backup-before", scripts),
+            self.deadline_seconds,
+            parent=self,
+            depends_on=self.ready,
+        )
+        self.register_outputs({"before": self.identifier})
+
+    @classmethod
+    def wanted(cls, args: BackupStoreArgs | None, login: DatabaseLogin, *, parent: Resource) -> BackupStore | None:
+        """Return what a stack with backups has."""
+        return cls("backup-store", args, login, ResourceOptions(parent=parent)) if args else None
+
+    @property
+    def deadline_seconds(self) -> int:
+        """Return how long a Job may work."""
+        return self._args.backup.deadline_minutes * 60
+
+    def step(
+        self,
+        name: str,
+        script: str,
+        config: Mapping[str, object],
+        *,
+        label: Input[str] = "",
+        files: Sequence[SecretFiles] = (),
+    ) -> Step:
+        """Return what a Job of backup, rehearsal or restore does, with all that these three share."""
+        backup = self._args.backup
+        shared = {"target": self.target, "status": BACKUP_STATUS, "store": _FOLDER}
+        return Step(
+            name=name,
+            image=backup.image,
+            script=script,
+            config={**shared, "deadline_seconds": self.deadline_seconds, **config},
+            env={"HOME": "/tmp", "KEY_LABEL": label},
+            files=[SecretFiles(secret=self._secret.metadata.name, folder=_FOLDER), *self._login.files, *files],
+            claim=self.claim,
+            resources=Resources(memory_limit=backup.memory_limit),
+        )
+
+    def template(
+        self, step: Step, job: str, scripts: core.v1.ConfigMap, account: core.v1.ServiceAccount | None = None
+    ) -> core.v1.PodTemplateSpecArgs:
+        """Return the pod of a step. It changes with the recipients, so that what follows from them is proven again."""
+        return pod_template(
+            step,
+            job=job,
+            scripts_map=scripts.metadata.name,
+            service_account=(account or self.account).metadata.name,
+            annotations={"infisical-platform/recipients": digest(list(self._args.backup.recipients))},
+        )
+
+    def _target(self, name: str, protected: ResourceOptions) -> dict[str, object]:
+        target = self._args.backup.target
+        if isinstance(target, BucketTarget):
+            config: dict[str, object] = {
+                "kind": "bucket",
+                "endpoint": target.endpoint,
+                "bucket": target.name,
+                "region": target.region,
+                "style": target.addressing,
+            }
+            optional = {"prefix": target.prefix or None, "lock_days": target.lock_days}
+            return config | {key: value for key, value in optional.items() if value is not None}
+        claim = core.v1.PersistentVolumeClaim(
+            f"{name}-volume",
+            # It is bound when the first pod uses it.
+            metadata=self._metadata("backup", {"pulumi.com/skipAwait": "true"}),
+            spec=core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteOnce"],
+                storage_class_name=target.storage_class,
+                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": target.size}),
+            ),
+            opts=protected,
+        )
+        self.claim = ClaimFolder(claim=claim.metadata.name.apply(str), folder=_VOLUME)
+        return {"kind": "volume", "folder": _VOLUME}
+
+    def _made_secret(self, name: str, protected: ResourceOptions) -> core.v1.Secret:
+        args, target = self._args, self._args.backup.target
+        passphrase = RandomPassword(f"{name}-passphrase", length=64, special=False, opts=protected).result
+        data: dict[str, Input[str]] = {"passphrase": passphrase}
+        data |= {f"recipient-{number}.asc": key for number, key in enumerate(args.backup.recipients)}
+        if args.access_key and args.secret_key:
+            data["access-key"] = args.access_key.get_secret_value()
+            data["secret-key"] = args.secret_key.get_secret_value()
+        if isinstance(target, BucketTarget) and target.authority:
+            data["bucket-authority.crt"] = target.authority
+        return core.v1.Secret(
+            f"{name}-secret",
+            metadata=self._metadata("backup-store"),
+            string_data=data,
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
+        return meta.v1.ObjectMetaArgs(name=name, namespace=self._login.namespace, annotations=annotations)

@@ -1,0 +1,198 @@
+"""Back the database up: dump, read to the end, encrypt, write, read back, and describe.
+
+Whatever fails, fails with its cause in one line and leaves the backups of before as they are. A backup counts only once
+its manifest is there, which is written last.
+"""
+
+import secrets
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import retention
+from backup_manifest import FORMAT, SEALED, Manifest, name_of
+from backup_status import Status
+from backup_target import Content, Target, TargetConfig, content_of, target_of
+from bounded_program import Deadline, require, run_program
+from database_session import Session, migrations, program, server_major, tables
+from job import Failed, Report, run, secret, wait
+from kube import Api
+from platform_database import DatabaseConfig, environment, resource_uid
+from retention import Retention
+from sealing import fingerprints, recipients, seal
+
+_LOCK_SECONDS = 60  # a dump waits as long for a table that a migration holds
+_REACH_SECONDS = 120  # as long for a database that fails over
+
+
+@dataclass(frozen=True)
+class Config:
+    """store: folder with credentials and public keys. before: identifies the change that this backup comes before."""
+
+    database: DatabaseConfig
+    target: TargetConfig
+    status: str
+    store: str
+    deadline_seconds: float
+    image: str | None = None
+    before: str | None = None
+    retention: Retention | None = None
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What was dumped, all of one moment."""
+
+    server: int
+    migration: str
+    migrations: int
+    tables: dict[str, int]
+
+
+class BackUp:
+    """One backup."""
+
+    def __init__(self, config: Config, api: Api, uid: str, report: Report) -> None:
+        self._config, self._report = config, report
+        self._deadline = Deadline(config.deadline_seconds)
+        self._store = Path(config.store)
+        self._environment = environment(api, config.database, "platform-backup")
+        self._uid = uid
+        self._status = Status(api, config.database.namespace, config.status)
+
+    def make(self) -> str:
+        """Return what was made. Raises Failed."""
+        started = time.monotonic()
+        target = target_of(self._config.target, self._store, self._report)
+        keys = recipients(self._store)
+        people = fingerprints(keys, self._deadline)
+        with tempfile.TemporaryDirectory() as folder:
+            plain, sealed = Path(folder, "dump"), Path(folder, "sealed")
+            dump = self._tried_twice(plain)
+            if not dump.migrations:
+                if self._config.before:
+                    return "the database is empty, so there is nothing to back up"
+                raise Failed("Infisical has not made its tables in this database yet, so there is nothing to back up")
+            self._report.progress(f"dumped {plain.stat().st_size} bytes, and read them to the end")
+            seal(plain, sealed, keys, self._store / "passphrase", self._deadline)
+            plain.unlink()
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+            name = name_of(stamp, self._config.before or secrets.token_hex(4))
+            content = _written(target, name, sealed)
+        manifest = Manifest(
+            format=FORMAT,
+            name=name,
+            size=content.size,
+            sha256=content.sha256,
+            seconds=round(time.monotonic() - started, 1),
+            server=dump.server,
+            migration=dump.migration,
+            migrations=dump.migrations,
+            tables=dump.tables,
+            key_label=secret("KEY_LABEL"),
+            recipients=people,
+            cluster=self._uid,
+            image=self._config.image,
+        )
+        manifest.write(target)
+        return self._told(target, manifest)
+
+    def _tried_twice(self, plain: Path) -> Dump:
+        """Dump, and once more after a failure: the database may have failed over meanwhile."""
+        try:
+            return self._dump(plain)
+        except Failed as error:
+            if not _passes(error):
+                raise
+            self._report.progress(f"{error}; trying once more")
+            plain.unlink(missing_ok=True)
+            return self._dump(plain)
+
+    def _dump(self, plain: Path) -> Dump:
+        """Dump with the counts of the same moment, and read the dump to its end: a list of it would prove nothing."""
+        with self._session() as session:
+            session.ask("begin isolation level repeatable read read only")
+            snapshot = session.one("select pg_export_snapshot()")
+            major = server_major(session)
+            newest, number = migrations(session)
+            if not number:
+                return Dump(major, "", 0, {})
+            dump = Dump(major, newest, number, tables(session))
+            options = ["-Fc", "-n", "public", f"--snapshot={snapshot}", f"--lock-wait-timeout={_LOCK_SECONDS}s"]
+            command = [program("pg_dump", major), *options, "--no-password", "--file", str(plain)]
+            run_program(command, self._deadline, environment=self._environment)
+        run_program([program("pg_restore", major), "--file", "/dev/null", str(plain)], self._deadline)
+        return dump
+
+    def _session(self) -> Session:
+        end = Deadline(min(_REACH_SECONDS, self._deadline.remaining))
+        while True:
+            session = Session(self._environment, self._deadline)
+            try:
+                session.ask("select 1")
+            except Failed as error:
+                session.close()
+                self._report.progress(str(error))
+                if not _passes(error):
+                    raise
+                time.sleep(min(1, end.remaining))
+            else:
+                return session
+
+    def _told(self, target: Target, manifest: Manifest) -> str:
+        kept = ""
+        if self._config.retention:
+            try:
+                verified = self._status.read().get("rehearsedName", "")
+                kept = f"; {retention.apply(target, self._config.retention, verified, self._report)}"
+            except Failed as error:  # the backup is there, and that is what counts
+                kept = f"; retention failed: {error}"
+        self._status.tell(
+            lastSuccess=manifest.time,
+            lastName=manifest.name,
+            lastSize=manifest.size,
+            lastSha256=manifest.sha256,
+            lastSeconds=manifest.seconds,
+            keyLabel=manifest.key_label,
+            recipients=" ".join(manifest.recipients),
+            retention=kept.removeprefix("; ") or None,
+            lastFailure=None,
+            lastFailureAt=None,
+        )
+        rows = sum(manifest.tables.values())
+        return f"{manifest.name} is in {target.where}: {rows} rows, {manifest.size} bytes, read back{kept}"
+
+
+def main(config: Config, report: Report) -> str:
+    require("gpg", "psql")
+    api = Api()
+    try:
+        uid = wait(lambda: resource_uid(api, config.database), report, deadline_seconds=_REACH_SECONDS)
+        if config.before and not uid:
+            return "there is no database yet, so there is nothing to back up"
+        return BackUp(config, api, uid, report).make()
+    except Exception as error:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        Status(api, config.database.namespace, config.status).tell_failure(lastFailure=str(error), lastFailureAt=now)
+        raise
+
+
+def _written(target: Target, name: str, sealed: Path) -> Content:
+    """Write the encrypted file and compare what the target then has. Raises Failed."""
+    content = content_of(sealed)
+    target.put(name + SEALED, sealed)
+    back = target.fetch(name + SEALED, None)
+    if back != content:
+        raise Failed(f"{name}{SEALED} reads back different: {back.size} bytes, and {content.size} were written")
+    return content
+
+
+def _passes(error: Failed) -> bool:
+    """Return whether waiting helps, as it does while the database fails over."""
+    lasting = ("password authentication failed", "certificate verify failed", "does not exist", "does not match host")
+    return not any(words in str(error) for words in lasting)
+
+
+if __name__ == "__main__":
+    run("backup", Config, main)

@@ -1,0 +1,113 @@
+"""Ask PostgreSQL over one connection of psql, and find the programs that fit the server."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from bounded_program import Deadline, last_words
+from job import ConfigError, Failed
+
+_END = "end of the answer"
+# A folder for each major version, as Debian and Spilo have it.
+_VERSIONS = Path(os.environ.get("POSTGRES_PROGRAMS", "/usr/lib/postgresql"))
+
+
+class Session:
+    """One connection. With an environment of PG… variables, which hold the password and how to verify."""
+
+    def __init__(self, environment: Mapping[str, str], deadline: Deadline, program: str = "psql") -> None:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 closed with the connection
+        try:
+            self._process = subprocess.Popen(
+                [program, "-XAtqw", "-v", "ON_ERROR_STOP=1"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env={**os.environ, **environment},
+                text=True,
+            )
+        except FileNotFoundError as error:
+            raise ConfigError("the image has no psql") from error
+        self._timer = threading.Timer(deadline.remaining, self._process.kill)
+        self._timer.start()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._timer.cancel()
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            if stream:
+                stream.close()
+
+    def ask(self, statement: str) -> list[str]:
+        """Return the lines of the answer. Raises Failed with the server's words when there is none."""
+        assert self._process.stdin
+        assert self._process.stdout
+        lines: list[str] = []
+        try:
+            self._process.stdin.write(f"{statement};\n\\echo {_END}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._failure() from None
+        for line in self._process.stdout:
+            if line.rstrip("\n") == _END:
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise self._failure()
+
+    def one(self, statement: str) -> str:
+        """Return the first line of the answer, empty where there is none."""
+        return next(iter(self.ask(statement)), "")
+
+    def _failure(self) -> Failed:
+        self._process.wait()
+        self._said.seek(0)
+        return Failed(f"psql: {last_words(self._said.read())}")
+
+
+def server_major(session: Session) -> int:
+    """Return the major version of the server: 15."""
+    return int(session.one("show server_version_num")) // 10000
+
+
+def program(name: str, major: int) -> str:
+    """Return the path of a PostgreSQL program that is as new as the server. Raises ConfigError."""
+    versions = (int(path.name) for path in _VERSIONS.glob("*") if path.name.isdigit())
+    there = sorted(version for version in versions if (_VERSIONS / str(version) / "bin" / name).exists())
+    fitting = next((version for version in there if version >= major), None)
+    if fitting:
+        return str(_VERSIONS / str(fitting) / "bin" / name)
+    found = shutil.which(name)
+    if found is None or there:
+        has = ", ".join(map(str, there)) or "none"
+        raise ConfigError(f"the image has no {name} of PostgreSQL {major} or newer ({has}): see backup.image")
+    return found
+
+
+def tables(session: Session) -> dict[str, int]:
+    """Return the number of rows of each table in schema public that no extension made."""
+    names = session.ask(
+        "select format('%I', relname) from pg_class c where relnamespace = 'public'::regnamespace"
+        " and relkind in ('r', 'p') and not relispartition and not exists (select from pg_depend d"
+        " where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') order by 1"
+    )
+    return {name: int(session.one(f"select count(*) from public.{name}")) for name in names}  # noqa: S608 quoted by %I
+
+
+def migrations(session: Session) -> tuple[str, int]:
+    """Return the newest migration of Infisical that has run and how many have, or nothing and 0."""
+    if session.one("select to_regclass('public.infisical_migrations')") == "":
+        return "", 0
+    name = session.one("select name from public.infisical_migrations order by id desc limit 1")
+    return name, int(session.one("select count(*) from public.infisical_migrations"))

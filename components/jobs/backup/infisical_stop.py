@@ -1,0 +1,58 @@
+"""Stop Infisical while its database is replaced, and start it again where that did not come about."""
+
+from dataclasses import dataclass
+
+from job import Pending, Report, wait
+from kube import Api, path
+
+_FIELD_MANAGER = "restore"
+_REPLICAS = "infisical-platform/replicas"  # how many there were: a run that follows a kill finds them stopped
+_STOP_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class WorkloadsConfig:
+    """The Deployments of Infisical, of which a chart makes one. During a switch of charts there are two."""
+
+    namespace: str
+    deployments: tuple[str, ...]
+
+
+class Stopped:
+    """No pod of Infisical runs inside of it. Left by an exception, it starts them again; otherwise the release does."""
+
+    def __init__(self, config: WorkloadsConfig, api: Api, report: Report) -> None:
+        self._api, self._report = api, report
+        self._paths = [path("deployments", config.namespace, name) for name in config.deployments]
+        self._replicas: dict[str, int] = {}
+
+    def __enter__(self) -> "Stopped":
+        for each in self._paths:
+            found = wait(lambda each=each: [self._api.find(each)], self._report, deadline_seconds=60)[0]
+            if found is None:
+                continue
+            noted = found["metadata"].get("annotations", {}).get(_REPLICAS)
+            self._replicas[each] = found["spec"].get("replicas", 1) or int(noted or 0)
+            self._scale(each, 0, str(self._replicas[each]))
+        for each in self._replicas:
+            wait(lambda each=each: self._ended(each), self._report, deadline_seconds=_STOP_SECONDS)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for each, replicas in self._replicas.items():
+                self._scale(each, replicas, None)
+
+    def _scale(self, each: str, replicas: int, note: str | None) -> None:
+        change = {"metadata": {"annotations": {_REPLICAS: note}}, "spec": {"replicas": replicas}}
+        wait(
+            lambda: self._api.merge_patch(each, change, field_manager=_FIELD_MANAGER), self._report, deadline_seconds=60
+        )
+
+    def _ended(self, each: str) -> None:
+        found = self._api.get(each)
+        status = found.get("status", {})
+        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        left = status.get("replicas", 0) + status.get("terminatingReplicas", 0)
+        if not seen or left:
+            raise Pending(f"{found['metadata']['name']} still has {left} pods")

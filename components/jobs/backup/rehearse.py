@@ -1,0 +1,113 @@
+"""Restore the newest backup into a PostgreSQL of this pod's own, and prove that it can be read.
+
+The counts must be those of the moment of the dump, every B-tree must be sound (amcheck), and the stack's encryption key
+must open the root key. Nothing of it reaches the platform's own database.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import backup_manifest
+from backup_manifest import Manifest
+from backup_status import Status
+from backup_target import Target, TargetConfig, target_of
+from bounded_program import Deadline, require
+from database_session import Session, migrations, program, server_major
+from job import Failed, Report, run, secret
+from kube import Api
+from restore_script import restore
+from root_key import opened_by
+from scratch_server import scratch_server
+from sealing import unseal
+
+_INDEXES = (
+    "select count(bt_index_check(c.oid)) from pg_class c join pg_am a on a.oid = c.relam"
+    " where a.amname = 'btree' and c.relnamespace = 'public'::regnamespace and c.relpersistence = 'p'"
+    " and c.relkind = 'i'"
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """store: folder with credentials and passphrase. keys: folder with the encryption keys that Infisical has."""
+
+    namespace: str
+    status: str
+    target: TargetConfig
+    store: str
+    keys: str
+    deadline_seconds: float
+
+
+def main(config: Config, report: Report) -> str:
+    require("gpg", "psql")
+    status = Status(Api(), config.namespace, config.status)
+    started = time.monotonic()
+    try:
+        manifest, proof = _rehearse(config, report)
+    except Exception as error:
+        status.tell_failure(rehearsalFailure=str(error), rehearsalFailureAt=_now())
+        raise
+    seconds = round(time.monotonic() - started, 1)
+    status.tell(
+        rehearsedAt=_now(),
+        rehearsedName=manifest.name,
+        rehearsedKeyLabel=secret("KEY_LABEL"),
+        rehearsalSeconds=seconds,
+        rehearsal=proof,
+        rehearsalFailure=None,
+        rehearsalFailureAt=None,
+    )
+    return f"{manifest.name} was restored in {seconds} s: {proof}"
+
+
+def fetched(target: Target, manifest: Manifest, sealed: Path) -> None:
+    """Read a backup into a file, and compare it with its manifest. Raises Failed."""
+    content = target.fetch(manifest.object, sealed)
+    if (content.size, content.sha256) != (manifest.size, manifest.sha256):
+        raise Failed(
+            f"{manifest.object} is damaged: {content.size} bytes with sha256 {content.sha256}, and the manifest says "
+            f"{manifest.size} bytes with sha256 {manifest.sha256}"
+        )
+
+
+def _rehearse(config: Config, report: Report) -> tuple[Manifest, str]:
+    deadline, store = Deadline(config.deadline_seconds), Path(config.store)
+    target = target_of(config.target, store, report)
+    manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), "latest"))
+    with tempfile.TemporaryDirectory() as folder:
+        sealed, plain = Path(folder, "sealed"), Path(folder, "dump")
+        fetched(target, manifest, sealed)
+        unseal(sealed, plain, store / "passphrase", None, deadline)
+        sealed.unlink()
+        report.progress(f"{manifest.name} is opened")
+        with scratch_server(manifest.server, deadline) as server:
+            programs = {name: program(name, manifest.server) for name in ("pg_restore", "psql")}
+            restore(plain, manifest, programs, server, deadline)
+            report.progress("its rows are those of the moment of the dump")
+            with Session(server, deadline) as session:
+                return manifest, _proof(session, manifest, Path(config.keys))
+
+
+def _proof(session: Session, manifest: Manifest, keys: Path) -> str:
+    found = migrations(session)
+    if found != (manifest.migration, manifest.migrations):
+        raise Failed(
+            f"{manifest.name} has {found[1]} migrations, the newest {found[0]}, and its manifest says otherwise"
+        )
+    session.ask("create extension amcheck")
+    indexes = session.one(_INDEXES)
+    key = opened_by(session, keys)
+    rows = sum(manifest.tables.values())
+    there = f"{rows} rows in {len(manifest.tables)} tables, {indexes} indexes sound"
+    return f"{there}, {key}, PostgreSQL {server_major(session)}"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+if __name__ == "__main__":
+    run("rehearsal", Config, main)

@@ -1,0 +1,140 @@
+"""Bring the database back to a backup, once per id: in one transaction, while Infisical is stopped and Redis is empty.
+
+Whatever speaks against it is found before anything is touched. A kill at any moment leaves the old data or the restored
+data, and the next run goes on from there. Infisical stays stopped until the release that follows starts it.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import backup_manifest
+from backup_manifest import Manifest
+from backup_status import Status
+from backup_target import TargetConfig, target_of
+from bounded_program import Deadline, require, run_program
+from database_session import Session, program, server_major
+from infisical_stop import Stopped, WorkloadsConfig
+from job import Report, run, secret, wait
+from kube import Api
+from platform_database import DatabaseConfig, environment
+from queues import QueuesConfig, empty, master
+from rehearse import fetched
+from restore_refusals import overwritten, refuse_unfit
+from restore_script import restore
+from sealing import unseal
+
+# In a schema of its own, which no dump has and no restore drops.
+_TABLE = (
+    "create schema if not exists platform; create table if not exists platform.restored"
+    " (id text primary key, name text not null, sha256 text not null, at timestamptz not null default now(),"
+    " finished boolean not null default false)"
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """id: of this restore. source: `latest`, a name or an identifier. image: the release that the stack has now.
+
+    identity: file with a recipient's private key, for a backup that the stack's own passphrase does not open.
+    """
+
+    id: str
+    source: str
+    database: DatabaseConfig
+    target: TargetConfig
+    workloads: WorkloadsConfig
+    queues: QueuesConfig
+    status: str
+    store: str
+    image: str
+    deadline_seconds: float
+    overwrite: str | None = None
+    identity: str | None = None
+
+
+class Restore:
+    """One restore."""
+
+    def __init__(self, config: Config, api: Api, report: Report) -> None:
+        self._config, self._api, self._report = config, api, report
+        self._deadline = Deadline(config.deadline_seconds)
+        self._environment = environment(api, config.database, "platform-restore")
+
+    def run(self) -> str:
+        """Return what was done. Raises Failed."""
+        config = self._config
+        with Session(self._environment, self._deadline) as session:
+            done = self._before(session)
+            if done and done.endswith("|t"):
+                return f"{done.partition('|')[0]} was restored by id {config.id} before, so there is nothing to do"
+            major = server_major(session)
+        # One that was killed after its COMMIT goes on from there.
+        name = done.partition("|")[0] if done else self._restored(major)
+        empty(config.queues, self._report)
+        with Session(self._environment, self._deadline) as session:
+            session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
+        self._status(restored=name, restoredAt=_now(), restoreFailure=None)
+        return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
+
+    def _before(self, session: Session) -> str:
+        if session.one("select to_regclass('platform.restored')") == "":
+            return ""
+        return session.one(f"select name, finished from platform.restored where id = '{self._config.id}'")  # noqa: S608
+
+    def _restored(self, major: int) -> str:
+        config, store = self._config, Path(self._config.store)
+        target = target_of(config.target, store, self._report)
+        manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), config.source))
+        refuse_unfit(manifest, secret("KEY_LABEL"), config.image, major)
+        with tempfile.TemporaryDirectory() as folder:
+            sealed, plain = Path(folder, "sealed"), Path(folder, "dump")
+            fetched(target, manifest, sealed)
+            identity = Path(config.identity) if config.identity else None
+            unseal(sealed, plain, store / "passphrase", identity, self._deadline)
+            sealed.unlink()
+            programs = {each: program(each, major) for each in ("pg_restore", "psql")}
+            run_program([programs["pg_restore"], "--file", "/dev/null", str(plain)], self._deadline)
+            self._report.progress(f"{manifest.name} is opened and whole")
+            with Session(self._environment, self._deadline) as session:
+                overwritten(session, manifest, config.id, config.overwrite)
+            wait(lambda: master(config.queues), self._report, deadline_seconds=60)
+            with Stopped(config.workloads, self._api, self._report):
+                self._replace(plain, manifest, programs)
+        return manifest.name
+
+    def _replace(self, plain: Path, manifest: Manifest, programs: dict[str, str]) -> None:
+        with Session(self._environment, self._deadline) as session:
+            session.ask(_TABLE)
+            # Whoever is still connected as Infisical, the pooler's idle connections among them, could hold a lock.
+            session.ask(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where usename = current_user and datname = current_database() and pid <> pg_backend_pid()"
+            )
+        row = f"'{self._config.id}', '{manifest.name}', '{manifest.sha256}'"
+        note = f"INSERT INTO platform.restored (id, name, sha256) VALUES ({row})"  # noqa: S608 of fixed forms
+        restore(plain, manifest, programs, self._environment, self._deadline, [note])
+        self._report.progress(f"{manifest.name} is restored")
+
+    def _status(self, **values: object) -> None:
+        config = self._config
+        Status(self._api, config.database.namespace, config.status).tell_failure(**values)
+
+
+def main(config: Config, report: Report) -> str:
+    require("gpg", "psql")
+    api = Api()
+    try:
+        return Restore(config, api, report).run()
+    except Exception as error:
+        Status(api, config.database.namespace, config.status).tell_failure(restoreFailure=f"{config.id}: {error}")
+        raise
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+if __name__ == "__main__":
+    run("restore", Config, main)

@@ -1,0 +1,72 @@
+"""Refuse a restore that would do harm, before anything is touched."""
+
+import hashlib
+import re
+
+from backup_manifest import Manifest
+from database_session import Session, migrations, tables
+from job import Failed
+
+_RELEASE = re.compile(r".*:v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
+
+
+def refuse_unfit(manifest: Manifest, key_label: str, image: str, major: int) -> None:
+    """Raise Failed where the stack's key, release or server could do nothing with the backup."""
+    if manifest.key_label and manifest.key_label != key_label:
+        raise Failed(
+            f"{manifest.name} needs the encryption key with label {manifest.key_label}, and this stack's key has label "
+            f"{key_label}; nothing has changed. Set encryptionKey to that key, which `make escrow` wrote down, or "
+            "restore a different backup"
+        )
+    theirs, ours = _release(manifest.image or ""), _release(image)
+    if theirs and ours and theirs > ours:
+        raise Failed(
+            f"{manifest.name} is of {manifest.image}, and this stack's release is the older {image}, which does not "
+            "know its tables; nothing has changed. Set infisical.image to that release or a newer one, or restore a "
+            "different backup"
+        )
+    if manifest.server > major:
+        raise Failed(
+            f"{manifest.name} is of PostgreSQL {manifest.server}, and this database is the older {major}; nothing has "
+            f"changed. Set database.version to {manifest.server}, or restore a different backup"
+        )
+
+
+def overwritten(session: Session, manifest: Manifest, identifier: str, confirmation: str | None) -> None:
+    """Raise Failed with what would be lost, unless the confirmation is the one for this restore of this database."""
+    _, number = migrations(session)
+    if not number:
+        return
+    token = _token(session, identifier)
+    if confirmation == token:
+        return
+    rows = tables(session)
+    changed = f", the newest change of {newest}" if (newest := _newest_change(session, list(rows))) else ""
+    wrong = f" restore.overwrite is {confirmation}, which confirms something else." if confirmation else ""
+    raise Failed(
+        f"the database is not empty: {sum(rows.values())} rows in {len(rows)} tables{changed}. All of it would be "
+        f"replaced by {manifest.name}, of {manifest.time}, with {sum(manifest.tables.values())} rows; nothing has "
+        f"changed.{wrong} To go ahead, set restore.overwrite to {token}"
+    )
+
+
+def _token(session: Session, identifier: str) -> str:
+    """Return what confirms this restore in this database: no confirmation is good for another one."""
+    database = session.one("select system_identifier from pg_control_system()")
+    return hashlib.sha256(f"{database} {identifier}".encode()).hexdigest()[:12]
+
+
+def _newest_change(session: Session, names: list[str]) -> str:
+    having = set(
+        session.ask(
+            "select format('%I', table_name) from information_schema.columns"
+            " where table_schema = 'public' and column_name = 'updatedAt' and data_type like 'timestamp%'"
+        )
+    )
+    found = [session.one(f'select max("updatedAt") from public.{name}') for name in names if name in having]  # noqa: S608
+    return max(found, default="")
+
+
+def _release(image: str) -> tuple[int, ...]:
+    match = _RELEASE.fullmatch(image.partition("@")[0].partition("-")[0] if ":" in image else "")
+    return tuple(map(int, match.groups())) if match else ()

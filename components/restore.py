@@ -1,0 +1,117 @@
+"""Bring the database back to a backup before it is migrated, once for each id that the stack names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pulumi import ComponentResource, Resource, ResourceOptions
+from pulumi_kubernetes import core
+from pydantic import SecretStr
+
+from components.backup_store import RULES, BackupStore
+from components.base.content import versioned_secret
+from components.base.job import run_once
+from components.base.names import INFISICAL_NAMESPACE, type_token
+from components.base.pod import SecretFiles, SecretKey
+from components.base.rbac import PolicyRule, role_binding, service_account
+from components.base.scripts import scripts_map
+from components.infisical_release import workload_name
+from components.infisical_secrets import InfisicalSecrets
+from components.platform_db import PlatformDb
+from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+from settings import Settings
+from settings.backup import RestoreSettings
+
+_DEPLOYMENTS = (workload_name("infisical-standalone"), workload_name("infisical"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RestoreArgs:
+    """Which backup is brought back, into what, and what has to stand still meanwhile."""
+
+    restore: RestoreSettings
+    identity: SecretStr | None
+    image: str
+    database: PlatformDb
+    store: BackupStore
+    secrets: InfisicalSecrets
+    redis: PlatformKv
+
+    @classmethod
+    def of(
+        cls, settings: Settings, database: PlatformDb, redis: PlatformKv, secrets: InfisicalSecrets
+    ) -> RestoreArgs | None:
+        """Return the arguments that a stack's settings make, None for a stack that restores nothing."""
+        if not settings.restore:
+            return None
+        assert database.backups
+        return cls(
+            restore=settings.restore,
+            identity=settings.restore_identity,
+            image=settings.infisical.image,
+            database=database,
+            store=database.backups,
+            secrets=secrets,
+            redis=redis,
+        )
+
+
+class Restore(ComponentResource):
+    """Create a Job that restores a backup, and does nothing where the database tells that this id was restored.
+
+    It stops Infisical, replaces the data in one transaction, and empties Redis. The migration follows, and the release
+    starts Infisical again. The private key of a recipient, if there is one, is in a Secret of this component alone.
+    """
+
+    def __init__(self, name: str, args: RestoreArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("Restore"), name, None, opts)
+        namespace, store, restore = args.database.login.namespace, args.store, args.restore
+        password = versioned_secret(f"{name}-redis", namespace, {"password": args.redis.password}, parent=self)
+        files: list[SecretFiles] = []
+        config: dict[str, object] = {"id": restore.id, "source": restore.source, "image": args.image}
+        if args.identity:
+            data = {"private.asc": args.identity.get_secret_value()}
+            identity = versioned_secret(f"{name}-identity", namespace, data, parent=self)
+            files = [SecretFiles(secret=identity.metadata.name.apply(str), folder="/identity")]
+            config["identity"] = "/identity/private.asc"
+        if restore.overwrite:
+            config["overwrite"] = restore.overwrite
+        config |= {
+            "database": args.database.login.config,
+            "workloads": {"namespace": INFISICAL_NAMESPACE, "deployments": list(_DEPLOYMENTS)},
+            "queues": {
+                "sentinel_host": args.redis.sentinel_host,
+                "sentinel_port": SENTINEL_PORT,
+                "master_name": MASTER_GROUP,
+            },
+        }
+        step = store.step("restore", "backup/restore.py", config, label=args.secrets.key_label, files=files)
+        step = replace(
+            step, env={**step.env, "REDIS_PASSWORD": SecretKey(secret=password.metadata.name, key="password")}
+        )
+        scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
+        account, bindings = self._account(name, args)
+        run_once(
+            name,
+            namespace,
+            store.template(step, name, scripts, account),
+            store.deadline_seconds,
+            parent=self,
+            depends_on=[*store.ready, *bindings],
+        )
+        self.register_outputs({"id": restore.id})
+
+    @classmethod
+    def wanted(cls, name: str, args: RestoreArgs | None, opts: ResourceOptions) -> list[Restore]:
+        """Return the restore that the stack asks for, or none."""
+        return [cls(name, args, opts)] if args else []
+
+    def _account(self, name: str, args: RestoreArgs) -> tuple[core.v1.ServiceAccount, list[Resource]]:
+        """Create an account that may stop Infisical, which backups may not."""
+        account = service_account(name, args.database.login.namespace, parent=self)
+        stop = PolicyRule(group="apps", resource="deployments", verbs=["get", "patch"], names=_DEPLOYMENTS)
+        target = args.secrets.namespace.metadata.name
+        return account, [
+            role_binding(name, args.database.login.namespace, RULES, account, parent=self),
+            role_binding(f"{name}-target", target, [stop], account, parent=self),
+        ]

@@ -1,0 +1,122 @@
+"""Backups of the database: where they are kept, who can open them, how long they stay; and the restore of one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from settings.machinery.types import (
+    BackupName,
+    BucketEndpoint,
+    BucketName,
+    BucketPrefix,
+    CertificatePem,
+    Cron,
+    DnsName,
+    Image,
+    Memory,
+    OpenPgpPublicKey,
+    OverwriteToken,
+    RestoreId,
+    Section,
+)
+
+
+class VolumeTarget(Section):
+    """A volume of the cluster. It survives a lost database, and dies with the cluster or its storage."""
+
+    kind: Literal["volume"] = "volume"
+    size: Memory = Field(
+        default="10Gi", description="Size of the volume. A backup takes a fraction of the database's size."
+    )
+    storage_class: DnsName | None = Field(
+        default=None,
+        description="StorageClass of the volume. Choose one on different disks than the database's. Default: the "
+        "cluster's default class.",
+    )
+
+
+class BucketTarget(Section):
+    """An S3-compatible bucket. It needs the encrypted keys backupAccessKey and backupSecretKey."""
+
+    kind: Literal["bucket"] = "bucket"
+    endpoint: BucketEndpoint = Field(description="Address of the service, as https://host[:port].")
+    name: BucketName = Field(description="Name of the bucket. Its owner can read no backup.")
+    region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] = Field(
+        default="us-east-1", description="Region. It is part of every signature; most services take us-east-1."
+    )
+    prefix: BucketPrefix = Field(
+        default="", description="Beginning of every object's name, as in platform/. Two stacks must not share one."
+    )
+    addressing: Literal["path", "virtual"] = Field(
+        default="path",
+        description="Where the bucket's name stands: in the path, which every service takes, or in the host.",
+    )
+    authority: CertificatePem | None = Field(
+        default=None,
+        description="PEM of the authority that signed the service's certificate. Default: the public ones.",
+    )
+    lock_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
+        default=None,
+        description="Days for which the bucket must refuse to delete a backup (object lock, COMPLIANCE), whoever asks. "
+        "The bucket must have been created with object lock.",
+    )
+
+
+class RetentionSettings(Section):
+    """How long backups stay. The newest one that a rehearsal has restored stays in any case."""
+
+    days: Annotated[int, Field(ge=1, le=3650, description="Backups younger than this stay.")] = 30
+    at_least: Annotated[int, Field(ge=1, le=1000, description="As many of the newest stay, however old they are.")] = 7
+
+
+def _somebody(recipients: tuple[str, ...]) -> tuple[str, ...]:
+    if not 1 <= len(recipients) <= 9:
+        raise ValueError("Name one to nine recipients. Without one nobody outside of the cluster could open a backup")
+    return recipients
+
+
+class BackupSettings(Section):
+    """Backups that are encrypted, read back, and restored into a server of their own every week."""
+
+    image: Image = Field(
+        default="ghcr.io/zalando/spilo-17:4.0-p3",
+        description="Image of the database's own pods (Spilo), which has PostgreSQL's programs of every major version, "
+        "GnuPG and Python. Name the one that your postgres-operator uses, so that nodes have it already.",
+    )
+    schedule: Cron = Field(default="17 2 * * *", description="When a backup is made, in the cluster's time zone.")
+    rehearsal_schedule: Cron = Field(
+        default="47 3 * * 0",
+        description="When the newest backup is restored into a PostgreSQL of its own, counted, checked and opened with "
+        "the encryption key.",
+    )
+    target: Annotated[VolumeTarget | BucketTarget, Field(discriminator="kind")] = Field(
+        description="Where backups are kept."
+    )
+    recipients: Annotated[tuple[OpenPgpPublicKey, ...], AfterValidator(_somebody)] = Field(
+        description="OpenPGP public keys (`gpg --armor --export ID`). Each owner can open every backup. Keep the "
+        "private halves out of the cluster. RSA keys can be used for a restore in any image.",
+    )
+    retention: RetentionSettings = RetentionSettings()
+    deadline_minutes: Annotated[int, Field(ge=5, le=1440)] = Field(
+        default=60, description="How long a backup or a rehearsal may take."
+    )
+    memory_limit: Memory = Field(
+        default="1Gi", description="Memory limit of the Jobs. A rehearsal runs a PostgreSQL in it."
+    )
+
+
+class RestoreSettings(Section):
+    """A backup to bring the database back to. It is done once per id, so the setting may stay."""
+
+    id: RestoreId = Field(description="Name of this restore, as in 2026-11-26. A different one restores again.")
+    source: BackupName = Field(
+        alias="from",
+        description="`latest`, or the name of a backup, as its last line says it, or the identifier at its end.",
+    )
+    overwrite: OverwriteToken | None = Field(
+        default=None,
+        description="Confirmation that what is in the database now may go. A refused restore says what that is, and "
+        "prints the value.",
+    )

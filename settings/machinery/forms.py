@@ -1,0 +1,145 @@
+"""Make the forms of settings: a check of a text with the reason that the user reads when the text fails it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import AfterValidator, GetJsonSchemaHandler, SecretStr
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+
+@dataclass(frozen=True, slots=True)
+class Form(AfterValidator):
+    """A check of a text, with the reason that the user reads when the text fails it."""
+
+    reason: str
+    pattern: str = ""  # the check for editors (ECMA 262), as far as a pattern can express it
+    media_type: str = ""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        form = {"pattern": self.pattern, "patternErrorMessage": self.reason} if self.pattern else {}
+        media = {"contentMediaType": self.media_type} if self.media_type else {}
+        return {**handler(schema), **form, **media}
+
+
+def matching(pattern: str, reason: str) -> Form:
+    """Return the form of a text that matches a pattern as a whole."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.ASCII):  # compiled at first use
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason, f"^({pattern})$")
+
+
+def secretly(form: Form) -> Form:
+    """Return the form for a secret. Its check must keep the value out of its error; editors see no value to check."""
+    check = cast("Callable[[str], object]", form.func)
+
+    def checked(value: SecretStr) -> SecretStr:
+        check(value.get_secret_value())
+        return value
+
+    return Form(checked, form.reason, media_type=form.media_type)
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DNS_NAME = rf"{_LABEL}(\.{_LABEL})*"
+# DNS has at most 63 characters between two dots. Names of Kubernetes objects may have more.
+_HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+LOWER_HOST = rf"{_HOST_LABEL}(\.{_HOST_LABEL})*"
+HOST = LOWER_HOST.replace("a-z", "A-Za-z")
+HOST_LENGTH = 253
+
+
+# A host whose last label is a number is an address to every browser, and to Kubernetes.
+_NO_ADDRESS = r"(?!([A-Za-z0-9-]+\.)*[0-9]+(:|$))"
+
+
+def origin(schemes: str, example: str, *, named: bool = False) -> Form:
+    """Return the form of an address without a path, of a host name alone when it is `named`."""
+    pattern = rf"({schemes})://{_NO_ADDRESS if named else ''}{HOST}(:[0-9]{{1,5}})?"
+    reason = (
+        f"Write scheme, host name and port alone, as in {example}, because Infisical appends its own paths. DNS has at "
+        "most 63 characters between two dots"
+    )
+    if named:
+        reason += ". An IP address can't be used, because neither an Ingress nor its certificate can be made for one"
+
+    def check(value: str) -> str:
+        host, _, port = value.partition("://")[2].partition(":")
+        if not re.fullmatch(pattern, value) or len(host) > HOST_LENGTH or (port and not 0 < int(port) < 65536):
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason, f"^{pattern}$")
+
+
+PEM = "application/x-pem-file"
+
+
+def pem(label: str) -> Form:
+    """Return the form of one or more PEM blocks."""
+    reason = "Write the PEM with its line breaks, from -----BEGIN to -----END. Infisical can't read it on one line"
+    block = re.compile(
+        rf"-----BEGIN (?P<label>{label})-----\n(?P<body>([A-Za-z0-9+/=]{{1,76}}\n)+)-----END (?P=label)-----\n*",
+        re.ASCII,
+    )
+
+    def check(value: str) -> str:
+        text, end = value.replace("\r\n", "\n").strip() + "\n", 0
+        while match := block.match(text, end):
+            _decoded(match["body"].replace("\n", ""))
+            end = match.end()
+        if not text.strip() or end != len(text):
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason, media_type=PEM)
+
+
+def armour(label: str) -> Form:
+    """Return the form of an OpenPGP key as `gpg --armor` writes it (RFC 9580, 6.2)."""
+    reason = f"Write the key as `gpg --armor` prints it, from -----BEGIN {label}----- to its end"
+    whole = re.compile(
+        rf"-----BEGIN {label}-----\n([A-Za-z]+: [^\n]*\n)*\n([A-Za-z0-9+/=]{{1,76}}\n)+-----END {label}-----\n",
+        re.ASCII,
+    )
+
+    def check(value: str) -> str:
+        if not whole.fullmatch(value.replace("\r\n", "\n").strip() + "\n"):
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason, media_type="application/pgp-keys")
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("Write it in base64") from None
+
+
+def base64_of(length: int) -> Form:
+    """Return the form of as many bytes in base64."""
+    reason = f"Write {length} bytes in base64, as `openssl rand -base64 {length}` prints them"
+
+    def check(value: str) -> str:
+        if len(_decoded(value)) != length:
+            raise ValueError(reason)
+        return value
+
+    return Form(check, reason)
+
+
+def secret_matching(pattern: str, reason: str) -> Form:
+    """Return the form of a secret that matches a pattern as a whole."""
+    return secretly(matching(pattern, reason))

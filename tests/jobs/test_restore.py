@@ -1,0 +1,275 @@
+"""The restore: all or nothing, once per id, and refused before it would do harm."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backup_bench import LABEL, Bench, Done, flip_a_byte, gpg, tables
+from job_cluster import Cluster
+from job_engines import PASSWORD, Postgres, eventually
+from job_pki import Pair
+from job_redis import ADDRESSES, GROUP, Redis, running
+from redis_connection import Connection
+
+DEPLOYMENT = "infisical"
+
+
+@pytest.fixture(scope="module")
+def redis(servers_folder: Path) -> Iterator[Redis]:
+    with running(servers_folder / "restore-redis") as redis:
+        yield redis
+
+
+class Platform(Bench):
+    """A bench with Infisical's Deployment and a Redis."""
+
+    def __init__(self, redis: Redis, *given: Any) -> None:
+        super().__init__(*given)
+        self.redis = redis
+        self.workloads = self.cluster.namespace("infisical")
+        stop = ("apps", "deployments", ["get", "patch"], [DEPLOYMENT, "infisical-backend"])
+        self.cluster.grant(self.workloads, [stop])
+        labels = {"app": "infisical"}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "i", "image": "i"}]}}
+        spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+        self._deployments = f"/apis/apps/v1/namespaces/{self.workloads}/deployments"
+        self.cluster.create(self._deployments, {"metadata": {"name": DEPLOYMENT}, "spec": spec})
+        eventually(lambda: self.deployment["status"].get("replicas") == 2, "both pods are there")
+        self.keep("queued", "job")
+
+    @property
+    def deployment(self) -> dict[str, Any]:
+        return self.cluster.call("GET", f"{self._deployments}/{DEPLOYMENT}")
+
+    @property
+    def replicas(self) -> int:
+        return self.deployment["spec"]["replicas"]
+
+    def keep(self, name: str, value: str) -> None:
+        with Connection(ADDRESSES[0], self.redis.port, PASSWORD) as connection:
+            connection.call("SET", name, value)
+
+    @property
+    def kept(self) -> int:
+        with Connection(ADDRESSES[0], self.redis.port, PASSWORD) as connection:
+            return connection.call("DBSIZE")
+
+    @property
+    def secrets(self) -> str:
+        return self.sql("select string_agg(name, ' ' order by name) from secrets")
+
+    def restoring(self, identifier: str = "one", **changed: Any) -> dict[str, Any]:
+        return {
+            **self.config(),
+            "id": identifier,
+            "source": "latest",
+            "workloads": {"namespace": self.workloads, "deployments": [DEPLOYMENT, "infisical-backend"]},
+            "queues": {
+                "sentinel_host": ADDRESSES[0],
+                "sentinel_port": self.redis.sentinel_port,
+                "master_name": GROUP,
+            },
+            **changed,
+        }
+
+    def restore(self, identifier: str = "one", *, label: str = LABEL, **changed: Any) -> Done:
+        return self.run("restore.py", self.restoring(identifier, **changed), REDIS_PASSWORD=PASSWORD, KEY_LABEL=label)
+
+    def confirmed(self, identifier: str = "one", **changed: Any) -> Done:
+        """Restores with the confirmation that the refusal prints."""
+        return self.restore(identifier, overwrite=self.token(identifier, **changed), **changed)
+
+    def token(self, identifier: str = "one", **changed: Any) -> str:
+        refused = self.restore(identifier, **changed)
+        found = re.search(r"set restore\.overwrite to ([0-9a-f]{12})$", refused.last_line)
+        assert found, refused.output
+        return found[1]
+
+
+@pytest.fixture
+def platform(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path, redis: Redis) -> Iterator[Platform]:
+    """A platform of three secrets that are backed up, and one that came later."""
+    postgres.present(ca.issue("127.0.0.1"))
+    platform = Platform(redis, cluster, postgres, ca, servers_folder)
+    platform.sql(tables("a", "b", "c"))
+    done = platform.back_up()
+    assert done.status == 0, done.output
+    platform.sql("insert into secrets values ('late', 'later'); create table newer (n int); drop view names")
+    yield platform
+    platform.drop()
+
+
+def untouched(platform: Platform) -> bool:
+    return (platform.secrets, platform.replicas, platform.kept > 0) == ("a b c late", 2, True)
+
+
+def test_what_would_be_lost_is_said_and_nothing_is_done(platform: Platform) -> None:
+    refused = platform.restore()
+    assert refused.status == 1
+    name = platform.manifest()["name"]
+    said = "the database is not empty: 7 rows in 5 tables, the newest change of "
+    assert said in refused.last_line
+    assert f"would be replaced by {name}, of 20" in refused.last_line
+    assert untouched(platform)
+    assert platform.status["restoreFailure"].startswith("one: the database is not empty")
+    wrong = platform.restore(overwrite="0" * 12)
+    assert f"restore.overwrite is {'0' * 12}, which confirms something else" in wrong.last_line
+    assert platform.token("two") != platform.token("one"), "a confirmation is for one restore"
+    assert untouched(platform)
+
+
+def test_the_old_data_comes_back_whole(platform: Platform) -> None:
+    done = platform.confirmed()
+    assert done.status == 0, done.output
+    assert platform.secrets == "a b c"
+    assert platform.sql("select to_regclass('newer')") == ""
+    assert platform.sql("select count(*), twice(2) from names") == "3|4"
+    assert platform.super("select extname from pg_extension where extname like 'pg_stat%'") == "pg_stat_statements"
+    assert (platform.replicas, platform.kept) == (0, 0)
+    assert platform.deployment["metadata"]["annotations"]["infisical-platform/replicas"] == "2"
+    status = platform.status
+    assert status["restored"] == platform.manifest()["name"]
+    assert "restoreFailure" not in status
+
+
+def test_one_id_restores_once(platform: Platform) -> None:
+    assert platform.confirmed().status == 0
+    platform.sql("insert into secrets values ('afterwards', 'x')")
+    platform.keep("new", "job")
+    again = platform.restore(overwrite="0" * 12)
+    assert (again.status, again.last_line.endswith("so there is nothing to do")) == (0, True)
+    assert (platform.secrets, platform.kept) == ("a afterwards b c", 1)
+    assert platform.confirmed("two").status == 0
+    assert platform.secrets == "a b c"
+
+
+def test_an_empty_database_needs_no_confirmation(platform: Platform) -> None:
+    """From nothing: a new cluster, in which Infisical has never run."""
+    platform.sql('drop table infisical_migrations, secrets, newer, kms_root_config, "Odd\'Name" cascade')
+    platform.cluster.call("DELETE", f"{platform._deployments}/{DEPLOYMENT}")
+    done = platform.restore()
+    assert done.status == 0, done.output
+    assert platform.secrets == "a b c"
+
+
+def test_another_keys_backup_is_refused_with_both_labels(platform: Platform) -> None:
+    refused = platform.restore(label="2" * 32)
+    assert refused.status == 1
+    assert f"with label {LABEL}" in refused.last_line
+    assert f"has label {'2' * 32}" in refused.last_line
+    assert untouched(platform)
+
+
+def test_a_newer_release_is_not_restored_into_an_older_one(platform: Platform) -> None:
+    refused = platform.restore(image="infisical/infisical:v0.164.99")
+    assert "is of infisical/infisical:v0.165.8, and this stack's release is the older" in refused.last_line
+    assert untouched(platform)
+    for image in ("infisical/infisical:v0.165.8", "infisical/infisical:v1.0.0", "mine:nightly"):
+        assert "the database is not empty" in platform.restore(image=image).last_line
+
+
+def test_a_damaged_backup_touches_nothing(platform: Platform) -> None:
+    flip_a_byte(platform.volume / platform.objects[0])
+    refused = platform.restore()
+    assert "is damaged" in refused.last_line
+    assert untouched(platform)
+
+
+def test_rows_that_are_missing_roll_everything_back(platform: Platform) -> None:
+    """The last check is within the transaction. Infisical, stopped for it, runs again."""
+    token = platform.token()
+    manifest = platform.volume / platform.objects[1]
+    described = json.loads(manifest.read_text())
+    described["tables"]["secrets"] = 4
+    platform.account.file(manifest, json.dumps(described))
+    done = platform.restore(overwrite=token)
+    assert done.status == 1
+    assert "nothing has changed: " in done.last_line
+    assert "secrets was dumped with 4 rows, and has 3" in done.last_line
+    assert untouched(platform)
+
+
+def test_a_dump_that_ends_early_rolls_everything_back(platform: Platform) -> None:
+    """psql would take the end of its input for the end of the work, and commit."""
+    token = platform.token()
+    real = f"/usr/lib/postgresql/{platform.postgres.major_version}/bin"
+    for each in ("psql", "pg_restore"):
+        platform.instead_of(each, f'exec {real}/{each} "$@"')
+    half = f'case "$*" in *--use-list*) {real}/pg_restore "$@" | head -n 60; exit 1;; esac; exec {real}/pg_restore "$@"'
+    platform.instead_of("pg_restore", half)
+    config = platform.restoring(overwrite=token)
+    done = platform.run("restore.py", config, REDIS_PASSWORD=PASSWORD, POSTGRES_PROGRAMS="/nonexistent")
+    assert done.status == 1, done.output
+    assert "nothing has changed" in done.last_line
+    assert untouched(platform)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_kill_in_the_middle_leaves_the_old_data_and_the_next_run_restores(platform: Platform, how: int) -> None:
+    token = platform.token()
+    real = f"/usr/lib/postgresql/{platform.postgres.major_version}/bin/pg_restore"
+    slow = f'case "$*" in *--use-list*) {real} "$@"; touch "$TMPDIR/half"; sleep 60;; esac; exec {real} "$@"'
+    platform.instead_of("pg_restore", slow)
+    process = platform.start(
+        "restore.py", platform.restoring(overwrite=token), REDIS_PASSWORD=PASSWORD, POSTGRES_PROGRAMS="/nonexistent"
+    )
+    eventually((platform.folder / "tmp/half").exists, "all of it is sent, and not committed")
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # a pod ends with all of its processes
+    eventually(lambda: platform.secrets == "a b c late", "the transaction was rolled back")
+    if how == signal.SIGTERM:
+        assert untouched(platform), "Infisical was started again"
+    done = platform.restore(overwrite=token)
+    assert done.status == 0, done.output
+    assert (platform.secrets, platform.kept) == ("a b c", 0)
+    assert platform.deployment["metadata"]["annotations"]["infisical-platform/replicas"] == "2"
+
+
+def test_a_kill_between_commit_and_redis_is_made_good(platform: Platform) -> None:
+    """The data is restored; what is left is to empty Redis, and never to restore again."""
+    assert platform.confirmed().status == 0
+    platform.super("update platform.restored set finished = false")
+    platform.sql("insert into secrets values ('afterwards', 'x')")
+    platform.keep("stale", "job")
+    assert platform.restore().status == 0
+    assert (platform.secrets, platform.kept) == ("a afterwards b c", 0)
+
+
+def test_redis_that_is_away_is_noticed_before_anything_is_touched(platform: Platform) -> None:
+    token = platform.token()
+    queues = {"sentinel_host": ADDRESSES[0], "sentinel_port": 1, "master_name": GROUP}
+    done = platform.restore(overwrite=token, queues=queues)
+    assert done.status == 1
+    assert "Redis: " in done.last_line
+    assert untouched(platform)
+
+
+def test_a_private_key_opens_what_this_stack_never_wrote(platform: Platform) -> None:
+    """The state is lost, and the passphrase with it."""
+    platform.file("store/passphrase", "the new stack's own")
+    token_less = platform.restore()
+    assert "this stack's passphrase does not open it" in token_less.last_line
+    private = gpg(platform.owner, "--armor", "--export-secret-keys")
+    identity = str(platform.file("private.asc", private))
+    done = platform.confirmed(identity=identity)
+    assert done.status == 0, done.output
+    assert platform.secrets == "a b c"
+    assert private.splitlines()[5] not in done.output
+
+
+def test_an_identifier_chooses_the_backup(platform: Platform) -> None:
+    first = platform.manifest()["name"].rpartition("-")[2]
+    assert platform.back_up(before="fedcba9876543210").status == 0
+    done = platform.confirmed(source=first)
+    assert done.status == 0, done.output
+    assert platform.secrets == "a b c"
+    absent = platform.restore("two", source="0123456789abcdef")
+    assert "there is no complete backup 0123456789abcdef; the newest are infisical-" in absent.last_line
