@@ -8,7 +8,7 @@ embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
-on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets escrow forget-cluster
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster
 operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
 pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
@@ -24,7 +24,7 @@ ifneq ($(origin STACK),undefined)
   endif
 endif
 
-.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets escrow forget-cluster reference graph \
+.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow forget-cluster reference graph \
   test bench unit mutation contract e2e programs platform failures rehearse check
 
 help: ## list these commands
@@ -62,6 +62,9 @@ secrets: .venv/synced ## list the secrets that are set, missing or optional, and
 
 import-secrets: .venv/synced ## take over a deployment from FILE, the manifest of its Kubernetes Secret
 	@$(call operate,import-secrets,'$(FILE)' $(OPTIONS))
+
+migrate-secrets: .venv/synced ## move the Secrets of NAMESPACE into Infisical, step by step (OPTIONS="--step copy --yes", docs/applications.md)
+	@$(call operate,migrate-secrets,'$(NAMESPACE)' $(OPTIONS))
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
 	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from operations import charts, destroy, doctor, escrow, forget_cluster, importing, reference, repair, secrets
 from operations.errors import OperationError
+from operations.moving import command as moving
 from operations.pulumi import Stack
 
 
@@ -23,6 +24,15 @@ def main() -> int:
     command = _command(commands, importing.run, "import-secrets", "take over the environment of another deployment")
     command.add_argument("--overwrite", action="store_true", help="replace values which the stack has already")
     command.add_argument("file", type=Path, help="manifest of a Kubernetes Secret")
+    command = _command(commands, moving.run, "migrate-secrets", "move the Secrets of a namespace into Infisical")
+    command.add_argument("--step", choices=list(moving.STEPS), default="inventory", help="default: inventory")
+    command.add_argument("--all", action="store_true", help="every step, with `pulumi up` where it belongs")
+    command.add_argument("--yes", action="store_true", help="do it; otherwise a step says what it would do")
+    command.add_argument("--undo", action="store_true", help="take the step back")
+    command.add_argument("--application", help="default: the namespace's name")
+    command.add_argument("--environment", default="prod", help="slug of the environment; default: prod")
+    command.add_argument("--title", help="name of the environment as people see it")
+    command.add_argument("namespace", help="whose Secrets move")
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
     command.add_argument("--output", type=Path, help="default: escrow-<stack>-<date>")
     command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")

@@ -107,6 +107,15 @@ class Cluster:
             )
         )
 
+    def create(self, manifest: Object) -> None:
+        """Create an object, or make it what it was before, for a manifest that was saved. Raises Unanswered."""
+        apply = ("apply", "--server-side", "--field-manager=infisical-platform", "-f", "-")
+        self._answer(self._run(*apply, stdin=json.dumps(manifest)))
+
+    def log(self, namespace: str, pod: str) -> str:
+        """Return the whole log of a pod, or of a Job's as job/NAME. Raises Unanswered."""
+        return self._answer(self._run("logs", "-n", namespace, pod, "--tail=-1"))
+
     def delete(self, *selection: str) -> list[str]:
         """Delete what `kubectl get SELECTION` finds, and return it as kind/name. Raises Unanswered."""
         printed = self._answer(self._run("delete", *selection, "--ignore-not-found", "-o", "name")).splitlines()

@@ -115,6 +115,17 @@ class PeopleOwned(Section):
     initial: Initial | None = Field(
         default=None, description="The value that it begins with. Otherwise its people write the first one too."
     )
+    encoding: Literal["text", "base64"] = Field(
+        default="text",
+        description="Whether people write the value itself, or its bytes in base64, which the delivery decodes. "
+        "Infisical doesn't keep blanks around a value, ${ or bytes, so `make migrate-secrets` moves those in base64.",
+    )
+
+    @model_validator(mode="after")
+    def _bytes_begin_with_people(self) -> PeopleOwned:
+        if self.encoding == "base64" and self.initial is not None:
+            raise ValueError("leave initial out: the value is bytes in base64, which people write first")
+        return self
 
 
 Value = Annotated[
@@ -213,6 +224,8 @@ class Named:
                 return not is_kept(self.value)
             case Encrypted():
                 return self.value.encoding == "base64" or not is_kept(self.value.bytes.decode())
+            case PeopleOwned():
+                return self.value.encoding == "base64"
             case _:
                 return False
 

@@ -1,8 +1,9 @@
-"""As much of a Kubernetes API server as kubernetes auth asks: /version and TokenReviews, behind TLS of its own."""
+"""As much of a Kubernetes API server as is asked here, behind TLS of its own: /version, TokenReviews and Secrets."""
 
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -10,26 +11,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests.standins.authority import Authority
 
+SECRETS = re.compile(r"/api/v1/namespaces/([^/?]+)/secrets/?([^?]*)")
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 
 
 @dataclass(kw_only=True)
 class KubernetesApi:
-    """Which tokens it knows, as `namespace:name`, and which of them may create TokenReviews."""
+    """Which tokens it knows, as `namespace:name`, which of them may create TokenReviews, and the Secrets there are."""
 
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict[str, str])
     reviewers: set[str] = field(default_factory=set[str])
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])  # by namespace/name
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
     def answer(self, bearer: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if SECRETS.match(path):
+            return self._secret(path)
         if path != REVIEWS:
             return 200, {"gitVersion": "v1.36.3"}
         if bearer not in self.tokens:
@@ -41,6 +46,14 @@ class KubernetesApi:
             return 201, {"status": {"error": "invalid bearer token"}}
         username = f"system:serviceaccount:{known}"
         return 201, {"status": {"authenticated": True, "user": {"username": username}, "audiences": ["cluster"]}}
+
+    def _secret(self, path: str) -> tuple[int, dict[str, Any]]:
+        namespace, name = cast("re.Match[str]", SECRETS.match(path)).groups()
+        if not name:
+            found = [secret for key, secret in self.secrets.items() if key.startswith(f"{namespace}/")]
+            return 200, {"items": found}
+        secret = self.secrets.get(f"{namespace}/{name}")
+        return (200, secret) if secret else (404, {"message": f'secrets "{name}" not found'})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ ON_A_STACK = {
     "escrow",
     "forget-cluster",
     "import-secrets",
+    "migrate-secrets",
     "repair",
     "secrets",
 }  # operations

@@ -197,6 +197,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("secrets prod / A", {"generate": 8}, 'applications.shop.secrets.prod["/"].A.generate', "16"),
     ("secrets prod / A", {"owner": "me"}, 'applications.shop.secrets.prod["/"].A.owner', "people"),
     ("secrets prod / A", {"owner": "people", "initial": " a"}, 'applications.shop.secrets.prod["/"].A.initial', "${"),
+    (
+        "secrets prod / A",
+        {"owner": "people", "initial": "a", "encoding": "base64"},
+        'applications.shop.secrets.prod["/"].A',
+        "leave initial out",
+    ),
     ("secrets prod / A", "x" * 900_001, "applications.shop.secrets", "one Secret can hold no more"),
     ("people owner", ["a@b.org"], "applications.shop.people.owner", "there is no such role"),
     ("people viewer", ["a"], "applications.shop.people.viewer[0]", "name@host.domain"),

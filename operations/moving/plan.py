@@ -1,0 +1,103 @@
+"""Decide which Secrets of a namespace move, where to, and under which name they come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from operations.errors import OperationError
+
+SUFFIX = "-infisical"
+_APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_APPLICATION, _LONGEST_NAME = 36, 253
+_SHORTEST_SLUG = 5
+_RESTARTED = ("deployment", "statefulset", "daemonset")
+
+Body = dict[str, Any]  # an application, as the stack file has it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A Secret as the Job in the cluster describes it: without its values."""
+
+    name: str
+    type: str
+    owner: str
+    immutable: bool
+    keys: Mapping[str, Mapping[str, Any]]  # size, and whether it is stored in base64
+    obstacle: str
+
+    @property
+    def folder(self) -> str:
+        """Return its folder in Infisical, where a name has no dot. A Secret's name has no underscore."""
+        return "/" + self.name.replace(".", "_")
+
+    @property
+    def target(self) -> str:
+        """Return the name of the Secret that is delivered in its stead."""
+        return f"{self.name[: _LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
+
+    @property
+    def sealed(self) -> str:
+        """Return the SealedSecret that makes it, empty for none."""
+        kind, _, name = self.owner.partition("/")
+        return name if kind == "SealedSecret" else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What moves out of a namespace into one environment of an application."""
+
+    namespace: str
+    application: str
+    environment: str
+    found: Sequence[Found]
+    consumers: Mapping[str, Sequence[str]]  # by Secret: kind/name of what uses it
+
+    def __post_init__(self) -> None:
+        if not _APPLICATION.fullmatch(self.application) or len(self.application) > _LONGEST_APPLICATION:
+            raise OperationError(
+                f"{self.application} can't name an application, which takes up to {_LONGEST_APPLICATION} of a-z, 0-9 "
+                "and single '-': give another one, OPTIONS='--application NAME'"
+            )
+
+    @property
+    def movable(self) -> list[Found]:
+        """Return the Secrets that move."""
+        return [secret for secret in self.found if not secret.obstacle]
+
+    @property
+    def project(self) -> str:
+        """Return the slug of the application's project. Infisical takes none of fewer than five characters."""
+        return self.application if len(self.application) >= _SHORTEST_SLUG else f"{self.application}-app"
+
+    def body(self, title: str) -> Body:
+        """Return the application as the stack file has it. People own the values, so the stack never writes them."""
+        secrets = {secret.folder: {key: _owned(of) for key, of in secret.keys.items()} for secret in self.movable}
+        return {"environments": {self.environment: title}, "secrets": {self.environment: secrets}}
+
+    def deliveries(self, secrets: Sequence[Found]) -> list[Body]:
+        """Return what is delivered, as the stack file has it."""
+        return [self._delivery(secret) for secret in secrets]
+
+    def _delivery(self, secret: Found) -> Body:
+        place = {"environment": self.environment, "path": secret.folder}
+        delivery: Body = {**place, "namespace": self.namespace, "secret": secret.target}
+        if secret.type != "Opaque":
+            delivery["type"] = secret.type
+        users = [*self.consumers.get(secret.name, ()), *self.consumers.get(secret.target, ())]
+        if restarted := [each for each in users if each.partition("/")[0] in _RESTARTED]:
+            delivery["restarts"] = restarted
+        return delivery
+
+    def items(self, stated: Body) -> list[Found]:
+        """Return the Secrets that move and whose folder the application of the stack file has."""
+        folders = (stated.get("secrets") or {}).get(self.environment) or {}
+        return [secret for secret in self.movable if secret.folder in folders]
+
+
+def _owned(key: Mapping[str, Any]) -> dict[str, str]:
+    encoding = {"encoding": "base64"} if key["encoded"] else {}
+    return {"owner": "people", **encoding}

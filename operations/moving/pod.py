@@ -1,0 +1,127 @@
+"""Run the script that sees values in the cluster, with rights for the time of the run alone."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.base.names import INFISICAL_NAMESPACE
+from operations.cluster import Cluster, Object
+from operations.errors import OperationError
+
+LABEL, NAME = "app.kubernetes.io/name", "move-secrets"
+_SCRIPT = "move_secrets/move_secrets.py"
+_ACCOUNT = "infisical-provisioner"
+_CREDENTIALS = "infisical-bootstrap"
+_LONGEST_SECONDS = 900
+_PREFIX = "MOVED "
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pod:
+    """Where the script runs, and on whose Secrets."""
+
+    cluster: Cluster
+    namespace: str  # whose Secrets are read
+    image: str
+    address: str  # of Infisical, within the cluster
+
+    def run(self, mode: str, place: Mapping[str, str], items: Sequence[Mapping[str, str]] = ()) -> list[Object]:
+        """Return what the script says of each Secret. Raises OperationError with its last line, and Unanswered."""
+        config = {"mode": mode, "namespace": self.namespace, "url": self.address, **place, "items": list(items) or None}
+        name = f"{NAME}-{secrets.token_hex(3)}"
+        self._clear()  # what a run that was killed has left
+        try:
+            for made in self._objects(name, config):
+                self.cluster.create(made)
+            log, succeeded = self._ended(name)
+        finally:
+            self._clear()
+        lines = log.splitlines()
+        if not succeeded:
+            raise OperationError(lines[-1] if lines else "the Job ended without a word")
+        return [json.loads(line.removeprefix(_PREFIX)) for line in lines if line.startswith(_PREFIX)]
+
+    def _ended(self, name: str) -> tuple[str, bool]:
+        """Return the Job's log, and whether it succeeded."""
+        end = time.monotonic() + _LONGEST_SECONDS
+        path = f"/apis/batch/v1/namespaces/{INFISICAL_NAMESPACE}/jobs/{name}"
+        while time.monotonic() < end:
+            job = self.cluster.get(path) or {}
+            for condition in job.get("status", {}).get("conditions") or []:
+                if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                    return self.cluster.log(INFISICAL_NAMESPACE, f"job/{name}"), condition["type"] == "Complete"
+            time.sleep(1)
+        pods = self.cluster.kubectl(f"describe pods -n {INFISICAL_NAMESPACE} -l job-name={name}")
+        raise OperationError(f"the Job {name} has not ended within {_LONGEST_SECONDS} s: see {pods}")
+
+    def _clear(self) -> None:
+        for kinds, namespace in (
+            ("jobs.batch,configmaps", INFISICAL_NAMESPACE),
+            ("rolebindings,roles", self.namespace),
+        ):
+            self.cluster.delete(kinds, "-n", namespace, "-l", f"{LABEL}={NAME}", "--wait=false")
+
+    def _objects(self, name: str, config: Mapping[str, Any]) -> list[Object]:
+        # Pulumi's SDK takes half a second to import, which no other operation needs.
+        from components.base.scripts import FOLDER, with_imports
+
+        files = {path.name: path.read_text() for path in sorted(with_imports([_SCRIPT]))}
+        rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": INFISICAL_NAMESPACE}
+        return [
+            _object("rbac.authorization.k8s.io/v1", "Role", name, self.namespace, rules=rules),
+            _object(
+                "rbac.authorization.k8s.io/v1", "RoleBinding", name, self.namespace, roleRef=role, subjects=[account]
+            ),
+            _object("v1", "ConfigMap", name, INFISICAL_NAMESPACE, data=files),
+            _object("batch/v1", "Job", name, INFISICAL_NAMESPACE, spec=self._job(name, config, FOLDER)),
+        ]
+
+    def _job(self, name: str, config: Mapping[str, Any], folder: str) -> Object:
+        container: Object = {
+            "name": NAME,
+            "image": self.image,
+            "command": ["python3", "-u", f"{folder}/{_SCRIPT.partition('/')[2]}"],
+            "env": [{"name": "CONFIG", "value": json.dumps(config, sort_keys=True)}],
+            "volumeMounts": [
+                {"name": "scripts", "mountPath": folder, "readOnly": True},
+                {"name": "bootstrap", "mountPath": "/bootstrap", "readOnly": True},
+            ],
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+            "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }
+        pod: Object = {
+            "restartPolicy": "Never",
+            "serviceAccountName": _ACCOUNT,
+            "automountServiceAccountToken": True,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "fsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [
+                {"name": "scripts", "configMap": {"name": name}},
+                {"name": "bootstrap", "secret": {"secretName": _CREDENTIALS, "optional": True}},
+            ],
+        }
+        return {"backoffLimit": 0, "activeDeadlineSeconds": _LONGEST_SECONDS - 60, "template": {"spec": pod}}
+
+
+def _object(version: str, kind: str, name: str, namespace: str, **fields: Any) -> Object:
+    metadata = {"name": name, "namespace": namespace, "labels": {LABEL: NAME}}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}

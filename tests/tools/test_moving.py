@@ -1,0 +1,255 @@
+"""`make migrate-secrets`: its steps, what each takes back, and that no value comes to the user's machine."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from operations.errors import OperationError
+from operations.moving import command
+from operations.moving.consumers import uses_of
+from operations.moving.pod import Pod
+from tests.tools.fake_stack import FakeStack
+from tests.tools.namespace_objects import STACK_FILE, line, workload
+
+
+@dataclass
+class FakeCluster:
+    """The cluster of these tests: what the script says, what there is, and all that was asked."""
+
+    said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    objects_: list[dict[str, Any]] = field(default_factory=list)
+    sealed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log_: list[str] = field(default_factory=list)
+    fails: str = ""
+    _made: list[dict[str, Any]] = field(default_factory=list)
+
+    def create(self, manifest: dict[str, Any]) -> None:
+        self._made.append(manifest)
+        if manifest["kind"] == "SealedSecret":
+            self.sealed[manifest["metadata"]["name"]] = manifest
+        self.log_.append(f"create {manifest['kind']}")
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        name = path.rpartition("/")[2]
+        if "sealedsecrets" in path:
+            return self.sealed.get(name)
+        kind = "Failed" if self.fails else "Complete"
+        return {"status": {"conditions": [{"type": kind, "status": "True"}]}}
+
+    def log(self, namespace: str, pod: str) -> str:
+        if self.fails:
+            return self.fails
+        return "\n".join(
+            [*(f"MOVED {json.dumps(line)}" for line in self.said[self.config["mode"]]), "move-secrets: done"]
+        )
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[dict[str, Any]]:
+        return self.objects_
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
+        target = next(o for o in self.objects_ if (o["kind"].lower(), o["metadata"]["name"]) == (kind, name))
+        for operation in operations:
+            *parents, last = operation["path"].split("/")[1:]
+            found: Any = target
+            for part in parents:
+                found = found[int(part)] if isinstance(found, list) else found[part]
+            assert operation["op"] != "test" or found[last] == operation["value"]
+            found[last] = operation["value"]
+        self.log_.append(f"patch {kind}/{name}")
+
+    def delete(self, *selection: str) -> list[str]:
+        if selection[0].startswith("sealedsecrets"):
+            del self.sealed[selection[1]]
+        self.log_.append(f"delete {selection[0]}")
+        return []
+
+    def kubectl(self, words: str) -> str:
+        return f"kubectl {words}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        job = next(each for each in reversed(self._made) if each["kind"] == "Job")
+        return json.loads(job["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"])
+
+
+@dataclass
+class Shop:
+    """Namespace `shop` of a cluster, a stack file, and the command."""
+
+    cluster: FakeCluster
+    file: Path
+    stack: FakeStack
+
+    def run(self, step: str = "inventory", *options: str) -> int:
+        arguments = argparse.Namespace(
+            step=step,
+            namespace="shop",
+            application=None,
+            environment="prod",
+            title="Production",
+            all="--all" in options,
+            yes="--yes" in options,
+            undo="--undo" in options,
+        )
+        return command.run(self.stack, arguments)
+
+    def application(self) -> Any:
+        return (yaml.safe_load(self.file.read_text())["config"].get("infisical-platform:applications") or {}).get(
+            "shop"
+        )
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(STACK_FILE)
+    found = [
+        line("env", ["PASSWORD", "binary"], owner="SealedSecret/env"),
+        line("dotted.name"),
+        line("tls", ["tls.crt", "tls.key"], type="kubernetes.io/tls"),
+        line("token", type="kubernetes.io/service-account-token", obstacle="Kubernetes makes it"),
+    ]
+    folders = [{"name": "env", "folder": "/env"}, {"name": "tls", "folder": "/tls"}]
+    cluster = FakeCluster(
+        said={
+            "inventory": found,
+            "check": [{**each, "missing": ["KEY"]} for each in folders],
+            "copy": [{**each, "copied": ["KEY"], "equal": True} for each in folders],
+            "compare": [{**each, "equal": True} for each in folders],
+            "remove": [{**each, "removed": ["KEY"], "left": []} for each in folders],
+        },
+        objects_=[workload("Deployment", "shop", "env"), workload("Pod", "debug", "env")],
+        sealed={
+            "env": {
+                "apiVersion": "bitnami.com/v1alpha1",
+                "kind": "SealedSecret",
+                "spec": {"encryptedData": {}},
+                "metadata": {"name": "env", "namespace": "shop", "uid": "u", "resourceVersion": "1"},
+            }
+        },
+    )
+    kept = {
+        "infisical": {"siteUrl": "https://secrets.example.org"},
+        "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
+    }
+    monkeypatch.setattr(command.Move, "cluster", property(lambda _: cluster))
+    monkeypatch.chdir(tmp_path)
+    return Shop(cluster, file, FakeStack(config_file=file, kept=kept))
+
+
+def test_the_inventory_changes_nothing_and_says_why_a_secret_stays(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shop.run() == 0
+    said = capsys.readouterr().out
+    assert "moves to /dotted_name" in said
+    assert "stays: Kubernetes makes it" in said
+    assert "deployment/shop pod/debug" in said
+    assert "3 of 4 Secrets can move" in said
+    assert "next: make migrate-secrets STACK=prod NAMESPACE=shop OPTIONS='--step plan'" in said
+    assert shop.file.read_text() == STACK_FILE
+
+
+@pytest.mark.parametrize("step", ["plan", "copy", "deliver", "switch", "retire"])
+def test_a_step_without_yes_changes_nothing(shop: Shop, step: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if step != "plan":
+        shop.run("plan", "--yes")
+    before, shop.cluster.log_ = shop.file.read_text(), []
+    if step == "retire":
+        shop.cluster.objects_ = []  # nothing uses them any more
+    objects = copy.deepcopy(shop.cluster.objects_)
+    shop.run(step)
+    assert shop.file.read_text() == before
+    assert shop.cluster.objects_ == objects
+    assert "env" in shop.cluster.sealed
+    assert not [entry for entry in shop.cluster.log_ if entry.startswith(("patch", "delete sealed"))]
+    assert f"nothing was changed. To do it: make migrate-secrets STACK=prod NAMESPACE=shop OPTIONS='--step {step}" in (
+        capsys.readouterr().out
+    )
+    assert step != "copy" or shop.cluster.config["mode"] == "check"
+
+
+def test_the_plan_is_the_stack_files_part_and_nothing_else_of_it(shop: Shop) -> None:
+    shop.run("plan", "--yes")
+    people = {"owner": "people"}
+    assert shop.application() == {
+        "environments": {"prod": "Production"},
+        "secrets": {
+            "prod": {
+                "/dotted_name": {"KEY": people},
+                "/env": {"PASSWORD": people, "binary": {"owner": "people", "encoding": "base64"}},
+                "/tls": {"tls.crt": people, "tls.key": people},
+            }
+        },
+    }
+    assert shop.file.read_text().startswith(STACK_FILE)
+    shop.run("plan", "--yes")
+    shop.run("deliver", "--yes")
+    place = {"environment": "prod", "namespace": "shop"}
+    assert shop.application()["deliver"] == [
+        {**place, "path": "/dotted_name", "secret": "dotted.name-infisical"},
+        {**place, "path": "/env", "secret": "env-infisical", "restarts": ["deployment/shop"]},
+        {**place, "path": "/tls", "secret": "tls-infisical", "type": "kubernetes.io/tls"},
+    ]
+    with pytest.raises(OperationError, match="has more than was planned: take out deliver"):
+        shop.run("plan", "--undo", "--yes")
+    shop.run("deliver", "--undo", "--yes")
+    shop.run("plan", "--undo", "--yes")
+    assert shop.file.read_text() == STACK_FILE
+
+
+def test_consumers_are_switched_and_back(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.run("plan", "--yes")
+    before = copy.deepcopy(shop.cluster.objects_)
+    shop.run("switch", "--yes")
+    assert {use.secret for use in uses_of(shop.cluster.objects_[:1])} == {"env-infisical"}
+    assert {use.secret for use in uses_of(shop.cluster.objects_[1:])} == {"env"}
+    assert "pod/debug: env -> env-infisical (make it anew yourself)" in capsys.readouterr().out
+    with pytest.raises(OperationError, match=r"still in use: env \(pod/debug\)"):
+        shop.run("retire", "--yes")
+    shop.run("switch", "--undo", "--yes")
+    assert shop.cluster.objects_ == before
+
+
+def test_a_sealed_secret_goes_last_and_comes_back(shop: Shop) -> None:
+    shop.run("plan", "--yes")
+    shop.cluster.objects_ = []
+    shop.run("retire", "--yes")
+    assert shop.cluster.sealed == {}
+    shop.run("retire", "--undo", "--yes")
+    assert shop.cluster.sealed["env"]["metadata"] == {"name": "env", "namespace": "shop"}
+
+
+def test_a_sealed_secret_stays_when_the_delivered_one_differs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.run("plan", "--yes")
+    shop.cluster.objects_ = []
+    monkeypatch.setattr(command.Move, "script", refuse)
+    with pytest.raises(OperationError, match="KEY differ"):
+        shop.run("retire", "--yes")
+    assert "env" in shop.cluster.sealed
+
+
+def refuse(move: command.Move, mode: str) -> None:
+    raise OperationError(f"move-secrets: FAILED: {mode}: KEY differ")
+
+
+def test_the_pod_has_its_rights_for_the_time_of_the_run_alone(shop: Shop) -> None:
+    shop.cluster.fails = "move-secrets: FAILED after 0 s: the cause"
+    pod = Pod(cluster=shop.cluster, namespace="shop", image="python", address="http://i:8080")  # type: ignore[arg-type]
+    with pytest.raises(OperationError, match="the cause"):
+        pod.run("copy", {"project": "shop-app", "environment": "prod"}, [{"name": "a", "folder": "/a", "target": "b"}])
+    made = {each["kind"]: each for each in shop.cluster._made}  # pyright: ignore[reportPrivateUsage]
+    assert made["Role"]["rules"] == [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]
+    assert made["Role"]["metadata"]["namespace"] == "shop"
+    assert made["Job"]["metadata"]["namespace"] == "infisical"
+    assert "infisical_api.py" in made["ConfigMap"]["data"]
+    assert shop.cluster.log_[-2:] == ["delete jobs.batch,configmaps", "delete rolebindings,roles"]

@@ -1,0 +1,124 @@
+"""`make migrate-secrets`: who uses a Secret, what a stack file is changed to, and how things are called."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import settings
+from operations.cluster import Cluster
+from operations.errors import OperationError
+from operations.moving import stack_file
+from operations.moving.consumers import by_secret, renaming, uses_of
+from operations.moving.plan import Found, Plan
+from settings.applications import secrets_of
+from tests.tools.namespace_objects import STACK_FILE, line, workload
+from tests.unit.configurations import SMALLEST
+from tests.unit.harness import COMMANDS, PROJECT
+
+PLACES = {"Deployment": 7, "StatefulSet": 7, "DaemonSet": 7, "CronJob": 7, "Job": 7, "Pod": 7, "Ingress": 1}
+
+
+@pytest.mark.parametrize("kind", sorted(PLACES))
+def test_every_place_at_which_a_kind_names_a_secret(kind: str) -> None:
+    found = [workload(kind, "one", "old"), workload(kind, "other", "unrelated")]
+    uses = uses_of(found)
+    assert len(uses) == 2 * PLACES[kind]
+    assert by_secret(uses)["old"] == [f"{kind.lower()}/one"]
+    patches = renaming(uses, {"old": "new"})
+    assert patches.keys() == (set() if kind in ("Pod", "Job") else {f"{kind.lower()}/one"})
+    assert uses_of([{**found[0], "metadata": {"name": "x", "ownerReferences": [{}]}}]) == []
+
+
+def test_a_service_account_names_what_pulls_its_images() -> None:
+    uses = uses_of([workload("ServiceAccount", "default", "pull")])
+    assert [(use.name, use.secret) for use in uses if use.pointer.startswith("/imagePull")] == [
+        ("serviceaccount/default", "pull")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STACK_FILE,
+        STACK_FILE + "  infisical-platform:applications:\n    # kept\n    other:\n      environments: {dev: Dev}\n",
+        STACK_FILE + "  infisical-platform:applications:  # kept\n    other: {environments: {dev: Dev}}\n\n# end\n",
+        "encryptionsalt: v1:x\n" + STACK_FILE + "runtime: python\n",
+        "encryptionsalt: v1:x\n",
+        "",
+    ],
+)
+def test_a_stack_file_keeps_every_other_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(text)
+    body = {"environments": {"prod": "Production: 1"}, "secrets": {"prod": {"/": {"a.b": {"owner": "people"}}}}}
+    stack_file.put(file, "shop", body, None)
+    assert stack_file.stated(file, "shop") == body
+    assert set(text.splitlines()) <= set(file.read_text().splitlines())
+    stack_file.put(file, "shop", {**body, "deliver": []}, body)
+    stack_file.put(file, "shop", None, {**body, "deliver": []})
+    assert stack_file.stated(file, "shop") is None
+    assert set(text.splitlines()) <= set(file.read_text().splitlines())
+
+
+def test_a_stack_file_that_says_something_else_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text("config:\n  infisical-platform:applications: {shop: {environments: {a: A}}}\n")
+    before = file.read_text()
+    with pytest.raises(OperationError, match="says something else of application shop"):
+        stack_file.put(file, "shop", {"environments": {"b": "B"}}, None)
+    with pytest.raises(OperationError, match="can't be changed without touching other lines"):
+        stack_file.put(file, "cart", {"environments": {"b": "B"}}, None)
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["Shop", "a" * 37, "-a", "a--b", "1a"])
+def test_a_namespace_that_can_name_no_application_is_told(name: str) -> None:
+    with pytest.raises(OperationError, match="give another one, OPTIONS='--application NAME'"):
+        Plan(namespace=name, application=name, environment="prod", found=[], consumers={})
+
+
+def test_names_of_folders_and_targets() -> None:
+    long = Found(**line("a" * 253))
+    assert len(long.target) == 253
+    assert Found(**line("a.b")).folder == "/a_b"
+    plan = Plan(namespace="shop", application="shop", environment="prod", found=[], consumers={})
+    assert plan.project == "shop-app"
+
+
+def test_the_cluster_is_spoken_to_over_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def run(self: Cluster, *arguments: str, stdin: str = "", seconds: float | None = None) -> Any:
+        asked.append((*arguments, stdin))
+        return argparse.Namespace(returncode=0, stdout="log", stderr="")
+
+    monkeypatch.setattr(Cluster, "_run", run)
+    Cluster(None, None).create({"kind": "Role"})
+    assert Cluster(None, None).log("infisical", "job/x") == "log"
+    assert asked[0][-1] == '{"kind": "Role"}'
+
+
+_NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,40}[a-z0-9])?", fullmatch=True).filter(
+    lambda name: ".." not in name and ".-" not in name and "-." not in name
+)
+_KEYS = st.from_regex(r"[-._a-zA-Z0-9]{1,60}", fullmatch=True).filter(lambda key: not key.startswith(".."))
+
+
+@given(st.dictionaries(_NAMES, st.lists(_KEYS.filter(lambda key: key != "."), min_size=1, max_size=4), min_size=1))
+def test_whatever_is_planned_is_a_stack_that_loads(secrets: dict[str, list[str]]) -> None:
+    found = [Found(**line(name, [*keys, "binary"])) for name, keys in secrets.items()]
+    plan = Plan(namespace="shop", application="shop", environment="prod", found=found, consumers={})
+    body = {**plan.body("Production"), "deliver": plan.deliveries(found)}
+    config = {**SMALLEST, "applications": {"shop": body}}
+    loaded = settings.load(COMMANDS, {f"{PROJECT}:{key}": json.dumps(value) for key, value in config.items()}, [])
+    application = loaded.applications["shop"]
+    assert {each.secret for each in application.deliver} == {each.target for each in found}
+    encoded = {each.key for each in secrets_of(application) if each.encoded}
+    assert encoded == {"binary"}
