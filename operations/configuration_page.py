@@ -17,7 +17,8 @@ from settings.machinery.commands import Commands
 from settings.machinery.environment import sections_in, setting_by_variable, variable_of
 from settings.machinery.forms import PEM, Form
 from settings.machinery.types import Section
-from settings.machinery.variables import FORMS, OWNED, REFUSED
+from settings.machinery.variable_forms import FORMS
+from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS, Secrets
 
 _COMMANDS = Commands(PROJECT, "mine")
@@ -94,7 +95,7 @@ def _variables() -> Iterator[str]:
     yield "\nRefused, because they do nothing or harm:\n"
     yield _table(("Variable", "Why, and what to use"), _reasoned(REFUSED))
     yield "\nChecked, because Infisical ends at any other value or reads it as false:\n"
-    takes = ((f"`{name}`", words) for name, (_, words) in sorted(FORMS.items()))
+    takes = ((f"`{name}`", form.words) for name, form in sorted(FORMS.items()))
     yield _table(("Variable", "What it takes"), takes)
 
 

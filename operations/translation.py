@@ -18,7 +18,8 @@ from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
 from settings import Settings
 from settings.machinery.environment import fields
 from settings.machinery.types import Password, VariableName
-from settings.machinery.variables import FORMS, OWNED, REFUSED, Variable
+from settings.machinery.variable_forms import FORMS, why_secret
+from settings.machinery.variables import OWNED, REFUSED, Variable
 from settings.mail import IMPLICIT_TLS
 
 _REPLICAS = (f"{DATABASE_CLUSTER}-repl", f"{DATABASE_CLUSTER}-pooler-repl")  # Services of the platform's own database
@@ -128,7 +129,7 @@ def _extra(imported: Imported, name: str, text: str, existing: Mapping[str, Any]
     value = text.strip() if name in FORMS else text
     if name in existing.get("extraSecrets", {}):
         section = "extraSecrets"
-    elif name in existing.get("extraEnvironment", {}) or is_harmless(name, value):
+    elif (name in existing.get("extraEnvironment", {}) and not why_secret(name, value)) or is_harmless(name, value):
         section = "extraEnvironment"
     else:
         section = "extraSecrets"
@@ -137,6 +138,8 @@ def _extra(imported: Imported, name: str, text: str, existing: Mapping[str, Any]
 
 def is_harmless(name: str, value: str) -> bool:
     """Return whether a variable may stand in plain text. When in doubt, it may not."""
+    if why_secret(name, value):
+        return False
     if name in FORMS:
         return True  # numbers, switches, lists of headers
     if _SECRET_NAME.search(name):

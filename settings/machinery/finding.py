@@ -17,7 +17,7 @@ class Finding:
 
     key: str  # in the form of `pulumi config set --path`, without project: infisical.corsAllowedOrigins[0]
     reason: str
-    remedy: Literal["set", "change", "remove"] = "change"
+    remedy: Literal["set", "change", "remove", "encrypt"] = "change"  # encrypt: a key of extraEnvironment
     secret: bool = False  # the key is encrypted, though no setting has its name
 
     @property

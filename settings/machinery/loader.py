@@ -170,6 +170,10 @@ def _finding(error: ErrorDetails) -> Finding:
 
 
 def _line(commands: Commands, finding: Finding) -> str:
+    if finding.remedy == "encrypt":
+        encrypted = commands.set(finding.key.replace("extraEnvironment", "extraSecrets"), secret=True)
+        told = f"- {finding.key}: {finding.reason}. Remove it: {commands.remove(finding.key)}"
+        return f"{told}, and set it encrypted: {encrypted}"
     if finding.remedy == "remove":
         command = commands.remove(finding.key)
     else:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
@@ -14,9 +13,8 @@ from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_rules import APPLICATION_RULES
-from settings.machinery.environment import setting_by_variable
+from settings.machinery.extra_rules import EXTRA_RULES
 from settings.machinery.finding import Finding
-from settings.machinery.variables import FORMS, OWNED, REFUSED
 from settings.mail import MailSettings
 from settings.secrets import ReadReplica
 from settings.sign_on import SignOnSettings
@@ -122,72 +120,11 @@ def aws_is_a_pair(integrations: IntegrationSettings, aws_secret_access_key: Secr
     )
 
 
-def extra_variables_are_free(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """Refuse variables that have a setting, that do harm, or whose value Infisical can't read."""
-    for section, names in (("extraEnvironment", extra_environment), ("extraSecrets", extra_secrets)):
-        for name in names:
-            if reason := _why_not(name):
-                yield Finding(f"{section}.{name}", reason, "remove")
-                continue
-            given = names[name]
-            value = given.get_secret_value() if isinstance(given, SecretStr) else given
-            if not value.strip():
-                yield Finding(
-                    f"{section}.{name}",
-                    "it is empty, which Infisical takes for unset in some variables and refuses in others",
-                    "remove",
-                )
-            elif "\0" in value:
-                yield Finding(
-                    f"{section}.{name}", "it contains NUL, and no process can start with that in its environment"
-                )
-            elif name in FORMS and not re.fullmatch(FORMS[name][0], value, re.ASCII):
-                yield Finding(f"{section}.{name}", f"Infisical accepts nothing but {FORMS[name][1]}")
-    for name in extra_environment.keys() & extra_secrets.keys():
-        yield Finding(f"extraEnvironment.{name}", "it is in extraSecrets too", "remove")
-
-
 def _pair(plain: bool, plain_key: str, secret: SecretStr | None, secret_key: str) -> Findings:
     if plain and not secret:
         yield Finding(secret_key, f"required, but not set. It belongs to {plain_key}", "set")
     if secret and not plain:
         yield Finding(plain_key, f"required, but not set. It belongs to {secret_key}", "set")
-
-
-def _why_not(name: str) -> str:
-    if home := setting_by_variable().get(name):
-        return f"it has a setting of its own. Set {home}"
-    if name in OWNED:
-        return f"the program sets it. {OWNED[name]}"
-    return REFUSED.get(name, "")
-
-
-def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """Require the kind of export with metrics. Upstream ends when it has the one without the other."""
-    secret = {name: value.get_secret_value() for name, value in extra_secrets.items()}
-    given = {**extra_environment, **secret}
-    if given.get("OTEL_TELEMETRY_COLLECTION_ENABLED") == "true" and "OTEL_EXPORT_TYPE" not in given:
-        reason = (
-            "required, but not set. OTEL_TELEMETRY_COLLECTION_ENABLED is true, and Infisical doesn't start without it"
-        )
-        yield Finding("extraEnvironment.OTEL_EXPORT_TYPE", reason, "set")
-
-
-def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
-    """Require of the audit log's own database what databaseReadReplicas require."""
-    name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
-    if name in extra_environment:
-        yield Finding(f"extraEnvironment.{name}", "it contains a password. Set it in extraSecrets", "remove")
-    elif name in extra_secrets:
-        try:
-            ReadReplica(uri=extra_secrets[name])
-        except ValidationError as error:
-            yield Finding(f"extraSecrets.{name}", error.errors()[0]["msg"].removeprefix("Value error, "))
-        if authority not in extra_environment.keys() | extra_secrets.keys():
-            reason = (
-                f"required, but not set. Without it, the connection of {name} is not encrypted. Write the PEM in base64"
-            )
-            yield Finding(f"extraEnvironment.{authority}", reason, "set")
 
 
 def bucket_has_credentials(
@@ -223,9 +160,7 @@ RULES: tuple[Callable[..., Findings], ...] = (
     github_sign_on_is_a_pair,
     github_app_is_whole,
     aws_is_a_pair,
-    extra_variables_are_free,
-    telemetry_is_whole,
-    audit_database_verifies,
+    *EXTRA_RULES,
     *APPLICATION_RULES,
     bucket_has_credentials,
     restore_has_a_source,

@@ -181,6 +181,8 @@ def test_each_fault_alone_in_the_smallest_stack_is_named(fault: Fault) -> None:
 SOUND = seen(load(SMALLEST))
 REPLICA = {"DB_CONNECTION_URI": "postgresql://u:p@h/i"}
 UNSET = None
+METRICS = {"OTEL_TELEMETRY_COLLECTION_ENABLED": "true"}
+MAIL = {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c"}
 CASES: list[tuple[str, Mapping[str, str | None], str]] = [
     # what the change is, the change, the variable that is found
     ("31 characters", {"ENCRYPTION_KEY": "a" * 31}, "ENCRYPTION_KEY"),
@@ -203,7 +205,18 @@ CASES: list[tuple[str, Mapping[str, str | None], str]] = [
     ("strict switch, word", {"DISABLE_SECRET_SCANNING": "yes"}, "DISABLE_SECRET_SCANNING"),
     ("enum, empty", {"OTEL_EXPORT_TYPE": ""}, "OTEL_EXPORT_TYPE"),
     ("enum, unknown", {"OTEL_EXPORT_TYPE": "grafana"}, "OTEL_EXPORT_TYPE"),
-    ("service link", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_PORT": "tcp://10.0.0.1:25"}, "SMTP_PORT"),
+    ("strict switch of Redis", {"REDIS_CLUSTER_ENABLE_TLS": "1"}, "REDIS_CLUSTER_ENABLE_TLS"),
+    ("no worker", {"QUEUE_WORKERS_ENABLED": "True"}, "QUEUE_WORKERS_ENABLED"),
+    ("a newer switch", {"AUDIT_LOG_STREAMS_ENABLED": "on"}, "AUDIT_LOG_STREAMS_ENABLED"),
+    ("an unknown region", {"INTERNAL_REGION": "asia"}, "INTERNAL_REGION"),
+    ("metrics to nowhere", METRICS, "OTEL_EXPORT_TYPE"),
+    ("metrics without an address", METRICS | {"OTEL_EXPORT_TYPE": "otlp"}, "OTEL_EXPORT_OTLP_ENDPOINT"),
+    ("a list for an object", {"CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS": "[]"}, "CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS"),
+    ("brackets alone", {"PARAMS_FOLDER_SECRET_DETECTION_PATHS": "[/a]"}, "PARAMS_FOLDER_SECRET_DETECTION_PATHS"),
+    ("a path by itself", {"PARAMS_FOLDER_SECRET_DETECTION_PATHS": '["/a"]'}, "PARAMS_FOLDER_SECRET_DETECTION_PATHS"),
+    ("a time without a unit", {"JWT_AUTH_LIFETIME": "864000"}, "JWT_AUTH_LIFETIME"),
+    ("a replica of Redis without a port", {"REDIS_READ_REPLICAS": "redis-1"}, "REDIS_READ_REPLICAS"),
+    ("service link", MAIL | {"SMTP_PORT": "tcp://10.0.0.1:25"}, "SMTP_PORT"),
     ("small letters", {"smtp_host": "h"}, "smtp_host"),
     ("origins as a comma list", {"CORS_ALLOWED_ORIGINS": "https://a.b,https://c.d"}, "CORS_ALLOWED_ORIGINS"),
     ("a bare JSON string", {"CORS_ALLOWED_ORIGINS": '"https://a.b"'}, "CORS_ALLOWED_ORIGINS"),
@@ -239,19 +252,11 @@ CASES: list[tuple[str, Mapping[str, str | None], str]] = [
     ("Sentinel with a word for a port", {"REDIS_SENTINEL_HOSTS": "a:redis"}, "REDIS_SENTINEL_HOSTS"),
     ("group by default", {"REDIS_SENTINEL_MASTER_NAME": UNSET}, "REDIS_SENTINEL_MASTER_NAME"),
     ("Sentinel's TLS", {"REDIS_SENTINEL_ENABLE_TLS": "true"}, "REDIS_SENTINEL_ENABLE_TLS"),
-    ("half an account", {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_USERNAME": "u"}, "SMTP_PASSWORD"),
-    (
-        "a blank user",
-        {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_USERNAME": " ", "SMTP_PASSWORD": "p"},
-        "SMTP_USERNAME",
-    ),
+    ("half an account", MAIL | {"SMTP_USERNAME": "u"}, "SMTP_PASSWORD"),
+    ("a blank user", MAIL | {"SMTP_USERNAME": " ", "SMTP_PASSWORD": "p"}, "SMTP_USERNAME"),
     ("mail without a server", {"SMTP_FROM_ADDRESS": "a@b.c"}, "SMTP_HOST"),
     ("mail without a sender", {"SMTP_HOST": "h"}, "SMTP_FROM_ADDRESS"),
-    (
-        "required and ignored",
-        {"SMTP_HOST": "h", "SMTP_FROM_ADDRESS": "a@b.c", "SMTP_IGNORE_TLS": "true"},
-        "SMTP_IGNORE_TLS",
-    ),
+    ("required and ignored", MAIL | {"SMTP_IGNORE_TLS": "true"}, "SMTP_IGNORE_TLS"),
     (
         "an authority for nothing",
         {

@@ -33,7 +33,6 @@ LAID_OUT_BY_HAND = {
     "operations/cluster.py",
     "operations/editor_schema.py",
     "operations/secrets.py",
-    "tests/contract/infisical_rules/forms.py",
     "tests/contract/stacks/catalogue.py",
     "tests/contract/stacks/faults.py",
     "tests/contract/stacks/sections.py",

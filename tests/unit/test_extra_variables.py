@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from settings.machinery.variable_forms import FORMS
 from tests.unit.configurations import errors, load, with_
 
 URI = "postgresql://u:p@audit.example.org/logs"
@@ -27,11 +32,97 @@ URI = "postgresql://u:p@audit.example.org/logs"
         ("PARAMS_FOLDER_SECRET_DETECTION_PATHS", "/a"),
         ("OTEL_OTLP_PUSH_INTERVAL", "30s"),
         ("AUDIT_LOGS_DB_CONNECTION_URI", URI),
+        ("AUDIT_LOG_STREAMS_ENABLED", "yes"),
+        ("DISABLE_POSTGRES_AUDIT_LOG_STORAGE", "1"),
+        ("JWT_AUTH_LIFETIME", "864000"),  # milliseconds: nobody stays logged in for a quarter of an hour
+        ("CLICKHOUSE_URL", "clickhouse:8123"),
+        ("OTEL_EXPORT_OTLP_ENDPOINT", "otel-collector:4318"),
     ],
 )
 def test_a_variable_is_refused_by_its_name(name: str, value: str) -> None:
     [line] = errors(with_((f"extraEnvironment.{name}", value)))
     assert line.startswith(f"- extraEnvironment.{name}: ")
+
+
+DETECTION = "PARAMS_FOLDER_SECRET_DETECTION_PATHS"
+OVERRIDES = "ACME_DEVELOPMENT_HTTP01_CHALLENGE_HOST_OVERRIDES"
+INSERTS = "CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("CORS_ALLOWED_HEADERS", ['["x-a"]', "[]", ' ["x",\n"y"] '], ["[x-a]", '["x-a",]', '{"x": 1}', "[1]", '[""]']),
+        (INSERTS, ['{"async_insert": 1}', "{}", '{"a": "b", "c": true}'], ["{a}", '["a"]', '{"a": {}}', '{"a": NaN}']),
+        (DETECTION, ['[{"secretPath": "/a", "projectId": "p"}]', "[]"], ["[/a]", '["/a"]', '[{"secretPath": "/a"}]']),
+        (
+            "ACME_DEVELOPMENT_HTTP01_CHALLENGE_HOST_OVERRIDES",
+            ['{"a": "b"}'],
+            ["{}}", '{"a": 1}', "[" * 5000 + "]" * 5000],
+        ),
+    ],
+)
+def test_json_is_read_and_its_shape_looked_at(name: str, right: list[str], wrong: list[str]) -> None:
+    """Brackets alone let through what ends Infisical at its start."""
+    for value in right:
+        load(with_((f"extraEnvironment.{name}", value)))
+    for value in wrong:
+        [line] = errors(with_((f"extraEnvironment.{name}", value)))
+        assert line.startswith(f"- extraEnvironment.{name}: Infisical accepts nothing but a JSON ")
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.text(), lambda below: st.lists(below) | st.dictionaries(st.text(), below)
+    )
+)
+def test_a_list_of_texts_and_nothing_else_is_a_list_of_texts(value: object) -> None:
+    texts = isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
+    assert FORMS["CORS_ALLOWED_HEADERS"].accepts(json.dumps(value)) == texts
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLICKHOUSE_URL", "https://user:hunter2@clickhouse.example.org:8443/audit"),
+        ("CLICKHOUSE_URL", "https://clickhouse.example.org:8443/audit?password=hunter2"),
+        ("POSTHOG_HOST", "https://hunter2@posthog.example.org"),
+        ("SENTRY_DSN", "https://hunter2@sentry.example.org/1"),
+        ("AUDIT_LOGS_DB_CONNECTION_URI", "postgresql://u:hunter2@audit.example.org/logs"),
+        ("OTEL_EXPORT_OTLP_ENDPOINT", "https://u:hunter2@otel.example.org"),
+        ("SECRET_SCANNING_WEBHOOK_PROXY", "https://a.example.org,https://u:hunter2@b.example.org"),
+        ("OTEL_COLLECTOR_BASIC_AUTH_PASSWORD", "hunter2"),
+        ("CLIENT_SECRET_GOOGLE_LOGIN", "hunter2"),
+        ("LICENSE_KEY", "hunter2"),
+        ("GATEWAY_RELAY_AUTH_SECRET", "hunter2"),
+        ("GITHUB_API_TOKEN", "hunter2"),
+    ],
+)
+def test_what_contains_a_password_is_refused_in_plain_text_with_the_command_that_encrypts_it(
+    name: str, value: str
+) -> None:
+    [line] = errors(with_((f"extraEnvironment.{name}", value)))
+    assert "hunter2" not in line
+    encrypt = (
+        f"set it encrypted: pulumi config set --stack dev --path --secret 'infisical-platform:extraSecrets.{name}'"
+    )
+    assert line.endswith(encrypt)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLICKHOUSE_URL", "http://clickhouse.example.org:8123"),
+        ("POSTHOG_HOST", "https://posthog.example.org/a@b"),
+        ("KUBERNETES_AUTO_FETCH_SERVICE_ACCOUNT_TOKEN", "true"),
+        ("SECRET_SCANNING_ORG_WHITELIST", "acme"),
+        ("CLIENT_ID_GOOGLE_LOGIN", "id"),
+        ("CAPTCHA_SITE_KEY", "site"),
+        ("JWT_AUTH_LIFETIME", "10d"),
+    ],
+)
+def test_what_contains_none_may_stand_in_plain_text(name: str, value: str) -> None:
+    load(with_((f"extraEnvironment.{name}", value)))
 
 
 SECTIONS = ["extraEnvironment", "extraSecrets"]
@@ -44,6 +135,16 @@ def test_metrics_without_an_exporter_end_infisical(switched: str, exported: str)
     [line] = errors(with_(on))
     assert line.startswith("- extraEnvironment.OTEL_EXPORT_TYPE: required")
     load(with_(on, (f"{exported}.OTEL_EXPORT_TYPE", "prometheus")))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_metrics_that_are_sent_need_an_address(section: str) -> None:
+    on = ("extraEnvironment.OTEL_TELEMETRY_COLLECTION_ENABLED", "true")
+    otlp = ("extraEnvironment.OTEL_EXPORT_TYPE", "otlp")
+    [line] = errors(with_(on, otlp))
+    assert line.startswith("- extraEnvironment.OTEL_EXPORT_OTLP_ENDPOINT: required")
+    load(with_(on, otlp, (f"{section}.OTEL_EXPORT_OTLP_ENDPOINT", "http://otel-collector:4318/v1/metrics")))
+    load(with_(otlp))
 
 
 @pytest.mark.parametrize("uri", [f"{URI}?sslmode=require", "mysql://u:p@h/i"])

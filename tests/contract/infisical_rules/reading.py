@@ -20,9 +20,13 @@ def number_of(environment: Environment, name: str, default: int) -> int:
 
 def json_of(value: str) -> Any:
     try:
-        return json.loads(value)
-    except json.JSONDecodeError:
+        return json.loads(value, parse_constant=_no_json)
+    except ValueError:
         return None
+
+
+def _no_json(constant: str) -> Any:
+    raise ValueError(constant)
 
 
 def decoded(value: str) -> bytes | None:

@@ -116,7 +116,7 @@ def redis(environment: Environment) -> Violations:
         return
     for loser in kinds[1:]:
         yield loser, f"ignored: {kinds[0]} wins"
-    for kind in {*kinds} - {"REDIS_URL"}:
+    for kind in ({*kinds} - {"REDIS_URL"}) | ({"REDIS_READ_REPLICAS"} & environment.keys()):
         for what in _addresses(environment[kind]):
             yield kind, what
     if kinds[0] == "REDIS_SENTINEL_HOSTS" and "REDIS_SENTINEL_MASTER_NAME" not in environment:

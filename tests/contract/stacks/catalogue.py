@@ -104,6 +104,9 @@ FAULTS: tuple[Fault, ...] = (
         ("DEFAULT_SAML_ORG_SLUG", "acme"), ("NEXT_PUBLIC_SAML_ORG_SLUG", "acme"), ("OTEL_EXPORT_TYPE", ""), ("Z", " "),
         ("OTEL_EXPORT_TYPE", "grafana"), ("DISABLE_SECRET_SCANNING", "True"), ("CORS_ALLOWED_HEADERS", "a,b"),
         ("OTEL_TELEMETRY_COLLECTION_ENABLED", "1"), ("SALT_ROUNDS", "ten"), ("A", "a\0b"), ("NODE_ENV", "prod"),
+        ("CORS_ALLOWED_HEADERS", "[x-a]"), ("CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS", "{async_insert: 1}"),
+        ("CLICKHOUSE_URL", "https://u:p@clickhouse.example.org"), ("LICENSE_KEY", "x"), ("JWT_MFA_LIFETIME", "300"),
+        ("PARAMS_FOLDER_SECRET_DETECTION_PATHS", '["/a"]'), ("OTEL_EXPORT_OTLP_ENDPOINT", "collector:4318"),
     )),
     *(rule(f"extraSecrets.{name}", "extraEnvironment", {f"extraSecrets.{name}": SECRET * 2}) for name in (
         "DB_CONNECTION_URI", "SMTP_PASSWORD", "REDIS_PASSWORD", "ENCRYPTION_KEY")),

@@ -165,6 +165,14 @@ extras = keys_of(
     OTEL_EXPORT_TYPE=one_of("otlp"),
     DISABLE_SECRET_SCANNING=one_of("true", "false"),
     SALT_ROUNDS=one_of(12, "12"),
+    AUDIT_LOG_STREAMS_ENABLED=one_of("true", "false"),
+    CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS=one_of("{}", '{"async_insert": 1, "a": "b", "c": true}'),
+    CLICKHOUSE_URL=one_of("http://clickhouse:8123"),
+    CORS_ALLOWED_HEADERS=one_of("[]", '["x-a", "x-b"]'),
+    INTERNAL_REGION=one_of("us", "eu"),
+    JWT_AUTH_LIFETIME=one_of("15m", "1.5h", "10d"),
+    OTEL_EXPORT_OTLP_ENDPOINT=one_of("https://otel.example.org/v1/metrics"),
+    PARAMS_FOLDER_SECRET_DETECTION_PATHS=one_of("[]", '[{"secretPath": "/a", "projectId": "p"}]'),
 )
 extra_secrets = keys_of(
     {}, CLIENT_SECRET_GOOGLE_LOGIN=secret_lines, CAPTCHA_SECRET=one_of(9**9, secret_lines), _Y=secret_lines

@@ -84,9 +84,9 @@ def test_a_variable_without_a_setting_stays_where_the_stack_has_it(stack: FakeSt
     stack.kept.update(
         {
             "infisical": {"siteUrl": SITE},
-            "extraEnvironment": {"LOG_TOKEN": "same"},
+            "extraEnvironment": {"LOG_CERT": "same"},
             "extraSecrets": {"NODE_ENV": Encrypted("production")},
         }
     )
-    assert bring_in(stack, {"LOG_TOKEN": "same", "NODE_ENV": "production"}) == 0
+    assert bring_in(stack, {"LOG_CERT": "same", "NODE_ENV": "production"}) == 0
     assert stack.wrote == []

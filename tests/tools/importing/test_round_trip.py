@@ -36,7 +36,7 @@ _SECRET_LINE = st.text(_PRINTABLE, min_size=1, max_size=12)
 _PASSWORD = st.text(_LETTERS, min_size=16, max_size=20)
 _PEM = st.sampled_from([PEM, PEM * 2, PEM.rstrip(), PEM.replace("\n", "\r\n")])
 _KEY_PEM = st.sampled_from([KEY_PEM, KEY_PEM.rstrip()])
-_EXTRA = st.sampled_from(["X_TYPE", "X_TOKEN", "X_ENABLED", "X_ANY", "Y", "Z_LEVEL"])
+_EXTRA = st.sampled_from(["X_TYPE", "X_CERT", "X_ENABLED", "X_ANY", "Y", "Z_LEVEL"])
 
 
 def _some(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

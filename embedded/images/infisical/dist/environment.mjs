@@ -116,7 +116,7 @@ const serverRules = (env) => ({
   OTEL_OTLP_PUSH_INTERVAL: number(30000),
   OTEL_TELEMETRY_COLLECTION_ENABLED: boolean(),
   PORT: number(4000),
-  REDIS_CLUSTER_ENABLE_TLS: boolean(),
+  REDIS_CLUSTER_ENABLE_TLS: strictBoolean("false"),
   REDIS_CLUSTER_HOSTS: text(),
   REDIS_PASSWORD: text(),
   REDIS_SENTINEL_ENABLE_TLS: boolean(),

@@ -1,0 +1,94 @@
+"""Rules over the variables of Infisical that have no setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from pydantic import SecretStr, ValidationError
+
+from settings.machinery.environment import setting_by_variable
+from settings.machinery.finding import Finding
+from settings.machinery.variable_forms import FORMS, why_secret
+from settings.machinery.variables import OWNED, REFUSED
+from settings.secrets import ReadReplica
+
+Findings = Iterator[Finding]
+
+
+def extra_variables_are_free(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Refuse variables that have a setting, that do harm, or whose value Infisical can't read."""
+    for section, names in (("extraEnvironment", extra_environment), ("extraSecrets", extra_secrets)):
+        for name in names:
+            if reason := _why_not(name):
+                yield Finding(f"{section}.{name}", reason, "remove")
+                continue
+            given = names[name]
+            value = given.get_secret_value() if isinstance(given, SecretStr) else given
+            if not value.strip():
+                yield Finding(
+                    f"{section}.{name}",
+                    "it is empty, which Infisical takes for unset in some variables and refuses in others",
+                    "remove",
+                )
+            elif "\0" in value:
+                yield Finding(
+                    f"{section}.{name}", "it contains NUL, and no process can start with that in its environment"
+                )
+            elif section == "extraEnvironment" and (reason := why_secret(name, value)):
+                yield Finding(f"{section}.{name}", f"{reason}, and it stands in plain text", "encrypt")
+            elif name in FORMS and not FORMS[name].accepts(value):
+                yield Finding(f"{section}.{name}", f"Infisical accepts nothing but {FORMS[name].words}")
+    for name in extra_environment.keys() & extra_secrets.keys():
+        yield Finding(f"extraEnvironment.{name}", "it is in extraSecrets too", "remove")
+
+
+def _why_not(name: str) -> str:
+    if home := setting_by_variable().get(name):
+        return f"it has a setting of its own. Set {home}"
+    if name in OWNED:
+        return f"the program sets it. {OWNED[name]}"
+    return REFUSED.get(name, "")
+
+
+def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Require the kind of export with metrics, and the address with otlp.
+
+    Upstream ends without the kind. Without the address it ends too, or older releases send to the pod itself.
+    """
+    secret = {name: value.get_secret_value() for name, value in extra_secrets.items()}
+    given = {**extra_environment, **secret}
+    if given.get("OTEL_TELEMETRY_COLLECTION_ENABLED") != "true":
+        return
+    if "OTEL_EXPORT_TYPE" not in given:
+        reason = (
+            "required, but not set. OTEL_TELEMETRY_COLLECTION_ENABLED is true, and Infisical doesn't start without it"
+        )
+        yield Finding("extraEnvironment.OTEL_EXPORT_TYPE", reason, "set")
+    elif given["OTEL_EXPORT_TYPE"] == "otlp" and "OTEL_EXPORT_OTLP_ENDPOINT" not in given:
+        reason = "required, but not set. OTEL_EXPORT_TYPE is otlp, which sends to this address"
+        yield Finding("extraEnvironment.OTEL_EXPORT_OTLP_ENDPOINT", reason, "set")
+
+
+def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Require of the audit log's own database what databaseReadReplicas require."""
+    name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
+    if name in extra_environment and not why_secret(name, extra_environment[name]):
+        reason = "it is the address of a database, which contains a password"
+        yield Finding(f"extraEnvironment.{name}", reason, "encrypt")
+    elif name in extra_secrets:
+        try:
+            ReadReplica(uri=extra_secrets[name])
+        except ValidationError as error:
+            yield Finding(f"extraSecrets.{name}", error.errors()[0]["msg"].removeprefix("Value error, "))
+        if authority not in extra_environment.keys() | extra_secrets.keys():
+            reason = (
+                f"required, but not set. Without it, the connection of {name} is not encrypted. Write the PEM in base64"
+            )
+            yield Finding(f"extraEnvironment.{authority}", reason, "set")
+
+
+EXTRA_RULES: tuple[Callable[..., Findings], ...] = (
+    extra_variables_are_free,
+    telemetry_is_whole,
+    audit_database_verifies,
+)
