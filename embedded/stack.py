@@ -17,6 +17,7 @@ import yaml
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
+from operations.outlast import outlast
 from pictures import timeline
 
 PROJECT = Path(__file__).parent.parent
@@ -106,18 +107,10 @@ class Stack:
     def _run(self, command: list[str], cwd: Path, quiet: bool) -> str:
         out, err = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
         process = subprocess.Popen(command, cwd=cwd, env=self.environment(), stdout=out, stderr=err, text=True)
-        interrupted = False
-        while True:
-            try:
-                printed, _ = process.communicate()
-                break
-            except KeyboardInterrupt:  # Pulumi got it too and completes its work; a kill would leave it locked
-                interrupted = True
-        if interrupted:
-            raise KeyboardInterrupt
+        printed = outlast(process)
         if process.returncode:
             raise EmbeddedError(f"`{_shown(command)}` failed" + (f":\n{printed}" if quiet else ""))
-        return printed or ""
+        return printed
 
     @property
     def program(self) -> str:

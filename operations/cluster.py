@@ -13,6 +13,7 @@ from typing import Any
 
 from operations.bounded import SECONDS
 from operations.errors import OperationError
+from safeguards.kubectl import Kubectl
 
 Object = dict[str, Any]
 
@@ -78,8 +79,8 @@ class Cluster:
 
         One kubectl asks its questions one after the other, so several processes share them.
         """
-        reviews = [{"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectAccessReview",
-                    "spec": {"resourceAttributes": question}} for question in questions]  # fmt: skip
+        kind = {"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectAccessReview"}
+        reviews = [kind | {"spec": {"resourceAttributes": question}} for question in questions]
         size = max(1, -(-len(reviews) // REVIEWERS))
         shares = [reviews[start : start + size] for start in range(0, len(reviews), size)]
         with ThreadPoolExecutor(REVIEWERS) as pool:
@@ -128,22 +129,20 @@ class Cluster:
 
     def kubectl(self, command: str) -> str:
         """Return `kubectl COMMAND` on this cluster, for messages."""
-        return " ".join([shlex.join(["kubectl", *self._options("context")]), command])
+        return " ".join([shlex.join(["kubectl", *self._kubectl.options()]), command])
 
     def helm(self, command: str) -> str:
         """Return `helm COMMAND` on this cluster, for messages."""
-        return " ".join([shlex.join(["helm", *self._options("kube-context")]), command])
+        return " ".join([shlex.join(["helm", *self._kubectl.options("kube-context")]), command])
 
-    def _options(self, context: str) -> list[str]:
-        options = [f"--{context}={self.context}"] if self.context else []
-        return options + ([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])
+    @property
+    def _kubectl(self) -> Kubectl:
+        return Kubectl(self.context, self.kubeconfig)
 
     def _run(self, *arguments: str, stdin: str = "", seconds: float | None = None) -> subprocess.CompletedProcess[str]:
-        command = ["kubectl", f"--request-timeout={SECONDS}s", *self._options("context")]
         limit = seconds or SECONDS + 2
         try:
-            # A program that fetches credentials may take its own time; with an empty stdin it can't ask for a password.
-            done = subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=limit)
+            done = self._kubectl.run(*arguments, request_seconds=SECONDS, seconds=limit, stdin=stdin)
         except FileNotFoundError:
             raise OperationError("`kubectl` is not on PATH: https://kubernetes.io/docs/tasks/tools/") from None
         except subprocess.TimeoutExpired:

@@ -94,8 +94,11 @@ def edited(node: Any, name: str = "") -> Any:
         return node
     if name in ("properties", "$defs", "patternProperties"):
         return {key: edited(value) for key, value in node.items()}
-    found = {key: edited(value, key) for key, value in node.items()
-             if key not in ("title", "discriminator", "format", "writeOnly", "propertyNames")}  # fmt: skip
+    found = {
+        key: edited(value, key)
+        for key, value in node.items()
+        if key not in ("title", "discriminator", "format", "writeOnly", "propertyNames")
+    }
     if isinstance(found.get("default"), dict | list) or found.get("default", "") is None:
         del found["default"]
     choices = [choice for choice in found.get("anyOf", []) if choice != {"type": "null"}]

@@ -15,6 +15,7 @@ import yaml
 
 import settings
 from operations.errors import OperationError
+from operations.outlast import outlast
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -101,16 +102,8 @@ class Stack:
 
     def show(self, *arguments: str) -> None:
         """Run `pulumi ARGUMENTS` on the stack and show its output. Raises OperationError."""
-        process = subprocess.Popen(self._command(arguments, asks=True), cwd=ROOT)
-        interrupted = False
-        while True:
-            try:
-                process.wait()
-                break
-            except KeyboardInterrupt:  # Pulumi got it too and completes its work; a kill would leave it locked
-                interrupted = True
-        if interrupted:
-            raise KeyboardInterrupt
+        process = subprocess.Popen(self._command(arguments, asks=True), cwd=ROOT, text=True)
+        outlast(process)
         if process.returncode:
             raise OperationError(self._failed(arguments))
 

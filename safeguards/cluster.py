@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, INFISICAL_SECRET, REDIS_NAMESPACE
+from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from settings.cluster import ClusterSettings
 
@@ -75,13 +76,9 @@ class LiveCluster:
         return answer.get("items", [answer])
 
     def _kubectl(self, *arguments: str) -> str:
-        command = ["kubectl", f"--request-timeout={_SECONDS}s"]
-        command += [f"--context={self.settings.context}"] if self.settings.context else []
-        command += [f"--kubeconfig={self.settings.kubeconfig}"] if self.settings.kubeconfig else []
+        kubectl = Kubectl(self.settings.context, self.settings.kubeconfig)
         try:
-            done = subprocess.run(
-                [*command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS + 5
-            )
+            done = kubectl.run(*arguments, request_seconds=_SECONDS, seconds=_SECONDS + 5)
         except FileNotFoundError:
             raise Refusal(
                 "`kubectl` is not on PATH, and `up` needs it to see what the cluster has before it begins. Install it: "

@@ -85,8 +85,11 @@ class Deployed:
 def find(cluster: Cluster, wanted: Callable[[Deployed], bool]) -> list[Deployed]:
     """Return the containers of all Deployments, as far as they are `wanted`. Raises Unanswered."""
     deployments = cluster.items("/apis/apps/v1/deployments")
-    containers = (_container(cluster, deployment, container) for deployment in deployments
-                  for container in deployment["spec"]["template"]["spec"]["containers"])  # fmt: skip
+    containers = (
+        _container(cluster, deployment, container)
+        for deployment in deployments
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+    )
     return [container for container in containers if wanted(container)]
 
 

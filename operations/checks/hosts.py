@@ -56,8 +56,9 @@ def _same_way(entry: Object, settings: Settings) -> bool:
     if isinstance(route, IngressClass):
         annotated = metadata.get("annotations", {}).get("kubernetes.io/ingress.class")
         return entry["kind"] == "Ingress" and spec.get("ingressClassName", annotated) == route.class_name
-    gateways = {(parent.get("namespace", metadata["namespace"]), parent["name"])
-                for parent in spec.get("parentRefs", [])}  # fmt: skip
+    gateways = {
+        (parent.get("namespace", metadata["namespace"]), parent["name"]) for parent in spec.get("parentRefs", [])
+    }
     return entry["kind"] == "HTTPRoute" and (route.namespace, route.name) in gateways
 
 

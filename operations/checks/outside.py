@@ -12,7 +12,7 @@ from components.helm_release import deployed_chart
 from operations.bounded import bounded
 from operations.chart_repository import index_address
 from operations.checks.result import Result, fail, ok, warn
-from operations.checks.route import addressed
+from operations.checks.route import addressed, of_class
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import ROOT, Stack
 from operations.state import state_of
@@ -60,8 +60,7 @@ def _served(cluster: Cluster, settings: Settings) -> set[str]:
             gateways = f"/apis/gateway.networking.k8s.io/v1/namespaces/{route.namespace}/gateways"
             gateway = cluster.get(f"{gateways}/{route.name}") or {}
             return {entry["value"] for entry in gateway.get("status", {}).get("addresses", [])}
-        ingresses = [entry for entry in cluster.items("/apis/networking.k8s.io/v1/ingresses")
-                     if entry["spec"].get("ingressClassName") == route.class_name]  # fmt: skip
+        ingresses = of_class(cluster, route.class_name)
         return {address for entry in [*ingresses, *cluster.items("/api/v1/services")] for address in addressed(entry)}
     except Unanswered:
         return set()  # then there is nothing to compare with

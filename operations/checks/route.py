@@ -38,13 +38,12 @@ def _addresses(cluster: Cluster, wanted: IngressClass) -> Iterator[Result]:
     """Judge by the Ingresses of the class whether ours will get an address: `up` waits for it."""
     subject = f"addresses of IngressClass {wanted.class_name}"
     try:
-        ingresses = [entry for entry in cluster.items("/apis/networking.k8s.io/v1/ingresses")
-                     if entry["spec"].get("ingressClassName") == wanted.class_name]  # fmt: skip
-        balancers = [entry for entry in cluster.items("/api/v1/services")
-                     if entry["spec"].get("type") == "LoadBalancer"]  # fmt: skip
+        ingresses = of_class(cluster, wanted.class_name)
+        services = cluster.items("/api/v1/services")
     except Unanswered as reason:
         yield unknown(subject, reason)
         return
+    balancers = [entry for entry in services if entry["spec"].get("type") == "LoadBalancer"]
     publish = (
         "have the ingress controller publish its address (ingress-nginx: --publish-service, Traefik: publishedService)"
     )
@@ -83,6 +82,12 @@ def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Resu
         fix = cluster.kubectl(f"describe gateway -n {wanted.namespace} {wanted.name}")
         return warn(subject, "it has no address, so nobody reaches what hangs on it", fix)
     return ok(subject, f"listener {', '.join(open_ones)}")
+
+
+def of_class(cluster: Cluster, class_name: str) -> list[Object]:
+    """Return the cluster's Ingresses of a class. Raises Unanswered."""
+    ingresses = cluster.items("/apis/networking.k8s.io/v1/ingresses")
+    return [entry for entry in ingresses if entry["spec"].get("ingressClassName") == class_name]
 
 
 def addressed(entry: Object) -> list[str]:

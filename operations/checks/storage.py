@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from operations.checks.result import Result, fail, ok
-from operations.cluster import Cluster
+from operations.cluster import Cluster, Object
 from operations.pulumi import Stack
 from operations.state import state_of
 from safeguards.volumes import growing
@@ -18,8 +18,7 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
     """Judge the StorageClass of the database and that of Redis, or the cluster's default one."""
     classes = cluster.items("/apis/storage.k8s.io/v1/storageclasses")
     names = sorted(entry["metadata"]["name"] for entry in classes)
-    defaults = [entry["metadata"]["name"] for entry in classes
-                if entry["metadata"].get("annotations", {}).get(_DEFAULT) == "true"]  # fmt: skip
+    defaults = [entry["metadata"]["name"] for entry in classes if _is_default(entry)]
     there = f"there is {', '.join(names)}" if names else "there is none at all"
     all_grow = all(entry.get("allowVolumeExpansion") for entry in classes)
     larger = [] if all_grow else growing(settings, state_of(stack))
@@ -36,6 +35,10 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
                 yield _too_small(subject, used["metadata"]["name"], f"{section}.storage")
             else:
                 yield ok(subject, wanted or f"{defaults[0]}, the default one")
+
+
+def _is_default(storage_class: Object) -> bool:
+    return storage_class["metadata"].get("annotations", {}).get(_DEFAULT) == "true"
 
 
 def _too_small(subject: str, name: str, key: str) -> Result:

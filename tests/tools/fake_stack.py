@@ -30,8 +30,9 @@ class FakeStack(Stack):
             case ("stack", "export"):
                 return json.dumps(self.state)
             case ("config", "--json", *more):
-                return json.dumps({f"{PROJECT}:{key}": _entry(value, "--show-secrets" in more)
-                                   for key, value in self.kept.items()})  # fmt: skip
+                return json.dumps(
+                    {f"{PROJECT}:{key}": _entry(value, "--show-secrets" in more) for key, value in self.kept.items()}
+                )
             case ("config", "set", *options, key):
                 self._set(options, _path(key) if "--path" in options else [key.removeprefix(f"{PROJECT}:")], input)
             case ("config", "rm", "--path", key):

@@ -24,27 +24,12 @@ LONGER_FILES = {
 }
 # Tables that read better as the author laid them out, until they become data or helpers.
 LAID_OUT_BY_HAND = {
-    "operations/chart_repository.py",
-    "operations/checks/deployments.py",
-    "operations/checks/hosts.py",
-    "operations/checks/outside.py",
-    "operations/checks/route.py",
-    "operations/checks/storage.py",
-    "operations/cluster.py",
-    "operations/editor_schema.py",
-    "operations/secrets.py",
     "tests/contract/stacks/catalogue.py",
     "tests/contract/stacks/faults.py",
     "tests/contract/stacks/sections.py",
-    "tests/contract/stacks/sound.py",
     "tests/standins/engines.py",
     "tests/standins/test_infisical_server.py",
-    "tests/tools/charts/test_archive.py",
-    "tests/tools/doctor/test_rights.py",
-    "tests/tools/fake_stack.py",
     "tests/tools/importing/test_everything.py",
-    "tests/tools/importing/test_manifest.py",
-    "tests/unit/test_one_way.py",
 }
 LONGER_FUNCTIONS = {
     "tests/jobs/job_cluster.py::running_cluster": 80,

@@ -103,8 +103,9 @@ def test_a_smaller_volume_is_refused(section: str, consequence: str) -> None:
 )
 def test_a_different_class_is_refused(section: str, before: str | None, after: str | None, way_back: str) -> None:
     message = both(section, {"storageClass": before}, {"storageClass": after})
-    assert message.startswith(f"{section}.storageClass: the volumes are of {before or 'the cluster'}".replace(
-        "of fast", "of class fast"))  # fmt: skip
+    assert message.startswith(
+        f"{section}.storageClass: the volumes are of {before or 'the cluster'}".replace("of fast", "of class fast")
+    )
     assert way_back.format(section) in message
 
 

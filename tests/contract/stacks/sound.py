@@ -32,8 +32,9 @@ def handed_over(
     config: Config, plain: Iterable[str] = (), encrypted: Iterable[str] = ()
 ) -> tuple[dict[str, str], list[str]]:
     """As the engine does: values, and the keys that are encrypted. Not of `plain` secrets, but of `encrypted`."""
-    values = {f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
-              for key, value in config.items()}  # fmt: skip
+    values = {
+        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value) for key, value in config.items()
+    }
     secret = (config.keys() & SECRETS) - {*plain} | {*encrypted}
     return values, [f"{PROJECT}:{key}" for key in sorted(secret)]
 

@@ -57,7 +57,7 @@ WRONG_ARCHIVES = [
     (archive((f"{NAME}/Chart.yaml", b"name: x\nversion: 1.1")), "^Chart.yaml of .* has no name and version$"),
     (archive(chart_yaml("redis")), f"is chart redis {VERSION}, but the stack's infisical.chart is {NAME} {VERSION}$"),
     (archive(chart_yaml(version="1.9.0")), f"is chart {NAME} 1.9.0, but the stack's .* is {NAME} {VERSION}$"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("content", "message"), WRONG_ARCHIVES, ids=range(len(WRONG_ARCHIVES)))

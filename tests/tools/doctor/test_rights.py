@@ -144,8 +144,10 @@ def test_one_request_a_namespace_tells_its_rights() -> None:
 
 def test_what_rules_do_not_grant_is_asked_one_by_one() -> None:
     """An authorizer without rules of its own may grant it all the same."""
-    almost = [{"verbs": ["get", "list", "watch", "create", "patch"], "apiGroups": ["*"], "resources": ["*"]},
-              {"verbs": ["delete"], "apiGroups": ["", "batch"], "resources": ["*"]}]  # fmt: skip
+    almost = [
+        {"verbs": ["get", "list", "watch", "create", "patch"], "apiGroups": ["*"], "resources": ["*"]},
+        {"verbs": ["delete"], "apiGroups": ["", "batch"], "resources": ["*"]},
+    ]
     there = cluster(granted=rules_of(*almost), withheld=[rights.Right("infisical", "services", "update")])
     assert all_ok(ask(rights.rights, there))
     assert {q["verb"] for q in there.asked if q["namespace"]} == {"delete", "update"}

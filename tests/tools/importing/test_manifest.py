@@ -28,7 +28,7 @@ from tests.tools.importing.known import (
         yaml.safe_dump(secret({"SITE_URL": SITE}, data={"ENCRYPTION_KEY": encoded("0" * 32 + "\n"), "BLOB": "/w=="})),
     ],
     ids=["base64", "json", "list", "documents", "stringData wins", "line break and no text"],
-)  # fmt: skip
+)
 def test_every_form_of_a_secret_is_read(stack: FakeStack, text: str) -> None:
     assert bring_in(stack, text) == 0
     assert stack.kept["infisical"] == {"siteUrl": SITE}

@@ -1,0 +1,29 @@
+"""Run kubectl on a stack's cluster, with the user's own kubeconfig."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl, pointed at one cluster. Without a context or a file it takes those of the shell."""
+
+    context: str | None
+    kubeconfig: str | None
+
+    def options(self, context: str = "context") -> list[str]:
+        """Return the options that name the cluster. Helm calls the context `kube-context`."""
+        options = [f"--{context}={self.context}"] if self.context else []
+        return options + ([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])
+
+    def run(
+        self, *arguments: str, request_seconds: int, seconds: float, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `kubectl ARGUMENTS` for at most `seconds`. Raises FileNotFoundError and subprocess.TimeoutExpired.
+
+        A program that fetches credentials may take its own time. With an empty stdin it can't ask for a password.
+        """
+        command = ["kubectl", f"--request-timeout={request_seconds}s", *self.options(), *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds)
