@@ -19,6 +19,7 @@ from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
+from safeguards.target_namespaces import refuse_missing_namespaces
 from safeguards.volumes import refuse_volume_change
 from settings import Commands, LocalChart, Settings, SettingsError, load, local_copy
 
@@ -72,10 +73,11 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     if pulumi.runtime.is_dry_run():
         return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)
-    namespaces = cluster.namespaces()
+    namespaces = cluster.namespaces(*settings.target_namespaces)
     uid = uid_of(namespaces)
     refuse_other_cluster(settings, state, namespaces, uid, commands)
     refuse_foreign_namespaces(state, namespaces, commands)
+    refuse_missing_namespaces(settings, namespaces)
     refuse_other_live_key(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)
     return Found(state=state, cluster=uid)

@@ -28,9 +28,9 @@ class LiveCluster:
 
     settings: ClusterSettings
 
-    def namespaces(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return metadata of kube-system and of those of the stack's namespaces that exist, by name."""
-        found = self._get("namespaces", WHOLE, *NAMESPACES)
+    def namespaces(self, *others: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return metadata of kube-system and of those of the stack's namespaces and `others` that exist, by name."""
+        found = self._get("namespaces", WHOLE, *NAMESPACES, *others)
         return {item["metadata"]["name"]: item["metadata"] for item in found}
 
     def environment(self) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_rules import APPLICATION_RULES
+from settings.machinery.delivery_rules import DELIVERY_RULES
 from settings.machinery.extra_rules import EXTRA_RULES
 from settings.machinery.finding import Finding
 from settings.mail import MailSettings
@@ -164,4 +165,5 @@ RULES: tuple[Callable[..., Findings], ...] = (
     *APPLICATION_RULES,
     bucket_has_credentials,
     restore_has_a_source,
+    *DELIVERY_RULES,
 )

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
+from jsonschema import Draft7Validator
 
+from components.operator_chart import OperatorChart
+from settings import LocalChart
 from tests.contract.crds import Release, faults, releases, strict
 from tests.contract.manifests import Json, is_custom, manifests
 from tests.contract.stacks import Config, stacks
-from tests.unit.harness import SHAPES, Graph, platform, shape
+from tests.unit.harness import ROOT, SHAPES, Graph, platform, shape
+from tests.unit.test_secret_delivery import Wanted, delivered
 
 RELEASES = releases()
 KINDS = {
@@ -68,6 +72,30 @@ def test_every_custom_resource_of_every_stack_that_is_accepted_is_accepted_too(c
     told = {key: config[key] for key in SECTIONS if key in config}
     told["infisical"] = {"siteUrl": config["infisical"]["siteUrl"], "readReplicas": "none"}
     assert refused(platform("dev", **told)) == []
+
+
+def test_what_is_delivered_is_what_the_operators_kinds_take() -> None:
+    """Its chart has the kinds. What they don't take would be refused, or dropped without a word."""
+    location = str(ROOT / "embedded/charts/secrets-operator")
+    kinds = OperatorChart.read(LocalChart(location=location, digest=""), ROOT).kinds
+    schemas = {
+        (f"{kind['spec']['group']}/{version['name']}", kind["spec"]["names"]["kind"]): strict(
+            {**version["schema"]["openAPIV3Schema"]}
+        )
+        for kind in kinds
+        for version in kind["spec"]["versions"]
+    }
+    emitted = [*custom(delivered()), *custom(delivered(Wanted(machine_auth="universal", keep=False)))]
+    assert {manifest["kind"] for manifest in emitted} == {
+        "InfisicalAuth",
+        "InfisicalConnection",
+        "InfisicalStaticSecret",
+    }
+    for manifest in emitted:
+        schema = schemas[manifest["apiVersion"], manifest["kind"]]["properties"]["spec"]
+        assert [error.message for error in Draft7Validator(schema).iter_errors(manifest["spec"])] == []
+        broken = {**manifest["spec"], "sourcez": []}
+        assert list(Draft7Validator(schema).iter_errors(broken)), "a misspelt field goes red"
 
 
 # --- what goes red ---------------------------------------------------------------------------------------------------

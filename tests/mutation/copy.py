@@ -20,6 +20,7 @@ _COPIED = (
     "settings",
     "embedded/charts",
     "tests/conftest.py",
+    "tests/packed.py",
     "tests/unit",
     "pyproject.toml",
 )

@@ -39,7 +39,7 @@ GIVEN = {"shopDatabaseUrl": SECRET}
 def load(
     applications: Config, encrypted: Mapping[str, str] = GIVEN, plain: Mapping[str, str] = {}, **beside: Any
 ) -> settings.Settings:
-    config = {**SMALLEST, "applications": applications, **beside}
+    config = {**SMALLEST, "applications": applications, "secretsOperator": {}, **beside}
     values = {f"{PROJECT}:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in config.items()}
     values |= {f"{PROJECT}:{key}": value for key, value in {**encrypted, **plain}.items()}
     secret = [*encrypted, *(key for key in beside if key == "extraSecrets")]

@@ -82,7 +82,7 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
     found = {"kube-system": {"uid": CLUSTER}}
     found |= {name: {"uid": f"uid-{name}", "annotations": annotations} for name, annotations in namespaces.items()}
     with (
-        mock.patch.object(LiveCluster, "namespaces", return_value=found),
+        mock.patch.object(LiveCluster, "namespaces", side_effect=lambda *others: {name: {} for name in others} | found),
         mock.patch.object(LiveCluster, "environment", return_value=environment),
         mock.patch.object(LiveCluster, "images", return_value={name: [name] for name in IMAGES.values()}),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
