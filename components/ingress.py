@@ -28,6 +28,8 @@ _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.
 # A pod that has just ended, or whose node is lost, stays an endpoint for a while. A connection to it fails after 5 s
 # with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
 _SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
+_BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
+_NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +165,7 @@ def _ingress(
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     return networking.v1.Ingress(
         f"{name}-route",
-        metadata=_metadata(_NAME, args, _SHORT_CONNECT_TIMEOUT),
+        metadata=_metadata(_NAME, args, _annotations(route)),
         spec=networking.v1.IngressSpecArgs(
             ingress_class_name=route.class_name,
             tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=CERTIFICATE)],
@@ -173,6 +175,11 @@ def _ingress(
         ),
         opts=_awaited(parent, "5m", certificate, args.release),
     )
+
+
+def _annotations(route: IngressClass) -> Mapping[str, str]:
+    own = {**_SHORT_CONNECT_TIMEOUT, _BODY_SIZE: f"{route.max_body_mib}m"}
+    return {**own, **route.annotations, **({} if route.await_address else _NOT_AWAITED)}
 
 
 def _http_route(
@@ -189,16 +196,15 @@ def _http_route(
         },
         opts=ResourceOptions(parent=parent, delete_before_replace=True),
     )
-    parent_ref = {"name": route.name, "namespace": route.namespace}
-    if route.listener:
-        parent_ref["sectionName"] = route.listener
+    if route.redirect_listener:
+        _redirect(name, args, route, route.redirect_listener, parent)
     return CustomResource(
         f"{name}-route",
         api_version=f"{_GATEWAY_API}/v1",
         kind="HTTPRoute",
         metadata=_metadata(_NAME, args, _ACCEPTED),
         spec={
-            "parentRefs": [parent_ref],
+            "parentRefs": [_parent_ref(route, route.listener)],
             "hostnames": [args.host],
             "rules": [
                 {
@@ -208,4 +214,26 @@ def _http_route(
             ],
         },
         opts=_awaited(parent, "2m", certificate, reference_grant, args.release),
+    )
+
+
+def _parent_ref(route: GatewayRoute, listener: str | None) -> dict[str, str]:
+    section = {"sectionName": listener} if listener else {}
+    return {"name": route.name, "namespace": route.namespace, **section}
+
+
+def _redirect(name: str, args: IngressArgs, route: GatewayRoute, listener: str, parent: Resource) -> None:
+    """Create an HTTPRoute that answers plain HTTP with the way to HTTPS, and leads to no pod."""
+    to_https = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
+    CustomResource(
+        f"{name}-redirect",
+        api_version=f"{_GATEWAY_API}/v1",
+        kind="HTTPRoute",
+        metadata=_metadata(f"{_NAME}-redirect", args, _ACCEPTED),
+        spec={
+            "parentRefs": [_parent_ref(route, listener)],
+            "hostnames": [args.host],
+            "rules": [{"filters": [to_https]}],
+        },
+        opts=_awaited(parent, "2m"),
     )

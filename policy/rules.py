@@ -131,6 +131,16 @@ def ingresses_have_tls(resource: Resource, _: Stack) -> Iterator[str]:
             yield f"spec.rules.{number}.host has no certificate in spec.tls"
 
 
+def routes_name_their_listener(resource: Resource, _: Stack) -> Iterator[str]:
+    """Find routes that hang on every listener of a Gateway, of which one may speak plain HTTP."""
+    if resource.kind != "HTTPRoute":
+        return
+    spec = mapping(resource.props, "spec")
+    for number, parent in enumerate(spec.get("parentRefs") or ()):
+        if not parent.get("sectionName"):
+            yield f"spec.parentRefs.{number} names no listener"
+
+
 def redis_has_no_inline_comment(resource: Resource, _: Stack) -> Iterator[str]:
     """Find lines of redis.conf with a comment behind a directive."""
     if resource.kind != "ConfigMap" or resource.metadata.get("namespace") != REDIS_NAMESPACE:
@@ -184,6 +194,12 @@ RULES = (
         description="Every host of an Ingress has a certificate.",
         remedy="Name the host in spec.rules and in spec.tls, with a secretName.",
         find=ingresses_have_tls,
+    ),
+    Rule(
+        name="routes-name-their-listener",
+        description="Every HTTPRoute names the listener that it hangs on, so that none is served in plain HTTP.",
+        remedy="Set ingress.route.listener to a listener of protocol HTTPS.",
+        find=routes_name_their_listener,
     ),
     Rule(
         name="redis-has-no-inline-comment",

@@ -17,6 +17,7 @@ from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
 from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
+from safeguards.plain_http import refuse_plain_http
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.target_namespaces import refuse_missing_namespaces
@@ -80,4 +81,5 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_missing_namespaces(settings, namespaces)
     refuse_other_live_key(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)
+    refuse_plain_http(settings, cluster, commands)
     return Found(state=state, cluster=uid)

@@ -64,6 +64,11 @@ class LiveCluster:
             for port in each.get("ports") or ()
         }
 
+    def listeners(self, namespace: str, gateway: str) -> list[dict[str, Any]]:
+        """Return the listeners of a Gateway; none when there is no such Gateway, or the user may not see it."""
+        found = self._listed("gateways.gateway.networking.k8s.io", gateway, "--namespace", namespace)
+        return found[0].get("spec", {}).get("listeners", []) if found else []
+
     def _listed(self, *what: str) -> list[dict[str, Any]]:
         try:
             return self._get(*what)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings.machinery.types import DnsLabel, DnsName, Email, Section
+from settings.network_policies import LabelKey as AnnotationName
 
 
 class ExistingIssuer(Section):
@@ -34,11 +35,46 @@ class LetsEncrypt(Section):
 Issuer = Annotated[ExistingIssuer | LetsEncrypt, Field(discriminator="kind")]
 
 
+# Annotations that the program sets, or that would undo what it does. By the name, or by its part before the slash.
+_OWNED = {
+    "pulumi.com": "the program sets it. See awaitAddress",
+    "cert-manager.io": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
+    "acme.cert-manager.io": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
+    "kubernetes.io/tls-acme": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
+    "kubernetes.io/ingress.class": "className says it",
+}
+_REDIRECTS = ("ssl-redirect", "force-ssl-redirect")
+
+
 class IngressClass(Section):
     """An Ingress, made for this stack."""
 
     kind: Literal["ingress"] = "ingress"
     class_name: DnsName = Field(default="nginx", description="IngressClass of the Ingress. The cluster must have it.")
+    max_body_mib: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=32,
+        description="Largest request in MiB, for controllers that read ingress-nginx' annotations. Their default of 1 "
+        "refuses imports of secrets.",
+    )
+    await_address: bool = Field(
+        default=True,
+        description="Whether `up` waits until the controller has published its address in the Ingress. Set it to false "
+        "for a controller that never does, such as one on the nodes' own ports.",
+    )
+    annotations: dict[AnnotationName, str] = Field(
+        default={},
+        description="More annotations of the Ingress, for the needs of your controller. They win over the program's "
+        "timeouts and sizes.",
+    )
+
+    @model_validator(mode="after")
+    def _annotations_leave_the_rest_alone(self) -> IngressClass:
+        for name, value in self.annotations.items():
+            if reason := _OWNED.get(name) or _OWNED.get(name.partition("/")[0]):
+                raise ValueError(f"annotations: remove {name}, because {reason}")
+            if name.rpartition("/")[2] in _REDIRECTS and value == "false":
+                raise ValueError(f"annotations: remove {name}, because the site would be served without TLS")
+        return self
 
 
 class GatewayRoute(Section):
@@ -48,8 +84,23 @@ class GatewayRoute(Section):
     name: DnsName = Field(description="Name of the Gateway.")
     namespace: DnsLabel = Field(description="Namespace of the Gateway.")
     listener: DnsName | None = Field(
-        default=None, description="Listener of the Gateway. Default: every listener that fits."
+        default=None,
+        description="Listener of the Gateway, one of protocol HTTPS. Set it. Default: every listener that fits, and "
+        "`up` stops when one of them speaks plain HTTP.",
     )
+    redirect_listener: DnsName | None = Field(
+        default=None,
+        description="Listener of protocol HTTP from which browsers are sent to HTTPS. Default: none, so that plain "
+        "HTTP gets no answer from this stack.",
+    )
+
+    @model_validator(mode="after")
+    def _the_redirect_leads_elsewhere(self) -> GatewayRoute:
+        if self.redirect_listener and self.redirect_listener == self.listener:
+            raise ValueError("redirectListener: name a different listener than listener, or the redirect never ends")
+        if self.redirect_listener and not self.listener:
+            raise ValueError("listener: set it together with redirectListener, or the route hangs on both listeners")
+        return self
 
 
 Route = Annotated[IngressClass | GatewayRoute, Field(discriminator="kind")]

@@ -8,6 +8,7 @@ from typing import Any
 from components.base.names import INFISICAL_NAMESPACE
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Object, Unanswered
+from safeguards.plain_http import https_listener, plain_listeners
 from settings import Commands, Settings
 from settings.ingress import GatewayRoute, IngressClass
 
@@ -66,6 +67,9 @@ def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Resu
         names = ", ".join(entry["name"] for entry in listeners)
         fix = commands.set("ingress.route.listener", listeners[0]["name"])
         return fail(subject, f"no listener {wanted.listener}; it has {names}", fix)
+    if plain := plain_listeners(wanted, listeners):
+        fix = commands.set("ingress.route.listener", https_listener(listeners))
+        return fail(subject, f"listener {', '.join(plain)} has no TLS, and would serve the site in plain text", fix)
     open_ones = [entry["name"] for entry in matching if _lets_in(entry, wanted.namespace)]
     if not open_ones:
         return fail(

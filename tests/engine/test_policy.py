@@ -97,6 +97,16 @@ BREACHES = [
         other="hosts=[]",
     ),
     Breach(
+        rule="routes-name-their-listener",
+        message="HTTPRoute/ingress-route: spec.parentRefs.0 names no listener. Set ingress.route.listener to a "
+        "listener of protocol HTTPS.",
+        settings={
+            "ingress.route.kind": "gateway",
+            "ingress.route.name": "public",
+            "ingress.route.namespace": "ingress",
+        },
+    ),
+    Breach(
         rule="redis-has-no-inline-comment",
         message="ConfigMap/platform-kv-config: data.redis-additional.conf, line 3 has a comment behind a directive. "
         "Put the comment on a line of its own.",

@@ -33,6 +33,7 @@ _TESTS = (
     "platform_kv",
     "platform_db",
     "network_policies",
+    "way_in",
     "infisical_release",
     "infisical_pods",
     "ingress",

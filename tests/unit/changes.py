@@ -209,10 +209,14 @@ OTHER_WAYS_IN = (
     change("ingress.route.name", "private", "HTTPRoute/ingress-route"),
     change("ingress.route.namespace", "inside", "HTTPRoute/ingress-route ReferenceGrant/ingress-grant"),
     change("ingress.route.listener", "tls", "HTTPRoute/ingress-route"),
+    change("ingress.route.redirectListener", "web", "HTTPRoute/ingress-redirect"),
 )
 WAYS_IN = (
     change("ingress.issuer.email", "b@example.net", "Issuer/ingress-issuer"),
     change("ingress.issuer.staging", True, "Issuer/ingress-issuer Certificate/ingress-certificate", "staging"),
+    change("ingress.route.maxBodyMib", 40, "Ingress/ingress-route", "40m"),
+    change("ingress.route.awaitAddress", False, "Ingress/ingress-route", "true"),
+    change("ingress.route.annotations", {"example.org/a": "annotated"}, "Ingress/ingress-route", "annotated"),
     change("ingress.route.className", "traefik", "Issuer/ingress-issuer Ingress/ingress-route"),
 )
 

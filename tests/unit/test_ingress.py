@@ -53,7 +53,10 @@ def test_what_it_creates() -> None:
 
 def test_the_ingress() -> None:
     ingress = ingress_of(entrance())
-    assert ingress["metadata", "annotations"] == {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
+    assert ingress["metadata", "annotations"] == {
+        "nginx.ingress.kubernetes.io/proxy-connect-timeout": "2",
+        "nginx.ingress.kubernetes.io/proxy-body-size": "32m",
+    }
     backend = {"service": {"name": "infisical-backend", "port": {"number": 8080}}}
     assert ingress["spec"] == {
         "ingressClassName": "traefik",

@@ -321,13 +321,13 @@ def test_other_lines_of_redis_are_left_alone(line: str) -> None:
 
 @pytest.mark.parametrize("rule", [rule.name for rule in RULES])
 def test_no_message_has_a_value(rule: str) -> None:
-    bad = f"postgresql://{quote(VALUE)}@a/b?sslmode=require # {VALUE}"
+    many = [{"host": VALUE}]
     props = {
         "metadata": {**REDIS, "annotations": {"external-dns.a": VALUE}},
-        "data": {"a.conf": f"a {bad}"},
-        "spec": {"type": "LoadBalancer", "image": quote(VALUE, safe=""), "rules": [{"host": VALUE}]},
+        "data": {"a.conf": f"a postgresql://{quote(VALUE)}@a/b?sslmode=require # {VALUE}"},
+        "spec": {"type": "LoadBalancer", "image": quote(VALUE, safe=""), "rules": many, "parentRefs": many},
     }
-    types = (CONFIG_MAP, SECRET, JOB, INGRESS, POSTGRESQL)
+    types = (CONFIG_MAP, SECRET, JOB, INGRESS, POSTGRESQL, "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute")
     said = [message for type_ in types for message in found(rule, type_, props, stack=KEEPS, provider="default")]
     assert said
     assert not [message for message in said if "hunter2" in message]

@@ -100,8 +100,17 @@ infisicals = keys_of(
 )
 issuers = keys_of({"kind": one_of("existing"), "name": names})
 lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
-classes = keys_of({"kind": one_of("ingress")}, className=names)
-gateways = keys_of({"kind": one_of("gateway"), "name": names, "namespace": labels}, listener=names)
+classes = keys_of(
+    {"kind": one_of("ingress")},
+    className=names,
+    maxBodyMib=one_of(1, 32, 1024),
+    awaitAddress=booleans,
+    annotations=keys_of({}, **{"example.org/a": lines, "haproxy.org/timeout-server": one_of("5m")}),
+)
+gateways = together(
+    keys_of({"kind": one_of("gateway"), "name": names, "namespace": labels}),
+    one_of({}, keys_of({"listener": names}), {"listener": "https", "redirectListener": "web"}),
+)
 mails = keys_of(
     {"host": hosts, "fromAddress": emails},
     fromName=lines,

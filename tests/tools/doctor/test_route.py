@@ -54,6 +54,17 @@ def test_a_listener_that_is_not_there_fails_with_one_that_is() -> None:
     assert missing.fix.endswith("'infisical-platform:ingress.route.listener' https")
 
 
+@pytest.mark.parametrize("listener", [{}, {"listener": "web"}])
+def test_a_listener_without_tls_fails_with_one_that_has_it(listener: dict[str, str]) -> None:
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/edge/gateways/public"
+    there = gateway(**{"from": "All"})
+    there["spec"]["listeners"] = [{"name": "web", "protocol": "HTTP"}, {"name": "https", "protocol": "HTTPS"}]
+    route = {key: value for key, value in GATEWAY.items() if key != "listener"} | listener
+    bad = only(ask(ROUTE, cluster({path: there}), ingress={"route": route}))
+    assert bad.seen == "listener web has no TLS, and would serve the site in plain text"
+    assert bad.fix.endswith("'infisical-platform:ingress.route.listener' https")
+
+
 def of_class(class_name: str = "nginx", **point: str) -> dict[str, Any]:
     status = {"loadBalancer": {"ingress": [point]} if point else {}}
     return {"metadata": {"namespace": "a", "name": "b"}, "spec": {"ingressClassName": class_name}, "status": status}

@@ -85,6 +85,7 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
         mock.patch.object(LiveCluster, "namespaces", side_effect=lambda *others: {name: {} for name in others} | found),
         mock.patch.object(LiveCluster, "environment", return_value=environment),
         mock.patch.object(LiveCluster, "images", return_value={name: [name] for name in IMAGES.values()}),
+        mock.patch.object(LiveCluster, "listeners", return_value=[{"name": "https", "protocol": "HTTPS"}]),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
     ):
         yield

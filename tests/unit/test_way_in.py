@@ -1,0 +1,137 @@
+"""The way in is never plain HTTP, and an ingress controller gets what it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from declared import Resource as Declared
+from declared import Stack as DeclaredStack
+from rules import RULES
+
+from safeguards import Refusal
+from safeguards.cluster import LiveCluster
+from safeguards.plain_http import refuse_plain_http
+from settings.cluster import ClusterSettings
+from tests.unit.configurations import complaint, with_
+from tests.unit.harness import COMMANDS, platform, settings_of
+
+GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
+BOTH = [{"name": "web", "protocol": "HTTP"}, {"name": "https", "protocol": "HTTPS"}]
+NGINX = "nginx.ingress.kubernetes.io"
+
+
+def annotated(**route: Any) -> dict[str, str]:
+    return platform(ingress={"route": {"kind": "ingress"} | route})["ingress-route"]["metadata", "annotations"]
+
+
+# --- an Ingress ------------------------------------------------------------------------------------------------------
+
+
+def test_imports_of_secrets_are_let_through() -> None:
+    assert annotated()[f"{NGINX}/proxy-body-size"] == "32m"
+    assert annotated(maxBodyMib=64)[f"{NGINX}/proxy-body-size"] == "64m"
+
+
+def test_annotations_of_a_stack_win_over_the_programs_own() -> None:
+    given = {f"{NGINX}/proxy-connect-timeout": "5", "haproxy.org/timeout-server": "5m"}
+    assert annotated(annotations=given).items() >= given.items()
+
+
+def test_an_address_that_never_comes_need_not_be_awaited() -> None:
+    assert "pulumi.com/skipAwait" not in annotated()
+    assert annotated(awaitAddress=False)["pulumi.com/skipAwait"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("pulumi.com/skipAwait", "true", "See awaitAddress"),
+        ("cert-manager.io/cluster-issuer", "ca", "a second certificate"),
+        ("kubernetes.io/tls-acme", "true", "a second certificate"),
+        ("kubernetes.io/ingress.class", "nginx", "className says it"),
+        (f"{NGINX}/ssl-redirect", "false", "served without TLS"),
+        (f"{NGINX}/force-ssl-redirect", "false", "served without TLS"),
+    ],
+)
+def test_annotations_that_the_program_owns_are_refused(name: str, value: str, reason: str) -> None:
+    config = with_(("ingress.route", {"kind": "ingress", "annotations": {name: value}}))
+    assert reason in complaint(config)
+    assert f"remove {name}, because" in complaint(config)
+
+
+# --- a Gateway -------------------------------------------------------------------------------------------------------
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, listeners: list[dict[str, str]], **route: Any) -> str:
+    monkeypatch.setattr(LiveCluster, "listeners", lambda *_: listeners)
+    stack = settings_of(ingress={"route": GATEWAY | route})
+    try:
+        refuse_plain_http(stack, LiveCluster(ClusterSettings()), COMMANDS)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+@pytest.mark.parametrize("listener", [None, "web"])
+def test_a_listener_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, listener: str | None) -> None:
+    said = refused(monkeypatch, BOTH, listener=listener)
+    assert "listener web of Gateway edge/public has no TLS" in said
+    assert "pulumi config set --stack dev --path 'infisical-platform:ingress.route.listener' https" in said
+
+
+def test_a_listener_with_tls_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, BOTH) == ""
+    assert refused(monkeypatch, BOTH[1:], listener=None) == ""
+    assert refused(monkeypatch, [], listener=None) == "", "whether the Gateway exists is not its question"
+
+
+def test_it_stops_the_program() -> None:
+    """The harness' Gateway has a listener https, with TLS."""
+    assert platform(ingress={"route": GATEWAY | {"listener": "https"}})
+
+
+def test_a_gateway_that_the_user_may_not_see_has_no_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = LiveCluster(ClusterSettings())
+    monkeypatch.setattr(LiveCluster, "_get", lambda *_: [{"spec": {"listeners": BOTH}}])
+    assert live.listeners("edge", "public") == BOTH
+    monkeypatch.setattr(LiveCluster, "_get", lambda *_: [])
+    assert live.listeners("edge", "public") == []
+
+
+def test_plain_http_leads_to_https_when_asked_for() -> None:
+    graph = platform(ingress={"route": GATEWAY | {"redirectListener": "web"}})
+    redirect = graph["ingress-redirect"]
+    assert redirect["spec"] == {
+        "parentRefs": [{"name": "public", "namespace": "edge", "sectionName": "web"}],
+        "hostnames": ["secrets.infisical.test"],
+        "rules": [
+            {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
+        ],
+    }
+    assert redirect["metadata", "name"] != graph["ingress-route"]["metadata", "name"]
+    assert "HTTPRoute/ingress-redirect" not in {str(r) for r in platform(ingress={"route": GATEWAY})}
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        ({"listener": "web", "redirectListener": "web"}, "the redirect never ends"),
+        ({"listener": None, "redirectListener": "web"}, "set it together with redirectListener"),
+    ],
+)
+def test_a_redirect_leads_to_a_different_listener(route: dict[str, Any], reason: str) -> None:
+    given = {key: value for key, value in (GATEWAY | route).items() if value}
+    assert reason in complaint(with_(("ingress.route", given)))
+
+
+@pytest.mark.parametrize(("parent", "wrong"), [({"name": "public"}, True), ({"sectionName": "https"}, False)])
+def test_a_policy_wants_routes_to_name_their_listener(parent: dict[str, str], wrong: bool) -> None:
+    [rule] = [rule for rule in RULES if rule.name == "routes-name-their-listener"]
+    type_ = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+    for resource in (
+        Declared(type=type_, name="it", props={"spec": {"parentRefs": [parent]}}),
+        Declared(type="kubernetes:core/v1:Service", name="it", props={"spec": {"parentRefs": [{}]}}),
+    ):
+        found = list(rule.find(resource, DeclaredStack(protects=True)))
+        assert found == (["spec.parentRefs.0 names no listener"] if wrong and resource.type == type_ else [])
