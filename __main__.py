@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pulumi
-from pulumi import ResourceOptions
 
 import safeguards
 from components.backup import Backup, BackupArgs
 from components.base.providers import providers_of
+from components.bootstrap import Bootstrap, BootstrapArgs
 from components.cert_sync import CertSync, CertSyncArgs
 from components.helm_release import HelmRelease
 from components.infisical_migration import InfisicalMigration, InfisicalMigrationArgs
@@ -28,8 +28,8 @@ def main() -> None:
     settings = stack.settings
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
 
-    def after(*parts: pulumi.Resource) -> ResourceOptions:
-        return ResourceOptions(providers=providers, depends_on=list(parts))
+    def after(*parts: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=providers, depends_on=list(parts))
 
     identity = StackIdentity("stack-identity", after())
     requirements = Requirements("requirements", RequirementsArgs.of(settings), after())
@@ -44,7 +44,8 @@ def main() -> None:
     helm = HelmRelease.of(settings, stack.found.state, stack.chart)
     release_args = InfisicalReleaseArgs.of(settings, helm, migration, kv, secrets)
     release = InfisicalRelease("infisical", release_args, after(sync))
-    Ingress("ingress", IngressArgs.of(settings, secrets, release), after(secrets))
+    bootstrap = Bootstrap.wanted("bootstrap", BootstrapArgs.of(settings, identity, secrets, release), after(secrets))
+    Ingress("ingress", IngressArgs.of(settings, secrets, release, bootstrap), after(secrets))
     if settings.secrets_operator:
         operator_args = SecretsOperatorArgs.of(settings, identity, secrets, release, stack.operator_chart)
         SecretsOperator("secrets-operator", operator_args, after(release))

@@ -41,15 +41,19 @@ class IngressArgs:
     namespace: str
     release: InfisicalRelease  # serves there; the route waits for it, and the certificate does not
     python_image: str
+    bootstrap: Resource | None = None  # the route waits for it too, or whoever came first would own the instance
 
     @classmethod
-    def of(cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease) -> IngressArgs:
+    def of(
+        cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease, bootstrap: Resource | None
+    ) -> IngressArgs:
         """Return the arguments that a stack's settings make."""
         return cls(
             ingress=settings.ingress,
             host=settings.infisical.host,
             namespace=secrets.ref.namespace,
             release=release,
+            bootstrap=bootstrap,
             python_image=settings.jobs.python_image,
         )
 
@@ -173,7 +177,7 @@ def _ingress(
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
             ],
         ),
-        opts=_awaited(parent, "5m", certificate, args.release),
+        opts=_awaited(parent, "5m", certificate, args.release, args.bootstrap),
     )
 
 
@@ -213,7 +217,7 @@ def _http_route(
                 }
             ],
         },
-        opts=_awaited(parent, "2m", certificate, reference_grant, args.release),
+        opts=_awaited(parent, "2m", certificate, reference_grant, args.release, args.bootstrap),
     )
 
 

@@ -132,6 +132,7 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_to_dns(settings, *SERVERS.values(), *JOBS),
         *_to_the_api_server(settings, *CALL_THE_API_SERVER),
         *_out(settings),
+        *_bootstrap(settings),
         *_secrets_operator(settings),
         *_backups(settings),
         *_extra(settings),
@@ -170,6 +171,15 @@ def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:
     server = settings.network_policies.api_server
     for source in pods:
         yield Path(source=source, target=Addresses(ranges=server.cidrs), ports=server.ports)
+
+
+def _bootstrap(settings: Settings) -> Iterator[Path]:
+    """Yield the paths of the Job that makes the first organisation."""
+    if settings.organization:
+        pods = _job("bootstrap", INFISICAL_NAMESPACE)
+        yield Path(source=pods, target=INFISICAL, ports=[HTTP])
+        yield from _to_dns(settings, pods)
+        yield from _to_the_api_server(settings, pods)
 
 
 def _secrets_operator(settings: Settings) -> Iterator[Path]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from components.base.names import INFISICAL_SECRET
+from components.base.names import ADMIN_SECRET, INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
@@ -67,6 +67,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     opening = f"{decrypt} {shlex.quote(str(output))}"
     variables = deployed(stack)
     secrets = settings_of(stack, variables)
+    if password := deployed(stack, ADMIN_SECRET).get("password"):
+        secrets["adminPassword"] = password
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
     about["settings"] = secrets
@@ -97,14 +99,17 @@ def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
     return secrets | {name: stack.configuration[name] for name in others}
 
 
-def deployed(stack: Stack) -> dict[str, str]:
-    """Return the environment of Infisical as the stack's state has it, by name. Raises OperationError."""
+def deployed(stack: Stack, secret: str = INFISICAL_SECRET) -> dict[str, str]:
+    """Return what a Secret holds as the stack's state has it, by default Infisical's environment.
+
+    Raises OperationError.
+    """
     state = json.loads(stack.run("stack", "export", "--show-secrets"))
     for resource in _revealed(state["deployment"].get("resources") or []):
         if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
             continue
         inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
-        if (inputs.get("metadata") or {}).get("name") == INFISICAL_SECRET:
+        if (inputs.get("metadata") or {}).get("name") == secret:
             encoded: Mapping[str, str] = outputs.get("data") or {}
             return {name: base64.b64decode(value).decode() for name, value in sorted(encoded.items())}
     return {}

@@ -17,7 +17,9 @@ from settings.machinery.loader import absent, needs, parsed, sound_parts
 from settings.machinery.rules import RULES
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
-GENERATED = frozenset({"encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"})
+GENERATED = frozenset(
+    {"adminPassword", "encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"}
+)
 _ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
 _FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes only one line
 _INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
@@ -83,7 +85,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
         return Key(name=name, state="set", purpose=purpose)
     if (other := _INSTEAD.get(name)) in given:
         return Key(name=name, state="replaced", purpose=f"{other} is in its place.")
-    if name in GENERATED:
+    if name in GENERATED and (name != "adminPassword" or "organization" in given):
         return Key(name=name, state="generated", purpose=purpose)
     return Key(name=name, state="optional", purpose=purpose, command=setting)
 

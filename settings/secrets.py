@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from pydantic import Field, SecretStr, field_validator
 
 from settings.machinery.types import (
+    AdminPassword,
     Base64Key,
     CertificatePem,
     EncryptionKey,
@@ -89,6 +90,14 @@ class Secrets(Section):
         default=None, description="Password of the role infisical_user. Generated if not given."
     )
     redis_password: Password | None = Field(default=None, description="Password of Redis. Generated if not given.")
+    admin_password: AdminPassword | None = Field(
+        default=None, description="First password of organization.admin. Generated once if not given."
+    )
+    organization_token: SecretLine | None = Field(
+        default=None,
+        description="Token of an admin identity of an instance that was set up long ago. The instance is then adopted, "
+        "and never set up. Remove the key once it is.",
+    )
     database_read_replicas: tuple[ReadReplica, ...] = Field(
         default=(),
         description="PostgreSQL servers outside of the platform that Infisical reads from, in place of the platform's "

@@ -17,6 +17,7 @@ from settings.machinery.charts import Chart
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.network_policies import NetworkPolicySettings
+from settings.organization import OrganizationSettings
 from settings.redis import RedisSettings
 from settings.secrets import Secrets
 from settings.secrets_operator import SecretsOperatorSettings
@@ -43,6 +44,7 @@ class Settings(Secrets):
     )
     jobs: JobSettings = JobSettings()
     network_policies: NetworkPolicySettings = NetworkPolicySettings()
+    organization: OrganizationSettings | None = None
     secrets_operator: SecretsOperatorSettings | None = None
     applications: dict[ApplicationName, ApplicationSettings] = Field(default={})
     backup: BackupSettings | None = Field(

@@ -63,3 +63,26 @@ def role_binding(
         ],
         opts=ResourceOptions(parent=parent),
     )
+
+
+def token_reviewer(name: str, account: core.v1.ServiceAccount, *, parent: Resource) -> rbac.v1.ClusterRoleBinding:
+    """Let `account` ask the API server whose a token is, and nothing else. Infisical asks so with the token itself."""
+    role = rbac.v1.ClusterRole(
+        f"{name}-token-review",
+        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-token-review"),
+        rules=[
+            rbac.v1.PolicyRuleArgs(api_groups=["authentication.k8s.io"], resources=["tokenreviews"], verbs=["create"])
+        ],
+        opts=ResourceOptions(parent=parent),
+    )
+    return rbac.v1.ClusterRoleBinding(
+        f"{name}-token-review",
+        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-token-review"),
+        role_ref=rbac.v1.RoleRefArgs(
+            api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role.metadata.name
+        ),
+        subjects=[
+            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
+        ],
+        opts=ResourceOptions(parent=parent),
+    )

@@ -38,6 +38,8 @@ def environment_of(stack: Settings) -> Environment:
             plain[variable.name] = _text(variable, value)
     if stack.mail:
         plain["SMTP_REQUIRE_TLS"], plain["SMTP_IGNORE_TLS"] = _TLS[stack.mail.tls]
+    if stack.organization and stack.organization.machine_auth == "kubernetes":
+        plain["ALLOW_INTERNAL_IP_CONNECTIONS"] = "true"  # its API server has a private address
     if (saml := stack.sign_on.saml) and saml.configured:
         plain["DEFAULT_SAML_ORG_SLUG"] = saml.default_organization
     if stack.database_read_replicas:

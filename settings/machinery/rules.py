@@ -17,6 +17,7 @@ from settings.machinery.delivery_rules import DELIVERY_RULES
 from settings.machinery.extra_rules import EXTRA_RULES
 from settings.machinery.finding import Finding
 from settings.mail import MailSettings
+from settings.organization import OrganizationSettings
 from settings.secrets import ReadReplica
 from settings.sign_on import SignOnSettings
 
@@ -151,6 +152,29 @@ def restore_has_a_source(
         yield Finding("restoreIdentity", reason, "remove")
 
 
+def organization_is_whole(
+    organization: OrganizationSettings | None, admin_password: SecretStr | None, organization_token: SecretStr | None
+) -> Findings:
+    """Require the organisation that a password or a token is for."""
+    for key, value in (("adminPassword", admin_password), ("organizationToken", organization_token)):
+        if value and not organization:
+            for name in ("name", "admin"):
+                yield Finding(f"organization.{name}", f"required, but not set. It belongs to {key}", "set")
+
+
+def machines_are_reached(infisical: InfisicalSettings, organization: OrganizationSettings | None) -> Findings:
+    """Refuse the address of the API server closed and asked for at once."""
+    closed = not infisical.allow_internal_ip_connections
+    said = "allow_internal_ip_connections" in infisical.model_fields_set
+    if organization and organization.machine_auth == "kubernetes" and said and closed:
+        yield Finding(
+            "infisical.allowInternalIpConnections",
+            "organization.machineAuth is kubernetes, for which Infisical asks the API server at a private address. "
+            "Remove it, or set organization.machineAuth to universal",
+            "remove",
+        )
+
+
 RULES: tuple[Callable[..., Findings], ...] = (
     replicas_exist,
     session_pool_has_room,
@@ -161,7 +185,15 @@ RULES: tuple[Callable[..., Findings], ...] = (
     github_sign_on_is_a_pair,
     github_app_is_whole,
     aws_is_a_pair,
+<<<<<<< HEAD
     *EXTRA_RULES,
+=======
+    extra_variables_are_free,
+    telemetry_is_whole,
+    audit_database_verifies,
+    organization_is_whole,
+    machines_are_reached,
+>>>>>>> 26a5015 (Stacks can say whose the first organisation is: it is made, and sign-up closed, before the site has a way in)
     *APPLICATION_RULES,
     bucket_has_credentials,
     restore_has_a_source,

@@ -181,6 +181,10 @@ SecretLine = Annotated[
         r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "Write one line of printable ASCII without space around it"
     ),
 ]
+AdminPassword = Annotated[
+    SecretStr,
+    secret_matching(r"[\x21-\x7e][\x20-\x7e]{12,126}[\x21-\x7e]", "Write 14 to 128 characters of printable ASCII"),
+]
 Password = Annotated[
     SecretStr,
     secret_matching(

@@ -27,7 +27,11 @@ BACKUPS = {"backed-up": BACKUP, "bucket": BACKUP, "restored": {*BACKUP, "Job/res
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_pod_of_ours_is_admitted_at_level_restricted(name: str) -> None:
     found = {kind: refusals(template) for _, kind, template in pods(shape(name))}
-    more = {"rotated": {"Job/platform-kv-rotation"}, "operator": {"Job/secrets-operator-gate"}}
+    more = {
+        "rotated": {"Job/platform-kv-rotation"},
+        "operator": {"Job/secrets-operator-gate"},
+        "organization": {"Job/bootstrap"},
+    }
     assert found == {kind: [] for kind in PODS | more.get(name, set()) | BACKUPS.get(name, set())}
 
 

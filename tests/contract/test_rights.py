@@ -23,4 +23,4 @@ def test_what_is_written_down_is_granted_by_some_stack() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
     secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
-    assert secrets <= {"infisical-secrets", "platform-kv-auth", DATABASE_CREDENTIALS}
+    assert secrets <= {"infisical-secrets", "platform-kv-auth", DATABASE_CREDENTIALS, "infisical-bootstrap"}

@@ -16,7 +16,7 @@ from operations import secrets
 from operations.pulumi import PROJECT
 from settings.secrets import Secrets
 from tests.tools.fake_stack import Encrypted, FakeStack
-from tests.unit.harness import platform
+from tests.unit.harness import shape
 
 VALUE = "hunter2hunter2hunter2"
 APP = {"clientId": "Iv2", "slug": "acme", "id": 7}
@@ -49,7 +49,7 @@ def test_every_encrypted_key_is_listed_with_what_it_is_for(capsys: pytest.Captur
 def test_what_counts_as_generated_is_what_the_program_generates() -> None:
     described = {field.alias for field in Secrets.model_fields.values() if "enerated" in (field.description or "")}
     assert described == secrets.GENERATED
-    graph = platform()  # without any secret
+    graph = shape("organization")  # without any secret
     made = {resource.name for resource in graph if str(resource.type).endswith("RandomPassword")}
     assert len(made) == len(secrets.GENERATED) + 1  # and the key of the fingerprint
 

@@ -18,6 +18,7 @@ WHOLE: Config = {
     "database": {"instances": 3, "storageClass": "large"},
     "redis": {"storageClass": "fast"},
     "infisical": {"chart": {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}},
+    "organization": {"name": "dog", "admin": "ops@example.org", "machineAuth": "universal"},
     "secretsOperator": {"chart": {"path": "embedded/charts/secrets-operator"}},
     "ingress": {
         "issuer": {"kind": "letsEncrypt", "email": "a@example.net"},
@@ -65,6 +66,7 @@ ROTATION = (  # before the Secret changes, every running Redis learns the new pa
 REDIS_SECRETS = "Secret/platform-kv-auth Secret/platform-kv-gate-login"
 KEPT = (
     "Namespace/infisical-secrets-namespace Namespace/platform-db-namespace Namespace/platform-kv-namespace "
+    "RandomPassword/bootstrap-admin-password Secret/bootstrap-kept "
     "RandomPassword/infisical-secrets-auth-secret RandomPassword/infisical-secrets-cookie-secret "
     "RandomPassword/infisical-secrets-encryption-key RedisReplication/platform-kv-replication Secret/infisical-secrets "
     "Secret/platform-db-credentials Secret/platform-kv-auth postgresql/platform-db-cluster"
@@ -115,7 +117,8 @@ CHANGES = (
     change(
         "jobs.pythonImage",
         "p:1",
-        f"{CERT_SYNC} Job/infisical-gate Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
+        f"{CERT_SYNC} Job/bootstrap Job/infisical-gate "
+        "Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
     # the database
@@ -166,7 +169,7 @@ CHANGES = (
         "infisical.chart.flavour",
         None,
         f"{RELEASE} {INFISICAL_PODS} PodDisruptionBudget/infisical-budget {CERT_SYNC} {OPERATOR} "
-        "Ingress/ingress-route Role/cert-sync-target Role/infisical-gate",
+        "Ingress/ingress-route Job/bootstrap Role/cert-sync-target Role/infisical-gate",
         "standalone",
         infisical={"chart": STANDALONE},
     ),
@@ -180,6 +183,18 @@ CHANGES = (
         databaseReadReplicas=[],
     ),
     change("infisical.replaceEncryptionKey", "0" * 32, "", None),
+    # the first organisation
+    change("organization.name", "cat", "Job/bootstrap", None),
+    change("organization.admin", "a@example.org", "Job/bootstrap Secret/bootstrap-admin", None),
+    change(
+        "organization.machineAuth",
+        "kubernetes",
+        f"{ENVIRONMENT} Job/bootstrap ClusterRole/infisical-provisioner-token-review "
+        "ClusterRoleBinding/infisical-provisioner-token-review",
+        None,
+    ),
+    change("adminPassword", "correct horse battery", "Secret/bootstrap-admin"),
+    change("organizationToken", "a.b.c", "Job/bootstrap Secret/bootstrap-admin"),
     # the secrets operator
     change("secretsOperator.namespace", "operators", f"{OPERATOR_ALL} {OPERATOR_POLICIES}"),
     change("secretsOperator.image", "o:v0.11.6", OPERATOR, "v0.11.6"),

@@ -15,6 +15,7 @@ _PREFIX = {
     **dict.fromkeys(_DATABASE, "platform-db"),
     **dict.fromkeys(_REDIS, "platform-kv"),
     **dict.fromkeys(_INFISICAL, "infisical-secrets"),
+    "bootstrap": "infisical-secrets",
     **dict.fromkeys(_OPERATOR, "secrets-operator"),
 }
 EVERYBODY = tuple(name for name in _PREFIX if name != "acme-solver")
@@ -27,6 +28,7 @@ API_CLIENTS = (
     "infisical",
     "infisical-gate",
     "ingress-moved",
+    "bootstrap",
     *_OPERATOR,
 )
 

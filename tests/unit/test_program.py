@@ -224,7 +224,10 @@ def test_names_which_users_clusters_already_have() -> None:
         ("RedisSentinel", "platform-kv-redis-cluster", "platform-kv-sentinel"),
         ("Secret", "infisical", "infisical-secrets"),
     }
-    assert {e.where: e.value for e in platform("prod").exports.values()} == {"url": "https://secrets.pnats.cloud"}
+    assert {e.where: e.value for e in platform("prod").exports.values()} == {
+        "url": "https://secrets.pnats.cloud",
+        "organization": "nobody's yet, unless somebody has claimed it: see README, The first organisation",
+    }
 
 
 def test_no_two_resources_are_the_same_object(graph: Graph) -> None:
@@ -242,7 +245,7 @@ def test_custom_resources_with_fixed_names_are_deleted_before_they_are_replaced(
 def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Graph) -> None:
     jobs = graph.of_type(JOB)
     rotation = [job for job in jobs if job.name == "platform-kv-rotation"]
-    operator = [job for job in jobs if job.name == "secrets-operator-gate"]
+    operator = [job for job in jobs if job.name in {"secrets-operator-gate", "bootstrap"}]
     # three gates, one of two steps, certificate sync, migration
     assert len(jobs) - len(rotation) - len(operator) - len(_backups(graph)) == 6
     for job in jobs:
@@ -290,7 +293,8 @@ def test_data_is_protected_in_prod_and_free_in_dev() -> None:
 
 
 def test_no_secret_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
-    assert len(graph.generated) == (7 if _backups(graph) else 6)  # two passwords, four keys; a passphrase
+    more = bool(_backups(graph)) + ("Job/bootstrap" in {str(r) for r in graph})  # a passphrase, the admin's password
+    assert len(graph.generated) == 6 + more  # two passwords, four keys
     assert graph.leaks() == []
 
 

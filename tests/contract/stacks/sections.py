@@ -195,6 +195,8 @@ def replicas(r: Random) -> Config:
     return {"uri": uri, "authority": certificates(r)}
 
 
+admin_passwords = text_of("aZ09 !-", 14, 20)
+
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
     "jobs": jobs, "networkPolicies": network_policies,
@@ -202,10 +204,12 @@ OPTIONAL: Mapping[str, Make] = {
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
+    "organization": keys_of({"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}),
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
 }  # fmt: skip
 BELONGS = {
+    "organization": {"adminPassword": admin_passwords, "organizationToken": secret_lines},
     "signOn.github": {"githubLoginClientSecret": secret_lines},
     "integrations.githubApp": {"githubAppClientSecret": secret_lines, "githubAppPrivateKey": private_keys},
     "integrations.aws": {"awsSecretAccessKey": secret_lines},

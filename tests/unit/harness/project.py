@@ -36,7 +36,7 @@ THROW_AWAY = {
     "awsSecretAccessKey": "throw-away-aws",
 }
 OPERATOR = {"chart": {"path": "embedded/charts/secrets-operator"}}  # which `make charts` would put into charts/
-_MORE = ("operator", "backed-up", "bucket", "restored")
+_MORE = ("operator", "organization", "backed-up", "bucket", "restored")
 SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
 RECIPIENT = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
@@ -93,7 +93,7 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 def shape(name: str) -> Graph:
     """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords,
-    the secrets operator, and backups.
+    the secrets operator, the first organisation, and backups.
     """
     match name:
         case "everything":
@@ -105,6 +105,8 @@ def shape(name: str) -> Graph:
             return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
         case "operator":
             return platform(secretsOperator=OPERATOR)
+        case "organization":
+            return platform(organization={"name": "dog", "admin": "ops@example.org"})
         case "rotated":
             return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2})
         case "backed-up":

@@ -1,0 +1,274 @@
+"""The first organisation: made once, told apart from every other state, and completed after an end at any request."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fake_instance import FakeInstance
+from job_cluster import Cluster
+
+ADMIN, PASSWORD, NAME = "ops@example.org", "the-password-of-the-admin", "dog"
+SECRET = "infisical-bootstrap"
+STACK = "11111111-2222-3333-4444-555555555555"
+
+
+class Bench:
+    """An instance, a namespace with the empty Secret, and the Job."""
+
+    def __init__(self, fake: FakeInstance, cluster: Cluster, start_job: Callable[..., Any]) -> None:
+        self.fake, self.cluster, self._start = fake, cluster, start_job
+        self.namespace = cluster.namespace("bootstrap")
+        cluster.secret(self.namespace, SECRET, {})
+        cluster.grant(self.namespace, [("", "secrets", ["get", "patch"], [SECRET])])
+
+    def start(self, token: str = "", stack: str = STACK, settle: float = 0, **changes: object) -> Any:
+        config = {
+            "url": self.fake.url,
+            "namespace": self.namespace,
+            "secret": SECRET,
+            "account": "infisical-provisioner",
+            "organization": NAME,
+            "admin": ADMIN,
+            "machine_auth": "kubernetes",
+            "mode": "adopt" if token else "create",
+            "runbook": "docs/runbooks/bootstrap.md",
+            "settle_seconds": settle,
+            "deadline_seconds": 20,
+        } | changes
+        given = {"ORGANIZATION_TOKEN": token} if token else {}
+        environment = {"ADMIN_PASSWORD": PASSWORD, "STACK_ID": stack, **given, **self.cluster.environment}
+        return self._start("bootstrap.py", config, **environment)
+
+    def run(self, **changes: Any) -> str:
+        """Run the Job to a good end, and return its last line."""
+        outcome = self.start(**changes).outcome()
+        assert outcome.status == 0, outcome.output
+        assert PASSWORD not in outcome.output
+        return outcome.last_line
+
+    def fails(self, **changes: Any) -> str:
+        """Run the Job to a bad end, and return its last line."""
+        outcome = self.start(**changes).outcome()
+        assert outcome.status == 1, outcome.output
+        assert PASSWORD not in outcome.output
+        return outcome.last_line
+
+    def kept(self) -> dict[str, str]:
+        found = self.cluster.call("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{SECRET}")
+        return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
+
+    def lose(self) -> None:
+        """Empty the Secret."""
+        change = {"data": dict.fromkeys(self.kept())}
+        self.cluster.call("PATCH", f"/api/v1/namespaces/{self.namespace}/secrets/{SECRET}", change)
+
+    def is_done(self) -> None:
+        """Assert what holds at the end of every good run."""
+        state, kept = self.fake.state, self.kept()
+        assert state.initialized
+        assert not state.allow_sign_up
+        assert self.fake.eternal_tokens == 0
+        assert not state.instance_admins
+        assert "token" not in kept
+        provisioners = [i for i, each in state.identities.items() if each["name"].startswith("infisical-provisioner")]
+        assert provisioners == [kept["identityId"]]
+        assert kept["organizationId"] == (state.organization or {})["id"]
+
+
+@pytest.fixture
+def bench(cluster: Cluster, start_job: Callable[..., Any]) -> Iterator[Bench]:
+    fake = FakeInstance()
+    yield Bench(fake, cluster, start_job)
+    fake.stop()
+
+
+# --- the good ways ---------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_instance_is_set_up_and_then_left_alone(bench: Bench) -> None:
+    line = bench.run()
+    assert "set up: organisation dog; sign-up is closed; provisioner made, proven by kubernetes auth" in line
+    assert "the bootstrap token is revoked; ops@example.org can log in" in line
+    bench.is_done()
+    auth = bench.fake.state.kubernetes[bench.kept()["identityId"]]
+    assert (auth["allowedNamespaces"], auth["allowedNames"]) == (bench.namespace, "infisical-provisioner")
+    assert auth["accessTokenMaxTTL"] == 3600
+    assert "BEGIN CERTIFICATE" in auth["caCert"]
+    bench.fake.requests.clear()
+    assert "done already" in bench.run()
+    assert "POST /api/v1/admin/bootstrap" not in bench.fake.requests
+    bench.is_done()
+
+
+def test_an_image_that_keeps_no_password_says_so(bench: Bench) -> None:
+    bench.fake.state.keeps_password = False
+    assert "NOT proven: this image keeps no password" in bench.run()
+    bench.is_done()
+
+
+def test_an_image_whose_configuration_takes_no_machine_is_closed_by_the_admin(bench: Bench) -> None:
+    bench.fake.state.config_by_identity = False
+    bench.run()
+    bench.is_done()
+
+
+def test_sign_up_that_neither_can_close_is_no_good_end(bench: Bench) -> None:
+    bench.fake.state.config_by_identity = bench.fake.state.keeps_password = False
+    assert "sign-up is open, and can't be closed from here" in bench.fails()
+
+
+def test_an_old_answer_that_sign_up_is_open_is_waited_out(bench: Bench) -> None:
+    bench.fake.state.stale_reads = 2
+    bench.run(settle=5)
+
+
+def test_sign_up_that_is_opened_again_is_no_good_end(bench: Bench) -> None:
+    bench.fake.state.stale_reads = 1000
+    assert "sign-up is open 1 s after it was closed" in bench.fails(settle=1)
+
+
+def test_universal_auth_is_rotated_and_can_be_left(bench: Bench) -> None:
+    bench.run(machine_auth="universal")
+    bench.is_done()
+    before = bench.kept()["clientSecret"]
+    bench.run(machine_auth="universal")
+    secrets = [each for auth in bench.fake.state.universal.values() for each in auth["secrets"].values()]
+    live = [each["value"] for each in secrets if not each["isClientSecretRevoked"]]
+    assert live == [bench.kept()["clientSecret"]] != [before]
+    bench.run(machine_auth="kubernetes")
+    assert bench.kept().keys() == {"asked", "identityId", "organizationId"}
+    assert not bench.fake.state.universal
+    bench.is_done()
+
+
+def test_internal_addresses_that_are_refused_are_explained(bench: Bench) -> None:
+    bench.fake.state.allows_internal = False
+    line = bench.fails()
+    assert "ALLOW_INTERNAL_IP_CONNECTIONS=true; or set organization.machineAuth to universal" in line
+    assert bench.fake.eternal_tokens == 1  # kept until something takes its place
+    bench.run(machine_auth="universal")
+    bench.is_done()
+
+
+# --- an end at any moment --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("machine_auth", ["kubernetes", "universal"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_kill_at_any_request_is_completed_by_the_next_run(
+    cluster: Cluster, start_job: Callable[..., Any], moment: str, machine_auth: str
+) -> None:
+    for number in itertools.count(1):
+        fake = FakeInstance()
+        bench = Bench(fake, cluster, start_job)
+        killed = _killed(bench, number, moment, machine_auth)
+        fake.at_request = lambda number, moment: None
+        bench.run(machine_auth=machine_auth)
+        bench.is_done()
+        fake.stop()
+        if not killed:
+            assert number > 10
+            return
+
+
+def _killed(bench: Bench, number: int, moment: str, machine_auth: str) -> bool:
+    """Run, and kill the Job at its request of this number. Return whether there was one."""
+    started: list[Any] = []
+    reached = []
+
+    def at_request(seen: int, when: str) -> None:
+        if (seen, when) == (number, moment):
+            reached.append(seen)
+            started[0].process.send_signal(signal.SIGKILL)
+            started[0].process.wait()
+
+    bench.fake.requests.clear()
+    bench.fake.at_request = at_request
+    started.append(bench.start(machine_auth=machine_auth))
+    started[0].process.wait(60)
+    return bool(reached)
+
+
+# --- what is none of ours --------------------------------------------------------------------------------------------
+
+
+def test_an_instance_that_somebody_else_has_set_up(bench: Bench) -> None:
+    bench.fake.set_up("stranger@example.org", "x", "Admin Org")
+    line = bench.fails()
+    assert "this instance was set up by somebody else" in line
+    assert "docs/runbooks/bootstrap.md#claimed-by-somebody-else" in line
+
+
+def test_a_token_that_is_lost_is_recovered_by_the_admin(bench: Bench) -> None:
+    bench.run()
+    bench.lose()
+    assert "recovered by a log-in of the admin" in bench.run()
+    bench.is_done()
+
+
+def test_a_token_that_is_lost_where_the_admin_cannot_log_in(bench: Bench) -> None:
+    bench.fake.state.keeps_password = False
+    started: list[Any] = []
+
+    def at_request(_: int, when: str) -> None:
+        if when == "after" and bench.fake.requests[-1].endswith("/bootstrap"):
+            started[0].process.kill()
+            started[0].process.wait()
+
+    bench.fake.at_request = at_request
+    started.append(bench.start())
+    started[0].process.wait(60)
+    bench.fake.at_request = lambda number, moment: None
+    line = bench.fails()
+    assert "the token is lost: this stack asked for it at 20" in line
+    assert "#token-lost" in line
+    _, token = bench.fake.identity("people's")
+    bench.fake.state.allow_sign_up = False
+    assert "adopted" in bench.run(token=token)
+
+
+def test_half_a_bootstrap(bench: Bench) -> None:
+    bench.fake.state.dies_half_way = True
+    assert "Bad Gateway" in bench.fails()
+    bench.fake.state.dies_half_way = False
+    assert "half a bootstrap: the account ops@example.org exists" in bench.fails()
+    bench.run(admin="second@example.org")
+
+
+# --- moving in -------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_that_was_set_up_long_ago_is_adopted(bench: Bench) -> None:
+    token = bench.fake.set_up("somebody@example.org", "x", NAME)
+    line = bench.run(token=token)
+    assert "adopted: organisation dog" in line
+    assert "organizationToken can go" in line
+    assert "POST /api/v1/admin/bootstrap" not in bench.fake.requests
+    assert bench.fake.eternal_tokens == 1  # it is not ours
+    bench.fake.state.organization["name"] = "renamed by people"  # pyright: ignore
+    assert "done already" in bench.run()
+    assert bench.fake.eternal_tokens == 1
+
+
+def test_tokens_that_cannot_be_adopted(bench: Bench) -> None:
+    assert "this instance has not been set up" in bench.fails(token="a.b.c")
+    bench.fake.set_up("somebody@example.org", "x", "cat")
+    assert "Infisical refuses organizationToken" in bench.fails(token="a.b.c")
+    _, token = bench.fake.identity("people's", role="member")
+    line = bench.fails(token=token)
+    assert "the token is of the organisation cat, and organization.name is dog" in line
+    line = bench.fails(token=token, organization="cat")
+    assert "the token may not manage identities of the organisation cat" in line
+    assert token not in line
+
+
+def test_two_stacks_do_not_share_an_instance(bench: Bench) -> None:
+    bench.run()
+    bench.lose()
+    line = bench.fails(stack="99999999-2222-3333-4444-555555555555")
+    assert "a different stack manages this instance: it has the identity infisical-provisioner-11111111" in line
