@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from tests.e2e.views import Kubectl
 from tests.e2e.waits import ROLLOUT, kubectl_timeout
 
 DATABASE, REDIS, RELEASE = "platform-db-pg", "platform-kv-redis-cluster", "infisical"
+NAMESPACES = (DATABASE, REDIS, RELEASE, "ingress")
 AWAY_SECONDS = 60
 
 
@@ -34,6 +36,20 @@ class Platform:
     cluster: Cluster
     kubectl: Kubectl
     stack: Stack
+
+    def servers(self) -> dict[str, bool]:
+        """Return each pod that is to stay, and whether it is ready."""
+        found: dict[str, bool] = {}
+        for namespace in NAMESPACES:
+            pods = json.loads(self.kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
+            for pod in pods:
+                if not any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", [])):
+                    conditions = pod["status"].get("conditions", [])
+                    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+                    found[f"{namespace}/{pod['metadata']['name']}"] = (
+                        ready and "deletionTimestamp" not in pod["metadata"]
+                    )
+        return found
 
     def kill(self, namespace: str, selector: str, count: int | None = None) -> None:
         """Delete pods, the first `count` of them, as if their node had taken them along: without a farewell."""

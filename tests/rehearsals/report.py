@@ -31,7 +31,7 @@ def page(figures: dict[str, dict[str, object]]) -> str:
     """Return the page that these figures make."""
     rows = [
         f"| `{name}` | {fault.says} | {row['acknowledged']} | **{row['lost']}** | {row['errors']} "
-        f"| {row['longest_gap']} s | {row['healed_after']} s | {row['date']} |"
+        f"| {row['longest_gap']} s | {row['healed_after']} s | {row['whole_after']} s | {row['date']} |"
         for name, fault in FAULTS.items()
         if (row := figures.get(name))
     ]
@@ -46,10 +46,11 @@ read back, and a lost one fails the rehearsal. Times are what clients saw on an 
 
 - **acknowledged**: secrets that the site has answered 200 for; **lost**: those that do not read back as written.
 - **errors**: attempts that failed and were repeated. **longest gap**: between two acknowledgements, whoever got them.
-- **healed**: from the fault to the end of the last failure, or of the last gap above two seconds.
+- **healed**: from the fault to the end of the last failure, or of the last gap above two seconds. **whole**: until
+  every pod was back and ready; writes flow meanwhile.
 
-| fault | what happens | acknowledged | lost | errors | longest gap | healed | date |
-|---|---|---:|---:|---:|---:|---:|---|
+| fault | what happens | acknowledged | lost | errors | longest gap | healed | whole | date |
+|---|---|---:|---:|---:|---:|---:|---:|---|
 {chr(10).join(rows)}
 
 `make rehearse FAULTS="primary node"` runs a selection. A row keeps the figures of its last run.

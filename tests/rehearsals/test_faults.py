@@ -21,21 +21,24 @@ BEFORE, AFTERWARDS = 50, 200  # acknowledgements in a row that show that all is 
 def test_nothing_acknowledged_is_lost(name: str, platform: Platform, site: Site) -> None:
     fault = FAULTS[name]
     site.status()
+    servers = len(platform.servers())
     writers = Writers(site, login(platform.kubectl))
     with writers.at_work():
         eventually(lambda: writers.in_a_row(BEFORE), "writes flow before the fault")
         began = time.monotonic()
         fault.happens(platform)
-        done = len(writers.requests)
+        eventually(lambda: _whole(platform, servers), "every pod is back and ready", fault.limit * PATIENCE)
+        whole, done = time.monotonic(), len(writers.requests)
         eventually(
             lambda: len(writers.requests) > done + AFTERWARDS and writers.in_a_row(AFTERWARDS),
             f"writes flow again: {[request.error for request in writers.requests[-5:]]}",
-            fault.limit * PATIENCE,
         )
-    lost, seen = writers.lost(), course(writers.requests, began)
-    print(
-        f"\n{name}: {seen.acknowledged} acknowledged, {len(lost)} lost, {seen.errors} errors, "
-        f"longest gap {seen.longest_gap:.1f} s, healed after {seen.healed_after:.1f} s"
-    )
+    lost, seen = writers.lost(), course(writers.requests, began, whole)
+    print(f"\n{name}: {len(lost)} lost, {seen}")
     report.note(name, seen, len(lost))
     assert lost == []
+
+
+def _whole(platform: Platform, count: int) -> bool:
+    ready = platform.servers()
+    return len(ready) >= count and all(ready.values())

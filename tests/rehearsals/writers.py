@@ -92,13 +92,14 @@ class Course:
     errors: int
     longest_gap: float  # between two acknowledgements, whoever got them
     healed_after: float  # from the fault to the last failure's or gap's end; 0 when nobody noticed
+    whole_after: float  # from the fault until every pod was there again and ready
 
 
 NOTICED_SECONDS = 2.0  # a shorter gap is no failure for anybody
 
 
-def course(requests: Sequence[Request], fault_at: float) -> Course:
-    """Return what `requests`, in any order, say about a fault that began at `fault_at`."""
+def course(requests: Sequence[Request], fault_at: float, whole_at: float) -> Course:
+    """Return what `requests`, in any order, say about a fault; from `whole_at` on nothing was missing."""
     good = sorted(request.ended for request in requests if not request.error)
     gaps = [(later - earlier, later) for earlier, later in itertools.pairwise(good)]
     failures = [request.ended for request in requests if request.error and request.ended > fault_at]
@@ -108,4 +109,5 @@ def course(requests: Sequence[Request], fault_at: float) -> Course:
         errors=sum(bool(request.error) for request in requests),
         longest_gap=max((gap for gap, _ in gaps), default=0.0),
         healed_after=max([*failures, *silences], default=fault_at) - fault_at,
+        whole_after=whole_at - fault_at,
     )

@@ -14,29 +14,37 @@ def _requests(*ended: tuple[float, str]) -> list[Request]:
 
 
 def test_a_fault_that_nobody_noticed_is_healed_at_once() -> None:
-    seen = course(_requests((0, ""), (1, ""), (2, "")), fault_at=0.5)
+    seen = course(_requests((0, ""), (1, ""), (2, "")), fault_at=0.5, whole_at=2)
     assert (seen.acknowledged, seen.errors, seen.longest_gap, seen.healed_after) == (3, 0, 1, 0)
 
 
 def test_a_silence_counts_to_its_end() -> None:
-    seen = course(_requests((0, ""), (9, ""), (10, "")), fault_at=1)
+    seen = course(_requests((0, ""), (9, ""), (10, "")), fault_at=1, whole_at=5)
     assert (seen.longest_gap, seen.healed_after) == (9, 8)
 
 
 def test_the_last_failure_counts_though_others_were_answered() -> None:
-    seen = course(_requests((0, ""), (2, "502"), (1.5, ""), (3, ""), (4, "502"), (4.5, "")), fault_at=1)
+    seen = course(_requests((0, ""), (2, "502"), (1.5, ""), (3, ""), (4, "502"), (4.5, "")), fault_at=1, whole_at=5)
     assert (seen.errors, seen.healed_after) == (2, 3)
 
 
 @given(st.lists(st.floats(min_value=0, max_value=100), min_size=1), st.floats(min_value=0, max_value=100))
 def test_no_failure_and_no_long_silence_is_no_harm(moments: list[float], fault_at: float) -> None:
-    seen = course(_requests(*((moment, "") for moment in moments)), fault_at)
+    seen = course(_requests(*((moment, "") for moment in moments)), fault_at, fault_at)
     assert seen.acknowledged == len(moments)
     assert (seen.healed_after > 0) <= (seen.longest_gap > NOTICED_SECONDS)
 
 
 def test_the_page_has_a_row_for_each_rehearsed_fault_and_no_other() -> None:
-    row = {"acknowledged": 7, "lost": 0, "errors": 1, "longest_gap": 2.5, "healed_after": 3.5, "date": "2026-11-26"}
-    text = page({"primary": {**row, "machine": "2 cores, x86_64"}})
-    assert "| `primary` | the primary's pod is killed | 7 | **0** | 1 | 2.5 s | 3.5 s | 2026-11-26 |" in text
+    row = {
+        "acknowledged": 7,
+        "lost": 0,
+        "errors": 1,
+        "longest_gap": 2.5,
+        "healed_after": 3.5,
+        "whole_after": 9,
+        "date": "2026-11-26",
+    }
+    text = page({"primary": {**row, "date": "2026-11-26", "machine": "2 cores, x86_64"}})
+    assert "| `primary` | the primary's pod is killed | 7 | **0** | 1 | 2.5 s | 3.5 s | 9 s | 2026-11-26 |" in text
     assert "`replica`" not in text
