@@ -33,6 +33,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
     up.add_argument("--timeline", type=Path, help="draw where the time went, as a page of HTML")
+    up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes the cluster has")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -76,7 +77,7 @@ def _up(arguments: argparse.Namespace) -> None:
     if arguments.context:
         build_for_pulumi(progress)
     else:
-        start(instance, progress)
+        start(instance, progress, arguments.nodes)
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
@@ -93,12 +94,14 @@ def _stack(arguments: argparse.Namespace) -> stack.Stack:
     return target
 
 
-def start(instance: Instance, progress: Callable[[str], None]) -> Cluster:
+def start(instance: Instance, progress: Callable[[str], None], nodes: int = 1) -> Cluster:
     """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError."""
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
     cluster.up(images)
+    if nodes > 1:
+        cluster.join(images)
     return cluster
 
 

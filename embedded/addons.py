@@ -6,8 +6,8 @@ from pathlib import Path
 from string import Template
 
 from embedded import imagebuild
+from embedded.agent import DNS_ADDRESS
 from embedded.instance import Instance
-from embedded.node import DNS_ADDRESS
 from embedded.programs import Programs
 
 MANIFESTS = Path(__file__).parent / "manifests"

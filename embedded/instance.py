@@ -25,6 +25,28 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "infisical-platform"
 
 
+PODS = "10.88.0.0/15"  # of all nodes
+_CABLE = IPv4Network("10.87.0.0/30")  # between the two nodes of an instance, which no other sees
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodePlace:
+    """Where a node of an instance runs, and what it is called there."""
+
+    name: str  # in Kubernetes, and of the files with its certificate
+    address: IPv4Address
+    pods: str  # the part of the pods' network that its bridge hands out
+    folder: Path  # what the node alone writes
+    logs: Path
+    network_namespace: str  # as `ip netns` lists it
+    cgroup: str  # holds all of its pods
+
+    @property
+    def containerd_socket(self) -> Path:
+        """Return where `ctr` reaches the node's container runtime."""
+        return self.folder / "containerd.sock"
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """A cluster with a network, processes and disk of its own. Instances with different names don't see each other."""
@@ -51,24 +73,40 @@ class Instance:
         return self.folder / "admin.conf"
 
     @property
-    def containerd_socket(self) -> Path:
-        """Return where `ctr` reaches the node's container runtime."""
-        return self.folder / "containerd.sock"
+    def node(self) -> NodePlace:
+        """Return the place of the node with the control plane."""
+        return NodePlace(
+            name="node",
+            address=self.node_address,
+            pods="10.88.0.0/16",
+            folder=self.folder,
+            logs=self.logs,
+            network_namespace=f"infisical-{self.name}",
+            cgroup=f"infisical-platform-{self.name}",
+        )
 
     @property
-    def network_namespace(self) -> str:
-        """Return the network namespace's name, as `ip netns` lists it."""
-        return f"infisical-{self.name}"
+    def second_node(self) -> NodePlace:
+        """Return the place of a node that joins. A dot, which no instance has in its name, tells its names apart."""
+        return NodePlace(
+            name="node2",
+            address=_CABLE[2],
+            pods="10.89.0.0/16",
+            folder=self.folder / "node2",
+            logs=self.logs / "node2",
+            network_namespace=f"infisical-{self.name}.2",
+            cgroup=f"infisical-platform-{self.name}.2",
+        )
+
+    @property
+    def cable_address(self) -> IPv4Address:
+        """Return the address of the first node, as the second one sees it."""
+        return _CABLE[1]
 
     @property
     def link(self) -> str:
         """Return the host's end of the cable into the instance (an interface name has at most 15 characters)."""
         return f"inf-{zlib.crc32(self.name.encode()):08x}"
-
-    @property
-    def cgroup(self) -> str:
-        """Return the control group that holds all of its pods."""
-        return f"infisical-platform-{self.name}"
 
     @property
     def _network(self) -> IPv4Network:

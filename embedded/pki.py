@@ -7,7 +7,7 @@ import ipaddress
 import json
 import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -20,8 +20,12 @@ SERVICE_ADDRESS = "10.96.0.1"
 _LIFETIME = datetime.timedelta(days=365)
 
 
-def create(folder: Path, node_address: str, node_name: str) -> None:
-    """Write keys, certificates and a kubeconfig for each client into `folder`, unless they are there."""
+def create(folder: Path, nodes: Mapping[str, str]) -> None:
+    """Write keys, certificates and a kubeconfig for each client into `folder`, unless they are there.
+
+    `nodes` are names with addresses. The first has the control plane. No key of the authority is kept, so a node that
+    may join later is among them.
+    """
     done = folder / "pki" / "complete"
     if done.exists():
         return
@@ -30,16 +34,18 @@ def create(folder: Path, node_address: str, node_name: str) -> None:
     authority = _Authority(pki)
 
     hosts = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"]
-    addresses = ["127.0.0.1", SERVICE_ADDRESS, node_address]
+    control_plane = next(iter(nodes.values()))
+    addresses = ["127.0.0.1", SERVICE_ADDRESS, control_plane]
     authority.issue("apiserver", "kube-apiserver", sans=[*hosts, *addresses])
     authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
-    authority.issue("node", f"system:node:{node_name}", "system:nodes", sans=[node_name, "127.0.0.1", node_address])
+    for name, address in nodes.items():
+        authority.issue(name, f"system:node:{name}", "system:nodes", sans=[name, "127.0.0.1", address])
     authority.issue("admin", "admin", "system:masters")
     authority.issue("controller-manager", "system:kube-controller-manager")
     authority.issue("scheduler", "system:kube-scheduler")
     authority.issue("proxy", "system:kube-proxy")
-    for client in ("admin", "controller-manager", "scheduler", "node", "proxy"):
-        _write(folder / f"{client}.conf", _kubeconfig(pki, client, f"https://{node_address}:6443"))
+    for client in ("admin", "controller-manager", "scheduler", "proxy", *nodes):
+        _write(folder / f"{client}.conf", _kubeconfig(pki, client, f"https://{control_plane}:6443"))
 
     key = ec.generate_private_key(ec.SECP256R1())
     _write(pki / "service-accounts.key", _pem(key))

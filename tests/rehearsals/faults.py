@@ -95,7 +95,7 @@ def _api_server(platform: Platform) -> None:
 
 def _daemons(instance: Instance, name: str) -> list[int]:
     inside = subprocess.run(
-        ["ip", "netns", "pids", instance.network_namespace], check=True, capture_output=True, text=True
+        ["ip", "netns", "pids", instance.node.network_namespace], check=True, capture_output=True, text=True
     )
     found = []
     for pid in map(int, inside.stdout.split()):

@@ -43,7 +43,7 @@ def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
 
 
 def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -> None:
-    pki.create(tmp_path, "198.18.0.2", "node")
+    pki.create(tmp_path, {"node": "198.18.0.2"})
     issued = x509.load_pem_x509_certificate((tmp_path / "pki" / "apiserver.crt").read_bytes())
     authority = x509.load_pem_x509_certificate((tmp_path / "pki" / "ca.crt").read_bytes())
 
@@ -54,9 +54,9 @@ def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -
 
 
 def test_certificates_are_made_once_and_their_keys_are_private(tmp_path: Path) -> None:
-    pki.create(tmp_path, "198.18.0.2", "node")
+    pki.create(tmp_path, {"node": "198.18.0.2"})
     before = (tmp_path / "admin.conf").read_bytes()
-    pki.create(tmp_path, "198.18.0.2", "node")
+    pki.create(tmp_path, {"node": "198.18.0.2"})
 
     assert (tmp_path / "admin.conf").read_bytes() == before
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "pki").glob("*.key")} == {0}
