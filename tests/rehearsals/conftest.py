@@ -1,17 +1,30 @@
-"""One embedded cluster for all rehearsals, with the platform up; E2E_INSTANCE names it."""
+"""One embedded cluster of two nodes for all rehearsals, with the platform up; E2E_INSTANCE names it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance
+from embedded.programs import Programs
 from embedded.stack import Stack
-from tests.e2e.conftest import cluster, instance, kubectl, programs, site, stack
+from tests.e2e.conftest import instance, kubectl, programs, site, stack
 from tests.e2e.views import Kubectl
 from tests.rehearsals.faults import Platform
 
-__all__ = ["cluster", "instance", "kubectl", "programs", "site", "stack"]  # fixtures that pytest finds here
+__all__ = ["instance", "kubectl", "programs", "site", "stack"]  # fixtures that pytest finds here
+
+
+@pytest.fixture(scope="session")
+def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
+    """Start from empty."""
+    Cluster(instance, programs, Progress()).down()
+    cluster = start(instance, Progress(), nodes=2)
+    yield cluster
+    cluster.down()
 
 
 @pytest.fixture(scope="session")

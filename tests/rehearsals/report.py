@@ -41,7 +41,7 @@ def page(figures: dict[str, dict[str, object]]) -> str:
 
 `make rehearse` writes this page. On a cluster of its own, {WRITERS} clients write numbered secrets through the ingress.
 Each tries again until its write is acknowledged. Meanwhile something breaks. Afterwards every acknowledged number is
-read back, and a lost one fails the rehearsal. Times are what clients saw on an embedded cluster of one node
+read back, and a lost one fails the rehearsal. Times are what clients saw on an embedded cluster of two nodes
 ({"; ".join(machines)}).
 
 - **acknowledged**: secrets that the site has answered 200 for; **lost**: those that do not read back as written.
