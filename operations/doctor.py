@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from operations.checks import (
+    backup,
     certificates,
     clashes,
     hosts,
@@ -54,6 +55,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "NetworkPolicies": partial(network.policies, stack.commands),
         "rights": rights.rights,
         "what is there already": partial(clashes.clashes, stack),
+        "backup": partial(backup.backups, stack.commands),
         "DNS": outside.name,
         "chart": partial(outside.chart, stack),
     }

@@ -1,0 +1,51 @@
+"""Check that there are backups, that the newest is young enough, and that one of them was restored and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from components.base.names import BACKUP_STATUS, DATABASE_NAMESPACE
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster
+from settings import Commands, Settings
+from settings.machinery.cron import longest_pause
+
+_STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
+_LATE = timedelta(hours=2)  # how long after its time a Job may take, before it counts as missed
+
+
+def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge what the Jobs have told about themselves. Raises Unanswered."""
+    backup = settings.backup
+    if not backup and not settings.cluster.protect:
+        yield ok("backup", "none, as cluster.protect says that the data may go")
+        return
+    if not backup:
+        fix = f"{commands.set('backup.target.kind', 'volume')}; docs/backup.md says what else it takes"
+        yield warn("backup", "there is no backup: what is deleted or damaged is gone", fix)
+        return
+    status = cluster.get(_STATUS)
+    if status is None:
+        yield warn("backup", "there is none yet", f"run `{commands.pulumi('up')}`, which makes the first one")
+        return
+    told: Mapping[str, str] = status.get("data") or {}
+    yield _row("backup", told, "last", longest_pause(backup.schedule))
+    yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule))
+
+
+def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta) -> Result:
+    job = {"backup": "backup", "rehearsal": "backup-rehearsal"}[subject]
+    fix = f"mend the cause, then kubectl create job --namespace {DATABASE_NAMESPACE} {job}-now --from cronjob/{job}"
+    name, at = (
+        (told.get("lastName"), told.get("lastSuccess"))
+        if subject == "backup"
+        else (told.get("rehearsedName"), told.get("rehearsedAt"))
+    )
+    if failure := told.get(f"{kind}Failure"):
+        return fail(subject, f"the last one failed: {failure}", fix)
+    if not at:
+        return fail(subject, "none has ever succeeded", fix)
+    age = datetime.now(UTC) - datetime.fromisoformat(at)
+    seen = f"{name}, {age.total_seconds() / 3600:.0f} hours ago"
+    return fail(subject, f"the last good one is too old: {seen}", fix) if age > pause + _LATE else ok(subject, seen)
