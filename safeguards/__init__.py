@@ -50,6 +50,7 @@ def admit(folder: Path) -> Admitted:
     try:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
         settings = load(commands, get_config_env(), get_config_secret_keys_env())
+        refuse_applications(settings)
         state = last_state()
         copies = [local_copy(wanted, commands, folder, deployed_chart(wanted, state)) for wanted in settings.charts]
         return Admitted(
@@ -60,6 +61,16 @@ def admit(folder: Path) -> Admitted:
         )
     except (SettingsError, Refusal) as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def refuse_applications(settings: Settings) -> None:
+    """Refuse applications, which no part of the program provisions yet: a secret that never comes is worse."""
+    if settings.applications:
+        names = ", ".join(sorted(settings.applications))
+        raise Refusal(
+            f"applications: this version checks what {names} would get, and can't provide it yet. Keep the section "
+            "out of the stack file until it can"
+        )
 
 
 def check(settings: Settings, state: LastState, commands: Commands) -> Found:

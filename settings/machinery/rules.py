@@ -185,15 +185,9 @@ RULES: tuple[Callable[..., Findings], ...] = (
     github_sign_on_is_a_pair,
     github_app_is_whole,
     aws_is_a_pair,
-<<<<<<< HEAD
     *EXTRA_RULES,
-=======
-    extra_variables_are_free,
-    telemetry_is_whole,
-    audit_database_verifies,
     organization_is_whole,
     machines_are_reached,
->>>>>>> 26a5015 (Stacks can say whose the first organisation is: it is made, and sign-up closed, before the site has a way in)
     *APPLICATION_RULES,
     bucket_has_credentials,
     restore_has_a_source,

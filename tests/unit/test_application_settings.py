@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import settings
+from safeguards import Refusal, refuse_applications
 from settings.applications import Encrypted, Generated, PeopleOwned, project_slug, secrets_of
 from settings.machinery.finding import key_path
 from settings.machinery.stored_value import is_kept, stored
@@ -262,3 +263,9 @@ def test_saml_needs_a_licence() -> None:
 def test_a_path_is_one_that_pulumi_reads() -> None:
     assert key_path("a", "b", 0, "c-d_e") == "a.b[0].c-d_e"
     assert key_path("a", "/", "tls.crt", 'x"y') == 'a["/"]["tls.crt"]["x\\"y"]'
+
+
+def test_up_stops_before_it_promises_what_no_part_provides_yet() -> None:
+    with pytest.raises(Refusal, match="applications: this version checks what shop would get"):
+        refuse_applications(load({"shop": SHOP}))
+    refuse_applications(load({}, encrypted={}))
