@@ -166,7 +166,8 @@ FAULTS: tuple[Fault, ...] = (
                                                   "authority": _CERTIFICATE}, "smtpPassword": None}),
     # rules over several
     *(rule("infisical.readReplicas", "database databaseReadReplicas", {
-        "infisical.readReplicas": "cluster", "database.instances": instances, "databaseReadReplicas": None})
+        "infisical.readReplicas": "cluster", "database.instances": instances, "database.synchronous": False,
+        "databaseReadReplicas": None})
       for instances in (1, 2)),
     rule("database.pooler.mode", "infisical", {
         "database.pooler": {"mode": "session"}, "infisical.replicas": 20, "infisical.pools": {"max": 100}}),
