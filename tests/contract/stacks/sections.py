@@ -195,7 +195,7 @@ def replicas(r: Random) -> Config:
     return {"uri": uri, "authority": certificates(r)}
 
 
-admin_passwords = text_of("aZ09 !-", 14, 20)
+admin_passwords = text_of("aZ09!-", 14, 20)
 
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
