@@ -17,6 +17,8 @@ _COPIED = (
     "components",
     "safeguards",
     "operations",
+    "policy/declared.py",
+    "policy/rules.py",
     "settings",
     "embedded/charts",
     "tests/conftest.py",

@@ -97,10 +97,10 @@ def _second_node(platform: Platform) -> None:
 def _drain(platform: Platform) -> None:
     """Drain the second node as far as its volumes let pods leave, and let it take pods again.
 
-    A volume of one node ties its pods there, so PostgreSQL and Redis stay: see docs/runbooks/node-lost.md.
+    A volume of one node ties its pods there, so PostgreSQL and Redis stay.
     """
     drain = ("drain", SECOND, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=180s")
-    movable = "--pod-selector=application!=spilo,redis_setup_type notin (replication,sentinel)"
+    movable = "--pod-selector=application!=spilo,redis_setup_type!=replication,redis_setup_type!=sentinel"
     try:
         platform.kubectl(*drain, movable)
     finally:
