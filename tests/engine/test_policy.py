@@ -42,7 +42,7 @@ BREACHES = [
         rule="data-services-are-private",
         message="postgresql/platform-db-cluster: spec.enableReplicaPoolerLoadBalancer is not false. Make it a "
         "ClusterIP Service, and set each load balancer of a postgresql to false.",
-        file="components/platform_db.py",
+        file="components/database_spec.py",
         text='"enableReplicaPoolerLoadBalancer": False',
         other='"enableReplicaPoolerLoadBalancer": True',
     ),
