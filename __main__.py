@@ -47,7 +47,7 @@ def main() -> None:
     bootstrap = Bootstrap.wanted("bootstrap", BootstrapArgs.of(settings, identity, secrets, release), after(secrets))
     Ingress("ingress", IngressArgs.of(settings, secrets, release, bootstrap), after(secrets))
     if settings.secrets_operator:
-        operator_args = SecretsOperatorArgs.of(settings, identity, secrets, release, stack.operator_chart)
+        operator_args = SecretsOperatorArgs.of(settings, identity, release, stack.operator_chart)
         SecretsOperator("secrets-operator", operator_args, after(release))
     if settings.backup:
         backup = Backup("backup", BackupArgs.of(settings, db, secrets), after(release))

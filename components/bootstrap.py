@@ -15,7 +15,7 @@ from components.base.pod import SecretKey, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account, token_reviewer
 from components.base.references import SecretRef
 from components.base.scripts import scripts_map
-from components.infisical_release import PORT, InfisicalRelease
+from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from components.stack_identity import StackIdentity
 from settings import Settings
@@ -53,7 +53,7 @@ class BootstrapArgs:
             password=settings.admin_password,
             token=settings.organization_token,
             namespace=secrets.ref.namespace,
-            address=f"http://{release.service}.{secrets.ref.namespace}.svc:{PORT}",
+            address=release.address,
             stack_id=identity.annotations[STACK_ID_ANNOTATION],
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,

@@ -68,6 +68,7 @@ class InfisicalRelease(ComponentResource):
     """
 
     service: str
+    address: str  # of the Service, within the cluster
     leaves: str | None  # the Deployment of the other chart, once the stack has switched
 
     def __init__(self, name: str, args: InfisicalReleaseArgs, opts: ResourceOptions | None = None) -> None:
@@ -75,6 +76,7 @@ class InfisicalRelease(ComponentResource):
         self._namespace, self._secret = args.secrets.ref.namespace, args.secrets.ref.name
         chart = args.infisical.chart
         self.service = workload_name(chart.flavour)
+        self.address = f"http://{self.service}.{self._namespace}.svc:{PORT}"
         other: Flavour = "infisical-standalone" if chart.flavour == "infisical" else "infisical"
         self.leaves = workload_name(other) if args.helm.name != FIRST else None
         chart_values = values(args)
@@ -111,7 +113,6 @@ class InfisicalRelease(ComponentResource):
         self.register_outputs({"service": self.service})
 
     def _rollout(self, args: InfisicalReleaseArgs) -> Step:
-        address = f"http://{self.service}.{self._namespace}.svc:{PORT}"
         return Step(
             name="rollout",
             image=args.python_image,
@@ -119,8 +120,8 @@ class InfisicalRelease(ComponentResource):
             config={
                 "namespace": self._namespace,
                 "deployment": self.service,
-                "url": f"{address}/api/status",
-                "login_url": f"{address}/api/v1/auth/universal-auth/login",
+                "url": f"{self.address}/api/status",
+                "login_url": f"{self.address}/api/v1/auth/universal-auth/login",
                 "deadline_seconds": args.rollout_deadline_seconds,
             },
             env={"REDACT_DIR": "/redact"},

@@ -15,8 +15,7 @@ from components.base.names import type_token
 from components.base.namespace import namespace as own_namespace
 from components.base.pod import Step
 from components.base.rbac import PolicyRule
-from components.infisical_release import PORT, InfisicalRelease
-from components.infisical_secrets import InfisicalSecrets
+from components.infisical_release import InfisicalRelease
 from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.operator_chart import OperatorChart
@@ -49,7 +48,6 @@ class SecretsOperatorArgs:
         cls,
         settings: Settings,
         identity: StackIdentity,
-        secrets: InfisicalSecrets,
         release: InfisicalRelease,
         chart: OperatorChart | None,
     ) -> SecretsOperatorArgs:
@@ -60,7 +58,7 @@ class SecretsOperatorArgs:
             chart=chart,
             targets=settings.target_namespaces,
             identity=identity.annotations,
-            address=f"http://{release.service}.{secrets.ref.namespace}.svc:{PORT}",
+            address=release.address,
             paths=network_paths(settings),
             keep=settings.cluster.protect,
             python_image=settings.jobs.python_image,

@@ -8,11 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from settings.machinery.charts import Chart
+from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
-    ChartRepository,
     ChartVersion,
-    Digest,
     Image,
     KeyLabel,
     Memory,
@@ -24,7 +22,6 @@ from settings.machinery.types import (
 from settings.machinery.variables import Variable
 
 Flavour = Literal["infisical", "infisical-standalone"]
-PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
 
 
 class ChartSettings(Section):
@@ -38,19 +35,9 @@ class ChartSettings(Section):
     version: ChartVersion = Field(
         default="1.10.0", description="Version of the chart. A different one restarts every pod."
     )
-    digest: Digest | None = Field(
-        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and `pulumi up` checks it."
-    )
-    repository: ChartRepository = Field(
-        default=PUBLIC_CHARTS,
-        description="Where `make charts` fetches the chart: a Helm repository, or a folder of an OCI registry.",
-    )
-    path: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Folder or archive of a chart of your own. It is used in place of the one that `make charts` "
-        "fetches.",
-    )
+    digest: ArchiveDigest = None
+    repository: FetchedFrom = PUBLIC_CHARTS
+    path: OwnChart = None
 
     @model_validator(mode="after")
     def _version_is_of_the_flavour(self) -> ChartSettings:

@@ -6,11 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.infisical import PUBLIC_CHARTS
-from settings.machinery.charts import Chart
+from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
-    ChartRepository,
-    Digest,
     DnsLabel,
     Image,
     Memory,
@@ -26,19 +23,9 @@ class OperatorChartSettings(Section):
     version: OperatorVersion = Field(
         default="v0.11.5", description="Version of the chart. Upstream writes it with a v."
     )
-    digest: Digest | None = Field(
-        default=None, description="SHA-256 of the chart's archive. `make charts` sets it, and `pulumi up` checks it."
-    )
-    repository: ChartRepository = Field(
-        default=PUBLIC_CHARTS,
-        description="Where `make charts` fetches the chart: a Helm repository, or a folder of an OCI registry.",
-    )
-    path: str | None = Field(
-        default=None,
-        min_length=1,
-        description="Folder or archive of a chart of your own. It is used in place of the one that `make charts` "
-        "fetches.",
-    )
+    digest: ArchiveDigest = None
+    repository: FetchedFrom = PUBLIC_CHARTS
+    path: OwnChart = None
 
 
 class SecretsOperatorSettings(Section):

@@ -6,9 +6,33 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from settings.machinery.commands import Commands
 from settings.machinery.finding import SettingsError
+from settings.machinery.types import ChartRepository, Digest
+
+PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
+
+# What the section of each pinned chart says in the same words.
+ArchiveDigest = Annotated[
+    Digest | None,
+    Field(description="SHA-256 of the chart's archive. `make charts` sets it, and `pulumi up` checks it."),
+]
+FetchedFrom = Annotated[
+    ChartRepository,
+    Field(description="Where `make charts` fetches the chart: a Helm repository, or a folder of an OCI registry."),
+]
+OwnChart = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        description="Folder or archive of a chart of your own. It is used in place of the one that `make charts` "
+        "fetches.",
+    ),
+]
 
 
 class ChartError(SettingsError):

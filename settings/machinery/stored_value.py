@@ -1,8 +1,6 @@
-"""How Infisical stores a value: as it is where it gives it back byte for byte, otherwise in base64."""
+"""Which values Infisical gives back as they were written."""
 
 from __future__ import annotations
-
-import base64
 
 # What JavaScript's trim() removes.
 _BLANK = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -16,14 +14,3 @@ def is_kept(value: str) -> bool:
     """
     trimmed = value.strip(_BLANK) + ("\n" if value.endswith("\n") else "")
     return value == trimmed and "${" not in value and "\0" not in value
-
-
-def stored(value: bytes) -> tuple[str, bool]:
-    """Return the text that Infisical stores for a value, and whether that is base64, which the delivery decodes."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        text = ""
-    if text and is_kept(text):
-        return text, False
-    return base64.b64encode(value).decode(), True
