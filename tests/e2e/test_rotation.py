@@ -27,7 +27,7 @@ from embedded.stack import Stack
 
 pytestmark = pytest.mark.chain
 DATABASE, REDIS = "platform-db-pg", "platform-kv-redis-cluster"
-PRIMARY = "platform-db-cluster"
+CLIENT, POOLER = "password-client", "platform-db-cluster-pooler"
 GATE = "**platform-kv-gate"
 OUTAGE_SECONDS = 30
 # `make e2e THOROUGH=1` runs these too, which take another five minutes.
@@ -59,10 +59,23 @@ def _rotate(stack: Stack, number: int) -> None:
     configure(stack, database={"passwordRotation": number}, redis={"passwordRotation": number})
 
 
+def _client(kubectl: Kubectl) -> str:
+    """A pod with psql that NetworkPolicies take for the database's gate, which may reach the pooler too."""
+    pod = (CLIENT, "-n", DATABASE)
+    if not kubectl("get", "pod", *pod, "--ignore-not-found", "-o", "name"):
+        image = kubectl(
+            "get", "pod/platform-db-cluster-0", "-n", DATABASE, "-o", "jsonpath={.spec.containers[0].image}"
+        )
+        label = "infisical-platform/job=platform-db-gate-login"
+        kubectl("run", *pod, "--image", image, "--labels", label, "--restart=Never", "--command", "--", "sleep", "3600")
+    kubectl("wait", "--for=condition=Ready", f"pod/{CLIENT}", "-n", DATABASE, kubectl_timeout(RESTART))
+    return CLIENT
+
+
 def _database_takes(kubectl: Kubectl, password: str, host: str) -> bool:
     """Whether a new session through `host` may begin. The password goes over stdin: arguments are for all to read."""
     login = f"read -r PGPASSWORD; export PGPASSWORD; psql -h {host} -U infisical_user -d infisical -XwAtc 'select 1'"
-    inside = ("exec", "-i", "platform-db-cluster-0", "-n", DATABASE, "--", "sh", "-c", login)
+    inside = ("exec", "-i", _client(kubectl), "-n", DATABASE, "--", "sh", "-c", login)
     return kubectl(*inside, stdin=f"{password}\n", check=False).strip() == "1"
 
 
@@ -133,9 +146,9 @@ def test_both_passwords_rotate_under_traffic(stack: Stack, site: Site, kubectl: 
     assert traffic.outage < OUTAGE_SECONDS, traffic.errors
     assert _servers(kubectl) == servers, "no server was restarted"
     assert _migration(kubectl) == migration, "a password needs no migration"
-    # NetworkPolicies keep a database's pod from the pooler; the gate has logged in through it.
-    assert _database_takes(kubectl, new.database, PRIMARY)
-    assert not _database_takes(kubectl, old.database, PRIMARY)
+    for host in (POOLER, "platform-db-cluster"):
+        assert _database_takes(kubectl, new.database, host)
+        assert not _database_takes(kubectl, old.database, host)
     for pod in ("platform-kv-0", "platform-kv-1", "platform-kv-2"):
         assert _redis_takes(kubectl, new.redis, pod)
     assert_healthy(site)
@@ -198,8 +211,8 @@ def test_a_rotation_killed_half_way_goes_on_after_repair(
 
     new = Passwords.of(kubectl)
     assert_healthy(site)
-    assert _database_takes(kubectl, new.database, PRIMARY)
-    assert not _database_takes(kubectl, old.database, PRIMARY)
+    assert _database_takes(kubectl, new.database, POOLER)
+    assert not _database_takes(kubectl, old.database, POOLER)
     assert _redis_takes(kubectl, new.redis, "platform-kv-0")
     assert site.request("GET", SECRET_PATH, token=login(kubectl))[1]["value"] == "kept over a rotation"
     assert_nothing_to_do(stack)
