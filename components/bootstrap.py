@@ -111,10 +111,10 @@ class Bootstrap(ComponentResource):
         """Create the Secret with the admin's first password, and the token where there is one."""
         # Always made: a password that may be in use can't be taken out of the stack again.
         generated = RandomPassword(f"{name}-admin-password", length=32, special=False, opts=opts).result
-        password = Output.secret(args.password.get_secret_value()) if args.password else generated
+        password = args.password.get_secret_value() if args.password else generated
         data: dict[str, Input[str]] = {"email": args.organization.admin, "password": password}
         if args.token:
-            data["organizationToken"] = Output.secret(args.token.get_secret_value())
+            data["organizationToken"] = args.token.get_secret_value()
         return core.v1.Secret(
             f"{name}-admin",
             metadata=meta.v1.ObjectMetaArgs(name=ADMIN_SECRET, namespace=args.namespace),

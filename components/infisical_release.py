@@ -106,7 +106,7 @@ class InfisicalRelease(ComponentResource):
                     **({"restore": args.restored} if args.restored else {}),
                 },
                 deadline_seconds=args.rollout_deadline_seconds,
-                after=[release, patch],
+                after=[patch],
             ),
             ResourceOptions(parent=self),
         )

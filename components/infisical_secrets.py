@@ -92,7 +92,7 @@ class InfisicalSecrets(ComponentResource):
             del generated["ENCRYPTION_KEY"]
         environment = {**generated, **args.environment.plain, **given, **_connections(args)}
         keys = {variable: environment[variable] for variable in ENCRYPTION_KEYS if variable in environment}
-        self.encryption_keys = Output.secret(Output.all(**keys))
+        self.encryption_keys = Output.all(**keys)
         self.key_label = Output.unsecret(self.encryption_keys.apply(_label))
         secret = core.v1.Secret(
             name,

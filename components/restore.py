@@ -97,7 +97,7 @@ class Restore(ComponentResource):
             store.template(step, name, scripts, account),
             store.deadline_seconds,
             parent=self,
-            depends_on=[*store.ready, *bindings],
+            depends_on=bindings,
         )
         self.register_outputs({"id": restore.id})
 

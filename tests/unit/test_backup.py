@@ -213,3 +213,15 @@ def test_what_a_restore_elsewhere_needs_is_in_the_outputs() -> None:
     said = exported(in_a_bucket())
     assert (said["endpoint"], said["bucket"], said["kind"]) == ("https://s3.example.org", "dumps", "bucket")
     assert len(said["keyLabel"]) == 32
+
+
+def test_a_given_key_is_secret_where_rehearsals_have_it() -> None:
+    graph = platform("prod", backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]})
+    assert graph.secret("Secret/backup-keys", "stringData")
+
+
+def test_a_restore_begins_with_all_its_rights_and_a_place_for_its_verdict() -> None:
+    graph = shape("restored")
+    for needed in ("RoleBinding/restore", "RoleBinding/restore-target", "RoleBinding/backup"):
+        assert graph.waits("Job/restore", for_=needed)
+    assert graph.waits("Job/restore", for_="ConfigMap/backup-store-status")

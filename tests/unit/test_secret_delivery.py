@@ -99,6 +99,25 @@ def test_nothing_is_written_before_the_targets_were_looked_at_and_all_is_proven_
         assert graph.waits("Job/delivery-gate", for_=static)
 
 
+def test_external_secrets_are_written_only_after_the_targets_were_looked_at() -> None:
+    graph = delivered(Wanted(kind="externalSecrets"))
+    for secret in ("shop-shop-env", "edge-shop-tls"):
+        assert graph.waits(f"ClusterSecretStore/delivery-store-{secret}", for_="Job/delivery-free")
+        assert graph.waits(f"ExternalSecret/delivery-{secret}", for_=f"ClusterSecretStore/delivery-store-{secret}")
+
+
+@pytest.mark.parametrize("kind", ["infisical", "externalSecrets"])
+def test_all_stands_below_the_delivery_and_frees_its_name_before_it_takes_it_again(
+    kind: Literal["infisical", "externalSecrets"],
+) -> None:
+    graph = delivered(Wanted(kind=kind))
+    delivery = graph["SecretDelivery/delivery"].urn
+    made = [r for r in graph.objects if "infisical.com" in r.type or "external-secrets.io" in r.type]
+    assert len(made) == 4
+    assert [str(r) for r in made if r.parent != delivery or not r.delete_before_replace] == []
+    assert {graph[gate].parent for gate in ("Gate/delivery-free", "Gate/delivery-gate")} == {delivery}
+
+
 def test_one_log_in_for_an_application_by_its_own_account(graph: Graph) -> None:
     assert graph["InfisicalConnection/delivery-connection"]["spec"] == {
         "address": "http://infisical.infisical.svc:8080"
