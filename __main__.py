@@ -14,8 +14,10 @@ from components.infisical_migration import InfisicalMigration, InfisicalMigratio
 from components.infisical_release import InfisicalRelease, InfisicalReleaseArgs
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
 from components.ingress import Ingress, IngressArgs
+from components.placement import Placement
 from components.platform_db import PlatformDb, PlatformDbArgs
 from components.platform_kv import PlatformKv, PlatformKvArgs
+from components.pull_secrets import PullSecrets
 from components.requirements import Requirements, RequirementsArgs
 from components.restore import Restore, RestoreArgs
 from components.secrets_operator import SecretsOperator, SecretsOperatorArgs
@@ -25,11 +27,11 @@ from components.stack_identity import StackIdentity
 def main() -> None:
     """Declare the stack."""
     stack = safeguards.admit(Path(__file__).parent)
-    settings = stack.settings
+    settings, placed = stack.settings, Placement.of(stack.settings)
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
 
     def after(*parts: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=providers, depends_on=list(parts))
+        return pulumi.ResourceOptions(providers=providers, depends_on=[*parts], transformations=[placed])
 
     identity = StackIdentity("stack-identity", after())
     requirements = Requirements("requirements", RequirementsArgs.of(settings), after())
@@ -46,12 +48,10 @@ def main() -> None:
     release = InfisicalRelease("infisical", release_args, after(sync))
     bootstrap = Bootstrap.wanted("bootstrap", BootstrapArgs.of(settings, identity, secrets, release), after(secrets))
     Ingress("ingress", IngressArgs.of(settings, secrets, release, bootstrap), after(secrets))
-    if settings.secrets_operator:
-        operator_args = SecretsOperatorArgs.of(settings, identity, release, stack.operator_chart)
-        SecretsOperator("secrets-operator", operator_args, after(release))
-    if settings.backup:
-        backup = Backup("backup", BackupArgs.of(settings, db, secrets), after(release))
-        pulumi.export("backup", backup.summary)
+    operator_args = SecretsOperatorArgs.of(settings, identity, release, stack.operator_chart)
+    operator = SecretsOperator.wanted("secrets-operator", operator_args, after(release))
+    PullSecrets.wanted("pull-secrets", settings.registry_credentials, (db, kv, secrets, operator), after())
+    Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
     pulumi.export("url", settings.infisical.site_url)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Output, ResourceOptions, export
 from pulumi_kubernetes import core, meta
 
 from components.backup_store import BackupStore
@@ -29,9 +29,10 @@ class BackupArgs:
     secrets: InfisicalSecrets
 
     @classmethod
-    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> BackupArgs:
-        """Return the arguments that a stack's settings make."""
-        assert settings.backup
+    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> BackupArgs | None:
+        """Return the arguments that a stack's settings make, None for a stack without backups."""
+        if not settings.backup:
+            return None
         assert database.backups
         return cls(
             backup=settings.backup,
@@ -83,6 +84,12 @@ class Backup(ComponentResource):
             lambda found: {"beforeThisChange": store.identifier, "keyLabel": found} | _where(store)
         )
         self.register_outputs({"key_label": label})
+
+    @classmethod
+    def wanted(cls, name: str, args: BackupArgs | None, opts: ResourceOptions) -> None:
+        """Create them for a stack that has backups, and export where they are."""
+        if args:
+            export("backup", cls(name, args, opts).summary)
 
 
 def _where(store: BackupStore) -> dict[str, str]:

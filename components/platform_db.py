@@ -142,6 +142,11 @@ class PlatformDb(ComponentResource):
         )
 
     @property
+    def namespace(self) -> Output[str]:
+        """Return the name of the namespace, known once it is there."""
+        return self._namespace.metadata.name
+
+    @property
     def replicas(self) -> Endpoint:
         """Return the Service of the replicas. With one instance it has no endpoints."""
         return Endpoint(host=_dns_names("-repl")[-1], role="replica")

@@ -155,6 +155,11 @@ class PlatformKv(ComponentResource):
         self._gate(name, args, login, config_map.metadata.name, sentinel)
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
 
+    @property
+    def namespace(self) -> Output[str]:
+        """Return the name of the namespace, known once it is there."""
+        return self._namespace
+
     def _metadata(self, name: str) -> meta.v1.ObjectMetaArgs:
         """Return metadata in the component's namespace, so that the object waits for it.
 

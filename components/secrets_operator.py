@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi import ComponentResource, Input, Resource, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import helm
 from pulumi_kubernetes.apiextensions import CustomResource
 
@@ -50,11 +50,12 @@ class SecretsOperatorArgs:
         identity: StackIdentity,
         release: InfisicalRelease,
         chart: OperatorChart | None,
-    ) -> SecretsOperatorArgs:
-        """Return the arguments that a stack's settings make."""
-        operator = settings.secrets_operator or SecretsOperatorSettings()
+    ) -> SecretsOperatorArgs | None:
+        """Return the arguments that a stack's settings make, None for a stack without an operator."""
+        if not settings.secrets_operator:
+            return None
         return cls(
-            operator=operator,
+            operator=settings.secrets_operator,
             chart=chart,
             targets=settings.target_namespaces,
             identity=identity.annotations,
@@ -74,6 +75,7 @@ class SecretsOperator(ComponentResource):
     """
 
     namespace: str
+    made: Output[str]  # its name, known once it is there
     address: str  # of Infisical, as the operator reaches it
     settings: SecretsOperatorSettings
 
@@ -81,12 +83,18 @@ class SecretsOperator(ComponentResource):
         super().__init__(type_token("SecretsOperator"), name, None, opts)
         self.namespace, self.address, self.settings = args.operator.namespace, args.address, args.operator
         own = own_namespace(f"{name}-namespace", self.namespace, args.identity, ResourceOptions(parent=self))
-        policies = NetworkPoliciesArgs(namespace=self.namespace, made=own.metadata.name, paths=args.paths)
+        self.made = own.metadata.name
+        policies = NetworkPoliciesArgs(namespace=self.namespace, made=self.made, paths=args.paths)
         closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         if args.chart:
             kinds = [_kind(f"{name}-{_short(kind)}", kind, args.keep, self) for kind in args.chart.kinds]
-            self._install(name, args, args.chart, own.metadata.name, [*kinds, closed])
+            self._install(name, args, args.chart, self.made, [*kinds, closed])
         self.register_outputs({"namespace": self.namespace})
+
+    @classmethod
+    def wanted(cls, name: str, args: SecretsOperatorArgs | None, opts: ResourceOptions) -> SecretsOperator | None:
+        """Create it for a stack that has one."""
+        return cls(name, args, opts) if args else None
 
     def _install(
         self,

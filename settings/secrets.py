@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, field_validator
 
+from settings.machinery.cluster_types import RegistryCredentials
 from settings.machinery.types import (
     AdminPassword,
     Base64Key,
@@ -97,6 +98,11 @@ class Secrets(Section):
         default=None,
         description="Token of an admin identity of an instance that was set up long ago. The instance is then adopted, "
         "and never set up. Remove the key once it is.",
+    )
+    registry_credentials: RegistryCredentials | None = Field(
+        default=None,
+        description="Log-ins to registries with private images, as docker's config.json has them. Every pod of the "
+        "stack gets them.",
     )
     database_read_replicas: tuple[ReadReplica, ...] = Field(
         default=(),

@@ -18,6 +18,7 @@ from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.network_policies import NetworkPolicySettings
 from settings.organization import OrganizationSettings
+from settings.pods import PodSettings
 from settings.redis import RedisSettings
 from settings.secrets import Secrets
 from settings.secrets_operator import SecretsOperatorSettings
@@ -45,6 +46,7 @@ class Settings(Secrets):
     jobs: JobSettings = JobSettings()
     network_policies: NetworkPolicySettings = NetworkPolicySettings()
     organization: OrganizationSettings | None = None
+    pods: PodSettings = PodSettings()
     secrets_operator: SecretsOperatorSettings | None = None
     applications: dict[ApplicationName, ApplicationSettings] = Field(default={})
     backup: BackupSettings | None = Field(

@@ -37,6 +37,7 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     yield _resizing(where, found)
     yield _upgrading(where, found)
     yield _instances(where, found, settings.database.instances)
+    yield from _placing(where, found, settings)
 
 
 def _controller(operator: Deployed) -> Iterator[Result]:
@@ -144,3 +145,20 @@ def _instances(where: str, found: Mapping[str, str], wanted: int) -> Result:
         f"it makes {given} of the {wanted} that database.instances asks for",
         f"change min_instances and max_instances in {where}, or database.instances",
     )
+
+
+def _placing(where: str, found: Mapping[str, str], settings: Settings) -> Iterator[Result]:
+    """Judge what section `pods` leaves to the operator, because a `postgresql` resource has no field for it."""
+    spread, account = settings.pods.spread, found.get("pod_service_account_name") or "postgres-pod"
+    if spread and found.get("enable_pod_antiaffinity", "false") != "true":
+        yield warn(
+            f"{_SUBJECT}: enable_pod_antiaffinity",
+            f"false: pods.spread is {spread}, and one node may have every server of PostgreSQL, or every pooler",
+            f"set enable_pod_antiaffinity to true in {where}, and restart the operator",
+        )
+    if settings.registry_credentials and account != "postgres-pod":
+        yield fail(
+            f"{_SUBJECT}: pod_service_account_name",
+            f"{account}: registryCredentials reach ServiceAccount postgres-pod alone",
+            f"remove pod_service_account_name from {where}, and restart the operator",
+        )

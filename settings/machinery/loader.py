@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError, key_path
+from settings.machinery.mirror import mirrored
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
 from settings.machinery.types import Section
@@ -70,7 +71,7 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     if findings or stack is None:
         lines = [_line(commands, finding) for finding in sorted(set(findings))]
         raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))
-    return stack
+    return mirrored(stack, stack.pods.registry) if stack.pods.registry else stack
 
 
 def absent(key: str, value: object) -> bool:

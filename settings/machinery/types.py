@@ -90,13 +90,14 @@ Memory = Annotated[
         'Write more than 0 bytes with a unit, as in "512Mi". A lower-case k is not accepted as a unit',
     ),
 ]
+IMAGE = matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest")
 Image = Annotated[
     str,
     matching(
         rf"({_REGISTRY}/)?{_PATH}(/{_PATH})*(:\w[\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?",
         "Write it as registry/name:tag. The name is in lower case, because no node can pull it otherwise",
     ),
-    matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest"),
+    IMAGE,
 ]
 Digest = Annotated[str, matching(r"sha256:[0-9a-f]{64}", "Write sha256: and 64 hexadecimal digits")]
 ChartVersion = Annotated[

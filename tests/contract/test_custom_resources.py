@@ -57,7 +57,7 @@ def test_the_shapes_have_every_kind_that_the_program_knows() -> None:
 
 
 # Infisical's own settings reach no custom resource, and a chart would have to be there.
-SECTIONS = ("database", "redis", "certificates", "ingress")
+SECTIONS = ("database", "redis", "certificates", "ingress", "pods")
 
 
 @budget(

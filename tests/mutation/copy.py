@@ -38,6 +38,7 @@ _TESTS = (
     "way_in",
     "infisical_release",
     "infisical_pods",
+    "placement",
     "ingress",
     "secrets_operator",
     "secret_delivery",

@@ -37,7 +37,6 @@ GATEWAY: Config = {
         "route": {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"},
     }
 }
-
 OTHER_AUTHORITY = base64.b64encode(PEM.format("BBBB").encode()).decode()
 
 RELEASE = "Release/infisical Job/infisical-gate"
@@ -64,9 +63,9 @@ ROTATION = (  # before the Secret changes, every running Redis learns the new pa
     "RandomPassword/platform-kv-password"
 )
 REDIS_SECRETS = "Secret/platform-kv-auth Secret/platform-kv-gate-login"
+NAMESPACES = "Namespace/infisical-secrets-namespace Namespace/platform-db-namespace Namespace/platform-kv-namespace"
 KEPT = (
-    "Namespace/infisical-secrets-namespace Namespace/platform-db-namespace Namespace/platform-kv-namespace "
-    "RandomPassword/bootstrap-admin-password Secret/bootstrap-kept "
+    f"{NAMESPACES} RandomPassword/bootstrap-admin-password Secret/bootstrap-kept "
     "RandomPassword/infisical-secrets-auth-secret RandomPassword/infisical-secrets-cookie-secret "
     "RandomPassword/infisical-secrets-encryption-key RedisReplication/platform-kv-replication Secret/infisical-secrets "
     "Secret/platform-db-credentials Secret/platform-kv-auth postgresql/platform-db-cluster"
@@ -287,6 +286,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (f"applications.{key}" for key in APPLICATIONS.split()), "applications, tests/unit/test_application_settings.py"
     ),
+    "pods.registry": "settings/machinery/mirror.py, tests/unit/test_placement.py",
     "infisical.chart.digest": "settings.local_copy, tests/unit/test_chart_copy.py",
     "secretsOperator.chart.digest": "settings.local_copy, tests/tools/charts/test_two_charts.py",
     "secretsOperator.chart.repository": "make charts, tests/tools/charts/test_two_charts.py",

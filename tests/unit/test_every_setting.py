@@ -32,6 +32,7 @@ from tests.unit.changes import (
 )
 from tests.unit.harness import Graph, platform
 from tests.unit.network_changes import NETWORK, policies
+from tests.unit.placement_changes import PLACES
 
 
 def configured(config: Config) -> Graph:
@@ -71,7 +72,7 @@ PROVEN = {
     "ConfigMap/platform-kv-config": ["Job/platform-kv-gate"],
 }
 RUNS = [
-    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK)),
+    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES)),
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
     *((BACKED_UP, group) for group in groups(BACKUPS)),
     *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
@@ -120,7 +121,11 @@ def test_what_only_infisical_reads_becomes_its_variable() -> None:
 
 def test_no_setting_is_left_out() -> None:
     """A new setting belongs into one of the tables above."""
-    there = [*(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK + BACKUPS + BUCKETS), *VARIABLES, *ELSEWHERE]
+    there = [
+        *(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK + PLACES + BACKUPS + BUCKETS),
+        *VARIABLES,
+        *ELSEWHERE,
+    ]
     # WHOLE and BACKED_UP have the one, GATEWAY and IN_A_BUCKET the other.
     kinds = {"ingress.issuer.kind", "ingress.route.kind", "backup.target.kind"}
     leaves = {".".join(path) for path, field, _ in fields(Settings) if not sections_in(field)}

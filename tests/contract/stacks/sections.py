@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from random import Random
 
@@ -164,6 +165,24 @@ backups = keys_of(
     memoryLimit=one_of("512Mi", "4Gi"),
 )
 restores = keys_of({"id": one_of("1", "2026-11-26", "a-b"), "from": names_of_backups}, overwrite=one_of("0123456789ab"))
+tolerations = one_of(
+    {"operator": "Exists"}, {"key": "infra", "value": "x", "effect": "NoSchedule"}, {"key": "a.example/b"},
+    {"key": "a", "operator": "Exists", "effect": "NoExecute"},
+)  # fmt: skip
+pods = keys_of(
+    {},
+    tolerations=list_of(tolerations, 0, 2),
+    nodeSelector=one_of({}, {"kubernetes.io/arch": "amd64"}, {"node-role.kubernetes.io/infra": ""}),
+    priorityClassName=names,
+    labels=one_of({}, {"cost-center": "7"}, {"example.org/team": "Security"}),
+    spread=one_of("preferred", "required"),
+    registry=one_of("registry.example.org", "localhost:5000/mirror", "r.example.org:5000/a/b-c"),
+    podSecurity=one_of("restricted"),
+)
+registry_credentials = one_of(
+    json.dumps({"auths": {"r.example.org": {"auth": f"{SECRET}dTpw"}}}),
+    json.dumps({"auths": {"r.example.org": {"username": "u", "password": f"{SECRET}p"}}}),
+)
 extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
 extras = keys_of(
     {},
@@ -199,7 +218,7 @@ admin_passwords = text_of("aZ09!-", 14, 20)
 
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
-    "jobs": jobs, "networkPolicies": network_policies,
+    "jobs": jobs, "networkPolicies": network_policies, "pods": pods, "registryCredentials": registry_credentials,
     "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),

@@ -19,6 +19,7 @@ from tests.tools.doctor.known import (
     with_,
     zalando,
 )
+from tests.unit.harness import settings_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,24 @@ def test_a_setting_that_harms_the_platform_is_named(found: dict[str, Any], setti
 )
 def test_defaults_and_what_amounts_to_them_are_ok(found: dict[str, Any]) -> None:
     assert all_ok(ask(operators.postgres_operator, cluster({ZALANDO: found})))
+
+
+@pytest.mark.parametrize("wanted", ["preferred", "required"])
+def test_a_spread_that_the_operator_does_not_make_is_named(wanted: str) -> None:
+    asked = {"pods": {"spread": wanted}}
+    bad = only(ask(operators.postgres_operator, cluster({ZALANDO: configured()}), **asked))
+    assert (bad.level, bad.subject) == (Level.WARN, "postgres-operator: enable_pod_antiaffinity")
+    spreads = cluster({ZALANDO: configured(enable_pod_antiaffinity=True)})
+    assert all_ok(ask(operators.postgres_operator, spreads, **asked))
+
+
+def test_credentials_that_would_not_reach_the_database_are_named() -> None:
+    there = cluster({ZALANDO: configured(pod_service_account_name="spilo")})
+    assert all_ok(ask(operators.postgres_operator, there))
+    credentials = '{"auths": {"r.example.org": {"auth": "dTpw"}}}'
+    rows = operators.postgres_operator(there, settings_of(registryCredentials=credentials))
+    bad = only({row.subject: row for row in rows})
+    assert (bad.level, bad.subject) == (Level.FAIL, "postgres-operator: pod_service_account_name")
 
 
 def test_owner_references_are_harmless_from_2_0_2_on() -> None:

@@ -91,45 +91,45 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
         yield
 
 
-def shape(name: str) -> Graph:
-    """Run one of SHAPES: the three stacks, all that can be turned on, a Gateway, one of each, rotated passwords,
-    the secrets operator, the first organisation, and backups.
+def shape(name: str, **more: Any) -> Graph:
+    """Run one of SHAPES, with more sections: the three stacks, all that can be turned on, a Gateway, one of each,
+    rotated passwords, the secrets operator, the first organisation, and backups.
     """
     match name:
         case "everything":
-            return everything()
+            return everything(**more)
         case "gateway":
             route = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
-            return platform(ingress={"route": route})
+            return platform(ingress={"route": route}, **more)
         case "smallest":
-            return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1})
+            return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1}, **more)
         case "operator":
-            return platform(secretsOperator=OPERATOR)
+            return platform(secretsOperator=OPERATOR, **more)
         case "organization":
-            return platform(organization={"name": "dog", "admin": "ops@example.org"})
+            return platform(organization={"name": "dog", "admin": "ops@example.org"}, **more)
         case "rotated":
-            return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2})
+            return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2}, **more)
         case "backed-up":
-            return platform(backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]})
+            return platform(backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]}, **more)
         case "restored":
             identity = RECIPIENT.replace("PUBLIC", "PRIVATE").replace("AAAA", "dGhyb3ctYXdheQ==", 1)
             backup = {"target": {"kind": "volume"}, "recipients": [RECIPIENT]}
             restore = {"id": "one", "from": "latest"}
-            return platform(backup=backup, restore=restore, restoreIdentity=identity)
+            return platform(backup=backup, restore=restore, restoreIdentity=identity, **more)
         case "bucket":
-            return in_a_bucket()
+            return in_a_bucket(**more)
         case _:
-            return platform(name)
+            return platform(name, **more)
 
 
-def in_a_bucket() -> Graph:
+def in_a_bucket(**more: Any) -> Graph:
     """Run the program with backups in a bucket with an authority of its own."""
     authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     backup = {"target": {**BUCKET, "authority": authority, "lockDays": 3}, "recipients": [RECIPIENT, RECIPIENT]}
-    return platform("prod", backup=backup, backupAccessKey="throw-away-id", backupSecretKey="throw-away-bucket")
+    return platform("prod", backup=backup, backupAccessKey="throw-away-id", backupSecretKey="throw-away-bucket", **more)
 
 
-def everything() -> Graph:
+def everything(**more: Any) -> Graph:
     """Run the program with all that a stack may turn on, and the older chart."""
     return platform(
         "prod",
@@ -144,6 +144,7 @@ def everything() -> Graph:
             "chart": {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"},
         },
         ingress={"issuer": {"kind": "letsEncrypt", "email": "ops@example.org", "staging": True}},
+        **more,
     )
 
 

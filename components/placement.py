@@ -1,0 +1,219 @@
+"""Have every pod of the stack obey section `pods`, whoever makes it: this program, an operator or a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pulumi import ResourceTransformationArgs, ResourceTransformationResult
+from pulumi_kubernetes import core, meta
+
+from components.base.content import digest
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE, REDIS_REPLICATION
+from components.redis_specs import SENTINELS
+from components.secrets_operator import RELEASE as SECRETS_OPERATOR
+from settings import Settings
+from settings.pods import PodSettings
+
+PULLS = "registry-credentials"
+# A proxy beside a Job would keep it from ending. Istio looks at the label, Linkerd at the annotation.
+_NO_SIDECAR_LABELS = {"sidecar.istio.io/inject": "false"}
+_NO_SIDECAR_ANNOTATIONS = {"linkerd.io/inject": "disabled"}
+_WHEN = {"preferred": "ScheduleAnyway", "required": "DoNotSchedule"}
+_LEVELS = {INFISICAL_NAMESPACE: "restricted", REDIS_NAMESPACE: "restricted", DATABASE_NAMESPACE: "baseline"}
+_POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+_CONTAINER_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
+_SERVER = 1001  # the user of Infisical's image, as a number because the kubelet can't judge a name
+
+Json = dict[str, Any]
+Change = Callable[["Placement", Json], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """What section `pods` asks of every pod, in the words of Kubernetes."""
+
+    pods: PodSettings
+    pulls: bool  # with the credentials of a registry
+
+    @classmethod
+    def of(cls, settings: Settings) -> Placement:
+        """Return the placement that a stack's settings make."""
+        return cls(pods=settings.pods, pulls=settings.registry_credentials is not None)
+
+    def __call__(self, args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
+        """Return the resource with what it says of its pods. A resource without pods is left as it is."""
+        change = _CHANGES.get(args.type_)
+        if not change:
+            return None
+        props: Json = dict(args.props)
+        change(self, props)
+        return ResourceTransformationResult(props, args.opts)
+
+    @property
+    def tolerations(self) -> list[Json]:
+        """Return the tolerations as a pod has them."""
+        return [each.model_dump(exclude_none=True) for each in self.pods.tolerations]
+
+    @property
+    def pull_secrets(self) -> list[Json]:
+        """Return the references to the Secret that PullSecrets makes in each namespace."""
+        return [{"name": PULLS}] if self.pulls else []
+
+
+def _given(**fields: object) -> Json:
+    """Return the fields that say something: an empty one would change what is deployed."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _job(placement: Placement, props: Json) -> None:
+    _template(placement, props["spec"].template)
+
+
+def _cron_job(placement: Placement, props: Json) -> None:
+    _template(placement, props["spec"].job_template.spec.template)
+
+
+def _template(placement: Placement, template: core.v1.PodTemplateSpecArgs) -> None:
+    """Place a Job's pod. The digest has every gate run again when the section changes."""
+    pods = placement.pods
+    pod, metadata = template.spec, template.metadata
+    assert isinstance(pod, core.v1.PodSpecArgs)
+    assert isinstance(metadata, meta.v1.ObjectMetaArgs)
+    said = {"infisical-platform/pods": digest(pods.model_dump())} if pods != PodSettings() else {}
+    metadata.labels = _with(metadata.labels, {**pods.labels, **_NO_SIDECAR_LABELS})
+    metadata.annotations = _with(metadata.annotations, {**said, **_NO_SIDECAR_ANNOTATIONS})
+    if pods.tolerations:
+        pod.tolerations = [core.v1.TolerationArgs(**each) for each in placement.tolerations]
+    if pods.node_selector:
+        pod.node_selector = dict(pods.node_selector)
+    if pods.priority_class_name:
+        pod.priority_class_name = pods.priority_class_name
+    if placement.pulls:
+        pod.image_pull_secrets = [core.v1.LocalObjectReferenceArgs(name=PULLS)]
+
+
+def _with(given: object, more: Mapping[str, str]) -> Json:
+    return {**cast("Mapping[str, str]", given or {}), **more}
+
+
+def _infisical(placement: Placement, props: Json) -> None:
+    """Say of Infisical's pods, through the patch of their Deployment, what no chart can say."""
+    pods, spec = placement.pods, props["spec"]
+    template: Json = spec["template"]
+    pod: Json = {
+        **template["spec"],
+        **_given(
+            tolerations=placement.tolerations,
+            node_selector=dict(pods.node_selector),
+            priority_class_name=pods.priority_class_name,
+            image_pull_secrets=placement.pull_secrets,
+        ),
+    }
+    if pods.spread:
+        constraints: list[Json] = pod["topology_spread_constraints"]
+        pod["topology_spread_constraints"] = [
+            {**each, "when_unsatisfiable": _WHEN[pods.spread]} for each in constraints
+        ]
+    if pods.pod_security:
+        pod["security_context"] = {**_POD_CONTEXT, "runAsUser": _SERVER, "runAsGroup": _SERVER, "fsGroup": _SERVER}
+        pod["containers"] = [{**each, "security_context": _CONTAINER_CONTEXT} for each in pod.get("containers", [])]
+    labels = {"metadata": {"labels": dict(pods.labels)}} if pods.labels else {}
+    props["spec"] = {**spec, "template": {**template, **labels, "spec": pod}}
+
+
+def _release(placement: Placement, props: Json) -> None:
+    """Say it of the secrets operator, in its chart's values. Infisical's own release has a patch instead."""
+    if props["name"] != SECRETS_OPERATOR:
+        return
+    values: Json = props["values"]
+    placed = _given(tolerations=placement.tolerations, nodeSelector=dict(placement.pods.node_selector))
+    props["values"] = {
+        **values,
+        "controllerManager": {**values["controllerManager"], **placed},
+        **_given(imagePullSecrets=placement.pull_secrets),
+    }
+
+
+def _redis(placement: Placement, props: Json) -> None:
+    """Say it of Redis or Sentinel, in the fields that redis-operator has for it."""
+    pods, spec = placement.pods, props["spec"]
+    workload = REDIS_REPLICATION if props["kind"] == "RedisReplication" else SENTINELS
+    kubernetes: Json = {**spec["kubernetesConfig"], **_given(imagePullSecrets=placement.pull_secrets)}
+    spec = {
+        **spec,
+        "kubernetesConfig": kubernetes,
+        **_given(
+            tolerations=placement.tolerations,
+            nodeSelector=dict(pods.node_selector),
+            priorityClassName=pods.priority_class_name,
+            topologySpreadConstraints=[_spread(_WHEN[pods.spread], workload)] if pods.spread else [],
+        ),
+    }
+    if pods.pod_security:
+        spec["podSecurityContext"] = {**spec["podSecurityContext"], **_POD_CONTEXT}
+        spec["securityContext"] = _CONTAINER_CONTEXT
+        # The context of the operator's own init container is read from here, whether or not there is one of ours.
+        own = {"enabled": False, "image": kubernetes["image"], "securityContext": _CONTAINER_CONTEXT}
+        spec["initContainer"] = own
+    props["spec"] = spec
+
+
+def _spread(when: str, workload: str) -> Json:
+    selector = {"matchLabels": {"app": workload}}
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": when,
+        "labelSelector": selector,
+    }
+
+
+def _database(placement: Placement, props: Json) -> None:
+    """Say it of PostgreSQL and its pooler. The Zalando operator knows no nodeSelector, so a node affinity says that."""
+    pods = placement.pods
+    terms = [{"key": key, "operator": "In", "values": [value]} for key, value in sorted(pods.node_selector.items())]
+    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": terms}]}}
+    props["spec"] = {
+        **props["spec"],
+        **_given(
+            tolerations=placement.tolerations,
+            nodeAffinity=affinity if terms else None,
+            podPriorityClassName=pods.priority_class_name,
+        ),
+    }
+
+
+def _solver(placement: Placement, props: Json) -> None:
+    """Say it of the pods that answer Let's Encrypt's challenges."""
+    pods, spec = placement.pods, props["spec"]
+    pod = _given(
+        tolerations=placement.tolerations,
+        nodeSelector=dict(pods.node_selector),
+        priorityClassName=pods.priority_class_name,
+        imagePullSecrets=placement.pull_secrets,
+    )
+    if "acme" in spec and pod:
+        [solver] = spec["acme"]["solvers"]
+        ingress = {**solver["http01"]["ingress"], "podTemplate": {"spec": pod}}
+        props["spec"] = {**spec, "acme": {**spec["acme"], "solvers": [{"http01": {"ingress": ingress}}]}}
+
+
+def _namespace(placement: Placement, props: Json) -> None:
+    metadata = props["metadata"]
+    if placement.pods.pod_security and metadata.name in _LEVELS:
+        metadata.labels = _with(metadata.labels, {"pod-security.kubernetes.io/enforce": _LEVELS[metadata.name]})
+
+
+_CHANGES: Mapping[str, Change] = {
+    "kubernetes:batch/v1:Job": _job,
+    "kubernetes:batch/v1:CronJob": _cron_job,
+    "kubernetes:apps/v1:DeploymentPatch": _infisical,
+    "kubernetes:helm.sh/v3:Release": _release,
+    "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication": _redis,
+    "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisSentinel": _redis,
+    "kubernetes:acid.zalan.do/v1:postgresql": _database,
+    "kubernetes:cert-manager.io/v1:Issuer": _solver,
+    "kubernetes:core/v1:Namespace": _namespace,
+}
