@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from operations.checks import (
+    admission,
     backup,
     certificates,
     clashes,
@@ -54,6 +55,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "host": partial(hosts.host, stack),
         "NetworkPolicies": partial(network.policies, stack.commands),
         "rights": rights.rights,
+        "pods of Jobs": partial(admission.pods_of_jobs, stack),
         "what is there already": partial(clashes.clashes, stack),
         "backup": partial(backup.backups, stack.commands),
         "DNS": outside.name,

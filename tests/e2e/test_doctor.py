@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from slow_server import slowed
 from views import Kubectl
 from waits import COMMAND, ROLLOUT, eventually, kubectl_timeout
 
@@ -102,6 +101,15 @@ def not_served(kubectl: Kubectl, kind: str) -> Iterator[None]:
         serve(True)
 
 
+@contextmanager
+def infisicals_namespace(kubectl: Kubectl) -> Iterator[None]:
+    kubectl("create", "namespace", "infisical")
+    try:
+        yield
+    finally:
+        kubectl("delete", "namespace", "infisical")
+
+
 BROKEN: dict[str, tuple[Callable[[Kubectl], AbstractContextManager[None]], str, str]] = {
     # what is wrong; the row; its fix
     "postgres-operator stopped": (
@@ -159,16 +167,24 @@ def test_what_is_taken_away_is_named_with_its_fix(what: str, doctor: Callable[[]
 
 
 def test_a_secret_of_somebody_elses_is_not_overwritten(doctor: Callable[[], Diagnosis], kubectl: Kubectl) -> None:
-    kubectl("create", "namespace", "infisical")
-    try:
+    with infisicals_namespace(kubectl):
         kubectl("create", "secret", "generic", "infisical-secrets", "-n", "infisical", "--from-literal=A=hunter2")
         found = doctor()
-    finally:
-        kubectl("delete", "namespace", "infisical")
     assert found.status == 1
     [failure] = found.failures
     assert "Secret infisical-secrets" in failure
     assert "hunter2" not in found.printed
+
+
+def test_a_pod_that_would_be_refused_is_named(doctor: Callable[[], Diagnosis], kubectl: Kubectl) -> None:
+    spec = {"limits": [{"type": "Container", "max": {"memory": "64Mi"}}]}
+    refusing = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": spec}
+    with infisicals_namespace(kubectl):
+        kubectl("apply", "-n", "infisical", "-f", "-", stdin=json.dumps(refusing))
+        found = doctor()
+    [failure] = found.failures
+    assert "pods of Jobs in infisical" in failure
+    assert "maximum memory usage per Container is 64Mi" in failure
 
 
 def test_a_right_that_the_caller_lacks_is_named(
@@ -222,33 +238,6 @@ def test_rights_are_judged_where_each_answer_takes_50_ms(
     assert len(rights) == 4
     assert all(row.startswith("ok ") for row in rights), found.printed
     assert "unknown" not in found.printed
-
-
-@contextmanager
-def slowed(host: str, port: int, seconds: float) -> Iterator[int]:
-    """A port that leads there, where whatever is answered comes later."""
-    late = threading.Event()  # never set: to wait for it is to be late
-
-    def pump(source: socket.socket, target: socket.socket, delay: float) -> None:
-        with suppress(OSError):
-            while content := source.recv(1 << 16):
-                late.wait(delay)
-                target.sendall(content)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
-
-    def accept() -> None:
-        with suppress(OSError):  # the listener is closed
-            while True:
-                client, _ = listener.accept()
-                upstream = socket.create_connection((host, port))
-                for ends in ((client, upstream, 0), (upstream, client, seconds)):
-                    threading.Thread(target=pump, args=ends, daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _granted(rights: list[Right]) -> list[dict[str, object]]:

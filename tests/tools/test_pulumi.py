@@ -56,7 +56,9 @@ def test_an_interrupted_pulumi_ends_what_it_has_begun(folder: Path) -> None:
     """It has got the signal as well; were it killed, the stack would stay locked."""
     end_well = f"trap 'kill $!; sleep 0.5; echo > {folder}/unlocked; exit 1' INT"  # it takes longer than Python waits
     pulumi(folder, f"tail -f /dev/null & {end_well}; echo > {folder}/begun; wait")
-    show = "from operations.pulumi import Stack; Stack('prod').show('refresh')"
+    # A test run in a shell's background has the signal ignored, and hands that down.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    show = f"{heed}; from operations.pulumi import Stack; Stack('prod').show('refresh')"
     process = subprocess.Popen([sys.executable, "-c", show], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     end = time.monotonic() + 20
     while not (folder / "begun").exists():

@@ -1,0 +1,85 @@
+"""Ask whether the cluster admits the pods of this program's Jobs.
+
+A Job whose pod is refused (by Pod Security, a quota, a LimitRange, a policy engine) only waits. Its deadline, minutes
+later, is all that `up` would show, because the script that could tell the cause never runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from operations.checks.result import Result, fail, ok, unknown
+from operations.cluster import Cluster, Object, Unanswered
+from operations.errors import OperationError
+from operations.pulumi import Stack
+from settings import Settings
+
+_ASKED_AT_A_TIME = 4  # each is a kubectl
+_SUBJECT = "pods of Jobs"
+_NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPod:
+    """The pod of a Job or CronJob, as the next `up` would make it."""
+
+    job: str
+    namespace: str
+    template: Object
+
+    @property
+    def manifest(self) -> Object:
+        """Return a pod to ask for. Its account may be as new as the Job, so it is left out: nothing is run."""
+        metadata = {**self.template.get("metadata", {}), "generateName": f"{self.job}-", "namespace": self.namespace}
+        spec = {**self.template["spec"], "automountServiceAccountToken": False}
+        spec.pop("serviceAccountName", None)
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def pods_of_jobs(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
+    """Ask for each planned pod in a dry run, where its namespace exists already. Raises Unanswered."""
+    there = {name for name in _NAMESPACES if cluster.get(f"/api/v1/namespaces/{name}")}
+    asked = [pod for pod in planned(stack) if pod.namespace in there] if there else []
+    if not asked:
+        yield ok(_SUBJECT, "not asked: their namespaces are made by the first `up`")
+        return
+    with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
+        refusals = [*pool.map(lambda pod: _refusal(cluster, pod), asked)]
+    # One cause refuses many alike: it is told once a namespace.
+    refused = {(pod.namespace, why): pod.job for pod, why in zip(asked, refusals, strict=True) if why}
+    for (namespace, why), job in refused.items():
+        if "cannot create resource" in why or "does not support dry run" in why:
+            yield unknown(f"{_SUBJECT} in {namespace}", Unanswered(why))
+        else:
+            fix = f"let namespace {namespace} admit it (Pod Security level, quota, LimitRange, policy), then `up`"
+            yield fail(f"{_SUBJECT} in {namespace}", f"that of {job} would be refused: {why}", fix)
+    if not refused:
+        yield ok(_SUBJECT, f"all {len(asked)} would be admitted")
+
+
+def planned(stack: Stack) -> list[PlannedPod]:
+    """Return the pods of all Jobs and CronJobs that a preview plans. Raises Unanswered."""
+    try:
+        steps = json.loads(stack.run("preview", "--json"))["steps"]
+    except OperationError as error:
+        raise Unanswered(f"a preview fails: {error}") from None
+    pods: list[PlannedPod] = []
+    for state in (step["newState"] for step in steps if "newState" in step):
+        match state["type"]:
+            case "kubernetes:batch/v1:Job":
+                template = state["inputs"]["spec"]["template"]
+            case "kubernetes:batch/v1:CronJob":
+                template = state["inputs"]["spec"]["jobTemplate"]["spec"]["template"]
+            case _:
+                continue
+        metadata = state["inputs"]["metadata"]
+        pods.append(PlannedPod(metadata["name"], metadata["namespace"], template))
+    return pods
+
+
+def _refusal(cluster: Cluster, pod: PlannedPod) -> str:
+    return cluster.refusal(f"/api/v1/namespaces/{pod.namespace}/pods", pod.manifest)
