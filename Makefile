@@ -9,7 +9,7 @@ embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
-on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore
 operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
 pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
@@ -25,7 +25,7 @@ ifneq ($(origin STACK),undefined)
   endif
 endif
 
-.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow forget-cluster reference graph \
+.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow restore forget-cluster reference graph \
   test bench unit mutation contract e2e programs platform failures rehearse check
 
 help: ## list these commands
@@ -39,8 +39,8 @@ up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
 
-status: .venv/synced ## say what runs, what doesn't, and why
-	@$(embedded) status $(where)
+status: .venv/synced ## say what runs, how old the backups are, what expires, what is pending
+	@$(if $(STACK),$(call operate,status),$(embedded) status $(where))
 
 repair: .venv/synced ## release the lock of a killed `up` and clear what it left half done
 	@$(call operate,repair)
@@ -69,6 +69,9 @@ migrate-secrets: .venv/synced ## move the Secrets of NAMESPACE into Infisical, s
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
 	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
+
+restore: .venv/synced ## list the backups; with BACKUP=… write the restore of one into the stack file, CONFIRM=… confirms it
+	@$(call operate,restore,'$(BACKUP)' $(if $(CONFIRM),--confirm '$(CONFIRM)'))
 
 forget-cluster: .venv/synced ## take a cluster that is gone for good out of the state (CLUSTER=uid); generated keys stay
 	@$(call operate,forget-cluster,'$(CLUSTER)')

@@ -104,7 +104,7 @@ class InfisicalSecrets(ComponentResource):
         # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.
         key = _random_hex(f"{name}-fingerprint-key", 64, ResourceOptions(parent=self))
         self.fingerprint = Output.unsecret(Output.all(key=key, environment=environment).apply(_fingerprint))
-        self.register_outputs({"secret": INFISICAL_SECRET})
+        self.register_outputs({"secret": INFISICAL_SECRET, "keyLabel": self.key_label})
 
 
 def _random_hex(name: str, length: int, opts: ResourceOptions) -> Output[str]:

@@ -129,6 +129,9 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> None:
     instance = Instance(arguments.instance)
+    if arguments.context:
+        _stack(arguments).operate("status")
+        return
     status = Cluster(instance, Programs(cache_folder()), Progress()).status()
     if status.failure:
         raise EmbeddedError(status.failure)
@@ -136,6 +139,8 @@ def _status(arguments: argparse.Namespace) -> None:
         raise EmbeddedError(f"instance {instance.name} is not running: make up")
     print(f"node {instance.node_address} is running, kubeconfig {instance.kubeconfig}, logs {instance.logs}")
     print("\n".join(f"not ready: {pod}" for pod in status.not_ready) or "every pod is ready")
+    print(flush=True)
+    _stack(arguments).operate("status")
 
 
 def _pulumi(arguments: argparse.Namespace) -> None:

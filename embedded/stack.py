@@ -22,6 +22,7 @@ from pictures import timeline
 
 PROJECT = Path(__file__).parent.parent
 STACK = "dev"
+_WRITTEN = ("escrow", "restore")  # what operations write into the stack file, and the checkout's does not have
 
 
 class Stack:
@@ -46,7 +47,7 @@ class Stack:
     def init(self, overrides: Mapping[str, object] | None = None) -> None:
         """Make the stack where there is none, with the checkout's settings and `overrides` for whole keys.
 
-        Keys that `pulumi config set --secret` has encrypted in the copy stay, because the checkout's file has none.
+        What `pulumi config set --secret` has encrypted in the copy stays, and what operations have noted there.
         """
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
         passphrase = self._folder / "passphrase"
@@ -60,7 +61,7 @@ class Stack:
         for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
         for key, value in before.get("config", {}).items():
-            if isinstance(value, dict) and "secure" in str(value):
+            if (isinstance(value, dict) and "secure" in str(value)) or key.rpartition(":")[2] in _WRITTEN:
                 wanted["config"][key] = value
         if salt := before.get("encryptionsalt"):
             wanted["encryptionsalt"] = salt

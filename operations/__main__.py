@@ -7,7 +7,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from operations import charts, destroy, doctor, escrow, forget_cluster, importing, reference, repair, secrets
+from operations import (
+    charts,
+    destroy,
+    doctor,
+    escrow,
+    forget_cluster,
+    importing,
+    reference,
+    repair,
+    restoring,
+    secrets,
+    status,
+)
 from operations.errors import OperationError
 from operations.moving import command as moving
 from operations.pulumi import Stack
@@ -18,6 +30,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, doctor.run, "doctor", "ask the cluster for what `pulumi up` will need")
+    _command(commands, status.run, "status", "what runs, how old backups are, what expires, what is pending")
+    command = _command(commands, restoring.run, "restore", "write a restore into the stack file; `pulumi up` does it")
+    command.add_argument("--confirm", help="the value that the refused restore has printed")
+    command.add_argument("backup", nargs="?", default="", help="latest, or a backup's name; without: list them")
     command = _command(commands, charts.run, "charts", "put the chart into charts/, pinned by its digest")
     command.add_argument("--chart", type=Path, help="a copy of yours: the archive that `helm package` makes")
     _command(commands, secrets.run, "secrets", "which encrypted settings are set, missing, optional; how to set them")

@@ -13,6 +13,7 @@ from operations.checks import (
     backup,
     certificates,
     clashes,
+    escrow,
     hosts,
     identity,
     kubernetes,
@@ -58,6 +59,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "pods of Jobs": partial(admission.pods_of_jobs, stack),
         "what is there already": partial(clashes.clashes, stack),
         "backup": partial(backup.backups, stack.commands),
+        "escrow": partial(escrow.escrow, stack),
         "DNS": outside.name,
         "chart": partial(outside.chart, stack),
     }
@@ -88,22 +90,27 @@ def _results(name: str, check: Check, cluster: Cluster, settings: Settings) -> l
 
 
 def report(results: Sequence[Result]) -> Iterator[str]:
-    """Yield a line for each result and one for its fix, and the verdict at the end."""
-    rows: list[tuple[str, str, str]] = []
-    for result in results:
-        rows.append((_LEVELS[result.level], result.subject, result.seen))
-        if result.fix:
-            rows.append(("", "", f"fix: {result.fix}"))
-    yield from table(rows)
+    """Yield the table, and the verdict at the end."""
+    yield from rows(results)
     yield ""
     yield _verdict(Counter(result.level for result in results))
 
 
+def rows(results: Sequence[Result]) -> Iterator[str]:
+    """Yield a line for each result, and one for its fix."""
+    cells: list[tuple[str, str, str]] = []
+    for result in results:
+        cells.append((_LEVELS[result.level], result.subject, result.seen))
+        if result.fix:
+            cells.append(("", "", f"fix: {result.fix}"))
+    yield from table(cells)
+
+
 def _verdict(found: Counter[Level]) -> str:
-    warnings = _counted(found[Level.WARN], "warning") if found[Level.WARN] else ""
+    warnings = counted(found[Level.WARN], "warning") if found[Level.WARN] else ""
     if found[Level.FAIL]:
         others = ", ".join(filter(None, [warnings, f"{found[Level.UNKNOWN]} unknown" if found[Level.UNKNOWN] else ""]))
-        failures = _counted(found[Level.FAIL], "failure") + (f", {others}" if others else "")
+        failures = counted(found[Level.FAIL], "failure") + (f", {others}" if others else "")
         return f"{failures}: `pulumi up` would fail or do harm"
     if found[Level.UNKNOWN]:
         told = f", with {warnings}" if warnings else ""
@@ -114,5 +121,6 @@ def _verdict(found: Counter[Level]) -> str:
 _LEVELS = {Level.OK: "ok", Level.WARN: "warn", Level.UNKNOWN: "?", Level.FAIL: "FAIL"}
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

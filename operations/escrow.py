@@ -48,7 +48,7 @@ _HOW_TO = """\
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Write the file for `arguments.recipient` to `arguments.output`, or to a name of its own. Return 0.
 
-    Raises OperationError, and then writes no file.
+    Raises OperationError. Where the stack file can't take note of it, the escrow is there all the same.
     """
     recipient: str = arguments.recipient
     if "SECRET-KEY" in recipient or "PRIVATE KEY" in recipient:
@@ -81,7 +81,15 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         print(f"label of {key}, as Infisical shows it: {label}")
     print(f"encrypted for {recipient} in {output}: keep it where neither the cluster nor the stack's state is")
     print(f"to open it: {opening}")
+    _remember(stack, today, next(iter(labels.values())))
+    print("the stack file has its date and the key's label: commit it, so that everybody's `make doctor` knows")
     return 0
+
+
+def _remember(stack: Stack, today: str, label: str) -> None:
+    """Note in the stack file which key is safe now, so that everybody's `make doctor` knows. Raises OperationError."""
+    stack.set("escrow.date", today, secret=False, text=True)
+    stack.set("escrow.keyLabel", label, secret=False, text=True)
 
 
 def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,14 +91,18 @@ class Stack:
         path = ["--path"] if "." in key else []
         # Pulumi removes one line break at the end, so a PEM needs a second one.
         self.run("config", "set", *options, *path, f"{PROJECT}:{key}", input=f"{value}\n")
-        for cached in ("configuration", "visible", "secret_keys", "_entries"):
-            self.__dict__.pop(cached, None)
+        self._forget_configuration()
+
+    def remove(self, key: str) -> None:
+        """Take a key out of the stack file. Raises OperationError."""
+        self.run("config", "rm", "--path", f"{PROJECT}:{key}")
+        self._forget_configuration()
 
     def run(self, *arguments: str, input: str = "") -> str:
         """Run `pulumi ARGUMENTS` on the stack and return its stdout. Raises OperationError with Pulumi's own words."""
         done = subprocess.run(self._command(arguments), cwd=ROOT, input=input, capture_output=True, text=True)
         if done.returncode:
-            raise OperationError(f"{self._failed(arguments)}: {done.stderr.strip()}")
+            raise OperationError(f"{self._failed(arguments)}: {_words(done)}")
         return done.stdout
 
     def show(self, *arguments: str) -> None:
@@ -106,6 +111,10 @@ class Stack:
         outlast(process)
         if process.returncode:
             raise OperationError(self._failed(arguments))
+
+    def _forget_configuration(self) -> None:
+        for cached in ("configuration", "visible", "secret_keys", "_entries"):
+            self.__dict__.pop(cached, None)
 
     def _command(self, arguments: Sequence[str], *, asks: bool = False) -> list[str]:
         program = shutil.which("pulumi")
@@ -118,6 +127,15 @@ class Stack:
 
     def _failed(self, arguments: Sequence[str]) -> str:
         return f"`pulumi {' '.join(arguments[:2])}` on stack {self.name} failed"
+
+
+def _words(done: subprocess.CompletedProcess[str]) -> str:
+    """Return why Pulumi failed. With --json the reason is on stdout, beside the configuration."""
+    with suppress(ValueError, KeyError, TypeError):
+        found = [entry["message"] for entry in json.loads(done.stdout)["diagnostics"] if entry["severity"] == "error"]
+        if found:
+            return found[0].removeprefix("error: ").strip()
+    return done.stderr.strip()
 
 
 def _own(entries: str) -> Mapping[str, Any]:

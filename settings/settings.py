@@ -9,6 +9,7 @@ from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
 from settings.cluster import ClusterSettings, JobSettings
 from settings.database import DatabaseSettings
+from settings.escrow import EscrowSettings
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
@@ -53,6 +54,7 @@ class Settings(Secrets):
         default=None, description="It needs target and recipients. Without it there is no backup."
     )
     restore: RestoreSettings | None = None
+    escrow: EscrowSettings | None = None
 
     @property
     def charts(self) -> tuple[Chart, ...]:

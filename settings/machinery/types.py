@@ -145,7 +145,7 @@ AwsAccessKeyId = Annotated[
 ]
 KeyLabel = Annotated[
     str,
-    matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as the refused change prints it"),
+    matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as `make escrow` prints it"),
 ]
 
 BucketEndpoint = Annotated[str, origin("https", "https://s3.example.org")]
@@ -172,6 +172,7 @@ BackupName = Annotated[
         "Write latest, the name of a backup, or the identifier at its end",
     ),
 ]
+Day = Annotated[str, matching(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", "Write it as 2026-11-26")]
 OverwriteToken = Annotated[
     str, matching(r"[0-9a-f]{12}", "Write the 12 hexadecimal digits that the refused restore has printed")
 ]

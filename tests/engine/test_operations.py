@@ -210,6 +210,8 @@ def test_age_keeps_what_only_its_key_opens(
     shown = "".join(capfd.readouterr()) + (tmp_path / "command-lines").read_text()
     assert [value for value in VALUES if value in shown] == []
     inside(["age", "--decrypt", "--identity", str(key), str(output)], deployed)
+    pulumi.init()
+    assert stack(pulumi).visible["escrow"]["keyLabel"] in shown, "the note stays, and the label is no secret"
 
 
 def test_gpg_keeps_what_only_its_key_opens(

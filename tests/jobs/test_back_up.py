@@ -30,6 +30,7 @@ def test_a_backup_is_encrypted_described_and_told(bench: Bench) -> None:
     assert fingerprint in gpg(bench.owner, "--with-colons", "--list-keys")
     status = bench.status
     assert (status["lastName"], status["lastSha256"], status["keyLabel"]) == (said["name"], said["sha256"], LABEL)
+    assert status["kept"].split() == [said["name"]], "for people who choose one"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", status["lastSuccess"])
     assert PASSWORD not in done.output
     assert b"of a" not in (bench.volume / sealed).read_bytes()

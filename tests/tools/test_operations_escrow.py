@@ -114,6 +114,14 @@ def test_all_is_inside_that_a_stack_can_not_be_restored_without(stack: FakeStack
     assert secret["stringData"] == DEPLOYED
 
 
+def test_the_stack_file_remembers_which_key_is_safe(stack: FakeStack, programs: Path) -> None:
+    run(stack)
+    assert stack.kept["escrow"] == {
+        "date": datetime.now(UTC).date().isoformat(),
+        "keyLabel": "f1c1350f74408a1ead2346f07fe5c259",
+    }
+
+
 def test_a_person_can_copy_a_key_out_of_it(stack: FakeStack, programs: Path) -> None:
     run(stack)
     text = base64.b64decode(Path("kept").read_text()).decode()

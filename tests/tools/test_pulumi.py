@@ -67,3 +67,14 @@ def test_an_interrupted_pulumi_ends_what_it_has_begun(folder: Path) -> None:
     _, err = process.communicate(timeout=20)
     assert (folder / "unlocked").exists()
     assert b"KeyboardInterrupt" in err
+
+
+def test_what_it_says_in_json_is_the_reason(folder: Path) -> None:
+    """With --json its reason is on stdout, beside a configuration that nobody must see in an error."""
+    said = '{"config": {"a": "value"}, "diagnostics": [{"severity": "error", "message": "error: no such key\\n"}]}'
+    pulumi(folder, f"printf '%s' '{said}'; exit 1")
+    with pytest.raises(OperationError, match=r"failed: no such key\Z"):
+        STACK.run("preview", "--json")
+    pulumi(folder, "echo '[1]'; echo broken >&2; exit 1")
+    with pytest.raises(OperationError, match=r"failed: broken\Z"):
+        STACK.run("preview", "--json")

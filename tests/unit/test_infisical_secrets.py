@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
-from settings import Environment
+from settings import Environment, key_label
 from tests.unit.harness import Computed, Graph, everything, platform, run
 
 SECRET = "Secret/infisical-secrets"
@@ -23,6 +23,11 @@ SECRET = "Secret/infisical-secrets"
 
 def environment(graph: Graph) -> dict[str, str]:
     return graph[SECRET]["stringData"]
+
+
+def test_the_keys_label_is_told_in_plain_so_that_an_escrow_can_be_judged() -> None:
+    [outputs] = platform(encryptionKey="e" * 32)["InfisicalSecrets/infisical-secrets"].outputs
+    assert outputs["keyLabel"] == key_label("ENCRYPTION_KEY", "e" * 32)
 
 
 def test_what_it_creates() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import retention
-from backup_manifest import FORMAT, SEALED, Manifest, name_of
+from backup_manifest import FORMAT, SEALED, Manifest, complete, name_of
 from backup_status import Status
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
@@ -23,6 +23,7 @@ from retention import Retention
 from sealing import fingerprints, recipients, seal
 
 _LOCK_SECONDS = 60  # a dump waits as long for a table that a migration holds
+_LISTED = 100  # names of the newest backups, for people who choose one
 _REACH_SECONDS = 120  # as long for a database that fails over
 
 
@@ -149,6 +150,7 @@ class BackUp:
             except Failed as error:  # the backup is there, and that is what counts
                 kept = f"; retention failed: {error}"
         self._status.tell(
+            kept=" ".join(complete(target.names())[-_LISTED:]),
             lastSuccess=manifest.time,
             lastName=manifest.name,
             lastSize=manifest.size,

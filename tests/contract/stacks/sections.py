@@ -183,6 +183,7 @@ registry_credentials = one_of(
     json.dumps({"auths": {"r.example.org": {"auth": f"{SECRET}dTpw"}}}),
     json.dumps({"auths": {"r.example.org": {"username": "u", "password": f"{SECRET}p"}}}),
 )
+escrows = keys_of({"date": one_of("2026-11-26"), "keyLabel": text_of("0123456789abcdef", 32, 32)})
 extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
 extras = keys_of(
     {},
@@ -226,6 +227,7 @@ OPTIONAL: Mapping[str, Make] = {
     "organization": keys_of({"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}),
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
+    "escrow": escrows,
 }  # fmt: skip
 BELONGS = {
     "organization": {"adminPassword": admin_passwords, "organizationToken": secret_lines},

@@ -1,0 +1,88 @@
+"""Say what runs, in which version, and what doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster, Object
+from settings import Commands, Settings
+
+_PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
+
+
+def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge the Deployments and StatefulSets of each namespace by their ready pods. Raises Unanswered."""
+    operator = [settings.secrets_operator.namespace] if settings.secrets_operator else []
+    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE, *operator):
+        found = [
+            (kind, workload)
+            for kind in ("deployment", "statefulset")
+            for workload in cluster.items(f"/apis/apps/v1/namespaces/{namespace}/{kind}s")
+        ]
+        if not found:
+            yield fail(namespace, "nothing runs there", f"`{commands.pulumi('up')}`")
+        for kind, workload in found:
+            yield _workload(cluster, namespace, kind, workload)
+
+
+def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge what the operator says of PostgreSQL, and whether there is one primary. Raises Unanswered."""
+    path = f"/apis/acid.zalan.do/v1/namespaces/{DATABASE_NAMESPACE}"
+    found = cluster.get(f"{path}/postgresqls/{DATABASE_CLUSTER}")
+    subject = "PostgreSQL"
+    if not found:
+        yield fail(subject, "there is no database", cluster.kubectl(f"get postgresqls -n {DATABASE_NAMESPACE}"))
+        return
+    version = found["spec"]["postgresql"]["version"]
+    told = (found.get("status") or {}).get("PostgresClusterStatus", "nothing")
+    pods = cluster.items(f"/api/v1/namespaces/{DATABASE_NAMESPACE}/pods?labelSelector={_PRIMARY}")
+    names = ", ".join(pod["metadata"]["name"] for pod in pods)
+    describe = cluster.kubectl(f"describe postgresql -n {DATABASE_NAMESPACE} {DATABASE_CLUSTER}")
+    if len(pods) != 1:
+        yield fail(subject, f"version {version}, with {names or 'no pod'} as primary", describe)
+    elif told != "Running":
+        yield warn(subject, f"version {version}, primary {names}; the operator says {told}", describe)
+    else:
+        yield ok(subject, f"version {version}, primary {names}")
+
+
+def scheduled(cluster: Cluster, _: Settings) -> Iterator[Result]:
+    """Judge each CronJob by its newest Job. Raises Unanswered."""
+    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
+        newest: dict[str, Object] = {}
+        for job in cluster.items(f"/apis/batch/v1/namespaces/{namespace}/jobs"):
+            for owner in job["metadata"].get("ownerReferences") or []:
+                before = newest.get(owner["name"])
+                if not before or _began(before) < _began(job):
+                    newest[owner["name"]] = job
+        for name, job in sorted(newest.items()):
+            yield _scheduled(cluster, namespace, name, job)
+
+
+def _scheduled(cluster: Cluster, namespace: str, name: str, job: Object) -> Result:
+    conditions = (job.get("status") or {}).get("conditions") or []
+    subject, of = f"CronJob {name}", job["metadata"]["name"]
+    if any(entry["type"] == "Failed" and entry["status"] == "True" for entry in conditions):
+        return fail(subject, f"its newest Job failed: {of}", cluster.kubectl(f"logs -n {namespace} job/{of}"))
+    done = any(entry["type"] == "Complete" and entry["status"] == "True" for entry in conditions)
+    return ok(subject, f"{'succeeded' if done else 'works'}, {_began(job) or 'just now'}")
+
+
+def _workload(cluster: Cluster, namespace: str, kind: str, workload: Object) -> Result:
+    name, spec, status = workload["metadata"]["name"], workload["spec"], workload.get("status") or {}
+    wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
+    images = [container["image"].rpartition("/")[2] for container in spec["template"]["spec"]["containers"]]
+    seen = f"{ready} of {wanted} ready, {', '.join(images)}"
+    describe = cluster.kubectl(f"get pods -n {namespace}")
+    if ready < wanted:
+        judged = warn if ready else fail
+        return judged(name, seen, f"{describe}; {cluster.kubectl(f'describe {kind} -n {namespace} {name}')}")
+    if status.get("updatedReplicas", wanted) < wanted:
+        return warn(name, f"{seen}, and {status['updatedReplicas']} of the new kind", describe)
+    return ok(name, seen)
+
+
+def _began(job: Object) -> str:
+    return (job.get("status") or {}).get("startTime") or ""

@@ -1,0 +1,91 @@
+"""Help to write a restore into the stack file. `pulumi up` restores, and asks for more first."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from components.base.names import BACKUP_STATUS, DATABASE_NAMESPACE
+from operations.cluster import Cluster, Unanswered
+from operations.errors import OperationError
+from operations.pulumi import Stack
+from operations.table import table
+
+_STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """List the backups, write `restore` for one of them, or confirm it. Return 0. Raises OperationError."""
+    settings = stack.settings()
+    if not settings.backup:
+        raise OperationError("the stack has no section backup, so it has no backup to restore: docs/backup.md")
+    if arguments.confirm:
+        return _confirm(stack, arguments.confirm)
+    told = _told(Cluster(settings.cluster.context, settings.cluster.kubeconfig))
+    names = told.get("kept", "").split()
+    if not arguments.backup:
+        _list(stack, names, told.get("rehearsedName", ""))
+        return 0
+    chosen = _chosen(arguments.backup, names)
+    now = datetime.now(UTC)
+    # The database remembers each id, and a known one restores nothing, so that every call needs one of its own.
+    stack.set("restore.id", f"{now:%Y-%m-%d}t{now:%H%M%S}", secret=False, text=True)
+    stack.set("restore.from", chosen, secret=False, text=True)
+    if settings.restore and settings.restore.overwrite:
+        stack.remove("restore.overwrite")
+    print(f"restore of {chosen} is in the stack file; nothing has changed yet")
+    print(f"next: {stack.commands.pulumi('up')}")
+    print("Where there are data, it stops, says what would be lost, and prints a value. To go ahead, write that value:")
+    print(f"      {stack.commands.make('restore', CONFIRM='VALUE')}")
+    print(f"to think better of it: {stack.commands.remove('restore')}")
+    return 0
+
+
+def _confirm(stack: Stack, value: str) -> int:
+    if not stack.settings().restore:
+        raise OperationError(f"the stack asks for no restore yet: {stack.commands.make('restore', BACKUP='latest')}")
+    if not re.fullmatch(r"[0-9a-f]{12}", value):
+        raise OperationError("CONFIRM is not the value that the refused restore has printed: 12 hexadecimal digits")
+    stack.set("restore.overwrite", value, secret=False, text=True)
+    print(f"confirmed: `{stack.commands.pulumi('up')}` now replaces all that the database has")
+    return 0
+
+
+def _told(cluster: Cluster) -> dict[str, str]:
+    """Return what the backup's Jobs have told; nothing of a cluster that is new, or away."""
+    try:
+        return (cluster.get(_STATUS) or {}).get("data") or {}
+    except Unanswered as reason:
+        print(f"the cluster does not tell which backups there are: {reason}\n")
+        return {}
+
+
+def _list(stack: Stack, names: Sequence[str], rehearsed: str) -> None:
+    if names:
+        rows = [("BACKUP", "MADE (UTC)", "")]
+        for name in reversed(names):
+            remarks = ["newest"] * (name == names[-1]) + ["restored in the last rehearsal"] * (name == rehearsed)
+            rows.append((name, _made(name), ", ".join(remarks)))
+        print("\n".join(table(rows)))
+    else:
+        print("no list of backups is at hand; `latest` takes the newest of the target, whatever it is called")
+    print(f"\nto write one into the stack file: {stack.commands.make('restore', BACKUP='latest')}")
+    print("Nothing is restored before `pulumi up`, and over data not before you confirm it.")
+
+
+def _chosen(wanted: str, names: Sequence[str]) -> str:
+    """Return the whole name, so that a backup that is made meanwhile doesn't change what is meant."""
+    if not re.fullmatch(r"latest|[0-9a-f]{8,32}|infisical-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8,32}", wanted):
+        raise OperationError("BACKUP is latest, the name of a backup, or the identifier at its end")
+    matching = [name for name in names if wanted in ("latest", name, name.rpartition("-")[2])]
+    if matching:
+        return matching[-1]
+    if names:
+        raise OperationError(f"there is no backup {wanted}; the newest are {', '.join(reversed(names[-5:]))}")
+    return wanted
+
+
+def _made(name: str) -> str:
+    return f"{datetime.strptime(name.split('-')[1], '%Y%m%dT%H%M%SZ'):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,109 @@
+"""`make restore`: it lists, writes and confirms, and restores nothing itself."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+import pytest
+
+from operations import restoring
+from operations.cluster import Unanswered
+from operations.errors import OperationError
+from tests.tools.doctor.known import cluster
+from tests.tools.fake_stack import FakeStack
+from tests.unit.harness import RECIPIENT
+
+STATUS = "/api/v1/namespaces/platform-db-pg/configmaps/backup-status"
+OLD, NEW = "infisical-20261125T021702Z-3f0c9d1e", "infisical-20261126T021702Z-77ab0011"
+TOLD = {STATUS: {"data": {"kept": f"{OLD} {NEW}", "rehearsedName": OLD}}}
+
+
+def stack(**kept: Any) -> FakeStack:
+    plain = {
+        "infisical": {"siteUrl": "https://secrets.example.org"},
+        "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
+        "backup": {"target": {"kind": "volume"}, "recipients": [RECIPIENT]},
+    }
+    return FakeStack(kept={**plain, **kept})
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, of: FakeStack, backup: str = "", confirm: str | None = None, told: Any = TOLD
+) -> None:
+    monkeypatch.setattr(restoring, "Cluster", lambda _context, _kubeconfig: cluster(told))
+    assert restoring.run(of, argparse.Namespace(backup=backup, confirm=confirm)) == 0
+
+
+def test_backups_are_listed_and_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = stack()
+    run(monkeypatch, of)
+    printed = capsys.readouterr().out
+    rows = [line for line in printed.splitlines() if line.startswith("infisical-")]
+    assert [row.split()[0] for row in rows] == [NEW, OLD]
+    assert "2026-11-26 02:17:02" in rows[0]
+    assert (rows[0].endswith("newest"), rows[1].endswith("restored in the last rehearsal")) == (True, True)
+    assert "make restore STACK=prod BACKUP=latest" in printed
+    assert of.wrote == []
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [("latest", NEW), ("3f0c9d1e", OLD), (OLD, OLD)])
+def test_the_whole_name_is_written_with_an_id_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wanted: str, chosen: str
+) -> None:
+    of = stack(restore={"id": "before", "from": "latest", "overwrite": "0123456789ab"})
+    run(monkeypatch, of, wanted)
+    assert of.kept["restore"] == {"id": of.kept["restore"]["id"], "from": chosen}, "a confirmation is for one id"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dt\d{6}", of.kept["restore"]["id"])
+    of.settings()
+    assert {command[:2] for command in of.ran} <= {("config", "--json"), ("config", "set"), ("config", "rm")}
+    assert "next: pulumi up --stack prod\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("told", [{}, {STATUS: Unanswered("no route to host")}], ids=["new", "away"])
+def test_a_cluster_that_knows_no_backup_takes_any_name(monkeypatch: pytest.MonkeyPatch, told: Any) -> None:
+    of = stack()
+    run(monkeypatch, of, "latest", told=told)
+    assert of.kept["restore"]["from"] == "latest"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"), [("00000000", f"the newest are {NEW}, {OLD}"), ("; rm -rf", "BACKUP is latest")]
+)
+def test_what_is_no_backup_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str, reason: str) -> None:
+    of = stack()
+    with pytest.raises(OperationError, match=reason):
+        run(monkeypatch, of, wanted)
+    assert of.wrote == []
+
+
+def test_a_confirmation_is_written_beside_the_restore_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = stack(restore={"id": "one", "from": NEW})
+    run(monkeypatch, of, confirm="0123456789ab")
+    assert of.kept["restore"] == {"id": "one", "from": NEW, "overwrite": "0123456789ab"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "confirm", "reason"),
+    [
+        ({"restore": {"id": "one", "from": NEW}}, "yes", "12 hexadecimal digits"),
+        ({}, "0123456789ab", "make restore STACK=prod BACKUP=latest"),
+    ],
+)
+def test_a_confirmation_of_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any], confirm: str, reason: str
+) -> None:
+    of = stack(**kept)
+    with pytest.raises(OperationError, match=reason):
+        run(monkeypatch, of, confirm=confirm)
+    assert of.wrote == []
+
+
+def test_a_stack_without_backups_is_told_where_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = stack()
+    del of.kept["backup"]
+    with pytest.raises(OperationError, match=r"docs/backup\.md"):
+        run(monkeypatch, of, "latest")

@@ -1,0 +1,216 @@
+"""`make status`: what runs, what expires, what is pending, on one screen; it only reads."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from operations import status
+from operations.checks import changes, expiry, running
+from operations.checks.result import Level
+from operations.errors import OperationError
+from operations.plan import Change, planned
+from operations.pulumi import Stack
+from settings import Settings
+from tests.tools.doctor.known import all_ok, ask, cluster, only, stack_settings
+from tests.unit.harness import COMMANDS
+
+APPS = "/apis/apps/v1/namespaces"
+DATABASE = "/apis/acid.zalan.do/v1/namespaces/platform-db-pg/postgresqls/platform-db-cluster"
+PRIMARY = (
+    "/api/v1/namespaces/platform-db-pg/pods"
+    "?labelSelector=cluster-name=platform-db-cluster,spilo-role=master,application=spilo"
+)
+JOBS = "/apis/batch/v1/namespaces/platform-db-pg/jobs"
+CERTIFICATES = "/apis/cert-manager.io/v1/namespaces/platform-db-pg/certificates"
+URN = (
+    "urn:pulumi:dev::infisical-platform::infisical-platform:components:PlatformKv$kubernetes:core/v1:ConfigMap::config"
+)
+
+
+def workload(name: str, ready: int, wanted: int = 2, **more: int) -> dict[str, Any]:
+    container = {"name": "c", "image": f"registry.example.org/team/{name}:v7"}
+    spec = {"replicas": wanted, "template": {"spec": {"containers": [container]}}}
+    return {"metadata": {"name": name}, "spec": spec, "status": {"readyReplicas": ready, **more}}
+
+
+def platform(infisical: Any, **changed: Any) -> dict[str, Any]:
+    return {
+        f"{APPS}/infisical/deployments": {"items": [infisical]},
+        f"{APPS}/platform-db-pg/statefulsets": {"items": [workload("platform-db-cluster", 2)]},
+        f"{APPS}/platform-kv-redis-cluster/statefulsets": {"items": [workload("platform-kv", 3, 3)]},
+        DATABASE: {"spec": {"postgresql": {"version": "17"}}, "status": {"PostgresClusterStatus": "Running"}},
+        PRIMARY: {"items": [{"metadata": {"name": "platform-db-cluster-0"}}]},
+        **changed,
+    }
+
+
+def certificate(days: float, ready: str = "True", renew_in: float = 1) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    end, renewal = (f"{now + timedelta(days=number):%Y-%m-%dT%H:%M:%SZ}" for number in (days, renew_in))
+    conditions = [{"type": "Ready", "status": ready, "message": "why"}]
+    moments = {"notAfter": end, "renewalTime": renewal} if days else {}
+    return {"metadata": {"name": "leaf"}, "status": {"conditions": conditions, **moments}}
+
+
+@dataclass(frozen=True)
+class Previewed(Stack):
+    """A stack whose previews find these steps: without a look at the cluster, and with it."""
+
+    mine: Any = ()
+    with_others: Any = None
+    deployment_: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    ran: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    def settings(self) -> Settings:
+        return stack_settings()
+
+    def run(self, *arguments: str, input: str = "") -> str:
+        self.ran.append(arguments)
+        if arguments == ("stack", "export"):
+            return json.dumps({"deployment": self.deployment_})
+        assert arguments[:2] == ("preview", "--json"), "it only reads"
+        steps = self.with_others if "--refresh" in arguments and self.with_others is not None else self.mine
+        if isinstance(steps, Exception):
+            raise steps
+        return json.dumps({"steps": [{"op": op, "urn": urn} for op, urn in steps]})
+
+
+def told(stack: Previewed) -> dict[str, Any]:
+    return ask(partial(changes.changes, stack))
+
+
+def test_what_runs_is_told_with_its_version() -> None:
+    rows = ask(partial(running.workloads, COMMANDS), cluster(platform(workload("infisical", 2))))
+    assert rows["infisical"].seen == "2 of 2 ready, infisical:v7"
+    assert all_ok(rows)
+
+
+@pytest.mark.parametrize(
+    ("infisical", "level", "seen"),
+    [
+        (workload("infisical", 1), Level.WARN, "1 of 2 ready"),
+        (workload("infisical", 0), Level.FAIL, "0 of 2 ready"),
+        (workload("infisical", 2, updatedReplicas=1), Level.WARN, "and 1 of the new kind"),
+    ],
+)
+def test_what_does_not_run_is_told_with_the_command_that_says_why(infisical: Any, level: Level, seen: str) -> None:
+    row = only(ask(partial(running.workloads, COMMANDS), cluster(platform(infisical))))
+    assert (row.level, seen in row.seen) == (level, True)
+    assert "get pods -n infisical" in row.fix
+
+
+def test_a_namespace_in_which_nothing_runs_is_a_failure() -> None:
+    rows = ask(partial(running.workloads, COMMANDS), cluster())
+    assert {row.level for row in rows.values()} == {Level.FAIL}
+    assert rows["platform-db-pg"].seen == "nothing runs there"
+
+
+def test_the_operator_of_applications_runs_too() -> None:
+    operator = f"{APPS}/infisical-secrets-operator/deployments"
+    there = platform(workload("infisical", 2), **{operator: {"items": [workload("manager", 0, 1)]}})
+    chart = {"path": "embedded/charts/secrets-operator"}
+    row = only(ask(partial(running.workloads, COMMANDS), cluster(there), secretsOperator={"chart": chart}))
+    assert row.subject == "manager"
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "seen"),
+    [
+        ({}, Level.OK, "version 17, primary platform-db-cluster-0"),
+        ({PRIMARY: {"items": []}}, Level.FAIL, "with no pod as primary"),
+        ({PRIMARY: {"items": [{"metadata": {"name": n}} for n in "ab"]}}, Level.FAIL, "with a, b as primary"),
+        ({DATABASE: {"spec": {"postgresql": {"version": "17"}}}}, Level.WARN, "the operator says nothing"),
+        ({DATABASE: None}, Level.FAIL, "there is no database"),
+    ],
+)
+def test_a_database_has_one_primary(changed: dict[str, Any], level: Level, seen: str) -> None:
+    row = ask(running.database, cluster(platform(workload("infisical", 2), **changed)))["PostgreSQL"]
+    assert (row.level, seen in row.seen) == (level, True), row
+
+
+def job(name: str, began: str, condition: str) -> dict[str, Any]:
+    owner = [{"kind": "CronJob", "name": "cert-sync"}]
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    return {
+        "metadata": {"name": name, "ownerReferences": owner},
+        "status": {"startTime": began, "conditions": conditions},
+    }
+
+
+@pytest.mark.parametrize(
+    ("newest", "level", "seen"),
+    [("Failed", Level.FAIL, "its newest Job failed: b"), ("Complete", Level.OK, "succeeded"), ("", Level.OK, "works")],
+)
+def test_a_cron_job_is_judged_by_its_newest_job(newest: str, level: Level, seen: str) -> None:
+    others = [job("c", "2026-11-26T10:00:00Z", "Failed"), job("a", "2026-11-26T09:00:00Z", "Complete")]
+    jobs = [others[1], job("b", "2026-11-26T11:00:00Z", newest), others[0], {"metadata": {"name": "of up"}}]
+    row = ask(running.scheduled, cluster({JOBS: {"items": jobs}}))["CronJob cert-sync"]
+    assert (row.level, seen in row.seen) == (level, True), row
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "seen"),
+    [
+        (certificate(80.5), Level.OK, "80 days"),
+        (certificate(-1), Level.FAIL, "expired on"),
+        (certificate(80, ready="False"), Level.FAIL, "not ready: why"),
+        (certificate(20, renew_in=-1), Level.WARN, "should have been renewed"),
+        (certificate(0, ready="False"), Level.FAIL, "not issued: why"),
+        ({"metadata": {"name": "leaf"}}, Level.FAIL, "not issued: cert-manager has not looked"),
+    ],
+)
+def test_certificates_are_told_with_their_end(found: Any, level: Level, seen: str) -> None:
+    row = ask(expiry.expiry, cluster({CERTIFICATES: {"items": [found]}}))["certificate leaf"]
+    assert (row.level, seen in row.seen) == (level, True), row
+
+
+def test_a_replacement_is_one_change_and_what_only_looks_is_none() -> None:
+    other = URN.replace("::config", "::other")
+    steps = [("create-replacement", URN), ("replace", URN), ("delete-replaced", URN), ("same", other), ("read", other)]
+    assert planned(Previewed("dev", mine=steps)) == [Change("ConfigMap/config", "replace")]
+    assert planned(Previewed("dev", mine=[("refresh", other), ("discard", other)])) == []
+
+
+def test_what_the_stack_asks_for_and_what_others_changed_are_told_apart() -> None:
+    other = URN.replace("::config", "::other")
+    mine, drifted = [("update", URN)], [("refresh", URN), ("update", URN), ("update", other)]
+    rows = told(Previewed("prod", mine=mine, with_others=drifted))
+    assert rows["pending"].seen == "1 changes: ConfigMap/config (update)"
+    assert rows["drift"].seen == "ConfigMap/other (update) would be set back by `up`"
+    assert rows["drift"].fix.startswith("`pulumi preview --refresh --diff --stack prod`")
+    assert all_ok(told(Previewed("prod", mine=[("same", URN)])))
+
+
+def test_an_invalid_stack_is_told_with_its_reason() -> None:
+    reason = OperationError("`pulumi preview --json` on stack prod failed: redis.quorum: too high\n")
+    row = only(told(Previewed("prod", mine=reason)))
+    assert (row.level, row.seen) == (Level.FAIL, "can't be told: redis.quorum: too high")
+
+
+def test_an_up_that_was_killed_is_told_with_its_repair() -> None:
+    killed = {"pending_operations": [{"resource": {"urn": URN}, "type": "creating"}]}
+    row = only(ask(partial(changes.last_update, Previewed("prod", deployment_=killed))))
+    assert row.seen == "was killed while it worked on config"
+    assert row.fix == "make repair STACK=prod, then `pulumi up --stack prod`"
+
+
+def test_the_screen_ends_with_the_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def shown(infisical: Any) -> tuple[int, list[str]]:
+        there = cluster(platform(infisical))
+        monkeypatch.setattr(status, "Cluster", lambda _context, _kubeconfig: there)
+        code = status.run(Previewed("dev"), argparse.Namespace())
+        return code, capsys.readouterr().out.splitlines()
+
+    code, lines = shown(workload("infisical", 2))
+    assert (code, lines[-1]) == (0, "stack dev, https://secrets.infisical.test: all is well"), lines
+    assert len(lines) < 24, "one screen"
+    code, lines = shown(workload("infisical", 0))
+    assert (code, lines[-1].endswith(": 1 failure")) == (1, True), lines
