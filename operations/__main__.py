@@ -20,6 +20,7 @@ from operations import (
     secrets,
     status,
 )
+from operations.delivery import command as delivery
 from operations.errors import OperationError
 from operations.moving import command as moving
 from operations.pulumi import Stack
@@ -56,6 +57,9 @@ def main() -> int:
     command.add_argument("--yes", action="store_true", help="do not ask")
     command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
     command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
+    command = _command(commands, delivery.run, "deliver", "what CI systems call through ci/deliver.sh")
+    command.add_argument("deliver", choices=[*delivery.COMMANDS, "comment"])
+    command.add_argument("file", type=Path, nargs="?", help="the comment: what `preview` printed")
     _command(commands, repair.run, "repair", "after a killed `up`: release the lock, clear what is stuck half-way")
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
     command.set_defaults(run=reference.run, stack="", config_file=None)

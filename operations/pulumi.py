@@ -116,6 +116,14 @@ class Stack:
         for cached in ("configuration", "visible", "secret_keys", "_entries"):
             self.__dict__.pop(cached, None)
 
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `pulumi ARGUMENTS` on the stack, with all of its output in one pipe. Raises OperationError."""
+        out, err = subprocess.PIPE, subprocess.STDOUT
+        # A session of its own, or a terminal's interrupt would reach Pulumi twice, and the second one is a kill.
+        return subprocess.Popen(
+            self._command(arguments), cwd=ROOT, stdout=out, stderr=err, text=True, start_new_session=True
+        )
+
     def _command(self, arguments: Sequence[str], *, asks: bool = False) -> list[str]:
         program = shutil.which("pulumi")
         if not program:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from vault import Vault, running
 
 from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
@@ -34,3 +36,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     }
     del environment["PULUMI_CONFIG_PASSPHRASE_FILE"]
     return Checkout(folder, environment)
+
+
+@pytest.fixture
+def vault() -> Iterator[Vault]:
+    with running() as vault:
+        yield vault

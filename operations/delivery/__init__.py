@@ -1,0 +1,1 @@
+"""Deliver a stack from continuous integration: docs/delivery.md."""
