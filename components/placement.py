@@ -61,6 +61,16 @@ class Placement:
         """Return the references to the Secret that PullSecrets makes in each namespace."""
         return [{"name": PULLS}] if self.pulls else []
 
+    @property
+    def fields(self) -> Json:
+        """Return the fields of a pod that say where it runs, as Kubernetes has them."""
+        return _given(
+            tolerations=self.tolerations,
+            nodeSelector=dict(self.pods.node_selector),
+            priorityClassName=self.pods.priority_class_name,
+            imagePullSecrets=self.pull_secrets,
+        )
+
 
 def _given(**fields: object) -> Json:
     """Return the fields that say something: an empty one would change what is deployed."""

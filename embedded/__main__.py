@@ -12,7 +12,8 @@ from embedded import host, imagebuild, stack
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, cache_folder
-from embedded.programs import PROGRAMS, Programs
+from embedded.pinned import PROGRAMS
+from embedded.programs import Programs
 
 
 class Progress:

@@ -17,7 +17,8 @@ from embedded.addons import manifests
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, NodePlace
 from embedded.machine import Machine, sh
-from embedded.programs import PROGRAMS, Programs
+from embedded.pinned import PROGRAMS
+from embedded.programs import Programs
 
 READY_LIMIT_SECONDS = 300
 ADDON = "infisical-platform/addon"

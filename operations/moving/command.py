@@ -53,8 +53,14 @@ class Move:
         """Return what runs the script."""
         name = "infisical-backend" if self.settings.infisical.chart.flavour == "infisical" else "infisical"
         address = f"http://{name}.{INFISICAL_NAMESPACE}.svc:{_PORT}"
-        image = self.settings.jobs.python_image
-        return Pod(cluster=self.cluster, namespace=self.namespace, image=image, address=address)
+        return Pod(
+            cluster=self.cluster,
+            namespace=self.namespace,
+            image=self.settings.jobs.python_image,
+            address=address,
+            pods=self.settings.pods,
+            pulls=self.settings.registry_credentials is not None,
+        )
 
     @property
     def uses(self) -> list[Use]:

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.names import INFISICAL_NAMESPACE
+from components.base.names import INFISICAL_NAMESPACE, JOB_LABEL
 from operations.cluster import Cluster, Object
 from operations.errors import OperationError
+from settings.pods import PodSettings
 
 LABEL, NAME = "app.kubernetes.io/name", "move-secrets"
 _SCRIPT = "move_secrets/move_secrets.py"
 _ACCOUNT = "infisical-provisioner"
 _CREDENTIALS = "infisical-bootstrap"
+_PATHS_OF = "bootstrap"  # the Job whose network paths it takes: to Infisical, DNS and the API server
 _LONGEST_SECONDS = 900
 _PREFIX = "MOVED "
 
@@ -29,6 +31,8 @@ class Pod:
     namespace: str  # whose Secrets are read
     image: str
     address: str  # of Infisical, within the cluster
+    pods: PodSettings  # where pods of the stack run
+    pulls: bool = False  # with the stack's credentials of a registry
 
     def run(self, mode: str, place: Mapping[str, str], items: Sequence[Mapping[str, str]] = ()) -> list[Object]:
         """Return what the script says of each Secret. Raises OperationError with its last line, and Unanswered."""
@@ -69,7 +73,9 @@ class Pod:
     def _objects(self, name: str, config: Mapping[str, Any]) -> list[Object]:
         # Pulumi's SDK takes half a second to import, which no other operation needs.
         from components.base.scripts import FOLDER, with_imports
+        from components.placement import Placement
 
+        placed = Placement(pods=self.pods, pulls=self.pulls).fields
         files = {path.name: path.read_text() for path in sorted(with_imports([_SCRIPT]))}
         rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
@@ -80,10 +86,10 @@ class Pod:
                 "rbac.authorization.k8s.io/v1", "RoleBinding", name, self.namespace, roleRef=role, subjects=[account]
             ),
             _object("v1", "ConfigMap", name, INFISICAL_NAMESPACE, data=files),
-            _object("batch/v1", "Job", name, INFISICAL_NAMESPACE, spec=self._job(name, config, FOLDER)),
+            _object("batch/v1", "Job", name, INFISICAL_NAMESPACE, spec=self._job(name, config, FOLDER, placed)),
         ]
 
-    def _job(self, name: str, config: Mapping[str, Any], folder: str) -> Object:
+    def _job(self, name: str, config: Mapping[str, Any], folder: str, placed: Mapping[str, Any]) -> Object:
         container: Object = {
             "name": NAME,
             "image": self.image,
@@ -102,6 +108,7 @@ class Pod:
             },
         }
         pod: Object = {
+            **placed,
             "restartPolicy": "Never",
             "serviceAccountName": _ACCOUNT,
             "automountServiceAccountToken": True,
@@ -119,7 +126,8 @@ class Pod:
                 {"name": "bootstrap", "secret": {"secretName": _CREDENTIALS, "optional": True}},
             ],
         }
-        return {"backoffLimit": 0, "activeDeadlineSeconds": _LONGEST_SECONDS - 60, "template": {"spec": pod}}
+        template = {"metadata": {"labels": {**self.pods.labels, JOB_LABEL: _PATHS_OF}}, "spec": pod}
+        return {"backoffLimit": 0, "activeDeadlineSeconds": _LONGEST_SECONDS - 60, "template": template}
 
 
 def _object(version: str, kind: str, name: str, namespace: str, **fields: Any) -> Object:

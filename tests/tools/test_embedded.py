@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from embedded import pki, programs
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
-from embedded.programs import PROGRAMS, Programs
+from embedded.pinned import PROGRAMS
+from embedded.programs import Programs
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,30}[a-z0-9])?", fullmatch=True)
 

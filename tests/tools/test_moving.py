@@ -13,12 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
+from components.network_paths import INFISICAL, End, Pods, network_paths
 from operations.errors import OperationError
 from operations.moving import command
 from operations.moving.consumers import uses_of
 from operations.moving.pod import Pod
+from settings import load
+from settings.pods import PodSettings
 from tests.tools.fake_stack import FakeStack
 from tests.tools.namespace_objects import STACK_FILE, line, workload
+from tests.unit.harness import COMMANDS, configuration
 
 
 @dataclass
@@ -242,9 +246,19 @@ def refuse(move: command.Move, mode: str) -> None:
     raise OperationError(f"move-secrets: FAILED: {mode}: KEY differ")
 
 
+def a_pod(shop: Shop, **pods: Any) -> Pod:
+    return Pod(
+        cluster=shop.cluster,  # type: ignore[arg-type]
+        namespace="shop",
+        image="python",
+        address="http://i:8080",
+        pods=PodSettings.model_validate(pods),
+    )
+
+
 def test_the_pod_has_its_rights_for_the_time_of_the_run_alone(shop: Shop) -> None:
     shop.cluster.fails = "move-secrets: FAILED after 0 s: the cause"
-    pod = Pod(cluster=shop.cluster, namespace="shop", image="python", address="http://i:8080")  # type: ignore[arg-type]
+    pod = a_pod(shop)
     with pytest.raises(OperationError, match="the cause"):
         pod.run("copy", {"project": "shop-app", "environment": "prod"}, [{"name": "a", "folder": "/a", "target": "b"}])
     made = {each["kind"]: each for each in shop.cluster._made}  # pyright: ignore[reportPrivateUsage]
@@ -253,3 +267,27 @@ def test_the_pod_has_its_rights_for_the_time_of_the_run_alone(shop: Shop) -> Non
     assert made["Job"]["metadata"]["namespace"] == "infisical"
     assert "infisical_api.py" in made["ConfigMap"]["data"]
     assert shop.cluster.log_[-2:] == ["delete jobs.batch,configmaps", "delete rolebindings,roles"]
+
+
+def test_the_pod_runs_where_the_stack_says_and_may_reach_infisical(shop: Shop) -> None:
+    shop.cluster.fails = "move-secrets: FAILED after 0 s: the cause"
+    toleration = {"key": "dedicated", "operator": "Exists"}
+    with pytest.raises(OperationError, match="the cause"):
+        a_pod(shop, tolerations=[toleration], labels={"cost-center": "ops"}).run("inventory", {})
+    [job] = [each for each in shop.cluster._made if each["kind"] == "Job"]  # pyright: ignore[reportPrivateUsage]
+    template = job["spec"]["template"]
+    assert template["spec"]["tolerations"] == [toleration]
+    assert template["metadata"]["labels"]["cost-center"] == "ops"
+
+    stack = load(COMMANDS, configuration("dev", organization={"name": "dev", "admin": "a@example.org"}))
+    ways = [path for path in network_paths(stack) if _is_for(path.source, template["metadata"]["labels"])]
+    assert INFISICAL in [path.target for path in ways]
+    assert any(stack.network_policies.api_server.ports == path.ports for path in ways)
+
+
+def _is_for(end: End, labels: dict[str, str]) -> bool:
+    return (
+        isinstance(end, Pods)
+        and end.namespace == "infisical"
+        and all(labels.get(name) in values for name, values in end.labels.items())
+    )
