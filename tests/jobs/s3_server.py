@@ -36,15 +36,15 @@ class Bucket:
 
 
 @contextmanager
-def serving(bucket: Bucket, pair: Pair, folder: Path) -> Iterator[Bucket]:
+def serving(bucket: Bucket, pair: Pair, folder: Path, address: str = "127.0.0.1") -> Iterator[Bucket]:
     certificate = folder / "bucket.pem"
     certificate.write_text(pair.pem + pair.key_pem)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"bucket": bucket}))
+    server = ThreadingHTTPServer((address, 0), type("Handler", (_Handler,), {"bucket": bucket}))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    bucket.url = f"https://127.0.0.1:{server.server_address[1]}"
+    bucket.url = f"https://{address}:{server.server_address[1]}"
     yield bucket
     server.shutdown()
     server.server_close()
