@@ -80,8 +80,13 @@ class Backup(ComponentResource):
             done = run_once(job, namespace, template, store.deadline_seconds, parent=self, depends_on=after)
             after = [done]
             run_on_schedule(job, namespace, schedule, template, store.deadline_seconds, parent=self, depends_on=after)
-        self.summary = label.apply(
-            lambda found: {"beforeThisChange": store.identifier, "keyLabel": found} | _where(store)
+        archive = args.database.archive
+        self.summary = Output.all(label, archive.path if archive else "").apply(
+            lambda found: (
+                {"beforeThisChange": store.identifier, "keyLabel": found[0]}
+                | _where(store)
+                | ({"archive": found[1]} if archive else {})
+            )
         )
         self.register_outputs({"key_label": label})
 

@@ -212,7 +212,8 @@ def _backups(settings: Settings) -> Iterator[Path]:
     jobs = (before, backup, rehearsal, *restores)
     if settings.backup.target.kind == "bucket":
         port = urlsplit(settings.backup.target.endpoint).port or _SCHEMES["https"]
-        yield from (Path(source=job, target=ANYBODY, ports=[port]) for job in jobs)
+        writers = [DATABASE] if settings.backup.target.point_in_time else []
+        yield from (Path(source=pods, target=ANYBODY, ports=[port]) for pods in (*jobs, *writers))
     yield from _to_dns(settings, *jobs)
     yield from _to_the_api_server(settings, *jobs)
 

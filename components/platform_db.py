@@ -25,6 +25,7 @@ from components.database_spec import cluster_spec
 from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.stack_identity import StackIdentity
+from components.wal_archive import WalArchive
 from settings import Settings
 from settings.certificates import CertificateSettings
 from settings.cluster import JobSettings
@@ -84,6 +85,7 @@ class PlatformDb(ComponentResource):
     pooler: Endpoint
     login: DatabaseLogin
     backups: BackupStore | None
+    archive: WalArchive | None
 
     def __init__(self, name: str, args: PlatformDbArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformDb"), name, None, opts)
@@ -112,7 +114,9 @@ class PlatformDb(ComponentResource):
                 parent=self, protect=args.protect, depends_on=[self.backups.before] if self.backups else []
             ),
         )
+        self.archive = WalArchive.wanted(name, args.backup, args.database, self._namespace, parent=self)
         spec = cluster_spec(args.database, role=ROLE, name=DATABASE, leaf=_LEAF)
+        spec |= self.archive.fields if self.archive else {}
         cluster = CustomResource(
             f"{name}-cluster",
             api_version="acid.zalan.do/v1",

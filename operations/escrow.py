@@ -21,6 +21,7 @@ import yaml
 from components.base.names import ADMIN_SECRET, INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
+from operations.state import resources_of
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
 
 # Maps a setting to the variable of the deployed Secret.
@@ -71,6 +72,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         secrets["adminPassword"] = password
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
+    if backup := _outputs(stack).get("backup"):
+        about["backup"] = backup  # where the backups are, and the archive's identifier
     about["settings"] = secrets
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
     content = _how_to(stack, opening) + yaml.dump_all([about, secret], Dumper=_Dumper, sort_keys=False)
@@ -84,6 +87,14 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     _remember(stack, today, next(iter(labels.values())))
     print("the stack file has its date and the key's label: commit it, so that everybody's `make doctor` knows")
     return 0
+
+
+def _outputs(stack: Stack) -> dict[str, Any]:
+    """Return the stack's outputs, which are plain."""
+    for resource in resources_of(stack.deployment):
+        if resource["type"] == "pulumi:pulumi:Stack":
+            return resource.get("outputs") or {}
+    return {}
 
 
 def _remember(stack: Stack, today: str, label: str) -> None:

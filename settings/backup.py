@@ -53,6 +53,13 @@ class BucketTarget(Section):
         default="path",
         description="Where the bucket's name stands: in the path, which every service takes, or in the host.",
     )
+    point_in_time: bool = Field(
+        default=False,
+        description="Also archive each change of the database to the bucket (WAL-G, in the database's own pods), so "
+        "that it can be brought back to any moment. Not rehearsed here: no test of this project can run WAL-G, so "
+        "recover once on a cluster of your own before you rely on it. The archive is not encrypted to the recipients. "
+        "Turning it on replaces the servers' pods, one after the other.",
+    )
     authority: CertificatePem | None = Field(
         default=None,
         description="PEM of the authority that signed the service's certificate. Default: the public ones.",

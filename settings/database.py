@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from settings.machinery.types import Cpu, DnsName, Memory, Section, bytes_of, cores_of
+from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Moment, Section, bytes_of, cores_of
 
 
 class PoolerSettings(Section):
@@ -28,6 +28,19 @@ class PoolerSettings(Section):
         """
         pool = 60 // self.instances // 2
         return self.instances * (pool + pool // 2)
+
+
+class RecoverySettings(Section):
+    """An archive that a new database begins from, instead of empty. A database that is there never looks at it."""
+
+    archive: ArchiveId = Field(
+        description="Identifier of the archive: the part before /wal/ of `archive` in the output `backup`, which the "
+        "escrow has, too."
+    )
+    time: Moment = Field(
+        description="Until when changes are taken from it. Name a moment that has been archived already, a minute ago "
+        "or more: PostgreSQL does not start from an archive that ends before the moment."
+    )
 
 
 class DatabaseSettings(Section):
@@ -60,6 +73,11 @@ class DatabaseSettings(Section):
         default="2Gi", description="Memory limit of each server. The operator raises a lower value to 250Mi."
     )
     pooler: PoolerSettings = PoolerSettings()
+    recover: RecoverySettings | None = Field(
+        default=None,
+        description="Recovery to a point in time: docs/runbooks/point-in-time.md. Not rehearsed here, as "
+        "backup.target.pointInTime says.",
+    )
     password_rotation: Annotated[
         int, Field(ge=1, description="Add 1 to generate a new password. See docs/rotation.md.")
     ] = 1

@@ -152,6 +152,13 @@ def restore_has_a_source(
         yield Finding("restoreIdentity", reason, "remove")
 
 
+def recovery_has_an_archive(database: DatabaseSettings, backup: BackupSettings | None) -> Findings:
+    """Require the bucket that a recovery reads from, and that it goes on being written to."""
+    if database.recover and not (backup and backup.target.kind == "bucket" and backup.target.point_in_time):
+        reason = "required, but not set. database.recover reads an archive of the bucket"
+        yield Finding("backup.target.pointInTime", reason, "set")
+
+
 def organization_is_whole(
     organization: OrganizationSettings | None, admin_password: SecretStr | None, organization_token: SecretStr | None
 ) -> Findings:
@@ -191,5 +198,6 @@ RULES: tuple[Callable[..., Findings], ...] = (
     *APPLICATION_RULES,
     bucket_has_credentials,
     restore_has_a_source,
+    recovery_has_an_archive,
     *DELIVERY_RULES,
 )

@@ -143,6 +143,17 @@ AwsAccessKeyId = Annotated[
     str,
     matching(r"[A-Z0-9]{16,128}", "Write 16 to 128 capitals and digits. This is the id of the key, not its secret"),
 ]
+ArchiveId = Annotated[
+    str,
+    matching(r"[0-9a-f]{8}(-[0-9a-f]{12})?", "Write 8 hexadecimal digits, and those behind them, as the output shows"),
+]
+Moment = Annotated[
+    str,
+    matching(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?[+-][0-2][0-9]:[0-5][0-9]",
+        "Write it as 2026-11-26T11:20:00+00:00, with the offset, as the operator asks for it",
+    ),
+]
 KeyLabel = Annotated[
     str,
     matching(r"[0-9a-f]{32}", "Write the label of the key, 32 hexadecimal digits, as `make escrow` prints it"),

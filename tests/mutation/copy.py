@@ -34,6 +34,7 @@ _TESTS = (
     "requirements",
     "platform_kv",
     "platform_db",
+    "wal_archive",
     "network_policies",
     "way_in",
     "infisical_release",

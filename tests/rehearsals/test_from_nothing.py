@@ -138,10 +138,12 @@ def _write(platform: Platform) -> None:
 def _wrong(platform: Platform) -> list[int]:
     """Return the numbers that do not read back as they were acknowledged."""
     token = login(platform.kubectl)
-    answers = {
-        number: platform.site.request("GET", f"{SECRET_PATH}-{number}", token=token) for number in range(SECRETS)
-    }
-    return [number for number, (code, body) in answers.items() if code != 200 or body["value"] != f"{number}"]
+
+    def reads_back(number: int) -> bool:
+        code, body = platform.site.request("GET", f"{SECRET_PATH}-{number}", token=token)
+        return code == 200 and body["value"] == f"{number}"
+
+    return [number for number in range(SECRETS) if not reads_back(number)]
 
 
 def _back_up(platform: Platform) -> None:

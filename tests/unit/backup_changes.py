@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.changes import PEM, RELEASE, WHOLE, Config, change
+from tests.unit.changes import DATABASE, PEM, RELEASE, WHOLE, Config, change
 from tests.unit.harness import BUCKET, RECIPIENT
 
 PRIVATE_OPENPGP = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nBBBB\n-----END PGP PRIVATE KEY BLOCK-----\n"
@@ -45,6 +45,12 @@ BUCKETS = (
     change("backup.target.addressing", "virtual", BACKUP),
     change("backup.target.authority", PEM.format("BBBB"), "Secret/backup-store-secret"),
     change("backup.target.lockDays", 1097, BACKUP, "1097"),
+    change(
+        "backup.target.pointInTime",
+        True,
+        f"{DATABASE} Secret/platform-db-wal-archive NetworkPolicy/platform-db-policies-database",
+        "USE_WALG_BACKUP",
+    ),
     change("backupAccessKey", "k" * 9, "Secret/backup-store-secret"),
     change("backupSecretKey", "t" * 9, "Secret/backup-store-secret"),
 )

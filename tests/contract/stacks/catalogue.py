@@ -91,6 +91,13 @@ FAULTS: tuple[Fault, ...] = (
                                                        "backupSecretKey": None}),
     rule("backupAccessKey", "backup backupSecretKey", {"backup.target": {"kind": "volume"}, "backupSecretKey": None,
                                                        "backupAccessKey": SECRET * 3}),
+    rule("backup.target.pointInTime", "backup backupAccessKey backupSecretKey", {
+        "database.recover": {"archive": "0123abcd", "time": "2026-11-26T11:20:00+00:00"},
+        "backup.target": {"kind": "volume"}, "backupAccessKey": None, "backupSecretKey": None}),
+    wrong("backup.target.pointInTime", "often"),
+    wrong("database.recover.archive", "platform-db-cluster"), wrong("database.recover.time", "yesterday"),
+    wrong("database.recover.time", "2026-11-26T11:20:00Z"),
+    missing("database.recover.archive"), missing("database.recover.time"),
     rule("backup", "restore restoreIdentity backupAccessKey backupSecretKey", {
         "restore": {"id": "a", "from": "latest"}, "backup": None, "restoreIdentity": None,
         "backupAccessKey": None, "backupSecretKey": None}),

@@ -154,6 +154,7 @@ bucket_targets = keys_of(
     addressing=one_of("path", "virtual"),
     authority=certificates,
     lockDays=one_of(1, 30),
+    pointInTime=booleans,
 )
 backups = keys_of(
     {"target": volumes, "recipients": list_of(armours("PUBLIC"), 1, 3)},

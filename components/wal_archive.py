@@ -1,0 +1,123 @@
+"""Write what Spilo is told so that it archives every change of the database, or begins from such an archive.
+
+Names are those of configure_spilo.py of zalando/spilo; WAL-G runs in the database's own pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pulumi import Input, Output, Resource
+from pulumi_kubernetes import core
+
+from components.backup_store import BackupStoreArgs
+from components.base.content import digest, versioned_secret
+from components.base.names import DATABASE_CLUSTER
+from settings.backup import BackupSettings, BucketTarget
+from settings.database import DatabaseSettings
+
+_FOLDER, _CA = "/run/wal-archive", "ca.crt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WalArchive:
+    """An archive in the bucket of the backups.
+
+    The operator rolls the servers when one of these fields changes. A changed credential makes a new Secret, and so
+    does it, too, because a running server would keep the old one.
+    """
+
+    fields: Mapping[str, object]  # of the postgresql resource
+    path: Output[str]
+
+    @classmethod
+    def wanted(
+        cls,
+        name: str,
+        store: BackupStoreArgs | None,
+        database: DatabaseSettings,
+        namespace: core.v1.Namespace,
+        *,
+        parent: Resource,
+    ) -> WalArchive | None:
+        """Return the archive of a stack whose bucket is to have one."""
+        target = store.backup.target if store else None
+        if not store or not isinstance(target, BucketTarget) or not target.point_in_time:
+            return None
+        # Both servers of a name would write over each other's archive. A namespace made anew has a new uid, and a
+        # database that begins from an archive must not go on with it.
+        begun = f"-{digest(database.recover.model_dump())}" if database.recover else ""
+        identifier = namespace.metadata.apply(lambda metadata: f"{(metadata.uid or '')[:8]}{begun}")
+        secret = versioned_secret(f"{name}-wal-archive", namespace.metadata.name, _data(store, target), parent=parent)
+        credentials = _credentials(secret.metadata.name)
+        env = [*_writes(store.backup, target, identifier), *credentials, *_files(target)]
+        fields: dict[str, object] = {
+            "postgresql": {"version": database.version, "parameters": {"archive_timeout": "60"}},
+        }
+        if database.recover:
+            env += [
+                *({**entry, "name": f"CLONE_{entry['name']}"} for entry in [*credentials, *_files(target)]),
+                {"name": "CLONE_AWS_REGION", "value": target.region},
+                {"name": "CLONE_USE_WALG_RESTORE", "value": "true"},
+            ]
+            fields["clone"] = {
+                "cluster": DATABASE_CLUSTER,
+                "timestamp": database.recover.time,
+                "s3_wal_path": _path(target, database.recover.archive, database.version),
+                "s3_endpoint": target.endpoint,
+                "s3_force_path_style": target.addressing == "path",
+            }
+        fields["env"] = env
+        if target.authority:
+            fields["additionalVolumes"] = [
+                {
+                    "name": "wal-archive",
+                    "mountPath": _FOLDER,
+                    "targetContainers": ["postgres"],
+                    "volumeSource": {"secret": {"secretName": secret.metadata.name}},
+                }
+            ]
+        path = identifier.apply(lambda found: _path(target, found, database.version))
+        return cls(fields=fields, path=path)
+
+
+def _path(target: BucketTarget, identifier: str, version: str) -> str:
+    """Return where Spilo puts an archive."""
+    return f"s3://{target.name}/spilo/{target.prefix}{DATABASE_CLUSTER}/{identifier}/wal/{version}"
+
+
+def _data(store: BackupStoreArgs, target: BucketTarget) -> dict[str, Input[str]]:
+    assert store.access_key
+    assert store.secret_key
+    data: dict[str, Input[str]] = {
+        "access-key": store.access_key.get_secret_value(),
+        "secret-key": store.secret_key.get_secret_value(),
+    }
+    return data | ({_CA: target.authority} if target.authority else {})
+
+
+def _credentials(secret: Output[str]) -> list[dict[str, object]]:
+    return [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for variable, key in (("AWS_ACCESS_KEY_ID", "access-key"), ("AWS_SECRET_ACCESS_KEY", "secret-key"))
+    ]
+
+
+def _files(target: BucketTarget) -> list[dict[str, object]]:
+    return [{"name": "WALG_S3_CA_CERT_FILE", "value": f"{_FOLDER}/{_CA}"}] if target.authority else []
+
+
+def _writes(backup: BackupSettings, target: BucketTarget, identifier: Output[str]) -> list[dict[str, object]]:
+    values: dict[str, Input[str]] = {
+        "USE_WALG_BACKUP": "true",
+        "USE_WALG_RESTORE": "true",
+        "WAL_S3_BUCKET": target.name,
+        "WAL_BUCKET_SCOPE_PREFIX": target.prefix,  # unset, it is the namespace
+        "WAL_BUCKET_SCOPE_SUFFIX": identifier.apply(lambda found: f"/{found}"),
+        "AWS_ENDPOINT": target.endpoint,
+        "AWS_REGION": target.region,
+        "BACKUP_SCHEDULE": backup.schedule,
+        "BACKUP_NUM_TO_RETAIN": str(backup.retention.days),  # Spilo counts days, and keeps as many backups
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]
