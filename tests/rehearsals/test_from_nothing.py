@@ -44,7 +44,7 @@ def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Owner]:
     home.mkdir(mode=0o700)
     monkeypatch.setenv("GNUPGHOME", str(home))
     owner = Owner(home)
-    owner.gpg("--passphrase", "", "--quick-generate-key", OWNER, "rsa2048", "default", "never")
+    owner.gpg("--passphrase", "", "--quick-generate-key", OWNER, "rsa2048", "encr", "never")
     yield owner
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 

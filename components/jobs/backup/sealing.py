@@ -14,7 +14,8 @@ from pathlib import Path
 from bounded_program import Deadline, run_program
 from job import Failed
 
-_OPTIONS = ["--no-options", "--batch", "--no-tty", "--quiet", "--trust-model", "always"]
+_QUIET = ["--no-options", "--batch", "--no-tty", "--quiet"]
+_OPTIONS = [*_QUIET, "--trust-model", "always"]
 # Left to itself GnuPG asks its agent how many rounds take a tenth of a second, and the image may have no agent. The
 # passphrase is as long as a key, so rounds would make it no safer.
 _SEAL = ["--no-autostart", "--compress-algo", "none", "--cipher-algo", "AES256", "--s2k-count", "65536"]
@@ -66,11 +67,20 @@ def _passphrase(file: Path) -> list[str]:
 
 
 def _fingerprint(key: Path, home: dict[str, str], deadline: Deadline) -> str:
-    command = ["gpg", *_OPTIONS, "--no-autostart", "--with-colons", "--show-keys", str(key)]
+    # With a trust model, GnuPG 2.2 dies of an expired key, because the new home has no trust database.
+    command = ["gpg", *_QUIET, "--no-autostart", "--with-colons", "--show-keys", str(key)]
     listing = run_program(command, deadline, environment=home)
-    found = [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")]
+    lines = [line.split(":") for line in listing.splitlines()]
+    found = [fields[9] for fields in lines if fields[0] == "fpr"]
     if not found:
         raise Failed(f"{key.name} holds no OpenPGP key: see backup.recipients")
+    # A capital E: the key as a whole can encrypt, now.
+    if not any(fields[0] == "pub" and "E" in fields[11] for fields in lines):
+        raise Failed(
+            f"the key {found[0]} in backup.recipients can't encrypt: it has expired, or signs alone, as a key of "
+            "`gpg --quick-generate-key NAME rsa4096` does. For one that can: "
+            "`gpg --quick-generate-key NAME rsa4096 encr never`"
+        )
     return found[0]
 
 
