@@ -18,6 +18,7 @@ from tests.contract.manifests import Json, is_custom, manifests
 from tests.contract.stacks import Config, stacks
 from tests.unit.harness import ROOT, SHAPES, Graph, platform, shape
 from tests.unit.test_secret_delivery import Wanted, delivered
+from tests.unit.test_wal_archive import PEM, RECOVER, archived
 
 RELEASES = releases()
 KINDS = {
@@ -50,6 +51,10 @@ def test_every_custom_resource_of_every_shape_is_accepted(name: str) -> None:
     graph = shape(name)
     assert [str(manifest["kind"]) for manifest in custom(graph) if not home(manifest)] == []
     assert refused(graph) == []
+
+
+def test_a_database_with_an_archive_is_accepted() -> None:
+    assert refused(archived({"authority": PEM, "prefix": "prod/"}, recover=RECOVER)) == []
 
 
 def test_the_shapes_have_every_kind_that_the_program_knows() -> None:
