@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -19,14 +20,15 @@ from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
 from embedded.stack import Stack
-from tests.e2e.steps import configure
+from tests.e2e.steps import configure, kill_up_after
 from tests.e2e.views import Kubectl
-from tests.e2e.waits import ROLLOUT, kubectl_timeout
+from tests.e2e.waits import ROLLOUT, eventually, kubectl_timeout
 
 DATABASE, REDIS, RELEASE = "platform-db-pg", "platform-kv-redis-cluster", "infisical"
 NAMESPACES = (DATABASE, REDIS, RELEASE, "ingress")
 SECOND = "node2"
 AWAY_SECONDS = 60
+KILLS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,10 +160,49 @@ def _leaf(platform: Platform) -> None:
     """Have cert-manager issue the database's certificate anew."""
     platform.kubectl("delete", "secret", "platform-db-tls", "-n", DATABASE)
     platform.kubectl("wait", "--for=create", "secret/platform-db-tls", "-n", DATABASE, kubectl_timeout(ROLLOUT))
+    _cert_sync(platform)
+
+
+def _cert_sync(platform: Platform) -> str:
+    """Have CertSync look now, and return what it says at its end."""
     job = "cert-sync-rehearsal"
     platform.kubectl("delete", "job", job, "-n", DATABASE, "--ignore-not-found")
     platform.kubectl("create", "job", job, "-n", DATABASE, "--from=cronjob/cert-sync")
     platform.kubectl("wait", "--for=condition=Complete", f"job/{job}", "-n", DATABASE, kubectl_timeout(5 * ROLLOUT))
+    return platform.kubectl("logs", f"job/{job}", "-n", DATABASE).strip().splitlines()[-1]
+
+
+def _authority(platform: Platform) -> None:
+    """Rotate the database's authority from end to end, as docs/runbooks/authority-rotated.md has it."""
+    ready = ("wait", "--for=condition=Ready", "-n", DATABASE, kubectl_timeout(ROLLOUT))
+    platform.kubectl("delete", "secret", "platform-db-ca", "-n", DATABASE)
+    platform.kubectl("wait", "--for=create", "secret/platform-db-ca", "-n", DATABASE, kubectl_timeout(ROLLOUT))
+    platform.kubectl(*ready, "certificate/platform-db-ca")
+    said = _cert_sync(platform)
+    assert "published 2 authorities" in said, said
+    platform.kubectl("rollout", "status", f"deployment/{RELEASE}", "-n", RELEASE, kubectl_timeout(ROLLOUT))
+    _leaf_anew(platform)
+    eventually(lambda: "published 1 authorities" in _cert_sync(platform), "the old authority is gone", 7 * ROLLOUT)
+
+
+def _leaf_anew(platform: Platform) -> None:
+    condition = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "rehearsed"}
+    stamped = condition | {"lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    patch = json.dumps([{"op": "add", "path": "/status/conditions/-", "value": stamped}])
+    leaf = ("certificate/platform-db-tls", "-n", DATABASE)
+    platform.kubectl("patch", *leaf, "--subresource=status", "--type=json", "-p", patch)
+    platform.kubectl("wait", *leaf, "--for=condition=Ready", kubectl_timeout(ROLLOUT))
+
+
+def _kills(platform: Platform) -> None:
+    """Kill `up` at ten moments of changes that roll pods, repair each time, and let the last one come to its end."""
+    moments = random.Random(10)
+    for number in range(KILLS):
+        configure(platform.stack, infisical={"replicas": 2 + number % 2}, redis={"maxMemoryMib": 96 - number % 2})
+        kill_up_after(platform.stack, moments.randrange(2, 150))
+        platform.stack.repair(quiet=True)
+    configure(platform.stack)
+    platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
 
 
 def _two_ups(platform: Platform) -> None:
@@ -218,6 +259,11 @@ FAULTS: Mapping[str, Fault] = {
     "dns": Fault(says=f"the cluster's DNS is away for {AWAY_SECONDS} s", happens=_dns),
     "api-server": Fault(says=f"the API server is frozen for {AWAY_SECONDS} s", happens=_api_server),
     "leaf": Fault(says="the database's certificate is issued anew and CertSync follows", happens=_leaf),
+    "authority": Fault(
+        says="the database's authority is rotated from end to end, and the old one is no longer trusted",
+        happens=_authority,
+    ),
+    "kills": Fault(says=f"`pulumi up` is killed {KILLS} times while it changes things, and repaired", happens=_kills),
     "two-ups": Fault(says="`pulumi up` runs twice at once, with a change", happens=_two_ups),
     "drain": Fault(says="the second node is drained of all that isn't tied to it by a volume", happens=_drain),
     "second-node": Fault(
