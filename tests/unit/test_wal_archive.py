@@ -27,7 +27,7 @@ OPERATORS = {
 
 def archived(target: dict[str, Any] | None = None, **database: Any) -> Graph:
     backup = {"target": {**BUCKET, "pointInTime": True, **(target or {})}, "recipients": [RECIPIENT]}
-    keys = {"backupAccessKey": "archive-id", "backupSecretKey": "archive-key"}
+    keys: dict[str, Any] = {"backupAccessKey": "archive-id", "backupSecretKey": "archive-key"}
     return platform("prod", backup=backup, database=database, **keys)
 
 
@@ -87,7 +87,7 @@ def test_a_database_that_begins_from_an_archive_writes_to_one_of_its_own() -> No
 
 
 def test_the_path_is_in_the_outputs() -> None:
-    said = archived().exports["backup"].value
+    said: Any = archived().exports["backup"].value
     suffix = environment(archived())["WAL_BUCKET_SCOPE_SUFFIX"]
     assert said["archive"] == f"s3://dumps/spilo/platform-db-cluster{suffix}/wal/15"
 
