@@ -9,7 +9,7 @@ embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
-on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore adopt
 operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
 pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
@@ -25,7 +25,7 @@ ifneq ($(origin STACK),undefined)
   endif
 endif
 
-.PHONY: help up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow restore forget-cluster reference graph \
+.PHONY: help adopt up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow restore forget-cluster reference graph \
   test bench unit mutation contract e2e programs platform failures rehearse check
 
 help: ## list these commands
@@ -63,6 +63,9 @@ secrets: .venv/synced ## list the secrets that are set, missing or optional, and
 
 import-secrets: .venv/synced ## take over a deployment from FILE, the manifest of its Kubernetes Secret
 	@$(call operate,import-secrets,'$(FILE)' $(OPTIONS))
+
+adopt: .venv/synced ## say what taking over a running deployment would do (OPTIONS=--write, --take, "--back FILE", docs/moving-in.md)
+	@$(call operate,adopt,$(OPTIONS))
 
 migrate-secrets: .venv/synced ## move the Secrets of NAMESPACE into Infisical, step by step (OPTIONS="--step copy --yes", docs/applications.md)
 	@$(call operate,migrate-secrets,'$(NAMESPACE)' $(OPTIONS))

@@ -20,6 +20,7 @@ from operations import (
     secrets,
     status,
 )
+from operations.adoption import command as adoption
 from operations.delivery import command as delivery
 from operations.errors import OperationError
 from operations.moving import command as moving
@@ -57,6 +58,10 @@ def main() -> int:
     command.add_argument("--yes", action="store_true", help="do not ask")
     command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
     command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
+    command = _command(commands, adoption.run, "adopt", "what taking over a running deployment would do; do it")
+    command.add_argument("--write", action="store_true", help="put into the stack file what keeps things as they are")
+    command.add_argument("--take", action="store_true", help="take the objects from who deployed them, for `up`")
+    command.add_argument("--back", type=Path, help="give back what the file says was taken")
     command = _command(commands, delivery.run, "deliver", "what CI systems call through ci/deliver.sh")
     command.add_argument("deliver", choices=[*delivery.COMMANDS, "comment"])
     command.add_argument("file", type=Path, nargs="?", help="the comment: what `preview` printed")

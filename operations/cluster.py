@@ -66,6 +66,13 @@ class Cluster:
         done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
         return _reason(done.stderr) if done.returncode else ""
 
+    def would_apply(self, manifest: Object) -> Object | str:
+        """Return what an object would become by a server-side apply, or why it can't. Nothing changes."""
+        apply = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false")
+        manager = "--field-manager=infisical-platform-plan"
+        done = self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest))
+        return _reason(done.stderr) if done.returncode else json.loads(done.stdout)
+
     def rules(self, namespace: str) -> Rules:
         """Return what the caller may do in a namespace, as far as rules tell. Raises Unanswered."""
         review = {"apiVersion": _AUTHORIZATION, "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}

@@ -43,9 +43,9 @@ def one_owner(stack: Stack, cluster: Cluster) -> str:
     for namespace in sorted({key.namespace for key in owners}):
         kinds = sorted({key.kind for key in owners if key.namespace == namespace})
         for live in cluster.objects(kinds, namespace):
-            key = _key(live)
+            key = key_of(live)
             if key in owners and (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
-                _write(cluster, key, live, kept)
+                write_owners(cluster, key, live, kept)
                 changed += 1
     return f"{changed} had a second one, which is gone" if changed else "each has one"
 
@@ -55,11 +55,11 @@ def _owners(deployment: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     for operation in deployment.get("pending_operations") or []:
         resource = operation["resource"]
         if operation["type"] == "creating" and _is_applied(resource, resource.get("inputs", {})):
-            yield _key(resource["inputs"]), ""
+            yield key_of(resource["inputs"]), ""
     for resource in deployment.get("resources") or []:
         outputs = resource.get("outputs", {})
         if _is_applied(resource, outputs) and not resource.get("external"):
-            yield _key(outputs), outputs.get("__fieldManager", "")
+            yield key_of(outputs), outputs.get("__fieldManager", "")
 
 
 def _is_applied(resource: Mapping[str, Any], object_: Mapping[str, Any]) -> bool:
@@ -67,7 +67,8 @@ def _is_applied(resource: Mapping[str, Any], object_: Mapping[str, Any]) -> bool
     return resource["type"].startswith("kubernetes:") and "name" in object_.get("metadata", {})
 
 
-def _key(object_: Mapping[str, Any]) -> Key:
+def key_of(object_: Mapping[str, Any]) -> Key:
+    """Return what tells the object from all others."""
     group, _, version = object_["apiVersion"].rpartition("/")
     metadata = object_["metadata"]
     return Key(metadata.get("namespace", _CLUSTER_SCOPED), f"{object_['kind']}.{version}.{group}", metadata["name"])
@@ -81,7 +82,7 @@ def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Map
     }
     for live in cluster.objects(["Namespace.v1."], _CLUSTER_SCOPED):
         id_ = live["metadata"].get("annotations", {}).get(STACK_ID_ANNOTATION)
-        if _key(live) in owners and id_ and known and id_ not in known:
+        if key_of(live) in owners and id_ and known and id_ not in known:
             raise OperationError(
                 f"namespace {live['metadata']['name']} belongs to a different stack: cluster.context leads to a "
                 "cluster that is not this stack's"
@@ -100,7 +101,8 @@ def _may_write(key: Key, kept: list[Object]) -> bool:
     return bool(kept) or "." not in key.kind.partition(".")[2].partition(".")[2]
 
 
-def _write(cluster: Cluster, key: Key, live: Object, kept: list[Object]) -> None:
+def write_owners(cluster: Cluster, key: Key, live: Object, kept: list[Object]) -> None:
+    """Leave an object the entries of managedFields in `kept`. Raises Unanswered."""
     metadata = live["metadata"]
     patch: list[Object] = [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}]
     if not kept:

@@ -32,7 +32,7 @@ class _Thing:
 
 
 def _things(stack: Stack, cluster: Cluster) -> Iterator[_Thing]:
-    take_over = "delete it if nothing needs it any more; otherwise move its data into the platform first"
+    take_over = f"take it over where it is, with its data: {stack.commands.make('adopt')}"
     yield _Thing(
         f"Secret {INFISICAL_SECRET}",
         "kubernetes:core/v1:Secret",

@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 from operations import repair
+from operations.cluster import Cluster, Unanswered
 from operations.delivery import comment, forge
+from operations.delivery.healing import take_from_hands
 from operations.delivery.newest import why_superseded
 from operations.delivery.opened import refuse_closed_secrets
 from operations.delivery.running import Ended, run_pulumi
+from operations.errors import OperationError
 from operations.pulumi import Stack
 
 POLICIES = ("--policy-pack", "policy")
@@ -57,16 +60,25 @@ def up(stack: Stack, environment: Mapping[str, str]) -> Status:
 
 
 def heal(stack: Stack, environment: Mapping[str, str]) -> Status:
-    """Put back what somebody changed by hand: read the cluster again, then update."""
+    """Put back what somebody changed by hand: take it from them, read the cluster again, then update."""
+    ended, report = _refreshed(stack)
+    if report is None:
+        print(comment.failed(stack.name, "heal", ended.lines))
+        return Status.FAILED
+    if not _superseded(environment):
+        settings = stack.settings().cluster
+        try:
+            taken = take_from_hands(stack, Cluster(settings.context, settings.kubeconfig), comment.changed(report))
+        except Unanswered as reason:
+            raise OperationError(f"the cluster does not answer: {reason}") from None
+        print(f"{taken} objects had a field of somebody else's", file=sys.stderr)
     return _change(stack, environment, "up", "--yes", "--refresh", *POLICIES)
 
 
 def drift(stack: Stack, _: Mapping[str, str]) -> Status:
     """Say what differs between the cluster and the state. Nothing is changed, and the stack isn't locked."""
-    ended = run_pulumi(stack, "refresh", "--preview-only", "--json", show=False)
-    report = _document(ended)
-    if ended.status or report is None:
-        print("\n".join(ended.lines), file=sys.stderr)
+    ended, report = _refreshed(stack)
+    if report is None:
         print(comment.failed(stack.name, "drift", ended.lines))
         return Status.FAILED
     found = comment.drifted(stack, report)
@@ -89,7 +101,7 @@ COMMANDS: Mapping[str, Callable[[Stack, Mapping[str, str]], Status]] = {
 
 
 def _change(stack: Stack, environment: Mapping[str, str], *command: str) -> Status:
-    superseded = why_superseded(environment.get("DELIVER_BRANCH", ""))
+    superseded = _superseded(environment)
     if superseded:
         print(comment.stopped(stack.name, superseded))
         return Status.SUPERSEDED
@@ -107,6 +119,19 @@ def _change(stack: Stack, environment: Mapping[str, str], *command: str) -> Stat
         return Status.FAILED
     print(comment.updated(stack.name, ended.lines))
     return Status.DONE
+
+
+def _superseded(environment: Mapping[str, str]) -> str:
+    return why_superseded(environment.get("DELIVER_BRANCH", ""))
+
+
+def _refreshed(stack: Stack) -> tuple[Ended, comment.Report | None]:
+    """Return what a refresh would find, or nothing with Pulumi's words on stderr."""
+    ended = run_pulumi(stack, "refresh", "--preview-only", "--json", show=False)
+    report = None if ended.status else _document(ended)
+    if report is None:
+        print("\n".join(ended.lines), file=sys.stderr)
+    return ended, report
 
 
 def _document(ended: Ended) -> dict[str, object] | None:

@@ -13,6 +13,7 @@ from settings import Commands
 
 Report = Mapping[str, Any]
 
+_DRIFT = ("update", "delete", "create", "replace")
 LIMIT = 60_000  # GitHub refuses a comment of more than 65,536 characters
 _SHOWN = 100  # lines of a log
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -60,13 +61,18 @@ def previewed(stack: str, report: Report) -> str:
 
 def drifted(stack: Stack, report: Report) -> Found:
     """Return what the cluster has otherwise than the state."""
-    steps = [step for step in report["steps"] if step["op"] in ("update", "delete", "create", "replace")]
+    steps = [step for step in report["steps"] if step["op"] in _DRIFT]
     name = stack.name
     if not steps:
         return Found(0, f"### `{name}` has no drift")
     lines = [f"### `{name}` has drifted: {len(steps)} of its resources", "", *_table(steps, gone="is gone")]
     heal = f"`ci/deliver.sh heal {name}` puts it back. What should stay belongs into the stack file."
     return Found(len(steps), _page([*lines, "", heal]))
+
+
+def changed(report: Report) -> set[str]:
+    """Return the URNs of what the cluster has otherwise than the state."""
+    return {step["urn"] for step in report["steps"] if step["op"] in _DRIFT}
 
 
 def updated(stack: str, lines: Sequence[str]) -> str:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from operations.cluster import Cluster
 from operations.delivery import comment
 from operations.delivery.forge import publish
+from operations.delivery.healing import take_from_hands
 from operations.errors import OperationError
 from tests.tools.fake_stack import FakeStack
 
@@ -147,3 +149,24 @@ def test_what_is_missing_for_a_comment_is_named(forge: Any, server: Server, tmp_
     with pytest.raises(OperationError, match="refused"):
         publish(file, forge(server))
     assert server.comments == []
+
+
+def test_a_hand_gives_up_what_has_drifted() -> None:
+    hand, own = ({"manager": name, "operation": "Update"} for name in ("kubectl-edit", "pulumi-kubernetes-1"))
+    metadata = {"name": "a", "namespace": "n", "resourceVersion": "7", "managedFields": [hand, own]}
+    live = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    other = {**live, "metadata": {**metadata, "name": "b"}}
+    patches: list[Any] = []
+
+    class Fake(Cluster):
+        def objects(self, kinds: Any, namespace: str = "") -> Any:
+            assert (kinds, namespace) == (["ConfigMap.v1."], "n")
+            return [live, other]
+
+        def patch(self, kind: str, name: str, namespace: str, operations: Any) -> None:
+            patches.append((name, operations[-1]["value"]))
+
+    resources = [{"urn": f"urn::{each['metadata']['name']}", "type": "x", "outputs": each} for each in (live, other)]
+    stack = FakeStack(state={"deployment": {"resources": [*resources, {"urn": "urn::none", "type": "y"}]}})
+    assert take_from_hands(stack, Fake(None, None), {"urn::a", "urn::none"}) == 1
+    assert patches == [("a", [own])]

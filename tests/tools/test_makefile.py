@@ -13,6 +13,7 @@ from tests.unit.harness import ROOT
 NAMES = re.findall(r"^([a-z0-9 -]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 TARGETS = sorted({target for names in NAMES for target in names.split()})
 ON_A_STACK = {
+    "adopt",
     "charts",
     "destroy",
     "doctor",

@@ -1,0 +1,160 @@
+"""Say what adopting a running deployment would do, take it over, and give it back: docs/moving-in.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from operations.adoption import argocd, helm
+from operations.adoption.effects import Effect
+from operations.adoption.owners import Taken, give_back, take
+from operations.adoption.plan import Row, compare, existing
+from operations.adoption.precious import lost_secrets
+from operations.adoption.wanted import wanted
+from operations.cluster import Cluster, Object, Unanswered
+from operations.errors import OperationError
+from operations.ownership import Key, key_of
+from operations.pulumi import Stack
+from operations.table import table
+from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What adopting would do."""
+
+    rows: Sequence[Row]
+    live: Mapping[Key, Object]
+    chart: Sequence[Object]  # objects of Infisical's chart
+    releases: Sequence[str]  # of Helm, that the stack would install
+    records: Sequence[Object]  # Helm's, of these releases
+    refusals: Sequence[str]
+
+    @property
+    def keeps(self) -> Mapping[str, str]:
+        """Return what the stack file has to say so that nothing changes that need not."""
+        return {key: value for row in self.rows for key, value in row.keeps.items()}
+
+    @property
+    def refused(self) -> bool:
+        """Return whether something would be lost."""
+        return bool(self.refusals) or any(row.effect is Effect.REFUSED for row in self.rows)
+
+
+def run(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Print the plan, and with a flag do a part of it. Return 1 when something would be lost. Raises OperationError."""
+    settings = stack.settings()
+    cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
+    try:
+        if arguments.back:
+            return _back(stack, cluster, arguments.back)
+        plan = _plan(stack, cluster, settings)
+        print("\n".join(report(stack, plan)))
+        if arguments.write and plan.keeps:
+            for key, value in plan.keeps.items():
+                stack.set(key, value, secret=False)
+            print(f"\nset {', '.join(plan.keeps)}; run this again: the plan is a different one now")
+            return 0
+        if plan.refused:
+            return 1
+        if arguments.take:
+            _take(stack, cluster, plan)
+    except Unanswered as reason:
+        raise OperationError(
+            f"the cluster does not answer: {reason}; run this again, every step may be repeated"
+        ) from None
+    return 0
+
+
+def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
+    asked = wanted(stack)
+    live = existing(cluster, asked)
+    chart = helm.chart_objects(cluster, settings) if asked.releases else []
+    names = [*helm.applications([*live.values(), *chart])]
+    return Plan(
+        rows=compare(cluster, asked, live),
+        live=live,
+        chart=chart,
+        releases=asked.releases,
+        records=helm.records(cluster, asked.releases),
+        refusals=[*lost_secrets(stack, cluster, settings), *argocd.still_acting(cluster, names)],
+    )
+
+
+def report(stack: Stack, plan: Plan) -> Iterator[str]:
+    """Yield the table, what keeps things as they are, and the verdict."""
+    if not plan.live and not plan.chart:
+        yield "nothing that the stack would make is there: `up` makes it"
+        return
+    rows = [("OBJECT", "DEPLOYED BY", "WHAT `UP` DOES")]
+    for row in sorted(plan.rows, key=lambda row: row.key):
+        name = f"{row.key.namespace}/{row.key.name}".removeprefix("/")
+        rows.append((f"{row.key.kind.partition('.')[0]} {name}", row.owner, row.effect))
+        rows += [("", "", f"  {note}") for note in row.notes]
+    for live in plan.chart:
+        key = key_of(live)
+        effect = Effect.ROLLED if live["kind"] == "Deployment" else Effect.CHANGED
+        rows.append((f"{live['kind']} {key.namespace}/{key.name}", "the chart", effect))
+    yield from table(rows)
+    yield ""
+    for sentence in plan.refusals:
+        yield f"REFUSED: {sentence}"
+    if plan.keeps:
+        yield "With these settings what is there stays as it is (`--write` sets them):"
+        yield from (f"  {stack.commands.set(key, value)}" for key, value in plan.keeps.items())
+    yield _verdict(stack, plan)
+
+
+def _verdict(stack: Stack, plan: Plan) -> str:
+    if plan.refused:
+        return "nothing was changed: `up` would lose something, or fight with somebody"
+    same = sum(row.effect is Effect.NOTHING for row in plan.rows)
+    take = stack.commands.make("adopt", OPTIONS="--take")
+    return f"{same} of {len(plan.rows)} objects stay as they are. Nothing was changed; `{take}` takes them over"
+
+
+def _take(stack: Stack, cluster: Cluster, plan: Plan) -> None:
+    file = Path(f"adopted-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
+    with file.open("x") as output:
+        file.chmod(0o600)
+        taken = 0
+        for live in [*plan.live.values(), *plan.chart]:
+            if live["kind"] == "Job":
+                key = key_of(live)
+                cluster.delete(key.kind, key.name, "-n", key.namespace)
+                continue
+            before = take(cluster, live)
+            if before:
+                # A line each, so that a killed run knows what it had taken.
+                output.write(json.dumps(asdict(before)) + "\n")
+                output.flush()
+                taken += 1
+    for release in plan.releases:
+        for live in helm.chart_objects(cluster, stack.settings()):
+            helm.mark(cluster, live, release)
+    helm.step_aside(cluster, plan.records)
+    print(f"\ntook {taken} objects over; no pod has noticed. What they had before: {file}")
+    print(f"now: {stack.commands.pulumi('up')}; then {stack.commands.make('repair')}")
+    print(f"back: {stack.commands.make('adopt', OPTIONS=f'--back {file.name}')}")
+
+
+def _back(stack: Stack, cluster: Cluster, file: Path) -> int:
+    saved = [Taken.read(json.loads(line)) for line in file.read_text().splitlines()]
+    returned = 0
+    for namespace in sorted({taken.key.namespace for taken in saved}):
+        kinds = sorted({taken.key.kind for taken in saved if taken.key.namespace == namespace})
+        found = {key_of(live): live for live in cluster.objects(kinds, namespace)}
+        for taken in saved:
+            live = found.get(taken.key)
+            if live and live["metadata"]["uid"] == taken.uid:
+                give_back(cluster, live, taken)
+                returned += 1
+    records = helm.come_back(cluster)
+    print(f"gave {returned} of {len(saved)} objects back, and {records} records of Helm")
+    remove = stack.commands.pulumi("stack rm --force --preserve-config")
+    print(f"if `up` has run since, its state is of no use any more, and must not destroy anything: {remove}")
+    return 0

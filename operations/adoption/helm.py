@@ -1,0 +1,102 @@
+"""Let Pulumi's Helm release take the objects of the chart that is there, whoever applied them.
+
+Helm installs over objects that carry its own labels, and refuses a name whose record is there. So the chart's objects
+get the labels, and the records step aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from components.base.names import INFISICAL_NAMESPACE
+from components.infisical_pods import labels, workload_name
+from operations.adoption.owners import TRACKING
+from operations.cluster import Cluster, Object
+from operations.ownership import key_of
+from settings import Settings
+
+_KINDS = (
+    "Deployment.v1.apps",
+    "Service.v1.",
+    "ServiceAccount.v1.",
+    "Role.v1.rbac.authorization.k8s.io",
+    "RoleBinding.v1.rbac.authorization.k8s.io",
+    "HorizontalPodAutoscaler.v2.autoscaling",
+)
+_RECORD = "sh.helm.release.v1."
+_ASIDE = "before-adoption."
+_OWNER = "owner"
+
+
+def chart_objects(cluster: Cluster, settings: Settings) -> list[Object]:
+    """Return the objects that the chart makes, as far as they are there. Raises Unanswered."""
+    flavour = settings.infisical.chart.flavour
+    name, app = workload_name(flavour), labels(flavour)["app"]
+    return [
+        live
+        for kind in _KINDS
+        for live in cluster.objects([kind], INFISICAL_NAMESPACE)
+        if live["metadata"]["name"] == name or _label(live, "app") == app or f":{app}" in _tracking(live)
+    ]
+
+
+def mark(cluster: Cluster, live: Object, release: str) -> bool:
+    """Give an object Helm's labels for `release`. Return whether it had none. Raises Unanswered."""
+    metadata = live["metadata"]
+    wanted = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": INFISICAL_NAMESPACE}
+    annotations = {**(metadata.get("annotations") or {}), **wanted}
+    named = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
+    if annotations == metadata.get("annotations") and named == metadata.get("labels"):
+        return False
+    key = key_of(live)
+    patch: list[Object] = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": "/metadata/annotations", "value": annotations},
+        {"op": "add", "path": "/metadata/labels", "value": named},
+    ]
+    cluster.patch(key.kind, key.name, key.namespace, patch)
+    return True
+
+
+def records(cluster: Cluster, releases: Sequence[str]) -> list[Object]:
+    """Return Helm's records of the releases that the stack would install. Raises Unanswered."""
+    secrets = cluster.objects(["Secret.v1."], INFISICAL_NAMESPACE)
+    return [s for s in secrets if _label(s, _OWNER) == "helm" and _label(s, "name") in releases]
+
+
+def step_aside(cluster: Cluster, found: Sequence[Object]) -> None:
+    """Keep each record under a name that Helm doesn't look for. Raises Unanswered."""
+    for record in found:
+        _rename(cluster, record, f"{_ASIDE}{record['metadata']['name']}", "before-adoption")
+
+
+def come_back(cluster: Cluster) -> int:
+    """Put the records back in the place of Pulumi's. Return how many there were. Raises Unanswered."""
+    secrets = cluster.objects(["Secret.v1."], INFISICAL_NAMESPACE)
+    kept = [s for s in secrets if _label(s, _OWNER) == "before-adoption"]
+    for release in sorted({_label(record, "name") for record in kept}):
+        cluster.delete("secrets", "-n", INFISICAL_NAMESPACE, "-l", f"owner=helm,name={release}")
+    for record in kept:
+        _rename(cluster, record, record["metadata"]["name"].removeprefix(_ASIDE), "helm")
+    return len(kept)
+
+
+def _rename(cluster: Cluster, record: Object, name: str, owner: str) -> None:
+    metadata = record["metadata"]
+    copy = {part: record[part] for part in ("apiVersion", "kind", "type", "data")}
+    own = {"name": name, "namespace": metadata["namespace"], "labels": {**metadata["labels"], _OWNER: owner}}
+    cluster.create({**copy, "metadata": own})
+    cluster.delete("secrets", metadata["name"], "-n", metadata["namespace"])
+
+
+def _label(live: Object, name: str) -> str:
+    return (live["metadata"].get("labels") or {}).get(name, "")
+
+
+def _tracking(live: Object) -> str:
+    return (live["metadata"].get("annotations") or {}).get(TRACKING, "")
+
+
+def applications(live: Sequence[Object]) -> Iterator[str]:
+    """Yield the names of ArgoCD's Applications that track the objects."""
+    yield from sorted({_tracking(each).partition(":")[0] for each in live} - {""})

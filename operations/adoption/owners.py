@@ -1,0 +1,153 @@
+"""Move the ownership of objects from the tool that deployed them, and back. Nothing but metadata changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from operations.cluster import Cluster, Object
+from operations.ownership import Key, key_of
+
+# Whoever deploys, by the field managers of each. Operators and controllers keep what is theirs.
+_DEPLOYERS = {
+    "argocd-controller": "ArgoCD",
+    "argocd-application-controller": "ArgoCD",
+    "kubectl-client-side-apply": "kubectl",
+    "kubectl": "kubectl",
+    "kubectl-create": "kubectl",
+    "kubectl-edit": "kubectl",
+    "kubectl-annotate": "kubectl",
+    "kubectl-label": "kubectl",
+    "kubectl-set": "kubectl",
+    "kubectl-replace": "kubectl",
+    "kubectl-rollout": "kubectl",
+    "kubectl-patch": "kubectl",
+    "before-first-apply": "kubectl",
+    "helm": "Helm",
+    "Helm": "Helm",
+}
+_PULUMI = "pulumi-kubernetes-"
+_SEALED = "SealedSecret"
+_ARGOCD = "argocd.argoproj.io/"
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+TRACKING = f"{_ARGOCD}tracking-id"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What an object had of its former owner, with which it can go back. It has no value of a field."""
+
+    key: Key
+    uid: str
+    managers: Sequence[Object]  # entries of managedFields
+    annotations: Mapping[str, str]
+    owners: Sequence[Object]  # ownerReferences
+
+    @classmethod
+    def read(cls, saved: Mapping[str, Any]) -> Taken:
+        """Return what `saved` was written from."""
+        return cls(**{**saved, "key": Key(**saved["key"])})
+
+
+def owner_of(live: Object) -> str:
+    """Return who deployed an object, for people."""
+    metadata = live["metadata"]
+    application = metadata.get("annotations", {}).get(TRACKING, "").partition(":")[0]
+    if application:
+        return f"ArgoCD ({application})"
+    if any(each["kind"] == _SEALED for each in metadata.get("ownerReferences", [])):
+        return "Sealed Secrets"
+    managers = {each["manager"] for each in metadata.get("managedFields", [])}
+    names = {_DEPLOYERS[name] for name in managers if name in _DEPLOYERS}
+    names |= {"a different state" for name in managers if name.startswith(_PULUMI)}
+    return ", ".join(sorted(names)) or "nobody"
+
+
+def take(cluster: Cluster, live: Object) -> Taken | None:
+    """Take an object from its deployer; None when it has none. Raises Unanswered when it changed meanwhile."""
+    metadata = live["metadata"]
+    managers = [each for each in metadata.get("managedFields", []) if _deploys(each)]
+    owners = [each for each in metadata.get("ownerReferences", []) if each["kind"] == _SEALED]
+    annotations = _tracked(live)
+    if not (managers or owners or annotations):
+        return None
+    taken = Taken(key=key_of(live), uid=metadata["uid"], managers=managers, annotations=annotations, owners=owners)
+    kept = [each for each in metadata.get("managedFields", []) if not _deploys(each)]
+    _patch(cluster, live, managers=kept, drop=taken)
+    return taken
+
+
+def give_back(cluster: Cluster, live: Object, taken: Taken) -> None:
+    """Give an object back to who had it before. Raises Unanswered."""
+    names = {(each["manager"], each["operation"]) for each in taken.managers}
+    kept = [
+        each
+        for each in live["metadata"].get("managedFields", [])
+        if not each["manager"].startswith(_PULUMI) and (each["manager"], each["operation"]) not in names
+    ]
+    _patch(cluster, live, managers=[*kept, *taken.managers], restore=taken)
+
+
+def is_deployer(entry: Object) -> bool:
+    """Return whether an entry of managedFields is of a tool that people deploy with, other than Pulumi."""
+    return not entry.get("subresource") and entry["manager"] in _DEPLOYERS
+
+
+def _deploys(entry: Object) -> bool:
+    return is_deployer(entry) or (not entry.get("subresource") and entry["manager"].startswith(_PULUMI))
+
+
+def _tracked(live: Object) -> Mapping[str, str]:
+    """Return the annotations that go. Those of custom resources stay: operators copy them into pods, and roll these."""
+    if "." in str(live["apiVersion"]).partition("/")[0] and not str(live["apiVersion"]).startswith(_BUILT_IN):
+        return {}
+    annotations = live["metadata"].get("annotations", {})
+    return {name: value for name, value in annotations.items() if name.startswith(_ARGOCD) or name == _APPLIED}
+
+
+_BUILT_IN = ("networking.k8s.io/", "rbac.authorization.k8s.io/", "policy/", "apps/", "batch/", "autoscaling/")
+
+
+def _patch(
+    cluster: Cluster,
+    live: Object,
+    *,
+    managers: Sequence[Object],
+    drop: Taken | None = None,
+    restore: Taken | None = None,
+) -> None:
+    metadata = live["metadata"]
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
+    patch: list[Object] = [version, *_metadata(metadata, drop, restore)]
+    # Without any entry the API server would give every field to a manager of its own, which conflicts too.
+    patch.append({"op": "add", "path": "/metadata/managedFields", "value": [*managers] or [_nobody(live)]})
+    key = key_of(live)
+    cluster.patch(key.kind, key.name, key.namespace, patch)
+
+
+def _metadata(metadata: Object, drop: Taken | None, restore: Taken | None) -> Iterator[Object]:
+    annotations = dict(metadata.get("annotations") or {})
+    owners = list(metadata.get("ownerReferences") or [])
+    if drop:
+        annotations = {name: value for name, value in annotations.items() if name not in drop.annotations}
+        owners = [each for each in owners if each not in drop.owners]
+    if restore:
+        annotations |= restore.annotations
+        owners += [each for each in restore.owners if each not in owners]
+    if annotations != (metadata.get("annotations") or {}):
+        yield {"op": "add", "path": "/metadata/annotations", "value": annotations}
+    if owners != (metadata.get("ownerReferences") or []):
+        yield {"op": "add", "path": "/metadata/ownerReferences", "value": owners}
+
+
+def _nobody(live: Object) -> Object:
+    """Return an entry that owns what never changes, and so can't conflict."""
+    owned = {"f:metadata": {"f:labels": {}}}
+    return {
+        "manager": "infisical-platform-adopt",
+        "operation": "Update",
+        "apiVersion": live["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": owned,
+    }

@@ -1,0 +1,105 @@
+"""Compare what the stack would make with what is there, and change nothing.
+
+The API server itself says what an apply would change, in a dry run: it knows its defaults and what can't be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, worst
+from operations.adoption.owners import owner_of
+from operations.adoption.wanted import Wanted
+from operations.cluster import Cluster, Object
+from operations.ownership import Key, key_of
+
+_APPLIES = 4  # kubectl processes at a time
+# The parts of a `postgresql` in which others may have things of theirs.
+_SHARED = ("users", "databases", "preparedDatabases")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """What becomes of one object."""
+
+    key: Key
+    owner: str
+    effect: Effect
+    notes: Sequence[str] = ()
+    keeps: Mapping[str, str] = field(default_factory=dict[str, str])  # settings that make the difference none
+
+
+def existing(cluster: Cluster, asked: Wanted) -> dict[Key, Object]:
+    """Return those of the objects that are there. Raises Unanswered."""
+    found: dict[Key, Object] = {}
+    for namespace in sorted({key.namespace for key in asked.objects}):
+        kinds = sorted({key.kind for key in asked.objects if key.namespace == namespace})
+        for kind in kinds:
+            found |= {key_of(live): live for live in cluster.objects([kind], namespace)}
+    return {key: found[key] for key in asked.objects if key in found}
+
+
+def compare(cluster: Cluster, asked: Wanted, live: Mapping[Key, Object]) -> list[Row]:
+    """Return a row for each object that is there. Raises Unanswered."""
+    with ThreadPoolExecutor(_APPLIES) as pool:
+        return list(pool.map(lambda key: _row(cluster, asked.objects[key], key, live[key]), live))
+
+
+def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:
+    kind, owner = str(live["kind"]), owner_of(live)
+    if kind == "Secret":
+        return Row(key=key, owner=owner, effect=Effect.NOTHING)  # its values are compared apart
+    if kind == "Job":
+        return _job(key, owner, live)
+    applied = cluster.would_apply({**asked, "apiVersion": live["apiVersion"]})
+    if isinstance(applied, str):
+        return Row(key=key, owner=owner, effect=Effect.REFUSED, notes=[applied])
+    found = [each for part in ("metadata", "spec", "data", "rules") for each in _changes(part, live, applied)]
+    effects = [effect_of(kind, each) for each in found]
+    notes = [_said(each, effect) for each, effect in zip(found, effects, strict=True)]
+    return Row(
+        key=key, owner=owner, effect=worst(effects), notes=[*notes, *_others(live, asked)], keeps=keeps(kind, found)
+    )
+
+
+def _job(key: Key, owner: str, live: Object) -> Row:
+    conditions = live.get("status", {}).get("conditions", [])
+    if any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions):
+        return Row(key=key, owner=owner, effect=Effect.RUNS, notes=["no Job can be changed: the finished one goes"])
+    return Row(key=key, owner=owner, effect=Effect.REFUSED, notes=["it is running: wait until it has ended"])
+
+
+def _changes(part: str, live: Object, applied: Object) -> list[Difference]:
+    before, after = live.get(part), applied.get(part)
+    if part == "metadata":
+        before, after = (
+            {name: (object_["metadata"].get(name) or {}) for name in ("labels", "annotations")}
+            for object_ in (live, applied)
+        )
+    return [] if after is None else differences(before, after, part)
+
+
+def _said(each: Difference, effect: Effect) -> str:
+    plain = all(isinstance(value, str | int | float | bool | None) for value in (each.live, each.wanted))
+    change = f"{each.path}: {_text(each.live)} → {_text(each.wanted)}" if plain else each.path
+    return f"{change} ({effect})" if effect is Effect.REFUSED else change
+
+
+def _text(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 and "\n" not in text else "…"
+
+
+def _others(live: Object, asked: Object) -> Iterator[str]:
+    """Yield what others have in a shared database cluster, which stays."""
+    if live["kind"] != "postgresql":
+        return
+    for part in _SHARED:
+        more = sorted(set(live["spec"].get(part) or {}) - set(asked["spec"].get(part) or {}))
+        if more:
+            yield f"keeps {part} of others: {', '.join(more)}"
+    parameters = sorted(live["spec"].get("postgresql", {}).get("parameters") or {})
+    if parameters:
+        yield f"keeps parameters: {', '.join(parameters)}"

@@ -1,0 +1,50 @@
+"""Refuse to adopt while a key or password would be generated anew, or changed. Values are compared, never shown."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+
+from pydantic import SecretStr
+
+from components.base.names import (
+    DATABASE_CREDENTIALS,
+    DATABASE_NAMESPACE,
+    INFISICAL_NAMESPACE,
+    INFISICAL_SECRET,
+    REDIS_NAMESPACE,
+)
+from components.redis_specs import AUTH
+from operations.cluster import Cluster
+from operations.pulumi import Stack
+from settings import Settings, environment_of
+
+_KEYS = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY", "AUTH_SECRET", "COOKIE_SECRET_SIGN_KEY")
+
+
+def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each key and password that `up` would not keep. Raises Unanswered."""
+    environment = _data(cluster, INFISICAL_NAMESPACE, INFISICAL_SECRET)
+    known = environment_of(settings).secret
+    wrong = [name for name in _KEYS if name in environment and not _same(known.get(name), environment[name])]
+    passwords = {
+        "databasePassword": (settings.database_password, _data(cluster, DATABASE_NAMESPACE, DATABASE_CREDENTIALS)),
+        "redisPassword": (settings.redis_password, _data(cluster, REDIS_NAMESPACE, AUTH)),
+    }
+    source = cluster.kubectl(f"get secret {INFISICAL_SECRET} --namespace {INFISICAL_NAMESPACE} --output yaml")
+    take = f"`{source} | {stack.commands.make('import-secrets', FILE='/dev/stdin')}`"
+    for name in wrong:
+        yield f"{name} of {INFISICAL_SECRET} is not the stack's, and `up` would replace it: {take}"
+    for key, (own, live) in passwords.items():
+        if "password" in live and not _same(own, live["password"]):
+            yield f"{key} is not what the cluster has: {take}; or by hand, {stack.commands.set(key, secret=True)}"
+
+
+def _same(own: SecretStr | None, live: str) -> bool:
+    return own is not None and own.get_secret_value() == live
+
+
+def _data(cluster: Cluster, namespace: str, name: str) -> Mapping[str, str]:
+    found = cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    data = (found or {}).get("data") or {}
+    return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}

@@ -1,0 +1,206 @@
+"""What adopting says of a deployment that is there, takes from its owners, and gives back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operations.adoption import argocd, helm
+from operations.adoption.effects import SETTINGS, Difference, Effect, differences, effect_of, keeps
+from operations.adoption.owners import Taken, give_back, owner_of, take
+from operations.adoption.plan import Row, compare
+from operations.adoption.wanted import Wanted, wanted
+from operations.cluster import Cluster, Object
+from operations.ownership import Key, key_of
+from tests.tools.fake_stack import FakeStack
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+OPERATOR = {"manager": "postgres-operator", "operation": "Update"}
+
+
+def object_(kind: str = "ConfigMap", api: str = "v1", **more: Any) -> Object:
+    managers = [{"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}}, OPERATOR]
+    metadata = {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "managedFields": managers}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata | more.pop("metadata", {}), **more}
+
+
+class FakeCluster(Cluster):
+    """A cluster that applies patches to the one object it has, and merges what would be applied."""
+
+    def __init__(self, live: Object, items: list[Object] | None = None) -> None:
+        super().__init__(None, None)
+        object.__setattr__(self, "live", live)
+        object.__setattr__(self, "found", items or [])
+
+    live: Object
+    found: list[Object]
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Any) -> None:
+        assert operations[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+        for operation in operations[1:]:
+            self.live["metadata"][operation["path"].rpartition("/")[2]] = operation["value"]
+
+    def would_apply(self, manifest: Object) -> Object | str:
+        return {**self.live, **{part: self.live[part] | manifest[part] for part in manifest if part == "spec"}}
+
+    def items(self, path: str) -> list[Object]:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "live", "asked", "effect"),
+    [
+        ("postgresql", "spec.volume.size", "10Gi", "5Gi", Effect.REFUSED),
+        ("postgresql", "spec.volume.size", "10Gi", "20Gi", Effect.CHANGED),
+        ("postgresql", "spec.volume.storageClass", "fast", "slow", Effect.REFUSED),
+        ("postgresql", "spec.postgresql.version", "17", "15", Effect.REFUSED),
+        ("postgresql", "spec.postgresql.version", "15", "17", Effect.FAILOVER),
+        ("postgresql", "spec.resources.limits.memory", "1Gi", "2Gi", Effect.FAILOVER),
+        ("postgresql", "spec.tls", None, {"secretName": "x"}, Effect.FAILOVER),
+        ("postgresql", "spec.databases.infisical", None, "infisical_user", Effect.CHANGED),
+        ("postgresql", "spec.connectionPooler.mode", "session", "transaction", Effect.ROLLED),
+        ("RedisReplication", "spec.kubernetesConfig.image", "a", "b", Effect.FAILOVER),
+        ("RedisReplication", "spec.pdb.enabled", None, True, Effect.CHANGED),
+        (
+            "RedisReplication",
+            "spec.storage.volumeClaimTemplate.spec.resources.requests.storage",
+            "2Gi",
+            "1Gi",
+            Effect.REFUSED,
+        ),
+        ("RedisSentinel", "metadata.annotations.x", "a", "b", Effect.ROLLED),
+        ("Certificate", "spec.dnsNames", ["a"], ["b"], Effect.REISSUED),
+        ("ConfigMap", "data.a", "a", "b", Effect.CHANGED),
+    ],
+)
+def test_a_difference_has_its_effect(kind: str, path: str, live: Any, asked: Any, effect: Effect) -> None:
+    assert effect_of(kind, Difference(path=path, live=live, wanted=asked)) is effect
+
+
+trees = st.recursive(
+    st.one_of(st.integers(), st.text(), st.booleans()),
+    lambda below: st.dictionaries(st.text("ab"), below),
+    max_leaves=9,
+)
+
+
+@given(trees, trees)
+def test_what_is_merged_in_has_no_difference_left(live: Any, asked: Any) -> None:
+    def merged(one: Any, other: Any) -> Any:
+        if isinstance(one, dict) and isinstance(other, dict):
+            return {**one, **{key: merged(one.get(key), value) for key, value in other.items()}}
+        return other
+
+    assert differences(merged(live, asked), asked) == []
+    assert (differences(live, asked) == []) == (merged(live, asked) == live)
+
+
+def test_settings_that_keep_what_is_there_exist() -> None:
+    properties = json.loads((Path(__file__).parents[2] / "docs/stack.schema.json").read_text())
+    text = json.dumps(properties)
+    for keys in SETTINGS.values():
+        for key in keys.values():
+            assert f'"{key.rpartition(".")[2]}"' in text, key
+    found = [Difference(path="spec.numberOfInstances", live=3, wanted=2), Difference(path="spec.x", live=1, wanted=2)]
+    assert keeps("postgresql", found) == {"database.instances": "3"}
+
+
+def test_a_preview_tells_what_is_wanted_without_what_it_does_not_know() -> None:
+    data = {"a": "1", "b": UNKNOWN, "c": "[secret]"}
+    steps: list[Object] = [
+        {"op": "create", "newState": {"type": "kubernetes:core/v1:ConfigMap", "inputs": object_(data=data)}},
+        {"op": "create", "newState": {"type": "kubernetes:helm.sh/v3:Release", "inputs": {"name": "infisical"}}},
+        {"op": "create", "newState": {"type": "kubernetes:apps/v1:DeploymentPatch", "inputs": object_()}},
+        {
+            "op": "create",
+            "newState": {"type": "kubernetes:core/v1:Secret", "inputs": object_(metadata={"name": UNKNOWN})},
+        },
+        {"op": "same", "newState": {"type": "kubernetes:core/v1:Secret", "inputs": object_()}},
+    ]
+
+    class Stack(FakeStack):
+        def run(self, *arguments: str, input: str = "") -> str:
+            assert arguments == ("preview", "--json")
+            return json.dumps({"steps": steps})
+
+    asked = wanted(Stack())
+    assert [found["data"] for found in asked.objects.values()] == [{"a": "1"}]
+    assert asked.releases == ("infisical",)
+
+
+@pytest.mark.parametrize("api", ["v1", "networking.k8s.io/v1", "acid.zalan.do/v1"])
+def test_an_object_is_taken_and_given_back(api: str) -> None:
+    annotations = {helm.TRACKING: "platform:x", "kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"}
+    sealed = {"kind": "SealedSecret", "name": "s"}
+    live = object_(api=api, metadata={"annotations": annotations, "ownerReferences": [sealed]})
+    before, cluster = copy.deepcopy(live), FakeCluster(live)
+    assert owner_of(live) == "ArgoCD (platform)"
+
+    taken = take(cluster, live)
+    assert taken
+    metadata = cluster.live["metadata"]
+    assert metadata["managedFields"] == [OPERATOR]
+    assert metadata["ownerReferences"] == []
+    # Operators copy annotations of custom resources into pods: these would restart.
+    assert metadata["annotations"] == (annotations if api == "acid.zalan.do/v1" else {"own": "1"})
+    assert take(cluster, cluster.live) is None or api == "acid.zalan.do/v1"
+
+    metadata["managedFields"].append({"manager": "pulumi-kubernetes-1", "operation": "Apply"})
+    saved = json.loads(json.dumps({**{f: getattr(taken, f) for f in Taken.__slots__}, "key": vars_of(taken.key)}))
+    give_back(cluster, cluster.live, Taken.read(saved))
+    by_name = {each["manager"]: each for each in cluster.live["metadata"].pop("managedFields")}
+    assert by_name == {each["manager"]: each for each in before["metadata"].pop("managedFields")}
+    assert cluster.live == before
+
+
+def vars_of(key: Key) -> dict[str, str]:
+    return {"namespace": key.namespace, "kind": key.kind, "name": key.name}
+
+
+def test_an_object_without_owner_is_never_without_an_entry() -> None:
+    live = object_(metadata={"managedFields": [{"manager": "kubectl-create", "operation": "Update"}]})
+    assert owner_of(live) == "kubectl"
+    cluster = FakeCluster(live)
+    take(cluster, live)
+    (entry,) = cluster.live["metadata"]["managedFields"]
+    assert entry["manager"] == "infisical-platform-adopt"
+
+
+def test_a_job_is_replaced_once_it_has_ended_and_others_keep_what_is_theirs() -> None:
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    for status, effect in ((done, Effect.RUNS), ({}, Effect.REFUSED)):
+        assert row(object_("Job", "batch/v1", status=status), {}).effect is effect
+    spec = {"users": {"a": [], "b": []}, "databases": {"a": "a"}, "numberOfInstances": 3}
+    found = row(object_("postgresql", "acid.zalan.do/v1", spec=spec), {"users": {"a": []}, "numberOfInstances": 2})
+    assert found.effect is Effect.CHANGED
+    assert found.notes[0] == "spec.numberOfInstances: 3 → 2"
+    assert found.keeps == {"database.instances": "3"}
+    same = row(object_("postgresql", "acid.zalan.do/v1", spec=spec), {"numberOfInstances": 3})
+    assert same.notes == ["keeps users of others: a, b", "keeps databases of others: a"]
+    assert same.effect is Effect.NOTHING
+
+
+def row(live: Object, spec: Object) -> Row:
+    asked = {**live, "spec": spec}
+    key = key_of(live)
+    (found,) = compare(FakeCluster(live), Wanted(objects={key: asked}, releases=()), {key: live})
+    return found
+
+
+def test_argocd_must_neither_sync_nor_delete() -> None:
+    metadata = {"name": "platform", "namespace": "argocd", "finalizers": ["resources-finalizer.argocd.argoproj.io"]}
+    acting = {"metadata": metadata, "spec": {"syncPolicy": {"automated": {"selfHeal": True}}}}
+    (sentence,) = argocd.still_acting(FakeCluster({}, [acting]), ["platform"])
+    assert "syncs by itself and deletes its objects when it goes" in sentence
+    assert """{"spec": {"syncPolicy": {"automated": null}}, "metadata": {"finalizers": null}}""" in sentence
+    assert list(argocd.still_acting(FakeCluster({}, [acting]), ["other"])) == []
+    quiet = {"metadata": {"name": "platform", "namespace": "argocd"}, "spec": {"syncPolicy": {}}}
+    assert list(argocd.still_acting(FakeCluster({}, [quiet]), ["platform"])) == []
+    made = quiet | {"metadata": quiet["metadata"] | {"ownerReferences": [{"kind": "ApplicationSet", "name": "all"}]}}
+    assert "belongs to ApplicationSet all" in next(argocd.still_acting(FakeCluster({}, [made]), ["platform"]))
