@@ -26,7 +26,7 @@ class Wanted:
 def wanted(stack: Stack) -> Wanted:
     """Return what a preview would create. Raises OperationError when the preview fails, with its reason."""
     report = json.loads(stack.run("preview", "--json"))
-    creates = [step["newState"] for step in report["steps"] if step["op"] == "create"]
+    creates = [step["newState"] for step in report.get("steps", ()) if step["op"] == "create"]
     releases = [state["inputs"]["name"] for state in creates if state["type"] == _RELEASE]
     return Wanted(objects=dict(_objects(creates)), releases=tuple(map(str, releases)))
 

@@ -46,7 +46,7 @@ def mark(stack: str) -> str:
 
 def previewed(stack: str, report: Report) -> str:
     """Return what `up` would do."""
-    steps = [step for step in report["steps"] if _WORDS.get(step["op"])]
+    steps = [step for step in report.get("steps", ()) if _WORDS.get(step["op"])]
     if not steps:
         return _page([mark(stack), f"### Preview of `{stack}`: nothing changes"])
     counts = Counter(step["op"] for step in steps)
@@ -61,7 +61,7 @@ def previewed(stack: str, report: Report) -> str:
 
 def drifted(stack: Stack, report: Report) -> Found:
     """Return what the cluster has otherwise than the state."""
-    steps = [step for step in report["steps"] if step["op"] in _DRIFT]
+    steps = [step for step in report.get("steps", ()) if step["op"] in _DRIFT]
     name = stack.name
     if not steps:
         return Found(0, f"### `{name}` has no drift")
@@ -72,7 +72,7 @@ def drifted(stack: Stack, report: Report) -> Found:
 
 def changed(report: Report) -> set[str]:
     """Return the URNs of what the cluster has otherwise than the state."""
-    return {step["urn"] for step in report["steps"] if step["op"] in _DRIFT}
+    return {step["urn"] for step in report.get("steps", ()) if step["op"] in _DRIFT}
 
 
 def updated(stack: str, lines: Sequence[str]) -> str:

@@ -44,6 +44,7 @@ def replaced(stack: Stack, kubectl: Kubectl) -> None:
         outputs = resource["outputs"]
         if outputs.get("kind") in APPLIED and not resource.get("external"):
             _reapply(kubectl, outputs)
+    _without_helm(kubectl)
     theirs = {"spec": {"users": {"reporting": []}, "databases": {"reporting": "reporting"}}}
     kubectl("patch", "postgresql", "platform-db-cluster", "-n", NAMESPACES[1], "--type=merge", "-p", json.dumps(theirs))
     shutil.rmtree(stack.configuration.parent / "state")
@@ -51,6 +52,20 @@ def replaced(stack: Stack, kubectl: Kubectl) -> None:
     del configuration["encryptionsalt"]  # or Pulumi takes the stack for one that is there
     stack.configuration.write_text(yaml.safe_dump(configuration))
     stack.init()
+
+
+def _without_helm(kubectl: Kubectl) -> None:
+    """ArgoCD renders charts itself: no record of a release, and none of Helm's own labels."""
+    kubectl("delete", "secrets", "-n", NAMESPACES[0], "-l", "owner=helm")
+    for kind, name in (
+        ("deployment", "infisical"),
+        ("service", "infisical"),
+        ("serviceaccount", "infisical-infisical"),
+    ):
+        where = (kind, name, "-n", NAMESPACES[0])
+        kubectl("label", *where, "app.kubernetes.io/managed-by-")
+        tracked = f"argocd.argoproj.io/tracking-id=platform:{kind}:{NAMESPACES[0]}/{name}"
+        kubectl("annotate", *where, "meta.helm.sh/release-name-", "meta.helm.sh/release-namespace-", tracked)
 
 
 def _resources(stack: Stack) -> list[Object]:

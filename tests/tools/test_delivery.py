@@ -48,6 +48,8 @@ def test_drift_says_what_is_gone_and_how_to_heal() -> None:
     assert "| is gone | `d` | ConfigMap |  |" in found.text
     assert "ci/deliver.sh heal prod" in found.text
     assert comment.drifted(FakeStack(), {"steps": steps[:1]}).count == 0
+    assert comment.drifted(FakeStack(), {}).count == 0, "a stack without any resource"
+    assert comment.changed({}) == set()
 
 
 def test_a_page_fits_into_a_comment() -> None:
