@@ -18,12 +18,14 @@ _STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """List the backups, write `restore` for one of them, or confirm it. Return 0. Raises OperationError."""
-    settings = stack.settings()
-    if not settings.backup:
+    # Not the checked settings: a private key for this restore may be there already, and is refused without one.
+    said = stack.visible
+    cluster, restore = said.get("cluster") or {}, said.get("restore") or {}
+    if not said.get("backup"):
         raise OperationError("the stack has no section backup, so it has no backup to restore: docs/backup.md")
     if arguments.confirm:
         return _confirm(stack, arguments.confirm)
-    told = _told(Cluster(settings.cluster.context, settings.cluster.kubeconfig))
+    told = _told(Cluster(cluster.get("context"), cluster.get("kubeconfig")))
     names = told.get("kept", "").split()
     if not arguments.backup:
         _list(stack, names, told.get("rehearsedName", ""))
@@ -33,7 +35,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     # The database remembers each id, and a known one restores nothing, so that every call needs one of its own.
     stack.set("restore.id", f"{now:%Y-%m-%d}t{now:%H%M%S}", secret=False, text=True)
     stack.set("restore.from", chosen, secret=False, text=True)
-    if settings.restore and settings.restore.overwrite:
+    if restore.get("overwrite"):
         stack.remove("restore.overwrite")
     print(f"restore of {chosen} is in the stack file; nothing has changed yet")
     print(f"next: {stack.commands.pulumi('up')}")
@@ -44,7 +46,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def _confirm(stack: Stack, value: str) -> int:
-    if not stack.settings().restore:
+    if not stack.visible.get("restore"):
         raise OperationError(f"the stack asks for no restore yet: {stack.commands.make('restore', BACKUP='latest')}")
     if not re.fullmatch(r"[0-9a-f]{12}", value):
         raise OperationError("CONFIRM is not the value that the refused restore has printed: 12 hexadecimal digits")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
@@ -25,7 +25,9 @@ def last_update(stack: Stack, _: Cluster, __: Settings) -> Iterator[Result]:
         seen = f"was killed while it worked on {_listed([_urn(entry) for entry in pending])}"
         yield fail("the last `up`", seen, f"{repair}, then `{stack.commands.pulumi('up')}`")
     elif at:
-        yield ok("the last `up`", f"changed the state on {datetime.fromisoformat(at):%Y-%m-%d at %H:%M} (of its clock)")
+        yield ok(
+            "the last `up`", f"changed the state on {datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
+        )
     else:
         yield ok("the last `up`", "there was none yet")
 

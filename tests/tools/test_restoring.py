@@ -12,7 +12,7 @@ from operations import restoring
 from operations.cluster import Unanswered
 from operations.errors import OperationError
 from tests.tools.doctor.known import cluster
-from tests.tools.fake_stack import FakeStack
+from tests.tools.fake_stack import Encrypted, FakeStack
 from tests.unit.harness import RECIPIENT
 
 STATUS = "/api/v1/namespaces/platform-db-pg/configmaps/backup-status"
@@ -61,6 +61,13 @@ def test_the_whole_name_is_written_with_an_id_of_its_own(
     of.settings()
     assert {command[:2] for command in of.ran} <= {("config", "--json"), ("config", "set"), ("config", "rm")}
     assert "next: pulumi up --stack prod\n" in capsys.readouterr().out
+
+
+def test_the_private_key_may_be_there_before_the_restore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From nothing, one is set after the other, and the program refuses a key that nothing uses."""
+    of = stack(restoreIdentity=Encrypted("-----BEGIN PGP PRIVATE KEY BLOCK-----"), cluster={"context": "prod"})
+    run(monkeypatch, of, "latest")
+    assert of.kept["restore"]["from"] == NEW
 
 
 @pytest.mark.parametrize("told", [{}, {STATUS: Unanswered("no route to host")}], ids=["new", "away"])

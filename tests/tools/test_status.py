@@ -195,6 +195,12 @@ def test_an_invalid_stack_is_told_with_its_reason() -> None:
     assert (row.level, row.seen) == (Level.FAIL, "can't be told: redis.quorum: too high")
 
 
+def test_the_last_up_is_told_with_its_moment() -> None:
+    ended = {"manifest": {"time": "2026-11-26T16:57:03.1234567+02:00"}}
+    rows = ask(partial(changes.last_update, Previewed("prod", deployment_=ended)))
+    assert rows["the last `up`"].seen == "changed the state on 2026-11-26 at 14:57 UTC"
+
+
 def test_an_up_that_was_killed_is_told_with_its_repair() -> None:
     killed = {"pending_operations": [{"resource": {"urn": URN}, "type": "creating"}]}
     row = only(ask(partial(changes.last_update, Previewed("prod", deployment_=killed))))
