@@ -5,11 +5,11 @@ from pathlib import Path
 import pulumi
 
 import safeguards
+from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from components.backup import Backup, BackupArgs
 from components.base.providers import providers_of
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.cert_sync import CertSync, CertSyncArgs
-from components.helm_release import HelmRelease
 from components.infisical_migration import InfisicalMigration, InfisicalMigrationArgs
 from components.infisical_release import InfisicalRelease, InfisicalReleaseArgs
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
@@ -30,27 +30,27 @@ def main() -> None:
     settings, placed = stack.settings, Placement.of(stack.settings)
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
 
-    def after(*parts: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=providers, depends_on=[*parts], transformations=[placed])
+    def after(*parts: pulumi.Resource | None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(providers=providers, depends_on=[*filter(None, parts)], transformations=[placed])
 
     identity = StackIdentity("stack-identity", after())
-    requirements = Requirements("requirements", RequirementsArgs.of(settings), after())
-    db = PlatformDb("platform-db", PlatformDbArgs.of(settings, identity), after(requirements))
-    kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings, identity), after(requirements))
-    given = InfisicalSecretsArgs.of(settings, identity, db, kv)
-    secrets = InfisicalSecrets("infisical-secrets", given, after(requirements))
+    needs = Requirements("requirements", RequirementsArgs.of(settings), after())
+    db = PlatformDb("platform-db", PlatformDbArgs.of(settings, identity), after(needs))
+    kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings, identity), after(needs))
+    secrets = InfisicalSecrets("infisical-secrets", InfisicalSecretsArgs.of(settings, identity, db, kv), after(needs))
     sync = CertSync("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets))
     restored = Restore.wanted("restore", RestoreArgs.of(settings, db, kv, secrets), after(db, kv))
     migration_args = InfisicalMigrationArgs.of(settings, db, secrets)
     migration = InfisicalMigration("infisical-migration", migration_args, after(sync, *restored))
-    helm = HelmRelease.of(settings, stack.found.state, stack.chart)
-    release_args = InfisicalReleaseArgs.of(settings, helm, migration, kv, secrets)
+    release_args = InfisicalReleaseArgs.of(settings, stack.helm, migration, kv, secrets)
     release = InfisicalRelease("infisical", release_args, after(sync))
     bootstrap = Bootstrap.wanted("bootstrap", BootstrapArgs.of(settings, identity, secrets, release), after(secrets))
     Ingress("ingress", IngressArgs.of(settings, secrets, release, bootstrap), after(secrets))
     operator_args = SecretsOperatorArgs.of(settings, identity, release, stack.operator_chart)
     operator = SecretsOperator.wanted("secrets-operator", operator_args, after(release))
     PullSecrets.wanted("pull-secrets", settings.registry_credentials, (db, kv, secrets, operator), after())
+    application_args = ApplicationSecretsArgs.of(settings, identity, release, bootstrap, operator)
+    ApplicationSecrets.wanted("application-secrets", application_args, after(bootstrap, operator))
     Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
     pulumi.export("url", settings.infisical.site_url)
 

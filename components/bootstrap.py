@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions, export
 from pulumi_kubernetes import core, meta
@@ -70,7 +71,7 @@ class Bootstrap(ComponentResource):
 
     ref: SecretRef
     account: Output[str]
-    machine_auth: str
+    machine_auth: Literal["kubernetes", "universal"]
 
     def __init__(self, name: str, args: BootstrapArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Bootstrap"), name, None, opts)

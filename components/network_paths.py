@@ -134,6 +134,7 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_out(settings),
         *_bootstrap(settings),
         *_secrets_operator(settings),
+        *_applications(settings),
         *_backups(settings),
         *_extra(settings),
     )
@@ -195,6 +196,20 @@ def _secrets_operator(settings: Settings) -> Iterator[Path]:
     yield Path(source=pods, target=INFISICAL, ports=[HTTP])
     yield from _to_dns(settings, pods, ready)
     yield from _to_the_api_server(settings, pods, ready)
+
+
+def _applications(settings: Settings) -> Iterator[Path]:
+    """Yield the paths of the Jobs that provision applications, and judge what is delivered."""
+    if not settings.applications:
+        return
+    provision, *gates = (
+        _job(name, INFISICAL_NAMESPACE)
+        for name in ("application-secrets", "secret-delivery-free", "secret-delivery-gate")
+    )
+    yield Path(source=provision, target=INFISICAL, ports=[HTTP])
+    jobs = (provision, *(gates if settings.target_namespaces else ()))
+    yield from _to_dns(settings, *jobs)
+    yield from _to_the_api_server(settings, *jobs)
 
 
 def _backups(settings: Settings) -> Iterator[Path]:

@@ -61,6 +61,7 @@ class SecretDeliveryArgs:
     wish: Input[str]  # changes with every value; it tells nothing about one
     values: Input[str]  # Secret in `namespace` with the values that the stack owns
     namespace: Input[str]  # of the Jobs
+    after: Sequence[Resource] = ()  # what writes the values: nothing is delivered before
     keep: bool  # what was delivered stays when its delivery goes
     python_image: str
     deadline_seconds: int = 180
@@ -77,7 +78,7 @@ class SecretDelivery(ComponentResource):
         super().__init__(type_token("SecretDelivery"), name, None, opts)
         plain = [_plain(delivery) for delivery in args.deliveries]
         free = self._gate(name, "free", "targets_free.py", args, plain, [])
-        after: list[Resource] = [free, args.operator]
+        after: list[Resource] = [free, args.operator, *args.after]
         if args.operator.settings.kind == "externalSecrets":
             made = self._external(name, args, after)
         else:

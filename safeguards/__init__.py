@@ -9,8 +9,9 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
-from components.helm_release import deployed_chart
+from components.helm_release import HelmRelease, deployed_chart
 from components.operator_chart import OperatorChart
+from safeguards.applications import refuse_dropped_applications
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
@@ -22,7 +23,7 @@ from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.target_namespaces import refuse_missing_namespaces
 from safeguards.volumes import refuse_volume_change
-from settings import Commands, LocalChart, Settings, SettingsError, load, local_copy
+from settings import Commands, Settings, SettingsError, load, local_copy
 
 __all__ = ["Admitted", "Found", "LastState", "Refusal", "admit", "check"]
 
@@ -40,7 +41,7 @@ class Admitted:
     """A stack that `up` may begin with."""
 
     settings: Settings
-    chart: LocalChart
+    helm: HelmRelease
     operator_chart: OperatorChart | None  # of the secrets operator, where the stack installs it
     found: Found
 
@@ -50,27 +51,16 @@ def admit(folder: Path) -> Admitted:
     try:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
         settings = load(commands, get_config_env(), get_config_secret_keys_env())
-        refuse_applications(settings)
         state = last_state()
         copies = [local_copy(wanted, commands, folder, deployed_chart(wanted, state)) for wanted in settings.charts]
         return Admitted(
             settings=settings,
-            chart=copies[0],
+            helm=HelmRelease.of(settings, state, copies[0]),
             operator_chart=OperatorChart.read(copies[1], folder) if copies[1:] else None,
             found=check(settings, state, commands),
         )
     except (SettingsError, Refusal) as error:
         raise pulumi.RunError(str(error)) from None
-
-
-def refuse_applications(settings: Settings) -> None:
-    """Refuse applications, which no part of the program provisions yet: a secret that never comes is worse."""
-    if settings.applications:
-        names = ", ".join(sorted(settings.applications))
-        raise Refusal(
-            f"applications: this version checks what {names} would get, and can't provide it yet. Keep the section "
-            "out of the stack file until it can"
-        )
 
 
 def check(settings: Settings, state: LastState, commands: Commands) -> Found:
@@ -82,6 +72,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_key_change(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
+    refuse_dropped_applications(settings, state, commands)
     if pulumi.runtime.is_dry_run():
         return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)

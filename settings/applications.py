@@ -226,7 +226,7 @@ class Named:
                 return self.value.encoding == "base64" or not is_kept(self.value.bytes.decode())
             case PeopleOwned():
                 return self.value.encoding == "base64"
-            case _:
+            case Generated():
                 return False
 
 

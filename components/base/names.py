@@ -12,6 +12,7 @@ BOOTSTRAP_SECRET = "infisical-bootstrap"  # what the stack logs in to Infisical 
 INFISICAL_SECRET = "infisical-secrets"
 DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"  # the operator's name
 BACKUP_STATUS = "backup-status"
+DRIFT_STATUS = "infisical-drift"  # what of applications is not as the stack says
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.
 STACK_ANNOTATION = "infisical-platform/stack"
 STACK_ID_ANNOTATION = "infisical-platform/stack-id"

@@ -25,11 +25,18 @@ def service_account(name: str, namespace: Input[str], *, parent: Resource) -> co
     return core.v1.ServiceAccount(name, metadata=metadata, opts=ResourceOptions(parent=parent))
 
 
+def subject(account: core.v1.ServiceAccount | rbac.v1.SubjectArgs) -> rbac.v1.SubjectArgs:
+    """Return an account as bindings name it. A SubjectArgs stands for one that a different component made."""
+    if isinstance(account, rbac.v1.SubjectArgs):
+        return account
+    return rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
+
+
 def role_binding(
     name: str,
     namespace: Input[str],
     rules: Sequence[PolicyRule],
-    account: core.v1.ServiceAccount,
+    account: core.v1.ServiceAccount | rbac.v1.SubjectArgs,
     *,
     parent: Resource,
     logical: str = "",
@@ -58,9 +65,7 @@ def role_binding(
         logical,
         metadata=metadata,
         role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-        subjects=[
-            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
-        ],
+        subjects=[subject(account)],
         opts=ResourceOptions(parent=parent),
     )
 
@@ -81,8 +86,6 @@ def token_reviewer(name: str, account: core.v1.ServiceAccount, *, parent: Resour
         role_ref=rbac.v1.RoleRefArgs(
             api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role.metadata.name
         ),
-        subjects=[
-            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
-        ],
+        subjects=[subject(account)],
         opts=ResourceOptions(parent=parent),
     )

@@ -18,18 +18,28 @@ from settings.applications import (
 from settings.delivery import keys_of_type
 from settings.machinery.finding import Finding, key_path
 from settings.machinery.stored_value import is_kept
+from settings.organization import OrganizationSettings
 from settings.sign_on import SignOnSettings
 
 Findings = Iterator[Finding]
 Applications = Mapping[str, ApplicationSettings]
 
 LICENCE = ("LICENSE_KEY", "LICENSE_KEY_OFFLINE")
-_MOST_BYTES = 900_000  # of one application's values: a Secret of Kubernetes has at most 1 MiB
+_MOST_BYTES = 900_000  # of all values: a Secret of Kubernetes has at most 1 MiB
 _MOST_SECRETS = 5000  # of a stack: their names stand in ConfigMaps, which have at most 1 MiB too
 
 
 def _in(name: str, *parts: str | int) -> str:
     return key_path("applications", name, *parts)
+
+
+def somebody_provisions(applications: Applications, organization: OrganizationSettings | None) -> Findings:
+    """Require the organisation, whose account makes the projects of applications."""
+    if applications and not organization:
+        names = ", ".join(applications)
+        reason = f"required, but not set. The stack can make what {names} gets only in an organisation that it set up"
+        for key in ("name", "admin"):
+            yield Finding(f"organization.{key}", reason, "set")
 
 
 def environments_exist(applications: Applications) -> Findings:
@@ -76,18 +86,21 @@ def projects_are_apart(applications: Applications) -> Findings:
 
 def values_can_be_stored(applications: Applications) -> Findings:
     """Refuse values that Infisical or Kubernetes can't hold."""
+    size = count = 0
     for name, application in applications.items():
-        size = 0
         for secret in secrets_of(application):
+            count += 1
             try:
                 size += len(_bytes(secret))
             except ValueError:
                 continue  # reported by its encrypted key
             yield from _begins_as_text(name, secret)
-        if size > _MOST_BYTES:
-            reason = f"its values are {size} bytes together, and one Secret can hold no more than {_MOST_BYTES}"
-            yield Finding(_in(name, "secrets"), reason)
-    if sum(1 for each in applications.values() for _ in secrets_of(each)) > _MOST_SECRETS:
+    if size > _MOST_BYTES:
+        reason = (
+            f"the values are {size} bytes together, and the Secret that has them can hold no more than {_MOST_BYTES}"
+        )
+        yield Finding("applications", reason)
+    if count > _MOST_SECRETS:
         yield Finding("applications", f"a stack has at most {_MOST_SECRETS} secrets. Divide them among stacks")
 
 
@@ -104,7 +117,7 @@ def _bytes(secret: Named) -> bytes:
 def _begins_as_text(name: str, secret: Named) -> Findings:
     """Refuse to begin with what would be stored in base64, because people would go on with text."""
     source = secret.source
-    if not isinstance(secret.value, PeopleOwned) or source is None:
+    if not isinstance(secret.value, PeopleOwned) or source is None or secret.encoded:
         return
     coded = isinstance(source, Encrypted) and source.encoding == "base64"
     text = "" if coded else _bytes(secret).decode()
@@ -197,6 +210,7 @@ def licence_is_there(
 _NO_LICENCE = "The stack has none: it is extraSecrets.LICENSE_KEY"
 
 APPLICATION_RULES = (
+    somebody_provisions,
     environments_exist,
     projects_are_apart,
     values_can_be_stored,

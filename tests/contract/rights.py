@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tests.contract.manifests import manifests
@@ -26,13 +27,23 @@ class Right(NamedTuple):
 def written(graph: Graph) -> set[Right]:
     """Return the rows of docs/rights.md, the Deployment called what the graph's chart calls it."""
     rows = [line.split("|")[1:-1] for line in (ROOT / "docs" / "rights.md").read_text().splitlines()]
-    deployment = "infisical-backend" if graph["Release/infisical"]["chart"].endswith("/infisical") else "infisical"
+    old = graph["Release/infisical"]["chart"].endswith("/infisical")
+    meant = {**_SHOP, "DEPLOYMENT": "infisical-backend" if old else "infisical"}
+    serves_applications = any(component.kind == "ApplicationSecrets" for component in graph.components)
     return {
-        Right(account, namespace, verb, resource, name.replace("DEPLOYMENT", deployment))
-        for account, namespace, verbs, resource, name, _ in ([cell.strip() for cell in row] for row in rows if row)
-        if "/" in account
+        Right(account, _meant(namespace, meant), verb, resource, _meant(name, meant))
+        for account, namespace, verbs, resource, name, reason in ([c.strip() for c in row] for row in rows if row)
+        if "/" in account and (serves_applications or not reason.startswith("with applications:"))
         for verb in verbs.split(", ")
     }
+
+
+# What the shape `applications` has in the place of these.
+_SHOP = {"APPLICATION": "shop", "NAMESPACE": "shop", "SECRET": "shop-env", "WORKLOAD": "shop"}
+
+
+def _meant(cell: str, meant: Mapping[str, str]) -> str:
+    return functools.reduce(lambda text, word: text.replace(word, meant[word]), meant, cell)
 
 
 def granted(graph: Graph) -> set[Right]:

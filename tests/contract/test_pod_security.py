@@ -23,6 +23,13 @@ PODS = {
 BACKUP = {"Job/backup-before", "Job/backup", "Job/backup-rehearsal", "CronJob/backup", "CronJob/backup-rehearsal"}
 BACKUPS = {"backed-up": BACKUP, "bucket": BACKUP, "restored": {*BACKUP, "Job/restore"}}
 
+APPLICATIONS = {
+    "Job/application-secrets",
+    "CronJob/infisical-drift",
+    "Job/secret-delivery-free",
+    "Job/secret-delivery-gate",
+}
+
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_pod_of_ours_is_admitted_at_level_restricted(name: str) -> None:
@@ -31,6 +38,7 @@ def test_every_pod_of_ours_is_admitted_at_level_restricted(name: str) -> None:
         "rotated": {"Job/platform-kv-rotation"},
         "operator": {"Job/secrets-operator-gate"},
         "organization": {"Job/bootstrap"},
+        "applications": {"Job/bootstrap", "Job/secrets-operator-gate", *APPLICATIONS},
     }
     assert found == {kind: [] for kind in PODS | more.get(name, set()) | BACKUPS.get(name, set())}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.base.names import DATABASE_CREDENTIALS
-from tests.contract.rights import accounts, granted, written
+from tests.contract.rights import Right, accounts, granted, written
 from tests.unit.harness import SHAPES, shape
 
 
@@ -17,10 +17,11 @@ def test_what_a_stack_grants_is_written_down(name: str) -> None:
 
 
 def test_what_is_written_down_is_granted_by_some_stack() -> None:
-    assert set[str]().union(*(accounts(shape(name)) for name in SHAPES)) == {r.account for r in written(shape("dev"))}
+    assert set[Right]().union(*(granted(shape(name)) for name in SHAPES)) >= written(shape("applications"))
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
     secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
-    assert secrets <= {"infisical-secrets", "platform-kv-auth", DATABASE_CREDENTIALS, "infisical-bootstrap"}
+    delivered = {"infisical-bootstrap", "infisical-identity-shop", "shop-env"}
+    assert secrets <= {"infisical-secrets", "platform-kv-auth", DATABASE_CREDENTIALS, *delivered}

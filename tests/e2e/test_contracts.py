@@ -21,9 +21,10 @@ from tests.contract.rights import Right, accounts, written
 from tests.unit.harness import SHAPES, Graph, shape
 
 PREFIX = "contract-"
-NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE, "infisical-secrets-operator")
+NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE, "infisical-secrets-operator", "shop")
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
-PODS = {"rotated": 8, "operator": 8, "organization": 8, "backed-up": 12, "bucket": 12, "restored": 13}  # others: 7
+PODS = {"rotated": 8, "operator": 8, "organization": 8, "backed-up": 12, "bucket": 12, "restored": 13}
+PODS |= {"applications": 13}  # others: 7
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 RESOURCES = (
     "secrets",
@@ -46,6 +47,9 @@ RESOURCES = (
     "postgresqls.acid.zalan.do",
     "redisreplications.redis.redis.opstreelabs.in",
     "certificates.cert-manager.io",
+    "infisicalstaticsecrets.secrets.infisical.com",
+    "infisicalconnections.secrets.infisical.com",
+    "infisicalauths.secrets.infisical.com",
 )
 
 
@@ -98,7 +102,9 @@ def namespaces(kubectl: Kubectl, cluster: object) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_api_server_takes_every_object_and_every_field(kubectl: Kubectl, name: str) -> None:
-    assert refusal(kubectl, "apply", [moved(manifest) for manifest in manifests(shape(name))]) == ""
+    """But for the secrets operator's: their kinds come with the stack, and tests/contract knows their schemas."""
+    made = [each for each in manifests(shape(name)) if not each["apiVersion"].startswith("secrets.infisical.com/")]
+    assert refusal(kubectl, "apply", [moved(manifest) for manifest in made]) == ""
 
 
 def test_a_field_that_does_not_exist_is_refused(kubectl: Kubectl) -> None:
@@ -167,7 +173,7 @@ def review(right: Right) -> Json:
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
 
 
-@pytest.mark.parametrize("name", ["dev", "everything", "rotated", "operator"])
+@pytest.mark.parametrize("name", ["dev", "everything", "rotated", "applications"])
 def test_a_job_may_do_what_is_written_down_and_nothing_else(kubectl: Kubectl, name: str) -> None:
     graph = shape(name)
     kinds = ("ServiceAccount", "Role", "RoleBinding")

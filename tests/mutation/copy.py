@@ -43,6 +43,7 @@ _TESTS = (
     "ingress",
     "secrets_operator",
     "secret_delivery",
+    "application_secrets",
     "gate",
     "pod",
     "backup",

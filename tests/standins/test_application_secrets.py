@@ -58,9 +58,7 @@ class Site:
         config = Config(
             address="",
             namespace="infisical",
-            wish="",
             drift="",
-            marker=stack,
             operator_namespace="operator",
             auth=self.auth,
             deadline_seconds=30,
@@ -69,7 +67,7 @@ class Site:
         url = f"http://127.0.0.1:{self.instance.server.port}"
         server = Server(InfisicalApi(url, token=self.instance.token, deadline_seconds=60))
         kube: Any = self.kube
-        run = Provision(config, server, kube, Report("test"), self.instance.organization)
+        run = Provision(config, server, kube, Report("test"), organization=self.instance.organization, stack=stack)
         run.all(applications)
         return run
 

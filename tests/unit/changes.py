@@ -274,19 +274,10 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
     "extraEnvironment": ({"SALT_ROUNDS": "12"}, "SALT_ROUNDS", "12"),
     "extraSecrets": ({"LICENSE_KEY": "l" * 9}, "LICENSE_KEY", "l" * 9),
 }
-APPLICATIONS = """
-    project environments people secrets.from secrets.encoding secrets.generate secrets.owner secrets.initial.from
-    secrets.initial.encoding secrets.initial.generate deliver.environment deliver.path deliver.namespace deliver.secret
-    deliver.type deliver.keys deliver.restarts removed retired roles.name roles.permissions.subject
-    roles.permissions.actions roles.permissions.environments roles.permissions.paths groups approvals.environment
-    approvals.path approvals.approvers approvals.required
-"""
 # What no resource has to know: who reads it, and which test says so.
 ELSEWHERE = {
-    **dict.fromkeys(
-        (f"applications.{key}" for key in APPLICATIONS.split()), "applications, tests/unit/test_application_settings.py"
-    ),
     "pods.registry": "settings/machinery/mirror.py, tests/unit/test_placement.py",
+    "applications.secrets.initial.encoding": "refused, tests/unit/test_application_settings.py",
     "infisical.chart.digest": "settings.local_copy, tests/unit/test_chart_copy.py",
     "secretsOperator.chart.digest": "settings.local_copy, tests/tools/charts/test_two_charts.py",
     "secretsOperator.chart.repository": "make charts, tests/tools/charts/test_two_charts.py",

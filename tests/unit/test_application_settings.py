@@ -11,7 +11,9 @@ import pytest
 from moved_value import stored
 
 import settings
-from safeguards import Refusal, refuse_applications
+from safeguards.applications import refuse_dropped_applications
+from safeguards.refusal import Refusal
+from safeguards.state import LastState
 from settings.applications import Encrypted, Generated, PeopleOwned, project_slug, secrets_of
 from settings.machinery.finding import key_path
 from settings.machinery.stored_value import is_kept
@@ -34,6 +36,8 @@ SHOP: Config = {
     },
     "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env", "restarts": ["deployment/shop"]}],
 }
+NEEDED: Config = {"secretsOperator": {}, "organization": {"name": "dog", "admin": "ops@example.org"}}
+TYPE = "infisical-platform:components:ApplicationSecrets"
 SECRET = "postgresql://shop:hunter2-XJ4@db/shop"
 GIVEN = {"shopDatabaseUrl": SECRET}
 
@@ -41,7 +45,7 @@ GIVEN = {"shopDatabaseUrl": SECRET}
 def load(
     applications: Config, encrypted: Mapping[str, str] = GIVEN, plain: Mapping[str, str] = {}, **beside: Any
 ) -> settings.Settings:
-    config = {**SMALLEST, "applications": applications, "secretsOperator": {}, **beside}
+    config = {**SMALLEST, "applications": applications, **NEEDED, **beside}
     values = {f"{PROJECT}:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in config.items()}
     values |= {f"{PROJECT}:{key}": value for key, value in {**encrypted, **plain}.items()}
     secret = [*encrypted, *(key for key in beside if key == "extraSecrets")]
@@ -138,6 +142,21 @@ def test_what_infisical_would_change_is_stored_in_base64(value: str, kept: bool)
     assert is_kept(text)
 
 
+def test_people_may_keep_bytes_in_base64() -> None:
+    application = load(shop("secrets prod / KEY", {"owner": "people", "encoding": "base64"})).applications["shop"]
+    assert [each.key for each in secrets_of(application) if each.encoded] == ["KEY"]
+
+
+def test_an_application_that_is_dropped_is_retired_first() -> None:
+    state = LastState(
+        {f"urn::{TYPE}::application-secrets": {"type": TYPE, "outputs": {"applications": ["cart", "shop"]}}}
+    )
+    with pytest.raises(Refusal, match=r"applications\.cart: the stack has this application") as caught:
+        refuse_dropped_applications(load(shop()), state, COMMANDS)
+    assert f"'{PROJECT}:applications.cart.retired' true" in str(caught.value)
+    refuse_dropped_applications(load({**shop(), "cart": {"retired": True}}), state, COMMANDS)
+
+
 # --- encrypted keys --------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +225,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
         'applications.shop.secrets.prod["/"].A',
         "leave initial out",
     ),
-    ("secrets prod / A", "x" * 900_001, "applications.shop.secrets", "one Secret can hold no more"),
+    ("secrets prod / A", "x" * 900_001, "applications", "the Secret that has them can hold no more"),
     ("people owner", ["a@b.org"], "applications.shop.people.owner", "there is no such role"),
     ("people viewer", ["a"], "applications.shop.people.viewer[0]", "name@host.domain"),
     ("removed", {"prod": {"/": ["FEATURES"]}}, 'applications.shop.removed.prod["/"][0]', "secrets has FEATURES too"),
@@ -265,9 +284,3 @@ def test_saml_needs_a_licence() -> None:
 def test_a_path_is_one_that_pulumi_reads() -> None:
     assert key_path("a", "b", 0, "c-d_e") == "a.b[0].c-d_e"
     assert key_path("a", "/", "tls.crt", 'x"y') == 'a["/"]["tls.crt"]["x\\"y"]'
-
-
-def test_up_stops_before_it_promises_what_no_part_provides_yet() -> None:
-    with pytest.raises(Refusal, match="applications: this version checks what shop would get"):
-        refuse_applications(load({"shop": SHOP}))
-    refuse_applications(load({}, encrypted={}))

@@ -16,6 +16,7 @@ import pytest
 
 from settings import Settings
 from settings.machinery.environment import fields, sections_in
+from tests.unit.application_changes import APPLICATIONS, WISHES, WITH_APPLICATIONS
 from tests.unit.backup_changes import BACKED_UP, BACKUPS, BUCKETS, IN_A_BUCKET
 from tests.unit.changes import (
     CHANGES,
@@ -76,6 +77,7 @@ RUNS = [
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
     *((BACKED_UP, group) for group in groups(BACKUPS)),
     *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
+    *((WITH_APPLICATIONS, group) for group in groups(APPLICATIONS)),
 ]
 
 
@@ -121,11 +123,8 @@ def test_what_only_infisical_reads_becomes_its_variable() -> None:
 
 def test_no_setting_is_left_out() -> None:
     """A new setting belongs into one of the tables above."""
-    there = [
-        *(c.key for c in CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK + PLACES + BACKUPS + BUCKETS),
-        *VARIABLES,
-        *ELSEWHERE,
-    ]
+    changes = CHANGES + WAYS_IN + OTHER_WAYS_IN + NETWORK + PLACES + BACKUPS + BUCKETS + APPLICATIONS + WISHES
+    there = [*(each.key for each in changes), *VARIABLES, *ELSEWHERE]
     # WHOLE and BACKED_UP have the one, GATEWAY and IN_A_BUCKET the other.
     kinds = {"ingress.issuer.kind", "ingress.route.kind", "backup.target.kind"}
     leaves = {".".join(path) for path, field, _ in fields(Settings) if not sections_in(field)}

@@ -54,6 +54,7 @@ MAKERS: Mapping[str, Callable[[Resource], Any]] = {
 }
 PODLESS = (
     "Certificate ClusterIssuer ClusterRole ClusterRoleBinding ConfigMap CustomResourceDefinition Gateway HTTPRoute "
+    "InfisicalAuth InfisicalConnection InfisicalStaticSecret "
     "Ingress IngressClass Namespace NetworkPolicy PersistentVolumeClaim PodDisruptionBudget RandomPassword RandomUuid "
     "ReferenceGrant Role RoleBinding Secret ServiceAccount ServiceAccountPatch StorageClass"
 )

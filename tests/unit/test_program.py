@@ -245,7 +245,8 @@ def test_custom_resources_with_fixed_names_are_deleted_before_they_are_replaced(
 def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Graph) -> None:
     jobs = graph.of_type(JOB)
     rotation = [job for job in jobs if job.name == "platform-kv-rotation"]
-    operator = [job for job in jobs if job.name in {"secrets-operator-gate", "bootstrap"}]
+    more = {"secrets-operator-gate", "bootstrap", "application-secrets", "secret-delivery-free", "secret-delivery-gate"}
+    operator = [job for job in jobs if job.name in more]
     # three gates, one of two steps, certificate sync, migration
     assert len(jobs) - len(rotation) - len(operator) - len(_backups(graph)) == 6
     for job in jobs:
@@ -293,7 +294,9 @@ def test_data_is_protected_in_prod_and_free_in_dev() -> None:
 
 
 def test_no_secret_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
-    more = bool(_backups(graph)) + ("Job/bootstrap" in {str(r) for r in graph})  # a passphrase, the admin's password
+    there = {job.name for job in graph.of_type(JOB)}
+    # a passphrase, the admin's password, the shop's key
+    more = bool(_backups(graph)) + ("bootstrap" in there) + ("application-secrets" in there)
     assert len(graph.generated) == 6 + more  # two passwords, four keys
     assert graph.leaks() == []
 

@@ -18,7 +18,7 @@ from application_plan import Plan, decide
 from application_server import Server
 from application_wish import Application, application_of
 from infisical_api import ApiError, InfisicalApi, machine_login
-from job import Failed, Pending, Report, run, wait
+from job import Failed, Pending, Report, run, secret, wait
 from kube import Api, NotFound
 
 Object = dict[str, Any]
@@ -30,16 +30,14 @@ _SHOWN = 20  # lines of drift
 
 @dataclass(frozen=True)
 class Config:
-    """The wish is a ConfigMap of `namespace`, its values are files; `marker` is the stack's id."""
+    """`drift` is a ConfigMap of `namespace`. WISH names the one with the wish, and STACK_ID is the stack's id."""
 
     address: str
     namespace: str
-    wish: str
-    drift: str  # ConfigMap
-    marker: str
-    operator_namespace: str
+    drift: str
     auth: Literal["kubernetes", "universal"]
     deadline_seconds: float
+    operator_namespace: str | None = None  # None where nobody delivers
     values: str = "/values"
     bootstrap: str = "/bootstrap"
     authority: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
@@ -48,11 +46,17 @@ class Config:
 class Provision:
     """Bring every application to what is wished for."""
 
-    def __init__(self, config: Config, server: Server, kube: Api, report: Report, organization: str) -> None:
+    def __init__(
+        self, config: Config, server: Server, kube: Api, report: Report, *, organization: str, stack: str
+    ) -> None:
         self.server, self.kube, self.report = server, kube, report
-        self.marker = f"infisical-platform {config.marker}"
+        self.marker = f"infisical-platform {stack}"
         self.deadline = config.deadline_seconds
-        self.operator = Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
+        self.operator = (
+            Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
+            if config.operator_namespace
+            else None
+        )
         self.counts: Counter[str] = Counter()
         self.drift: list[str] = []
 
@@ -81,7 +85,8 @@ class Provision:
                 raise Pending(str(error)) from error  # a lost answer may have been a write: look again
 
         last = wait(settled, self.report, deadline_seconds=self.deadline, interval=0.2)
-        self.counts["identities changed"] += give(application, project["id"], self.server, self.kube, self.operator)
+        if self.operator:
+            self.counts["identities changed"] += give(application, project["id"], self.server, self.kube, self.operator)
         licensed(application, project["id"], self.server)
         first = plans[0] if plans else last
         self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
@@ -149,14 +154,16 @@ class Provision:
 def main(config: Config, report: Report) -> str:
     """Return counts, and never a value."""
     kube = Api()
-    document = wait(lambda: kube.get(_config_map(config, config.wish)), report, deadline_seconds=60)["data"]
+    document = wait(lambda: kube.get(_config_map(config, secret("WISH"))), report, deadline_seconds=60)["data"]
     wishes = [json.loads(document[name]) for name in sorted(document)]
     applications = [application_of(each, config.values) for each in wishes]
     bootstrap = {each.name: each.read_text().strip() for each in Path(config.bootstrap).glob("[a-z]*")}
     api = InfisicalApi(config.address, deadline_seconds=config.deadline_seconds)
     api.hide = report.hide = _hiding(applications)
     server = Server(machine_login(api, bootstrap))
-    provision = Provision(config, server, kube, report, bootstrap.get("organizationId", ""))
+    provision = Provision(
+        config, server, kube, report, organization=bootstrap.get("organizationId", ""), stack=secret("STACK_ID")
+    )
     provision.all(applications)
     _say(config, kube, provision.drift)
     for line in provision.drift[:_SHOWN]:

@@ -19,10 +19,12 @@ from tests.unit.harness.project import (
     BUCKET,
     CLUSTER,
     COMMANDS,
+    ORGANIZATION,
     PROJECT,
     RECIPIENT,
     ROOT,
     SHAPES,
+    SHOP,
     THROW_AWAY,
     configuration,
     encrypted,
@@ -31,6 +33,7 @@ from tests.unit.harness.project import (
     platform,
     settings_of,
     shape,
+    with_applications,
 )
 from tests.unit.harness.recording import Computed, State, made_name, run
 
@@ -38,10 +41,12 @@ __all__ = [
     "BUCKET",
     "CLUSTER",
     "COMMANDS",
+    "ORGANIZATION",
     "PROJECT",
     "RECIPIENT",
     "ROOT",
     "SHAPES",
+    "SHOP",
     "THROW_AWAY",
     "Answer",
     "Computed",
@@ -58,4 +63,5 @@ __all__ = [
     "run",
     "settings_of",
     "shape",
+    "with_applications",
 ]

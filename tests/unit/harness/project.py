@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import runpy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ import yaml
 from safeguards.cluster import LiveCluster
 from safeguards.network import IMAGES
 from settings import Commands, Settings, load
+from settings.machinery.named_secrets import named_in
 from settings.secrets import SECRETS
 from tests.unit.harness.graph import Graph
 from tests.unit.harness.recording import Providers, State, record
@@ -36,7 +37,23 @@ THROW_AWAY = {
     "awsSecretAccessKey": "throw-away-aws",
 }
 OPERATOR = {"chart": {"path": "embedded/charts/secrets-operator"}}  # which `make charts` would put into charts/
-_MORE = ("operator", "organization", "backed-up", "bucket", "restored")
+ORGANIZATION = {"name": "dog", "admin": "ops@example.org"}
+SHOP = {
+    "environments": {"prod": "Production"},
+    "people": {"viewer": ["dev@example.org"]},
+    "secrets": {
+        "prod": {
+            "/": {
+                "FEATURES": "search,cart",
+                "SESSION_KEY": {"generate": 64},
+                "DATABASE_URL": {"from": "shopDatabaseUrl"},
+                "STRIPE_KEY": {"owner": "people"},
+            }
+        }
+    },
+    "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env", "restarts": ["deployment/shop"]}],
+}
+_MORE = ("operator", "organization", "applications", "backed-up", "bucket", "restored")
 SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
 RECIPIENT = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
@@ -93,11 +110,12 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 def shape(name: str, **more: Any) -> Graph:
     """Run one of SHAPES, with more sections: the three stacks, all that can be turned on, a Gateway, one of each,
-    rotated passwords, the secrets operator, the first organisation, and backups.
+    rotated passwords, the secrets operator, the first organisation, an application, and backups.
     """
+    larger = {"everything": everything, "applications": with_applications, "bucket": in_a_bucket}
+    if name in larger:
+        return larger[name](**more)
     match name:
-        case "everything":
-            return everything(**more)
         case "gateway":
             route = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
             return platform(ingress={"route": route}, **more)
@@ -106,7 +124,7 @@ def shape(name: str, **more: Any) -> Graph:
         case "operator":
             return platform(secretsOperator=OPERATOR, **more)
         case "organization":
-            return platform(organization={"name": "dog", "admin": "ops@example.org"}, **more)
+            return platform(organization=ORGANIZATION, **more)
         case "rotated":
             return platform(database={"passwordRotation": 2}, redis={"passwordRotation": 2}, **more)
         case "backed-up":
@@ -116,10 +134,14 @@ def shape(name: str, **more: Any) -> Graph:
             backup = {"target": {"kind": "volume"}, "recipients": [RECIPIENT]}
             restore = {"id": "one", "from": "latest"}
             return platform(backup=backup, restore=restore, restoreIdentity=identity, **more)
-        case "bucket":
-            return in_a_bucket(**more)
         case _:
             return platform(name, **more)
+
+
+def with_applications(stack: str = "dev", **keys: Any) -> Graph:
+    """Run the program with the application `shop`, or with what `keys` say instead."""
+    beside = {"organization": ORGANIZATION, "secretsOperator": OPERATOR, "shopDatabaseUrl": "throw-away-shop-url"}
+    return platform(stack, **{"applications": {"shop": SHOP}, **beside, **keys})
 
 
 def in_a_bucket(**more: Any) -> Graph:
@@ -167,6 +189,7 @@ def settings_of(stack: str = "dev", **keys: Configured) -> Settings:
     return load(Commands(PROJECT, stack), values, encrypted(values))
 
 
-def encrypted(values: Iterable[str]) -> list[str]:
-    """Return the keys that a stack file holds encrypted."""
-    return [key for key in values if key.removeprefix(f"{PROJECT}:") in SECRETS]
+def encrypted(values: Mapping[str, str]) -> list[str]:
+    """Return the keys that a stack file holds encrypted: secrets of the stack, and those that applications name."""
+    named = {key for key, _ in named_in(json.loads(values.get(f"{PROJECT}:applications", "{}")))}
+    return [key for key in values if key.removeprefix(f"{PROJECT}:") in SECRETS | named]

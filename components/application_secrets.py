@@ -1,0 +1,278 @@
+"""Bring every application's project in Infisical to what the stack says, and notice when it isn't any more."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import core, meta, rbac
+from pulumi_random import RandomPassword
+
+from components.base.content import content_addressed, digest
+from components.base.job import run_on_schedule, run_once
+from components.base.names import DRIFT_STATUS, STACK_ID_ANNOTATION, type_token
+from components.base.pod import SecretFiles, Step, pod_template
+from components.base.rbac import PolicyRule, role_binding, service_account, token_reviewer
+from components.base.references import SecretRef
+from components.base.scripts import scripts_map
+from components.bootstrap import Bootstrap
+from components.deliveries import deliveries_of
+from components.infisical_release import InfisicalRelease
+from components.secret_delivery import SecretDelivery, SecretDeliveryArgs
+from components.secrets_operator import SecretsOperator
+from components.stack_identity import StackIdentity
+from settings import Settings
+from settings.applications import (
+    ApplicationSettings,
+    Encrypted,
+    Generated,
+    Named,
+    PeopleOwned,
+    project_slug,
+    secrets_of,
+)
+
+_SCHEDULE = "23 * * * *"
+_DEADLINE_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplicationSecretsArgs:
+    """What applications ask for, and the account that brings Infisical to it."""
+
+    applications: Mapping[str, ApplicationSettings]
+    account: Input[str]  # ServiceAccount of the provisioner
+    bootstrap: SecretRef  # what the provisioner logs in with
+    machine_auth: Literal["kubernetes", "universal"]  # how the operator logs in
+    operator: SecretsOperator | None  # None where nothing is delivered
+    address: str  # of Infisical, within the cluster
+    identity: Mapping[str, Input[str]]  # annotations that tell whose a delivered Secret is
+    protect: bool
+    python_image: str
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        identity: StackIdentity,
+        release: InfisicalRelease,
+        bootstrap: Bootstrap | None,
+        operator: SecretsOperator | None,
+    ) -> ApplicationSecretsArgs | None:
+        """Return the arguments that a stack's settings make. None where it has no applications."""
+        if not settings.applications:
+            return None
+        assert bootstrap  # settings require it
+        external = operator and operator.settings.kind == "externalSecrets"
+        return cls(
+            applications=settings.applications,
+            account=bootstrap.account,
+            bootstrap=bootstrap.ref,
+            machine_auth="universal" if external else bootstrap.machine_auth,  # the only one that it has in common
+            operator=operator,
+            address=release.address,
+            identity=identity.annotations,
+            protect=settings.cluster.protect,
+            python_image=settings.jobs.python_image,
+        )
+
+
+class ApplicationSecrets(ComponentResource):
+    """Create the wish, a Job that provisions it, a CronJob that notices drift, and the delivery into the cluster.
+
+    The structure is a ConfigMap and the values are a Secret. Both are named by what they hold, so that a change makes
+    a new pod of the Job. Generated values are made once and protected, because what they open would be closed.
+    """
+
+    def __init__(self, name: str, args: ApplicationSecretsArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("ApplicationSecrets"), name, None, opts)
+        namespace = args.bootstrap.namespace
+        wish = content_addressed(f"{name}-wish", namespace, wishes(args.applications), parent=self)
+        values = core.v1.Secret(
+            f"{name}-values",
+            metadata=meta.v1.ObjectMetaArgs(namespace=namespace),
+            data=self._values(name, args),
+            immutable=True,
+            opts=ResourceOptions(parent=self),
+        )
+        rights = self._rights(name, args, self._accounts(args))
+        step = _step(args, wish, values)
+        scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
+        template = pod_template(step, job=name, scripts_map=scripts.metadata.name, service_account=args.account)
+        done = run_once(name, namespace, template, _DEADLINE_SECONDS, parent=self, depends_on=rights)
+        run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, template, _DEADLINE_SECONDS, parent=self, depends_on=[done])
+        self._deliver(args, Output.all(_name(wish), _name(values)).apply(digest), _name(values), done)
+        self.register_outputs({"applications": sorted(_living(args.applications))})
+
+    @classmethod
+    def wanted(cls, name: str, args: ApplicationSecretsArgs | None, opts: ResourceOptions) -> ApplicationSecrets | None:
+        """Create it where the stack has applications."""
+        return cls(name, args, opts) if args else None
+
+    def _accounts(self, args: ApplicationSecretsArgs) -> list[Resource]:
+        """Create an account for each application, and the Secret that the Job fills with who it logs in as.
+
+        The Secret is made empty: a field that the program never sets is never compared.
+        """
+        if not args.operator:
+            return []
+        namespace, made = args.operator.namespace, list[Resource]()
+        for each in _living(args.applications):
+            account = service_account(f"infisical-{each}", namespace, parent=self)
+            if args.machine_auth == "kubernetes":
+                made.append(token_reviewer(f"infisical-{each}", account, parent=self))
+            metadata = meta.v1.ObjectMetaArgs(name=f"infisical-identity-{each}", namespace=namespace)
+            options = ResourceOptions(parent=self)
+            made.append(core.v1.Secret(f"infisical-identity-{each}", metadata=metadata, opts=options))
+        return made
+
+    def _rights(self, name: str, args: ApplicationSecretsArgs, accounts: Sequence[Resource]) -> list[Resource]:
+        """Let the provisioner read the wish, write what it found, and fill the Secrets of identities."""
+        namespace = args.bootstrap.namespace
+        drift = core.v1.ConfigMap(
+            f"{name}-drift",
+            metadata=meta.v1.ObjectMetaArgs(name=DRIFT_STATUS, namespace=namespace),  # empty, as those Secrets are
+            opts=ResourceOptions(parent=self),
+        )
+        rules = [
+            PolicyRule(group="", resource="configmaps", verbs=["get"]),
+            PolicyRule(group="", resource="configmaps", verbs=["patch"], names=[DRIFT_STATUS]),
+        ]
+        provisioner = rbac.v1.SubjectArgs(kind="ServiceAccount", name=args.account, namespace=namespace)
+        rights: list[Resource] = [drift, *accounts, role_binding(name, namespace, rules, provisioner, parent=self)]
+        names = [f"infisical-identity-{each}" for each in _living(args.applications)]
+        if args.operator and names:
+            fill = [PolicyRule(group="", resource="secrets", verbs=["get", "patch"], names=names)]
+            rights.append(role_binding(f"{name}-identities", args.operator.namespace, fill, provisioner, parent=self))
+        return rights
+
+    def _deliver(
+        self, args: ApplicationSecretsArgs, wish: Output[str], values: Output[str], provisioned: Resource
+    ) -> None:
+        """Deliver what applications ask for, once the Job has provisioned it."""
+        deliveries = deliveries_of(args.applications, file_of)
+        if not deliveries:
+            return
+        assert args.operator  # settings require it
+        delivery = SecretDeliveryArgs(
+            operator=args.operator,
+            deliveries=deliveries,
+            machine_auth=args.machine_auth,
+            identity=args.identity,
+            wish=wish,
+            values=values,
+            namespace=args.bootstrap.namespace,
+            after=[provisioned],
+            keep=args.protect,
+            python_image=args.python_image,
+        )
+        SecretDelivery("secret-delivery", delivery, ResourceOptions(parent=self))
+
+    def _values(self, name: str, args: ApplicationSecretsArgs) -> dict[str, Input[str]]:
+        """Return every value that the stack has, in base64, by the name of its file."""
+        found: dict[str, Input[str]] = {}
+        for application, secret in _all(args.applications):
+            match secret.source:
+                case str() as text:
+                    found[file_of(application, secret)] = _base64(text.encode())
+                case Encrypted() as source:
+                    found[file_of(application, secret)] = Output.secret(_base64(source.bytes))
+                case Generated() as source:
+                    made = self._generated(name, application, secret, source.generate, protect=args.protect)
+                    found[file_of(application, secret)] = made.apply(lambda text: _base64(text.encode()))
+                case None:
+                    pass
+        for application, secret in _all(args.applications, retired=True):
+            if isinstance(secret.source, Generated):  # nothing protected can be deleted, so it is unprotected first
+                self._generated(name, application, secret, secret.source.generate, protect=False)
+        return found
+
+    def _generated(self, name: str, application: str, secret: Named, length: int, *, protect: bool) -> Output[str]:
+        options = ResourceOptions(parent=self, protect=protect)
+        logical = f"{name}-{file_of(application, secret)}"
+        return RandomPassword(logical, length=length, special=False, opts=options).result
+
+
+def file_of(application: str, secret: Named) -> str:
+    """Return the key of the Secret with the stack's values where a secret's value is."""
+    return f"{application}-{digest([secret.environment, secret.path, secret.key])}"
+
+
+def wishes(applications: Mapping[str, ApplicationSettings]) -> dict[str, str]:
+    """Return the structure of each application as JSON. It has no value."""
+    return {f"{name}.json": json.dumps(_wish(name, each), sort_keys=True) for name, each in applications.items()}
+
+
+def _wish(name: str, application: ApplicationSettings) -> dict[str, object]:
+    people: dict[str, list[str]] = {}
+    for role, addresses in application.people.items():
+        for address in addresses:
+            people.setdefault(address.lower(), []).append(role)
+    licensed = application.model_dump(mode="json", include={"roles", "groups", "approvals"})
+    return {
+        "name": name,
+        "slug": project_slug(name, application),
+        "environments": application.environments,
+        "people": people,
+        "secrets": [] if application.retired else [_secret(name, each) for each in secrets_of(application)],
+        "removed": [
+            [environment, path, key]
+            for environment, folders in application.removed.items()
+            for path, keys in folders.items()
+            for key in keys
+        ],
+        "retired": application.retired,
+        "licensed": {key: value for key, value in licensed.items() if value},
+    }
+
+
+def _secret(application: str, secret: Named) -> dict[str, object]:
+    owner = "people" if isinstance(secret.value, PeopleOwned) else "stack"
+    file = {"file": file_of(application, secret)} if secret.source is not None else {}
+    place = [secret.environment, secret.path, secret.key]
+    return {"place": place, "owner": owner, "encoded": secret.encoded, **file}
+
+
+def _living(applications: Mapping[str, ApplicationSettings]) -> Sequence[str]:
+    return [name for name, application in applications.items() if not application.retired]
+
+
+def _all(applications: Mapping[str, ApplicationSettings], *, retired: bool = False) -> list[tuple[str, Named]]:
+    return [
+        (name, secret) for name, each in applications.items() if each.retired == retired for secret in secrets_of(each)
+    ]
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _name(resource: core.v1.ConfigMap | core.v1.Secret) -> Output[str]:
+    return resource.metadata.apply(lambda metadata: metadata.name or "")
+
+
+def _step(args: ApplicationSecretsArgs, wish: core.v1.ConfigMap, values: core.v1.Secret) -> Step:
+    config: dict[str, object] = {
+        "address": args.address,
+        "namespace": args.bootstrap.namespace,
+        "drift": DRIFT_STATUS,
+        "auth": args.machine_auth,
+        "deadline_seconds": _DEADLINE_SECONDS,
+    }
+    if args.operator:
+        config["operator_namespace"] = args.operator.namespace
+    return Step(
+        name="provision",
+        image=args.python_image,
+        script="application_secrets/application_secrets.py",
+        config=config,
+        env={"WISH": _name(wish), "STACK_ID": args.identity[STACK_ID_ANNOTATION]},
+        files=[
+            SecretFiles(secret=_name(values), folder="/values"),
+            SecretFiles(secret=args.bootstrap.name, folder="/bootstrap"),
+        ],
+    )
