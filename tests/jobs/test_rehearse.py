@@ -83,6 +83,19 @@ def test_both_forms_of_a_root_key(bench: Bench, tag_last: bool) -> None:
     assert bench.rehearse().status == 0
 
 
+@pytest.mark.parametrize("ours", range(3))
+def test_copies_under_other_keys_while_infisical_rotates_its_key(bench: Bench, ours: int) -> None:
+    """One copy for the key in use, one for the key before it, and one for the key that was made and not deployed."""
+    root = os.urandom(32)
+    rows: list[str] = []
+    for number in range(3):
+        nonce, key = os.urandom(12), KEY.encode() if number == ours else os.urandom(32)
+        rows.append(f"({number}, '\\x{(nonce + AESGCM(key).encrypt(nonce, root, None)).hex()}')")
+    bench.sql(f"delete from kms_root_config; insert into kms_root_config values {','.join(rows)}")
+    assert bench.back_up().status == 0
+    assert bench.rehearse().status == 0
+
+
 def test_rows_that_are_not_those_of_the_manifest(bench: Bench) -> None:
     assert bench.back_up().status == 0
     manifest = bench.volume / bench.objects[1]

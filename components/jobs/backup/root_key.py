@@ -19,20 +19,27 @@ def opened_by(session: Session, keys: Path) -> str:
     """Return what the key in the folder `keys` has opened. Raises Failed where it opens nothing."""
     if session.one("select to_regclass('public.kms_root_config')") == "":
         return "no root key in this release"
-    column = "select encode(\"encryptedRootKey\", 'hex') from public.kms_root_config limit 1"
-    sealed = bytes.fromhex(session.one(column))
-    if not sealed:
+    # A rotation in Infisical adds a copy under the new key, and keeps the one under the old key for a while.
+    column = "select coalesce(string_agg(encode(\"encryptedRootKey\", 'hex'), ' '), '') from public.kms_root_config"
+    copies = [bytes.fromhex(copy) for copy in session.one(column).split()]
+    if not copies:
         return "no root key yet"
     key = _key(keys)
+    if any(_opens(key, copy) for copy in copies):
+        return "the key opens the root key"
+    raise Failed("the stack's encryption key does not open this backup's root key, so nothing in it can be read")
+
+
+def _opens(key: bytes, sealed: bytes) -> bool:
+    nonce, body = sealed[:_NONCE], sealed[_NONCE:]
     # Newer servers write the tag last; both orders are tried, because only the right one is authentic.
-    body = sealed[_NONCE:]
     for text, tag in ((body[:-_TAG], body[-_TAG:]), (body[_TAG:], body[:_TAG])):
         try:
-            if len(unseal(key, sealed[:_NONCE], text, tag)) == 32:
-                return "the key opens the root key"
+            if len(unseal(key, nonce, text, tag)) == 32:
+                return True
         except Unauthentic:
             continue
-    raise Failed("the stack's encryption key does not open this backup's root key, so nothing in it can be read")
+    return False
 
 
 def _key(folder: Path) -> bytes:
