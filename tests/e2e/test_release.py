@@ -121,7 +121,7 @@ def test_a_migration_that_was_killed_is_healed_by_the_next_up(stack: Stack, site
 
     log = _log(kubectl)
     assert "freed the lock of a migration that was killed: for 15 s nobody was migrating" in log
-    assert "the database has all of its 5 migrations" in log
+    assert "the database has all of its 6 migrations" in log
     assert _sql(kubectl, locked) == "0"
     assert_healthy(site)
     assert_nothing_to_do(stack)

@@ -21,6 +21,7 @@ MIGRATIONS = [
     "20240101000000_initial.mjs",
     "20250101000000_secrets-updated-at-index.mjs",
     "20250601000000_kms-root-key.mjs",
+    "20250610000000_kms-root-key-rotation.mjs",
     "20250901000000_organization.mjs",
     "20250902000000_projects.mjs",
 ]

@@ -128,8 +128,8 @@ def test_an_empty_database_is_migrated_and_a_second_run_finds_nothing(
     migrate: Migrate, postgres: Postgres, database: str
 ) -> None:
     first = migrate()
-    assert first.ends(0) == "infisical:v1: the database has all of its 5 migrations"
-    assert "Batch 1 run: 5 migrations" in first.output
+    assert first.ends(0) == "infisical:v1: the database has all of its 6 migrations"
+    assert "Batch 1 run: 6 migrations" in first.output
     assert names(postgres, database)[-1] == f"{NEWEST}.mjs"
     assert "Already up to date" in (again := migrate(), again.ends(0))[0].output
 
@@ -180,7 +180,7 @@ def test_names_are_the_same_whatever_language_the_image_was_built_from(
 ) -> None:
     """Images until 2025 recorded NAME.ts."""
     postgres.sql("update infisical_migrations set name = replace(name, '.mjs', '.ts')", migrated)
-    assert migrate().ends(0).endswith("has all of its 5 migrations")
+    assert migrate().ends(0).endswith("has all of its 6 migrations")
 
 
 # --- the lock of a killed migration ----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_names_are_the_same_whatever_language_the_image_was_built_from(
 def test_the_lock_of_a_killed_migration_is_freed(migrate: Migrate, postgres: Postgres, migrated: str) -> None:
     postgres.sql(f"{BEHIND}; {LOCKED}", migrated)
     healed = migrate()
-    assert healed.ends(0).endswith("has all of its 5 migrations")
+    assert healed.ends(0).endswith("has all of its 6 migrations")
     assert "nobody is seen at it: watching 2 s" in healed.output
     assert "freed the lock of a migration that was killed: for 2 s nobody was migrating" in healed.output
     assert not is_locked(postgres, migrated)
@@ -288,7 +288,7 @@ def test_it_ends_at_its_deadline_and_the_next_run_goes_on(migrate: Migrate, post
         wait_for("the lock", lambda: is_locked(postgres, migrated))
         assert "not done within infisical.migration.deadlineMinutes" in late.ends(1)
     assert is_locked(postgres, migrated)
-    assert migrate().ends(0).endswith("has all of its 5 migrations")
+    assert migrate().ends(0).endswith("has all of its 6 migrations")
 
 
 def test_it_ends_with_its_pod(migrate: Migrate, postgres: Postgres, migrated: str) -> None:

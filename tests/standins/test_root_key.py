@@ -1,0 +1,44 @@
+"""A key that Infisical made takes effect at the first start with it, and the one before it works for a while.
+
+Source: backend/src/services/encryption-key-rotation of Infisical/infisical.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from tests.standins.conftest import Start
+from tests.standins.engines import Infisical, Postgres
+from tests.standins.root_key import SEALED, stage
+from tests.standins.test_infisical_server import Environment
+
+KEPT = "/api/v3/secrets/raw/KEPT"
+
+
+def test_two_rotations(start: Start, postgres: Postgres, environment: Environment, database: str) -> None:
+    def reads(key: str) -> Infisical:
+        server = start(environment | {"ENCRYPTION_KEY": key})
+        server.detail()
+        assert server.request("GET", KEPT, token=server.token()).body["value"] == "v1"
+        return server
+
+    def rotated(key: str) -> str:
+        new = secrets.token_hex(16)
+        postgres.sql(stage(postgres.sql(SEALED, database), key, new), database)
+        return new
+
+    first = environment["ENCRYPTION_KEY"]
+    writer = start(environment)
+    writer.detail()
+    writer.request("PUT", KEPT, {"value": "v1"}, writer.token())
+
+    second = rotated(first)
+    reads(first)
+    assert postgres.sql('select count(*) from kms_root_config where "supersededAt" is not null', database) == "0"
+    reads(second)
+    reads(first)  # one that still has the old key, and starts again
+
+    third = rotated(second)
+    reads(third)
+    reads(second)
+    assert start(environment | {"ENCRYPTION_KEY": first}).exit_code() == 1
