@@ -374,19 +374,6 @@ def test_startup_lock_of_a_dead_holder_is_taken_over(
     assert start(environment).detail()["migrations"]["applied"] == ALL
 
 
-def test_changed_encryption_key_is_refused_and_the_old_one_still_opens(start: Start, environment: Environment) -> None:
-    first = start(environment)
-    first.detail()
-    first.request("PUT", "/api/v3/secrets/raw/KEPT", {"value": "v1"}, first.token())
-    changed_key = start(environment | {"ENCRYPTION_KEY": "0" * 32})
-    assert changed_key.exit_code() == 1
-    assert "another ENCRYPTION_KEY" in changed_key.output()
-    assert "Unsupported state or unable to authenticate data" in changed_key.output()
-    again = start(environment)
-    again.detail()
-    assert again.request("GET", "/api/v3/secrets/raw/KEPT", token=again.token()).body["value"] == "v1"
-
-
 def test_secret_is_written_sealed_read_by_another_server_and_deleted(
     start: Start, postgres: Postgres, redis: Redis, environment: Environment, database: str
 ) -> None:

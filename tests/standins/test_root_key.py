@@ -42,3 +42,16 @@ def test_two_rotations(start: Start, postgres: Postgres, environment: Environmen
     reads(third)
     reads(second)
     assert start(environment | {"ENCRYPTION_KEY": first}).exit_code() == 1
+
+
+def test_changed_encryption_key_is_refused_and_the_old_one_still_opens(start: Start, environment: Environment) -> None:
+    first = start(environment)
+    first.detail()
+    first.request("PUT", KEPT, {"value": "v1"}, first.token())
+    changed_key = start(environment | {"ENCRYPTION_KEY": "0" * 32})
+    assert changed_key.exit_code() == 1
+    assert "another ENCRYPTION_KEY" in changed_key.output()
+    assert "Unsupported state or unable to authenticate data" in changed_key.output()
+    again = start(environment)
+    again.detail()
+    assert again.request("GET", KEPT, token=again.token()).body["value"] == "v1"
