@@ -122,6 +122,14 @@ def test_the_stack_file_remembers_which_key_is_safe(stack: FakeStack, programs: 
     }
 
 
+def test_where_the_backups_are_is_inside(programs: Path) -> None:
+    where = {"bucket": "dumps", "archive": "s3://dumps/spilo/platform-db-cluster/0123abcd/wal/15"}
+    deployed = state(secret_resource(DEPLOYED))
+    deployed["deployment"]["resources"][0]["outputs"] = {"backup": where}
+    run(FakeStack(kept=dict(CONFIGURED), state=deployed))
+    assert opened()[0]["backup"] == where
+
+
 def test_a_person_can_copy_a_key_out_of_it(stack: FakeStack, programs: Path) -> None:
     run(stack)
     text = base64.b64decode(Path("kept").read_text()).decode()
