@@ -10,6 +10,7 @@ from functools import partial
 
 from operations.checks import (
     admission,
+    applications,
     backup,
     certificates,
     clashes,
@@ -58,6 +59,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "rights": rights.rights,
         "pods of Jobs": partial(admission.pods_of_jobs, stack),
         "what is there already": partial(clashes.clashes, stack),
+        "applications": partial(applications.applications, stack.commands),
         "backup": partial(backup.backups, stack.commands),
         "escrow": partial(escrow.escrow, stack),
         "DNS": outside.name,

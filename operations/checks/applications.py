@@ -1,0 +1,35 @@
+"""Check that Infisical has what applications ask for, as far as the hourly Job has told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from components.base.names import DRIFT_STATUS, INFISICAL_NAMESPACE
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster
+from settings import Commands, Settings
+
+_STATUS = f"/api/v1/namespaces/{INFISICAL_NAMESPACE}/configmaps/{DRIFT_STATUS}"
+_LATE = timedelta(hours=3)  # the Job runs every hour
+
+
+def applications(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge what the Job has written down. Raises Unanswered."""
+    if not settings.applications:
+        return
+    status = cluster.get(_STATUS)
+    told: Mapping[str, str] = (status or {}).get("data") or {}
+    if "checked" not in told:
+        yield warn("applications", "nothing is provisioned yet", f"run `{commands.pulumi('up')}`")
+        return
+    age = datetime.now(UTC) - datetime.fromisoformat(told["checked"])
+    lines = [line for line in told.get("drift", "").splitlines() if line]
+    if age > _LATE:
+        fix = f"kubectl get jobs -n {INFISICAL_NAMESPACE} shows the last {DRIFT_STATUS}-…, whose log says why"
+        yield fail("applications", f"nobody has looked for {age.total_seconds() / 3600:.0f} hours", fix)
+    elif lines:
+        fix = "docs/applications.md, Take something away: list it, remove it in the web UI, or let it be people's"
+        yield fail("applications", "; ".join(lines), fix)
+    else:
+        yield ok("applications", f"{len(settings.applications)} as the stack says")
