@@ -11,7 +11,7 @@ from pathlib import Path
 
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
-from operations.adoption.owners import Taken, give_back, take
+from operations.adoption.owners import Taken, before, give_back, take
 from operations.adoption.plan import Row, compare, existing
 from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
@@ -62,7 +62,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         if plan.refused:
             return 1
         if arguments.take:
-            _take(stack, cluster, plan)
+            take_all(stack, cluster, plan)
     except Unanswered as reason:
         raise OperationError(
             f"the cluster does not answer: {reason}; run this again, every step may be repeated"
@@ -117,7 +117,8 @@ def _verdict(stack: Stack, plan: Plan) -> str:
     return f"{same} of {len(plan.rows)} objects stay as they are. Nothing was changed; `{take}` takes them over"
 
 
-def _take(stack: Stack, cluster: Cluster, plan: Plan) -> None:
+def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
+    """Take every object of the plan, and say what comes next. Raises Unanswered."""
     file = Path(f"adopted-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
     with file.open("x") as output:
         file.chmod(0o600)
@@ -127,11 +128,12 @@ def _take(stack: Stack, cluster: Cluster, plan: Plan) -> None:
                 key = key_of(live)
                 cluster.delete(key.kind, key.name, "-n", key.namespace)
                 continue
-            before = take(cluster, live)
-            if before:
-                # A line each, so that a killed run knows what it had taken.
-                output.write(json.dumps(asdict(before)) + "\n")
+            owned = before(live)
+            if owned:
+                # Written first: after a kill in between, giving it back changes nothing.
+                output.write(json.dumps(asdict(owned)) + "\n")
                 output.flush()
+                take(cluster, live, owned)
                 taken += 1
     for release in plan.releases:
         for live in helm.chart_objects(cluster, stack.settings()):

@@ -64,18 +64,21 @@ def owner_of(live: Object) -> str:
     return ", ".join(sorted(names)) or "nobody"
 
 
-def take(cluster: Cluster, live: Object) -> Taken | None:
-    """Take an object from its deployer; None when it has none. Raises Unanswered when it changed meanwhile."""
+def before(live: Object) -> Taken | None:
+    """Return what an object has of its deployer; None when it has none."""
     metadata = live["metadata"]
     managers = [each for each in metadata.get("managedFields", []) if _deploys(each)]
     owners = [each for each in metadata.get("ownerReferences", []) if each["kind"] == _SEALED]
     annotations = _tracked(live)
     if not (managers or owners or annotations):
         return None
-    taken = Taken(key=key_of(live), uid=metadata["uid"], managers=managers, annotations=annotations, owners=owners)
-    kept = [each for each in metadata.get("managedFields", []) if not _deploys(each)]
+    return Taken(key=key_of(live), uid=metadata["uid"], managers=managers, annotations=annotations, owners=owners)
+
+
+def take(cluster: Cluster, live: Object, taken: Taken) -> None:
+    """Take an object from its deployer. Raises Unanswered, also when it changed meanwhile."""
+    kept = [each for each in live["metadata"].get("managedFields", []) if not _deploys(each)]
     _patch(cluster, live, managers=kept, drop=taken)
-    return taken
 
 
 def give_back(cluster: Cluster, live: Object, taken: Taken) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations.adoption import argocd, helm
+from operations.adoption.command import Plan, take_all
 from operations.adoption.effects import SETTINGS, Difference, Effect, differences, effect_of, keeps
-from operations.adoption.owners import Taken, give_back, owner_of, take
+from operations.adoption.owners import Taken, before, give_back, owner_of, take
 from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted, wanted
 from operations.cluster import Cluster, Object
@@ -139,35 +140,60 @@ def test_an_object_is_taken_and_given_back(api: str) -> None:
     annotations = {helm.TRACKING: "platform:x", "kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"}
     sealed = {"kind": "SealedSecret", "name": "s"}
     live = object_(api=api, metadata={"annotations": annotations, "ownerReferences": [sealed]})
-    before, cluster = copy.deepcopy(live), FakeCluster(live)
+    untouched, cluster = copy.deepcopy(live), FakeCluster(live)
     assert owner_of(live) == "ArgoCD (platform)"
 
-    taken = take(cluster, live)
+    taken = before(live)
     assert taken
+    take(cluster, live, taken)
     metadata = cluster.live["metadata"]
     assert metadata["managedFields"] == [OPERATOR]
     assert metadata["ownerReferences"] == []
     # Operators copy annotations of custom resources into pods: these would restart.
     assert metadata["annotations"] == (annotations if api == "acid.zalan.do/v1" else {"own": "1"})
-    assert take(cluster, cluster.live) is None or api == "acid.zalan.do/v1"
+    assert before(cluster.live) is None
 
     metadata["managedFields"].append({"manager": "pulumi-kubernetes-1", "operation": "Apply"})
     saved = json.loads(json.dumps({**{f: getattr(taken, f) for f in Taken.__slots__}, "key": vars_of(taken.key)}))
     give_back(cluster, cluster.live, Taken.read(saved))
     by_name = {each["manager"]: each for each in cluster.live["metadata"].pop("managedFields")}
-    assert by_name == {each["manager"]: each for each in before["metadata"].pop("managedFields")}
-    assert cluster.live == before
+    assert by_name == {each["manager"]: each for each in untouched["metadata"].pop("managedFields")}
+    assert cluster.live == untouched
 
 
 def vars_of(key: Key) -> dict[str, str]:
     return {"namespace": key.namespace, "kind": key.kind, "name": key.name}
 
 
+@pytest.mark.parametrize("killed_at", range(3))
+def test_a_killed_take_has_written_all_that_it_took(
+    killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    objects = [object_(metadata={"name": name}, data={"a": "aValue"}) for name in "abc"]
+    patched: list[str] = []
+
+    class Killed(FakeCluster):
+        def patch(self, kind: str, name: str, namespace: str, operations: Any) -> None:
+            if len(patched) == killed_at:
+                raise KeyboardInterrupt
+            patched.append(name)
+
+    plan = Plan(rows=[], live={key_of(each): each for each in objects}, chart=[], releases=[], records=[], refusals=[])
+    with pytest.raises(KeyboardInterrupt):
+        take_all(FakeStack(), Killed({}), plan)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    assert set(patched) < {Taken.read(json.loads(line)).key.name for line in file.read_text().splitlines()}
+    assert "aValue" not in file.read_text()
+
+
 def test_an_object_without_owner_is_never_without_an_entry() -> None:
     live = object_(metadata={"managedFields": [{"manager": "kubectl-create", "operation": "Update"}]})
     assert owner_of(live) == "kubectl"
-    cluster = FakeCluster(live)
-    take(cluster, live)
+    cluster, taken = FakeCluster(live), before(live)
+    assert taken
+    take(cluster, live, taken)
     (entry,) = cluster.live["metadata"]["managedFields"]
     assert entry["manager"] == "infisical-platform-adopt"
 
