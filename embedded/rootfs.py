@@ -17,6 +17,7 @@ SUITE = "bookworm"
 
 PACKAGES = (
     "ca-certificates",  # PgBouncer 1.18 does not start without the bundle, whatever its configuration names
+    "gnupg1",  # Spilo has both, and this one opens with a private key without an agent
     "gpg",  # alone, as Spilo has it: without an agent
     "hostname",  # the Redis operator's probes
     "nodejs",
