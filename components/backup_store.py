@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from components.base.content import digest
 from components.base.job import run_once
 from components.base.names import BACKUP_STATUS, DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
-from components.base.pod import ClaimFolder, Resources, SecretFiles, Step, pod_template
+from components.base.pod import ClaimFolder, SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import Endpoint
 from components.base.scripts import scripts_map
@@ -163,7 +163,7 @@ class BackupStore(ComponentResource):
             env={"HOME": "/tmp", "KEY_LABEL": label},
             files=[SecretFiles(secret=self._secret.metadata.name, folder=_FOLDER), *self._login.files, *files],
             claim=self.claim,
-            resources=Resources(memory_limit=backup.memory_limit),
+            memory_limit=backup.memory_limit,
         )
 
     def template(

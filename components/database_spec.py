@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from settings.database import DatabaseSettings
+from settings.database import DatabaseSettings, PoolerSettings
+from settings.resources import resources_of
 
 _SPILO_GROUP = 103  # Spilo runs PostgreSQL with this group, which must be able to read the key's file
 
@@ -17,14 +18,11 @@ def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str)
         "volume": volume,
         # Without it the primary steps down as soon as the API server is away, though every server sees every other.
         "patroni": {"failsafe_mode": True} | ({"synchronous_mode": True} if settings.synchronous else {}),
-        "resources": {
-            "requests": {"cpu": settings.cpu_request, "memory": settings.memory_request},
-            "limits": {"cpu": settings.cpu_limit, "memory": settings.memory_limit},
-        },
+        "resources": resources_of(settings),
         "users": {role: []},
         "databases": {name: role},
         "enableConnectionPooler": True,
-        "connectionPooler": {"numberOfInstances": settings.pooler.instances, "mode": settings.pooler.mode},
+        "connectionPooler": _pooler(settings.pooler),
         # Unset means the operator's default, which may be a load balancer and a public DNS name.
         "enableMasterLoadBalancer": False,
         "enableReplicaLoadBalancer": False,
@@ -32,4 +30,13 @@ def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str)
         "enableReplicaPoolerLoadBalancer": False,
         "spiloFSGroup": _SPILO_GROUP,
         "tls": {"secretName": leaf, "caFile": "ca.crt"},
+    }
+
+
+def _pooler(pooler: PoolerSettings) -> dict[str, object]:
+    resources = resources_of(pooler)
+    return {
+        "numberOfInstances": pooler.instances,
+        "mode": pooler.mode,
+        **({"resources": resources} if resources else {}),
     }

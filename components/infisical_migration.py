@@ -9,12 +9,12 @@ from pulumi_kubernetes import core, meta
 
 from components.base.job import run_once
 from components.base.names import type_token
-from components.base.pod import Resources, SecretKey, Step, pod_template
+from components.base.pod import SecretKey, Step, pod_template
 from components.base.scripts import scripts_map
 from components.infisical_secrets import InfisicalSecrets
 from components.platform_db import PlatformDb
 from settings import Settings
-from settings.infisical import MigrationSettings
+from settings.infisical import MigrationSettings, node_options
 
 _URI = "DB_CONNECTION_URI"
 _QUIET_SECONDS = 15  # upstream's servers wait as long before they take a lock over
@@ -72,9 +72,12 @@ class InfisicalMigration(ComponentResource):
             env={
                 _URI: SecretKey(secret=address.metadata.name, key=_URI),
                 "HOME": "/tmp",  # npm writes its log there
+                "NODE_OPTIONS": node_options(
+                    args.settings.memory_limit, args.image
+                ),  # not the servers', who have a limit of their own
             },
             env_from=args.secrets.ref.name,
-            resources=Resources(memory_limit=args.settings.memory_limit),
+            memory_limit=args.settings.memory_limit,
         )
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         # Before this component existed, the Job belonged to the release.

@@ -20,6 +20,7 @@ from components.infisical_secrets import InfisicalSecrets
 from components.platform_kv import PlatformKv
 from settings import Settings
 from settings.infisical import Flavour, InfisicalSettings
+from settings.resources import resources_of
 
 PORT = 8080
 
@@ -150,6 +151,7 @@ def values(args: InfisicalReleaseArgs) -> dict[str, Input[object]]:
         "replicaCount": args.infisical.replicas,
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
         "kubeSecretRef": args.secrets.ref.name,
+        "resources": resources_of(args.infisical),
         "podAnnotations": {
             "infisical-platform/environment": args.secrets.fingerprint,
             "infisical-platform/chart": args.helm.chart.digest,

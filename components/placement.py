@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pulumi import ResourceTransformationArgs, ResourceTransformationResult
-from pulumi_kubernetes import core, meta
+from pulumi import CustomTimeouts, ResourceOptions, ResourceTransformationArgs, ResourceTransformationResult
+from pulumi_kubernetes import batch, core, meta
 
 from components.base.content import digest
+from components.base.job import START_SECONDS
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE, REDIS_REPLICATION
 from components.redis_specs import SENTINELS
 from components.secrets_operator import RELEASE as SECRETS_OPERATOR
 from settings import Settings
+from settings.cluster import JobSettings
 from settings.pods import PodSettings
+from settings.resources import resources_of
 
 PULLS = "registry-credentials"
 # A proxy beside a Job would keep it from ending. Istio looks at the label, Linkerd at the annotation.
@@ -32,15 +35,16 @@ Change = Callable[["Placement", Json], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """What section `pods` asks of every pod, in the words of Kubernetes."""
+    """What sections `pods` and `jobs` ask of every pod, in the words of Kubernetes."""
 
     pods: PodSettings
     pulls: bool  # with the credentials of a registry
+    jobs: JobSettings = field(default_factory=JobSettings)
 
     @classmethod
     def of(cls, settings: Settings) -> Placement:
         """Return the placement that a stack's settings make."""
-        return cls(pods=settings.pods, pulls=settings.registry_credentials is not None)
+        return cls(pods=settings.pods, jobs=settings.jobs, pulls=settings.registry_credentials is not None)
 
     def __call__(self, args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
         """Return the resource with what it says of its pods. A resource without pods is left as it is."""
@@ -49,7 +53,14 @@ class Placement:
             return None
         props: Json = dict(args.props)
         change(self, props)
+        if args.type_ == _JOB:
+            _await_longer(args.opts, self.starts_later)
         return ResourceTransformationResult(props, args.opts)
+
+    @property
+    def starts_later(self) -> int:
+        """Return the seconds that a Job's pod may take to start, beyond what every Job has."""
+        return self.jobs.start_minutes * 60 - START_SECONDS
 
     @property
     def tolerations(self) -> list[Json]:
@@ -78,11 +89,32 @@ def _given(**fields: object) -> Json:
 
 
 def _job(placement: Placement, props: Json) -> None:
-    _template(placement, props["spec"].template)
+    props["spec"] = _spec(placement, props["spec"])
 
 
 def _cron_job(placement: Placement, props: Json) -> None:
-    _template(placement, props["spec"].job_template.spec.template)
+    template = props["spec"].job_template
+    template.spec = _spec(placement, template.spec)
+
+
+def _spec(placement: Placement, spec: batch.v1.JobSpecArgs) -> batch.v1.JobSpecArgs:
+    """Return a Job that may start as late as the stack says, a copy because its CronJob may share the template."""
+    assert isinstance(spec.active_deadline_seconds, int)
+    assert isinstance(spec.template, core.v1.PodTemplateSpecArgs)
+    _template(placement, spec.template)
+    return batch.v1.JobSpecArgs(
+        backoff_limit=spec.backoff_limit,
+        active_deadline_seconds=spec.active_deadline_seconds + placement.starts_later,
+        template=spec.template,
+    )
+
+
+def _await_longer(opts: ResourceOptions, seconds: int) -> None:
+    """Have `up` wait for a Job as long as the cluster lets it run."""
+    limits = opts.custom_timeouts
+    assert limits
+    create, update = (f"{int(str(limit).removesuffix('s')) + seconds}s" for limit in (limits.create, limits.update))
+    opts.custom_timeouts = CustomTimeouts(create=create, update=update)
 
 
 def _template(placement: Placement, template: core.v1.PodTemplateSpecArgs) -> None:
@@ -100,8 +132,18 @@ def _template(placement: Placement, template: core.v1.PodTemplateSpecArgs) -> No
         pod.node_selector = dict(pods.node_selector)
     if pods.priority_class_name:
         pod.priority_class_name = pods.priority_class_name
+    for container in cast("list[core.v1.ContainerArgs]", pod.containers):
+        container.resources = _job_resources(placement.jobs, container)
     if placement.pulls:
         pod.image_pull_secrets = [core.v1.LocalObjectReferenceArgs(name=PULLS)]
+
+
+def _job_resources(jobs: JobSettings, container: core.v1.ContainerArgs) -> core.v1.ResourceRequirementsArgs:
+    """Return what the stack gives to each Job. One that has a memory limit of its own keeps it."""
+    own = cast("core.v1.ResourceRequirementsArgs | None", container.resources)
+    wanted = resources_of(jobs)
+    limits = {**wanted["limits"], **cast("Mapping[str, str]", own.limits if own else {})}
+    return core.v1.ResourceRequirementsArgs(requests=wanted["requests"], limits=limits)
 
 
 def _with(given: object, more: Mapping[str, str]) -> Json:
@@ -216,8 +258,9 @@ def _namespace(placement: Placement, props: Json) -> None:
         metadata.labels = _with(metadata.labels, {"pod-security.kubernetes.io/enforce": _LEVELS[metadata.name]})
 
 
+_JOB = "kubernetes:batch/v1:Job"
 _CHANGES: Mapping[str, Change] = {
-    "kubernetes:batch/v1:Job": _job,
+    _JOB: _job,
     "kubernetes:batch/v1:CronJob": _cron_job,
     "kubernetes:apps/v1:DeploymentPatch": _infisical,
     "kubernetes:helm.sh/v3:Release": _release,

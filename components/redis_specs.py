@@ -5,7 +5,8 @@ from __future__ import annotations
 from pulumi import Input
 
 from components.base.names import REDIS_REPLICATION
-from settings.redis import MEMORY_REQUEST, RedisSettings
+from settings.redis import RedisSettings
+from settings.resources import Sized, resources_of
 
 SENTINEL = "platform-kv-sentinel"
 SENTINELS = f"{SENTINEL}-sentinel"  # what the operator calls the StatefulSet
@@ -16,17 +17,18 @@ AUTH = "platform-kv-auth"
 _POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 
-def _kubernetes_config(image: Input[str], redis: RedisSettings) -> dict[str, Input[object]]:
-    requests = {"cpu": redis.cpu_request, "memory": MEMORY_REQUEST}
-    resources = {"requests": requests, "limits": {"memory": redis.memory_limit}}
-    return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources}
+def _kubernetes_config(image: Input[str], size: Sized) -> dict[str, Input[object]]:
+    return {"image": image, "imagePullPolicy": "IfNotPresent", "resources": resources_of(size)}
 
 
 def workloads(redis: RedisSettings) -> list[dict[str, object]]:
     """Return the StatefulSets that the operator is to make, in its order."""
     servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
     sentinels = {"statefulset": SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
-    return [{"memory_limit": redis.memory_limit, **part} for part in (servers | {"storage": redis.storage}, sentinels)]
+    return [
+        {**servers, "memory_limit": redis.memory_limit, "storage": redis.storage},
+        {**sentinels, "memory_limit": redis.each_sentinel.memory_limit},
+    ]
 
 
 def _budget(size: int) -> dict[str, object]:
@@ -56,7 +58,7 @@ def sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
     return {
         "clusterSize": redis.sentinels,
         "podSecurityContext": _POD_SECURITY,
-        "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis),
+        "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis.each_sentinel),
         # Numbers and switches are strings in this resource's schema.
         "redisSentinelConfig": {
             "redisReplicationName": REDIS_REPLICATION,

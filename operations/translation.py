@@ -175,6 +175,14 @@ def _https(imported: Imported, given: Mapping[str, str]) -> None:
         imported.remarks.append(f"{name} was not true: cookies were sent over plain HTTP too, and will be no more")
 
 
+def _node_options(imported: Imported, given: Mapping[str, str]) -> None:
+    name, options = "NODE_OPTIONS", given["NODE_OPTIONS"].split()
+    if others := [option for option in options if not option.startswith("--max-old-space-size")]:
+        _take(imported, name, f"extraEnvironment.{name}", " ".join(others))
+    if len(others) < len(options):
+        imported.left_out[name] = "its heap follows infisical.memoryLimit"
+
+
 def _jwt_auth_secret(imported: Imported, given: Mapping[str, str]) -> None:
     name = "JWT_AUTH_SECRET"
     if "AUTH_SECRET" in given:
@@ -246,6 +254,7 @@ _SPECIAL: Mapping[str, Callable[[Imported, Mapping[str, str]], None]] = {
     **dict.fromkeys(_SAML, _saml),
     "HTTPS_ENABLED": _https,
     "JWT_AUTH_SECRET": _jwt_auth_secret,
+    "NODE_OPTIONS": _node_options,
     "REDIS_PASSWORD": _redis_password,
     "DB_CONNECTION_URI": _database_password,
     "DB_READ_REPLICAS": _read_replicas,

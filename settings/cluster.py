@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from settings.machinery.types import Image, Section
+from pydantic import Field, model_validator
+
+from settings.machinery.types import Cpu, Image, Memory, Section, bytes_of
+from settings.resources import refuse_what_does_not_fit
 
 
 class ClusterSettings(Section):
@@ -30,7 +33,7 @@ class ClusterSettings(Section):
 
 
 class JobSettings(Section):
-    """Images of the Jobs that check and connect the parts."""
+    """Images, resources and patience of the Jobs that check and connect the parts."""
 
     python_image: Image = Field(
         default="docker.io/library/python:3.13-slim",
@@ -42,3 +45,26 @@ class JobSettings(Section):
         description="Image with psql. The gate uses it to log in as Infisical does. Add @sha256:… to pin it, because "
         "a tag can be moved.",
     )
+    cpu_request: Cpu = Field(default="10m", description="CPU that each Job requests from its node.")
+    cpu_limit: Cpu | None = Field(
+        default=None,
+        description="CPU limit of each Job. Default: none, so that it is done soon. A quota for limits needs one.",
+    )
+    memory_request: Memory = Field(default="32Mi", description="Memory that each Job requests from its node.")
+    memory_limit: Memory = Field(
+        default="512Mi",
+        description="Memory limit of each Job but those with a setting of their own: the migration, and what backs up "
+        "and restores.",
+    )
+    start_minutes: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=5,
+        description="Minutes that the pod of a Job may take to start: until a node is there, and the image is pulled. "
+        "They don't count against the patience of its script.",
+    )
+
+    @model_validator(mode="after")
+    def _it_fits(self) -> JobSettings:
+        refuse_what_does_not_fit(self)
+        if bytes_of(self.memory_limit) < bytes_of("64Mi"):
+            raise ValueError("memoryLimit: set at least 64Mi. Python needs it to verify certificates")
+        return self

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Moment, Section, bytes_of, cores_of
+from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Moment, Section
+from settings.resources import refuse_what_does_not_fit
 
 
 class PoolerSettings(Section):
@@ -18,6 +19,22 @@ class PoolerSettings(Section):
         description="Mode of PgBouncer. `transaction` needs far fewer connections, and is safe "
         "because migrations bypass the pooler.",
     )
+
+    cpu_request: Cpu | None = Field(
+        default=None, description="CPU that each pod requests. Default: the operator's, 500m unless it is configured."
+    )
+    cpu_limit: Cpu | None = Field(default=None, description="CPU limit of each pod. Default: the operator's, 1 core.")
+    memory_request: Memory | None = Field(
+        default=None, description="Memory that each pod requests. Default: the operator's, 100Mi."
+    )
+    memory_limit: Memory | None = Field(
+        default=None, description="Memory limit of each pod. Default: the operator's, 100Mi."
+    )
+
+    @model_validator(mode="after")
+    def _requests_fit_limits(self) -> PoolerSettings:
+        refuse_what_does_not_fit(self)
+        return self
 
     @property
     def connections(self) -> int:
@@ -84,12 +101,7 @@ class DatabaseSettings(Section):
 
     @model_validator(mode="after")
     def _requests_fit_limits(self) -> DatabaseSettings:
-        if cores_of(self.cpu_request) > cores_of(self.cpu_limit):
-            raise ValueError("cpuRequest: it must not be more than cpuLimit, because Kubernetes refuses such a pod")
-        if bytes_of(self.memory_request) > bytes_of(self.memory_limit):
-            raise ValueError(
-                "memoryRequest: it must not be more than memoryLimit, because Kubernetes refuses such a pod"
-            )
+        refuse_what_does_not_fit(self)
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
     ChartVersion,
+    Cpu,
     Image,
     KeyLabel,
     Memory,
@@ -20,7 +21,9 @@ from settings.machinery.types import (
     bytes_of,
 )
 from settings.machinery.variables import Variable
+from settings.resources import refuse_what_does_not_fit
 
+_HEAP = 0.75  # of the memory; the rest is for code, buffers and threads
 Flavour = Literal["infisical", "infisical-standalone"]
 
 
@@ -59,6 +62,15 @@ class ChartSettings(Section):
             repository=self.repository,
             path=self.path,
         )
+
+
+def node_options(memory_limit: str, image: str) -> str:
+    """Return Node's options for a container: a heap that its memory limit has room for.
+
+    They take the place of the image's own: a heap of 2 GiB or more, and in the image for FIPS 140 the switch for it.
+    """
+    heap = int(bytes_of(memory_limit) * _HEAP / 2**20)
+    return f"--max-old-space-size={heap}" + (" --force-fips" if "fips" in image else "")
 
 
 class MigrationSettings(Section):
@@ -125,6 +137,20 @@ class InfisicalSettings(Section):
         description="Image of Infisical, v0.151 or newer. Earlier ones don't log in to Redis under Sentinel.",
     )
     replicas: Annotated[int, Field(ge=1, le=20, description="Number of pods.")] = 2
+    cpu_request: Cpu = Field(default="350m", description="CPU that each pod requests from its node.")
+    cpu_limit: Cpu | None = Field(
+        default=None,
+        description="CPU limit of each pod. Default: none, so that a pod starts fast. A quota for limits needs one.",
+    )
+    memory_request: Memory = Field(
+        default="768Mi",
+        description="Memory that each pod requests from its node. A release of 2025 takes 700 MiB at rest.",
+    )
+    memory_limit: Memory = Field(
+        default="2Gi",
+        description="Memory limit of each pod. Node's heap gets three quarters of it (NODE_OPTIONS). The image itself "
+        "allows a heap of 2 GiB whatever the limit is, and the kernel would kill the pod before the heap is full.",
+    )
     drain_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
         default=10,
         description="Seconds that a pod goes on serving once it is to end. Meanwhile every proxy leaves it, so a roll "
@@ -154,6 +180,13 @@ class InfisicalSettings(Section):
         description="Label of the encryption key that may be replaced, as the refused change prints it. See "
         "docs/runbooks/root-key-rotated.md.",
     )
+
+    @model_validator(mode="after")
+    def _it_fits(self) -> InfisicalSettings:
+        refuse_what_does_not_fit(self)
+        if bytes_of(self.memory_limit) < bytes_of("256Mi"):
+            raise ValueError("memoryLimit: set at least 256Mi. No release of Infisical starts with less")
+        return self
 
     @model_validator(mode="after")
     def _image_speaks_to_sentinel(self) -> InfisicalSettings:

@@ -7,8 +7,18 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.machinery.types import Cpu, DnsName, Image, Memory, Section, bytes_of
+from settings.resources import refuse_what_does_not_fit
 
-MEMORY_REQUEST = "64Mi"  # of each Redis and Sentinel
+
+class SentinelSettings(Section):
+    """What each Sentinel gets. Default: what each Redis gets."""
+
+    cpu_request: Cpu | None = Field(default=None, description="CPU that each Sentinel requests from its node.")
+    cpu_limit: Cpu | None = Field(default=None, description="CPU limit of each Sentinel.")
+    memory_request: Memory | None = Field(default=None, description="Memory that each Sentinel requests.")
+    memory_limit: Memory | None = Field(
+        default=None, description="Memory limit of each Sentinel, which holds no data: 128Mi suffices for a big Redis."
+    )
 
 
 class RedisSettings(Section):
@@ -35,7 +45,12 @@ class RedisSettings(Section):
         default=None, description="StorageClass of the volumes. Default: the cluster's default class."
     )
     cpu_request: Cpu = Field(default="100m", description="CPU that each Redis and Sentinel requests from its node.")
+    cpu_limit: Cpu | None = Field(
+        default=None, description="CPU limit of each Redis and Sentinel. Default: none. A quota for limits needs one."
+    )
+    memory_request: Memory = Field(default="64Mi", description="Memory that each Redis and Sentinel requests.")
     memory_limit: Memory = Field(default="512Mi", description="Memory limit of each Redis and Sentinel.")
+    sentinel: SentinelSettings = SentinelSettings()
     max_memory_mib: Annotated[
         int,
         Field(
@@ -48,12 +63,20 @@ class RedisSettings(Section):
         int, Field(ge=1, description="Add 1 to generate a new password. See docs/rotation.md.")
     ] = 1
 
+    @property
+    def each_sentinel(self) -> SentinelSettings:
+        """Return what each Sentinel gets, with what is not said taken from Redis."""
+        of_redis = {name: getattr(self, name) for name in SentinelSettings.model_fields}
+        said = {name: value for name, value in self.sentinel if value}
+        return SentinelSettings.model_construct(**(of_redis | said))
+
     @model_validator(mode="after")
     def _it_decides_and_survives(self) -> RedisSettings:
-        if bytes_of(self.memory_limit) < bytes_of(MEMORY_REQUEST):
-            raise ValueError(
-                f"memoryLimit: set at least {MEMORY_REQUEST}, because each Redis and Sentinel requests that much"
-            )
+        refuse_what_does_not_fit(self)
+        try:
+            refuse_what_does_not_fit(self.each_sentinel)
+        except ValueError as error:
+            raise ValueError(f"sentinel.{error}") from None
         if self.sentinels % 2 == 0:
             raise ValueError(
                 f"sentinels: set an odd number. With {self.sentinels}, a network split can leave no majority"

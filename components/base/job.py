@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pulumi import Alias, CustomTimeouts, Input, Resource, ResourceOptions
 from pulumi_kubernetes import batch, core, meta
 
+START_SECONDS = 60  # until a Job's pod runs, unless the stack says more
+
 
 def run_once(
     name: str,
@@ -21,10 +23,10 @@ def run_once(
     """Create a Job that `up` awaits: one attempt, with a deadline.
 
     It runs again when its pod template changes, or on the next `up` after it failed (`replaceUnready`); on any other
-    `up` it is left alone. The scripts give up at `deadline_seconds`, and the Job, which also pulls images, gives up
-    a minute later.
+    `up` it is left alone. The scripts give up at `deadline_seconds`, and the Job gives up later, because its pod has to
+    start first.
     """
-    limit = deadline_seconds + 60
+    limit = deadline_seconds + START_SECONDS
     return batch.v1.Job(
         name,
         metadata=meta.v1.ObjectMetaArgs(
@@ -52,7 +54,9 @@ def run_on_schedule(
     depends_on: Sequence[Resource] = (),
 ) -> batch.v1.CronJob:
     """Create a CronJob whose runs never overlap. A run that the cluster misses is made up for within an hour."""
-    job = batch.v1.JobSpecArgs(backoff_limit=0, active_deadline_seconds=deadline_seconds + 60, template=template)
+    job = batch.v1.JobSpecArgs(
+        backoff_limit=0, active_deadline_seconds=deadline_seconds + START_SECONDS, template=template
+    )
     return batch.v1.CronJob(
         f"{name}-schedule",
         metadata=meta.v1.ObjectMetaArgs(name=name, namespace=namespace),

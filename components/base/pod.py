@@ -44,15 +44,6 @@ class ClaimFolder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
-    """What a Job's container asks of its node, and what it may use. It has no limit of CPU, so that it is done soon."""
-
-    cpu_request: str = "10m"
-    memory_request: str = "32Mi"
-    memory_limit: str = "512Mi"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
     """What a Job does: it runs a script of `components/jobs/`."""
 
@@ -66,7 +57,7 @@ class Step:
     rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server, in the Job's namespace
     rules_in: Mapping[str, Sequence[PolicyRule]] = field(default_factory=dict[str, "Sequence[PolicyRule]"])  # elsewhere
     claim: ClaimFolder | None = None
-    resources: Resources = Resources()
+    memory_limit: str | None = None  # None: what the stack gives to each Job
 
 
 def pod_template(
@@ -131,10 +122,8 @@ def _container(step: Step) -> core.v1.ContainerArgs:
         volume_mounts=mounts,
         # `pulumi up` shows this message: the script's last line, which names the cause.
         termination_message_policy="FallbackToLogsOnError",
-        resources=core.v1.ResourceRequirementsArgs(
-            requests={"cpu": step.resources.cpu_request, "memory": step.resources.memory_request},
-            limits={"memory": step.resources.memory_limit},
-        ),
+        # The rest is the stack's, and components/placement.py adds it.
+        resources=core.v1.ResourceRequirementsArgs(limits={"memory": step.memory_limit}) if step.memory_limit else None,
         security_context=core.v1.SecurityContextArgs(
             allow_privilege_escalation=False,
             read_only_root_filesystem=True,

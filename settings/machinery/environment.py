@@ -12,6 +12,7 @@ from typing import get_args
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from settings.infisical import node_options
 from settings.machinery.types import Section
 from settings.machinery.variables import Variable
 from settings.settings import Settings
@@ -36,6 +37,9 @@ def environment_of(stack: Settings) -> Environment:
             secret[variable.name] = value
         else:
             plain[variable.name] = _text(variable, value)
+    plain["NODE_OPTIONS"] = node_options(stack.infisical.memory_limit, stack.infisical.image)
+    if more := stack.extra_environment.get("NODE_OPTIONS"):
+        plain["NODE_OPTIONS"] = f"{more} {plain['NODE_OPTIONS']}"
     if stack.mail:
         plain["SMTP_REQUIRE_TLS"], plain["SMTP_IGNORE_TLS"] = _TLS[stack.mail.tls]
     if stack.organization and stack.organization.machine_auth == "kubernetes":
@@ -49,7 +53,7 @@ def environment_of(stack: Settings) -> Environment:
             for replica in stack.database_read_replicas
         ]
         secret["DB_READ_REPLICAS"] = SecretStr(json.dumps(replicas))
-    return Environment(plain=plain | stack.extra_environment, secret=secret | stack.extra_secrets)
+    return Environment(plain={**stack.extra_environment, **plain}, secret=secret | stack.extra_secrets)
 
 
 @cache

@@ -36,6 +36,9 @@ def extra_variables_are_free(extra_environment: Mapping[str, str], extra_secrets
                 )
             elif section == "extraEnvironment" and (reason := why_secret(name, value)):
                 yield Finding(f"{section}.{name}", f"{reason}, and it stands in plain text", "encrypt")
+            elif name == "NODE_OPTIONS" and (section == "extraSecrets" or "max-old-space-size" in value):
+                reason = "the heap follows infisical.memoryLimit. Write other options of Node in extraEnvironment"
+                yield Finding(f"{section}.{name}", reason, "remove")
             elif name in FORMS and not FORMS[name].accepts(value):
                 yield Finding(f"{section}.{name}", f"Infisical accepts nothing but {FORMS[name].words}")
     for name in extra_environment.keys() & extra_secrets.keys():

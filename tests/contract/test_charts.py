@@ -15,7 +15,7 @@ Json = dict[str, Any]
 CHARTS = ROOT / "embedded" / "charts"
 FLAVOURS: tuple[Flavour, ...] = ("infisical", "infisical-standalone")
 # Maps whose keys are the user's.
-FREE = ("podAnnotations", "deploymentAnnotations", "annotations", "nodeSelector", "affinity")
+FREE = ("podAnnotations", "deploymentAnnotations", "annotations", "nodeSelector", "affinity", "limits", "requests")
 # What a chart has in values.yaml, and no template reads.
 IGNORED = {
     "secrets-operator": set[str](),
@@ -39,7 +39,7 @@ def defaults(flavour: str) -> Json:
     """Return the keys of a chart with their defaults, and those that its templates read without a default."""
     values = yaml.safe_load((CHARTS / flavour / "values.yaml").read_text())
     if flavour == "infisical":
-        values["backend"].setdefault("resources", {})
+        values["backend"].setdefault("resources", {"limits": {}, "requests": {}})
     return values
 
 

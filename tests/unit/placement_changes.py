@@ -1,8 +1,8 @@
-"""Settings of where pods run with a different value, and the pods that each changes."""
+"""Settings of where pods run, and with what, with a different value, and the pods that each changes."""
 
 from __future__ import annotations
 
-from tests.unit.changes import INFISICAL_PODS, NAMESPACES, change
+from tests.unit.changes import DATABASE, ENVIRONMENT, INFISICAL_PODS, NAMESPACES, RELEASE, REPLICATION, SENTINEL, change
 
 TOLERATED = {"key": "a", "operator": "Exists", "effect": "NoExecute"}
 CREDENTIALS = '{"auths": {"registry.example.org": {"auth": "dTpw"}}}'
@@ -28,5 +28,24 @@ PLACES = (
     change("pods.labels", {"cost": "security"}, f"{JOBS} DeploymentPatch/infisical-pods", "security"),
     change("pods.spread", "required", PODS, "DoNotSchedule"),
     change("pods.podSecurity", "restricted", f"{JOBS} {INFISICAL_PODS} {REDIS_PODS} {NAMESPACES}", "baseline"),
+    change("jobs.cpuRequest", "11m", JOBS),
+    change("jobs.cpuLimit", "333m", JOBS),
+    change("jobs.memoryRequest", "33Mi", JOBS),
+    change("jobs.memoryLimit", "511Mi", JOBS.replace("Job/infisical-migration ", "")),
+    change("jobs.startMinutes", 9, JOBS, None),
+    change("infisical.cpuRequest", "351m", RELEASE),
+    change("infisical.cpuLimit", "3", RELEASE),
+    change("infisical.memoryRequest", "769Mi", RELEASE),
+    change("infisical.memoryLimit", "3000Mi", f"{ENVIRONMENT} {RELEASE}", "--max-old-space-size=2250"),
+    change("database.pooler.cpuRequest", "252m", DATABASE),
+    change("database.pooler.cpuLimit", "1252m", DATABASE),
+    change("database.pooler.memoryRequest", "102Mi", DATABASE),
+    change("database.pooler.memoryLimit", "103Mi", DATABASE),
+    change("redis.cpuLimit", "1111m", f"{REPLICATION} {SENTINEL}"),
+    change("redis.memoryRequest", "65Mi", f"{REPLICATION} {SENTINEL}"),
+    change("redis.sentinel.cpuRequest", "112m", SENTINEL),
+    change("redis.sentinel.cpuLimit", "1112m", SENTINEL),
+    change("redis.sentinel.memoryRequest", "66Mi", SENTINEL),
+    change("redis.sentinel.memoryLimit", "515Mi", SENTINEL),
     change("registryCredentials", CREDENTIALS, PULLING, CREDENTIALS),
 )

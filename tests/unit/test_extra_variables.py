@@ -14,6 +14,15 @@ from tests.unit.configurations import errors, load, with_
 URI = "postgresql://u:p@audit.example.org/logs"
 
 
+@pytest.mark.parametrize("section", ["extraEnvironment", "extraSecrets"])
+def test_the_heap_follows_from_the_memory_limit(section: str) -> None:
+    """A heap that is larger than the limit ends in the kernel's kill, and a smaller one in an early end."""
+    value = "--dns-result-order=ipv4first --max-old-space-size=4096"
+    [line] = errors(with_((f"{section}.NODE_OPTIONS", value)))
+    assert line.startswith(f"- {section}.NODE_OPTIONS: the heap follows infisical.memoryLimit")
+    load(with_(("extraEnvironment.NODE_OPTIONS", "--dns-result-order=ipv4first")))
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -57,6 +57,7 @@ def test_the_environment_of_the_smallest_stack() -> None:
     assert {name: value for name, value in variables.items() if not graph.reveals(value)} == {
         "SITE_URL": "https://secrets.infisical.test",
         "HTTPS_ENABLED": "true",
+        "NODE_OPTIONS": "--max-old-space-size=384",
         "TELEMETRY_ENABLED": "false",
         "ALLOW_INTERNAL_IP_CONNECTIONS": "false",
         "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc.cluster.local:26379",
@@ -69,6 +70,37 @@ def test_the_environment_of_the_smallest_stack() -> None:
         "DB_CONNECTION_URI",
         "REDIS_PASSWORD",
     }
+
+
+@pytest.mark.parametrize(
+    ("infisical", "given", "told"),
+    [
+        ({"memoryLimit": "1Gi"}, "", "--max-old-space-size=768"),
+        ({"memoryLimit": "1000M"}, "", "--max-old-space-size=715"),
+        (
+            {"memoryLimit": "1Gi"},
+            "--dns-result-order=ipv4first",
+            "--dns-result-order=ipv4first --max-old-space-size=768",
+        ),
+        (
+            {"memoryLimit": "1Gi", "image": "infisical/infisical-fips:v0.165.8"},
+            "",
+            "--max-old-space-size=768 --force-fips",
+        ),
+    ],
+)
+def test_the_heap_has_room_in_the_memory_and_other_options_stay(infisical: Any, given: str, told: str) -> None:
+    """The image's own heap is larger than most limits, and the option for FIPS 140 is in the same variable."""
+    extra: dict[str, Any] = {"extraEnvironment": {"NODE_OPTIONS": given}} if given else {}
+    graph = platform(infisical={**infisical, "memoryRequest": "256Mi"}, **extra)
+    assert environment(graph)["NODE_OPTIONS"] == told
+
+
+def test_the_migration_has_a_heap_of_its_own() -> None:
+    """It gets the servers' whole environment, and another limit."""
+    graph = platform(infisical={"migration": {"memoryLimit": "4Gi"}})
+    [container] = graph["Job/infisical-migration"]["spec", "template", "spec", "containers"]
+    assert {"name": "NODE_OPTIONS", "value": "--max-old-space-size=3072"} in container["env"]
 
 
 @pytest.mark.parametrize("graph", [platform, everything])

@@ -35,10 +35,25 @@ def test_a_volume_holds_something(section: str, nothing: str) -> None:
     load(with_((f"{section}.storage", "0.5Gi")))
 
 
+@pytest.mark.parametrize("section", ["redis", "redis.sentinel", "infisical", "jobs", "database", "database.pooler"])
+@pytest.mark.parametrize(("what", "more", "less"), [("cpu", "3", "2500m"), ("memory", "3Gi", "2.5Gi")])
+def test_nothing_requests_more_than_it_may_use(section: str, what: str, more: str, less: str) -> None:
+    sizes = {f"{what}Request": more, f"{what}Limit": less}
+    [line] = errors(with_(*((f"{section}.{key}", value) for key, value in sizes.items())))
+    assert line.startswith(f"- {section}.{what}Request: it must not be more than {what}Limit")
+    load(with_((f"{section}.{what}Request", less), (f"{section}.{what}Limit", more)))
+
+
+@pytest.mark.parametrize(("section", "least"), [("infisical", "256Mi"), ("jobs", "64Mi")])
+def test_a_limit_in_which_nothing_starts_is_refused(section: str, least: str) -> None:
+    [line] = errors(with_((f"{section}.memoryRequest", "16Mi"), (f"{section}.memoryLimit", "63Mi")))
+    assert line.startswith(f"- {section}.memoryLimit: set at least {least}")
+
+
 @pytest.mark.parametrize("limit", ["40Mi", "63Mi", "64M"])
 def test_a_pod_may_use_what_it_asks_for(limit: str) -> None:
     [line] = errors(with_(("redis", {"memoryLimit": limit, "maxMemoryMib": 32})))
-    assert line.startswith("- redis.memoryLimit: set at least 64Mi")
+    assert line.startswith("- redis.memoryRequest: it must not be more than memoryLimit")
     load(with_(("redis", {"memoryLimit": "64Mi", "maxMemoryMib": 32})))
 
 

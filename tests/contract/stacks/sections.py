@@ -38,13 +38,15 @@ from tests.contract.stacks.values import (
 )
 
 clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans)
+sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
+             {"cpuLimit": "1.5", "memoryLimit": "1.5G"})  # fmt: skip
 databases = together(
     keys_of(
         {},
         version=one_of("14", "15", "16", "17", 14, 16),
         storage=one_of("1Gi", "10.5G", "2Ti"),
         storageClass=names,
-        pooler=keys_of({}, instances=one_of(1, 2, 10), mode=one_of("transaction", "session")),
+        pooler=together(keys_of({}, instances=one_of(1, 2, 10), mode=one_of("transaction", "session")), sizes),
         passwordRotation=rotations,
     ),
     one_of({}, {"instances": 1}, {"instances": 3, "synchronous": True}, {"instances": 9, "synchronous": False}),
@@ -62,6 +64,9 @@ redises = together(
         storage=one_of("1Gi", "500M"),
         storageClass=names,
         cpuRequest=one_of("20m", "1", 1, "0.125"),
+        cpuLimit=one_of("1", "2.5"),
+        memoryRequest=one_of("64Mi", "96Mi"),
+        sentinel=one_of({}, {"cpuRequest": "10m", "cpuLimit": "1"}, {"memoryRequest": "32Mi", "memoryLimit": "128Mi"}),
         passwordRotation=rotations,
     ),
     one_of({}, {"sentinels": 5}, {"quorum": 3}, {"sentinels": 9, "quorum": 9}, {"sentinels": 7, "quorum": 4}),
@@ -85,19 +90,24 @@ charts = together(
 )
 pools = one_of({}, {"min": 0}, {"max": 1}, {"min": 10}, {"min": 5, "max": 5, "replicaMin": 0, "replicaMax": 9},
              {"auditLogsMin": 0, "auditLogsMax": 2})  # fmt: skip
-infisicals = keys_of(
-    {},
-    image=infisical_images,
-    replicas=one_of(1, 2, 20),
-    drainSeconds=one_of(0, 5, 300),
-    chart=charts,
-    corsAllowedOrigins=list_of(origins, 0, 3),
-    readReplicas=one_of("none", "cluster"),
-    pools=pools,
-    migration=keys_of({}, deadlineMinutes=one_of(5, 60, 1440), memoryLimit=one_of("512Mi", "2Gi")),
-    telemetry=booleans,
-    allowInternalIpConnections=booleans,
-    replaceEncryptionKey=text_of("0123456789abcdef", 32, 32),
+infisicals = together(
+    keys_of(
+        {},
+        image=infisical_images,
+        replicas=one_of(1, 2, 20),
+        drainSeconds=one_of(0, 5, 300),
+        chart=charts,
+        corsAllowedOrigins=list_of(origins, 0, 3),
+        readReplicas=one_of("none", "cluster"),
+        pools=pools,
+        migration=keys_of({}, deadlineMinutes=one_of(5, 60, 1440), memoryLimit=one_of("512Mi", "2Gi")),
+        telemetry=booleans,
+        allowInternalIpConnections=booleans,
+        replaceEncryptionKey=text_of("0123456789abcdef", 32, 32),
+    ),
+    one_of(
+        {}, {"cpuRequest": "1", "cpuLimit": 2}, {"memoryRequest": "1Gi", "memoryLimit": "4Gi"}, {"memoryLimit": "1G"}
+    ),
 )
 issuers = keys_of({"kind": one_of("existing"), "name": names})
 lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
@@ -122,7 +132,7 @@ mails = keys_of(
     tls=one_of("required", "opportunistic", "off"),
 )
 samls = keys_of({"defaultOrganization": one_of("acme", "acme-x1y", "0-1")}, configured=booleans)
-jobs = keys_of({}, pythonImage=images, postgresImage=images)
+jobs = together(keys_of({}, pythonImage=images, postgresImage=images, startMinutes=one_of(1, 60)), sizes)
 peers = one_of(
     keys_of({"namespace": labels}, labels=keys_of({}, app=names, **{"app.kubernetes.io/name": names})),
     keys_of({"cidr": one_of("10.0.0.0/8", "192.0.2.7/32", "0.0.0.0/0", "fd00::/8", "2001:db8::1/128")}),

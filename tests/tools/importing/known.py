@@ -79,6 +79,7 @@ EVERYTHING = {
     "CLIENT_ID_AWS_INTEGRATION": "AKIALEGACY",
     "CLIENT_SECRET_AWS_INTEGRATION": "legacyAwsSecret",
     "HTTPS_ENABLED": "false",
+    "NODE_OPTIONS": "--max-old-space-size=1024 --dns-result-order=ipv4first",
     "HOST": "0.0.0.0",
     "PORT": "8080",
     "TELEMETRY_ENABLED": "True",

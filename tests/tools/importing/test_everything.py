@@ -62,7 +62,7 @@ def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFi
         "extraEnvironment": {
             "OTEL_TELEMETRY_COLLECTION_ENABLED": "true",
             "OTEL_EXPORT_TYPE": "prometheus",
-            "NODE_ENV": "production",
+            "NODE_ENV": "production", "NODE_OPTIONS": "--dns-result-order=ipv4first",
             "SALT_ROUNDS": "10",
             "CLIENT_APP_ID_GITHUB_APP": "654321",
             "DISABLE_SECRET_SCANNING": "true",
@@ -84,7 +84,7 @@ def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFi
         "DB_ROOT_CERT", "REDIS_URL", "REDIS_CLUSTER_HOSTS", "REDIS_SENTINEL_HOSTS", "REDIS_SENTINEL_MASTER_NAME",
         "REDIS_SENTINEL_ENABLE_TLS", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD", "REDIS_USERNAME",
         "SMTP_SECURE", "HTTPS_ENABLED", "HOST", "PORT", "STANDALONE_MODE", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET",
-        "MONGO_URL", "tls.crt", "SMTP_NOTHING",
+        "MONGO_URL", "NODE_OPTIONS", "tls.crt", "SMTP_NOTHING",
     }  # fmt: skip
     assert f"left out: REDIS_URL: {REFUSED['REDIS_URL']}" in printed
     assert f"left out: DB_ROOT_CERT: {OWNED['DB_ROOT_CERT']}" in printed
