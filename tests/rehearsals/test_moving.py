@@ -67,7 +67,15 @@ USER: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def moved(platform: Platform, programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform with the first organisation and the operator, and the namespace of an application as it was before."""
-    platform.stack.init({"organization": {"name": "dev", "admin": "admin@example.org"}, "secretsOperator": {}})
+    platform.stack.init(
+        {
+            "organization": {"name": "dev", "admin": "admin@example.org"},
+            "secretsOperator": {
+                "chart": {"path": "embedded/charts/secrets-operator"},
+                "image": "embedded.local/secrets-operator:v0.11.5",
+            },
+        }
+    )
     platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
     kubectl = platform.kubectl
     install(kubectl, programs)

@@ -116,7 +116,8 @@ def test_whatever_is_planned_is_a_stack_that_loads(secrets: dict[str, list[str]]
     found = [Found(**line(name, [*keys, "binary"])) for name, keys in secrets.items()]
     plan = Plan(namespace="shop", application="shop", environment="prod", found=found, consumers={})
     body = {**plan.body("Production"), "deliver": plan.deliveries(found)}
-    config = {**SMALLEST, "secretsOperator": {}, "applications": {"shop": body}}
+    first = {"organization": {"name": "dev", "admin": "admin@example.org"}, "secretsOperator": {}}
+    config = {**SMALLEST, **first, "applications": {"shop": body}}
     loaded = settings.load(COMMANDS, {f"{PROJECT}:{key}": json.dumps(value) for key, value in config.items()}, [])
     application = loaded.applications["shop"]
     assert {each.secret for each in application.deliver} == {each.target for each in found}
