@@ -180,7 +180,7 @@ class ApplicationSecrets(ComponentResource):
                 case str() as text:
                     found[file_of(application, secret)] = _base64(text.encode())
                 case Encrypted() as source:
-                    found[file_of(application, secret)] = Output.secret(_base64(source.bytes))
+                    found[file_of(application, secret)] = _base64(source.bytes)
                 case Generated() as source:
                     made = self._generated(name, application, secret, source.generate, protect=args.protect)
                     found[file_of(application, secret)] = made.apply(lambda text: _base64(text.encode()))

@@ -59,6 +59,8 @@ def _mutations(node: ast.AST) -> Iterator[str]:
         case ast.keyword(arg="depends_on", value=value):
             with _set(node, "value", ast.List([], ast.Load())):
                 yield f"wait for {ast.unparse(value)}"
+        case ast.keyword(arg="protect" | "delete_before_replace", value=ast.Constant(value=False)):
+            pass
         case ast.keyword(arg="protect" | "delete_before_replace", value=value):
             with _set(node, "value", ast.Constant(value=False)):
                 yield f"{node.arg}={ast.unparse(value)}"

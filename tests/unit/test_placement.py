@@ -110,6 +110,8 @@ def test_the_credentials_are_wherever_pods_are(name: str) -> None:
             r for r in graph if r.kind == "Namespace" and r["metadata", "name"] == secret["metadata", "namespace"]
         ]
         assert graph.waits(str(secret), for_=str(namespace))
+    below = [*secrets, graph["ServiceAccountPatch/pull-secrets-postgres-pod"]]
+    assert {resource.parent for resource in below} == {graph["PullSecrets/pull-secrets"].urn}
     assert graph.leaks() == []
 
 

@@ -57,6 +57,7 @@ _NEEDS = {
     "restoreIdentity": "backup restore",
     "backupAccessKey": "backup backupSecretKey",
     "backupSecretKey": "backup backupAccessKey",
+    "database": "backup backupAccessKey backupSecretKey",
 }
 
 _ARMOUR = pem("PGP PUBLIC KEY BLOCK", b"k" * 40).replace("-----\n", "-----\n\n", 1)
@@ -76,6 +77,13 @@ _HOMES: dict[str, Callable[[Config], object]] = {
         config.setdefault("backupAccessKey", SECRET * 3),
         config.setdefault("backupSecretKey", SECRET * 3),
     ),
+    "database.recover": lambda config: (
+        _HOMES["backupAccessKey"](config),
+        config["backup"]["target"].update(pointInTime=True),
+        config.setdefault("database", {})
+        .setdefault("recover", {"archive": "0123abcd", "time": "2026-11-26T11:20:00+00:00"}),
+    ),
+    "escrow": lambda config: config.setdefault("escrow", {"date": "2026-11-26", "keyLabel": "0" * 32}),
     "signOn.github": lambda config: (
         config.setdefault("signOn", {}).setdefault("github", {"clientId": "Iv1"}),
         config.setdefault("githubLoginClientSecret", SECRET * 4),
