@@ -46,7 +46,7 @@ class WalArchive:
         if not store or not isinstance(target, BucketTarget) or not target.point_in_time:
             return None
         # Both servers of a name would write over each other's archive. A namespace made anew has a new uid, and a
-        # database that begins from an archive must not go on with it.
+        # database that begins from an archive must not go on with it (D46).
         begun = f"-{digest(database.recover.model_dump())}" if database.recover else ""
         identifier = namespace.metadata.apply(lambda metadata: f"{(metadata.uid or '')[:8]}{begun}")
         secret = versioned_secret(f"{name}-wal-archive", namespace.metadata.name, _data(store, target), parent=parent)
