@@ -49,9 +49,12 @@ def pods_of_jobs(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result
         return
     with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
         refusals = [*pool.map(lambda pod: _refusal(cluster, pod), asked)]
-    # One cause refuses many alike: it is told once a namespace.
-    refused = {(pod.namespace, why): pod.job for pod, why in zip(asked, refusals, strict=True) if why}
-    for (namespace, why), job in refused.items():
+    # One cause refuses many, with the figures of each: a namespace tells its first.
+    refused: dict[str, tuple[str, str]] = {}
+    for pod, why in zip(asked, refusals, strict=True):
+        if why:
+            refused.setdefault(pod.namespace, (pod.job, why))
+    for namespace, (job, why) in refused.items():
         if "cannot create resource" in why or "does not support dry run" in why:
             yield unknown(f"{_SUBJECT} in {namespace}", Unanswered(why))
         else:

@@ -57,7 +57,8 @@ class Answers(Cluster):
     def refusal(self, path: str, body: Any) -> str:
         if body["kind"] == "Pod":
             self.asked.append(body)
-            return self.pods_refused.get(path.split("/")[-2], "")
+            why = self.pods_refused.get(path.split("/")[-2], "")
+            return f"{why} (pod {len(self.asked)})" if why else ""
         assert body["kind"] == "Certificate"
         if isinstance(self.refused, Unanswered):
             raise self.refused

@@ -14,7 +14,7 @@ from operations.checks import admission
 from operations.checks.result import Level, Result
 from operations.cluster import Unanswered
 from operations.errors import OperationError
-from tests.tools.doctor.known import Answers, Exported, ask, cluster
+from tests.tools.doctor.known import Answers, Exported, ask, cluster, stack_settings
 
 TEMPLATE = {
     "metadata": {"labels": {"infisical-platform/job": "gate"}},
@@ -70,10 +70,10 @@ def test_every_planned_pod_is_asked_for_and_none_of_them_could_run() -> None:
 
 def test_a_refused_pod_fails_with_its_cause_once_a_namespace() -> None:
     plan = (*PLAN, step("Job", "migration", "infisical"))
-    results = admitted(there("infisical", DATABASE_NAMESPACE, pods_refused={"infisical": QUOTA}), steps=plan)
-    [row] = results.values()
+    of = there("infisical", DATABASE_NAMESPACE, pods_refused={"infisical": QUOTA})
+    [row] = admission.pods_of_jobs(Planned("dev", steps=plan), of, stack_settings())
     assert (row.level, row.subject) == (Level.FAIL, "pods of Jobs in infisical")
-    assert row.seen.endswith(f"would be refused: {QUOTA}")
+    assert f"would be refused: {QUOTA}" in row.seen
 
 
 def test_a_namespace_that_is_not_there_yet_refuses_nothing() -> None:
