@@ -99,12 +99,14 @@ def _cron_job(placement: Placement, props: Json) -> None:
 
 def _spec(placement: Placement, spec: batch.v1.JobSpecArgs) -> batch.v1.JobSpecArgs:
     """Return a Job that may start as late as the stack says, a copy because its CronJob may share the template."""
-    assert isinstance(spec.active_deadline_seconds, int)
     assert isinstance(spec.template, core.v1.PodTemplateSpecArgs)
     _template(placement, spec.template)
+    deadline = spec.active_deadline_seconds
+    if isinstance(deadline, int):  # policy jobs-end speaks of one that has none
+        deadline += placement.starts_later
     return batch.v1.JobSpecArgs(
         backoff_limit=spec.backoff_limit,
-        active_deadline_seconds=spec.active_deadline_seconds + placement.starts_later,
+        active_deadline_seconds=deadline,
         template=spec.template,
     )
 
