@@ -8,7 +8,7 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes import batch, meta
 
 from components.base.content import digest
-from components.base.job import run_once
+from components.base.job import START_SECONDS, run_once
 from components.base.names import DATABASE_CLUSTER, type_token
 from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
@@ -94,7 +94,9 @@ class CertSync(ComponentResource):
                 failed_jobs_history_limit=3,
                 job_template=batch.v1.JobTemplateSpecArgs(
                     spec=batch.v1.JobSpecArgs(
-                        backoff_limit=0, active_deadline_seconds=args.deadline_seconds + 60, template=template
+                        backoff_limit=0,
+                        active_deadline_seconds=args.deadline_seconds + START_SECONDS,
+                        template=template,
                     )
                 ),
             ),

@@ -241,13 +241,7 @@ def _database(placement: Placement, props: Json) -> None:
 
 def _solver(placement: Placement, props: Json) -> None:
     """Say it of the pods that answer Let's Encrypt's challenges."""
-    pods, spec = placement.pods, props["spec"]
-    pod = _given(
-        tolerations=placement.tolerations,
-        nodeSelector=dict(pods.node_selector),
-        priorityClassName=pods.priority_class_name,
-        imagePullSecrets=placement.pull_secrets,
-    )
+    spec, pod = props["spec"], placement.fields
     if "acme" in spec and pod:
         [solver] = spec["acme"]["solvers"]
         ingress = {**solver["http01"]["ingress"], "podTemplate": {"spec": pod}}

@@ -162,6 +162,13 @@ class Cluster:
         return done
 
 
+def outcome_of(job: Object) -> str:
+    """Return Complete or Failed for a Job that has ended, empty for one that has not."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    ends = [each["type"] for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"]
+    return ends[0] if ends else ""
+
+
 def _documents(text: str) -> Iterator[Object]:
     """Yield the JSON documents that kubectl prints one after the other."""
     decoder = json.JSONDecoder()

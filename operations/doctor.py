@@ -34,12 +34,15 @@ from settings import Settings
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print the table. Return 0 when `up` has what it needs, 1 when something fails. Raises OperationError."""
-    settings = stack.settings()
-    cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
-    _ = stack.exported  # read once, before checks ask for it side by side
-    results = list(examine(cluster, settings, checks(stack)))
+    results = judged(stack, stack.settings(), checks(stack))
     print("\n".join(report(results)))
     return int(any(result.level is Level.FAIL for result in results))
+
+
+def judged(stack: Stack, settings: Settings, checks: Mapping[str, Check]) -> list[Result]:
+    """Return the results of all checks on the stack's cluster. Raises OperationError."""
+    _ = stack.exported  # read once, before checks ask for it side by side
+    return list(examine(Cluster(settings.cluster.context, settings.cluster.kubeconfig), settings, checks))
 
 
 def checks(stack: Stack) -> Mapping[str, Check]:

@@ -7,7 +7,7 @@ values, and nothing complains until a later change conflicts with the first (doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,13 +40,10 @@ def one_owner(stack: Stack, cluster: Cluster) -> str:
     if any(not key.namespace for key in owners):
         _refuse_foreign(deployment, cluster, owners)
     changed = 0
-    for namespace in sorted({key.namespace for key in owners}):
-        kinds = sorted({key.kind for key in owners if key.namespace == namespace})
-        for live in cluster.objects(kinds, namespace):
-            key = key_of(live)
-            if key in owners and (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
-                write_owners(cluster, key, live, kept)
-                changed += 1
+    for key, live in found(cluster, owners).items():
+        if (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
+            write_owners(cluster, key, live, kept)
+            changed += 1
     return f"{changed} had a second one, which is gone" if changed else "each has one"
 
 
@@ -72,6 +69,15 @@ def key_of(object_: Mapping[str, Any]) -> Key:
     group, _, version = object_["apiVersion"].rpartition("/")
     metadata = object_["metadata"]
     return Key(metadata.get("namespace", _CLUSTER_SCOPED), f"{object_['kind']}.{version}.{group}", metadata["name"])
+
+
+def found(cluster: Cluster, keys: Collection[Key]) -> dict[Key, Object]:
+    """Return those of the objects that are there, with their field managers. Raises Unanswered."""
+    there: dict[Key, Object] = {}
+    for namespace in sorted({key.namespace for key in keys}):
+        kinds = sorted({key.kind for key in keys if key.namespace == namespace})
+        there |= {key_of(live): live for live in cluster.objects(kinds, namespace)}
+    return {key: there[key] for key in keys if key in there}
 
 
 def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Mapping[Key, str]) -> None:

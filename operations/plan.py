@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from operations.pulumi import Stack
 
@@ -19,15 +21,19 @@ class Change:
     operation: str
 
 
+def previewed(stack: Stack, *options: str) -> Mapping[str, Any]:
+    """Return what a preview says as JSON, with a step for each resource. Raises OperationError with its reason."""
+    return json.loads(stack.run("preview", "--json", *options))
+
+
 def planned(stack: Stack, *, compared_with_the_cluster: bool = False) -> list[Change]:
     """Return what the next `up` would do, with what others have changed in the cluster or without.
 
     Pulumi counts a replacement three times; it is one change here. Raises OperationError.
     """
     options = ["--refresh"] if compared_with_the_cluster else []
-    steps = json.loads(stack.run("preview", "--json", *options)).get("steps") or []
     found: dict[str, str] = {}
-    for step in steps:
+    for step in previewed(stack, *options).get("steps") or []:
         if step["op"] not in _NO_CHANGES:
             found.setdefault(_name(step["urn"]), step["op"])
             if "replace" in step["op"]:

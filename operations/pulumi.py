@@ -31,6 +31,11 @@ class Stack:
     config_file: Path | None = None  # default: Pulumi.<name>.yaml
 
     @property
+    def file(self) -> Path:
+        """Return the stack file. Organisation and project, before the stack's name, are no part of its name."""
+        return self.config_file or ROOT / f"Pulumi.{self.name.rpartition('/')[2]}.yaml"
+
+    @property
     def commands(self) -> settings.Commands:
         """Return commands on this stack, for messages."""
         return settings.Commands(PROJECT, self.name, self.config_file)

@@ -7,13 +7,11 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from components.base.names import BACKUP_STATUS, DATABASE_NAMESPACE
+from operations.checks.backup import STATUS
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.table import table
-
-_STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -58,7 +56,7 @@ def _confirm(stack: Stack, value: str) -> int:
 def _told(cluster: Cluster) -> dict[str, str]:
     """Return what the backup's Jobs have told; nothing of a cluster that is new, or away."""
     try:
-        return (cluster.get(_STATUS) or {}).get("data") or {}
+        return (cluster.get(STATUS) or {}).get("data") or {}
     except Unanswered as reason:
         print(f"the cluster does not tell which backups there are: {reason}\n")
         return {}

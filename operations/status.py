@@ -9,17 +9,14 @@ from functools import partial
 
 from operations.checks import backup, changes, escrow, expiry, identity, running
 from operations.checks.result import Check, Level
-from operations.cluster import Cluster
-from operations.doctor import counted, examine, rows
+from operations.doctor import counted, judged, rows
 from operations.pulumi import Stack
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 when something is broken, otherwise 0. Raises OperationError."""
     settings = stack.settings()
-    cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
-    _ = stack.exported  # read once, before checks ask for it side by side
-    results = list(examine(cluster, settings, checks(stack)))
+    results = judged(stack, settings, checks(stack))
     print("\n".join(rows(results)))
     found = Counter(result.level for result in results)
     print(f"\nstack {stack.name}, {settings.infisical.site_url}: {_verdict(found)}")

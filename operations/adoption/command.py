@@ -12,12 +12,12 @@ from pathlib import Path
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
 from operations.adoption.owners import Taken, before, give_back, take
-from operations.adoption.plan import Row, compare, existing
+from operations.adoption.plan import Row, compare
 from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
-from operations.ownership import Key, key_of
+from operations.ownership import Key, found, key_of
 from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
@@ -72,7 +72,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
     asked = wanted(stack)
-    live = existing(cluster, asked)
+    live = found(cluster, asked.objects)
     chart = helm.chart_objects(cluster, settings) if asked.releases else []
     names = [*helm.applications([*live.values(), *chart])]
     return Plan(
@@ -146,15 +146,12 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
 
 def _back(stack: Stack, cluster: Cluster, file: Path) -> int:
     saved = [Taken.read(json.loads(line)) for line in file.read_text().splitlines()]
-    returned = 0
-    for namespace in sorted({taken.key.namespace for taken in saved}):
-        kinds = sorted({taken.key.kind for taken in saved if taken.key.namespace == namespace})
-        found = {key_of(live): live for live in cluster.objects(kinds, namespace)}
-        for taken in saved:
-            live = found.get(taken.key)
-            if live and live["metadata"]["uid"] == taken.uid:
-                give_back(cluster, live, taken)
-                returned += 1
+    there, returned = found(cluster, [taken.key for taken in saved]), 0
+    for taken in saved:
+        live = there.get(taken.key)
+        if live and live["metadata"]["uid"] == taken.uid:
+            give_back(cluster, live, taken)
+            returned += 1
     records = helm.come_back(cluster)
     print(f"gave {returned} of {len(saved)} objects back, and {records} records of Helm")
     remove = stack.commands.pulumi("stack rm --force --preserve-config")

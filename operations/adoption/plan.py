@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, worst
 from operations.adoption.owners import owner_of
 from operations.adoption.wanted import Wanted
-from operations.cluster import Cluster, Object
-from operations.ownership import Key, key_of
+from operations.cluster import Cluster, Object, outcome_of
+from operations.ownership import Key
 
 _APPLIES = 4  # kubectl processes at a time
 # The parts of a `postgresql` in which others may have things of theirs.
@@ -29,16 +29,6 @@ class Row:
     effect: Effect
     notes: Sequence[str] = ()
     keeps: Mapping[str, str] = field(default_factory=dict[str, str])  # settings that make the difference none
-
-
-def existing(cluster: Cluster, asked: Wanted) -> dict[Key, Object]:
-    """Return those of the objects that are there. Raises Unanswered."""
-    found: dict[Key, Object] = {}
-    for namespace in sorted({key.namespace for key in asked.objects}):
-        kinds = sorted({key.kind for key in asked.objects if key.namespace == namespace})
-        for kind in kinds:
-            found |= {key_of(live): live for live in cluster.objects([kind], namespace)}
-    return {key: found[key] for key in asked.objects if key in found}
 
 
 def compare(cluster: Cluster, asked: Wanted, live: Mapping[Key, Object]) -> list[Row]:
@@ -65,8 +55,7 @@ def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:
 
 
 def _job(key: Key, owner: str, live: Object) -> Row:
-    conditions = live.get("status", {}).get("conditions", [])
-    if any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions):
+    if outcome_of(live):
         return Row(key=key, owner=owner, effect=Effect.RUNS, notes=["no Job can be changed: the finished one goes"])
     return Row(key=key, owner=owner, effect=Effect.REFUSED, notes=["it is running: wait until it has ended"])
 

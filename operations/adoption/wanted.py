@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from operations.cluster import Object
 from operations.ownership import Key, key_of
+from operations.plan import previewed
 from operations.pulumi import Stack
 
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # Pulumi writes this for what only the deployment will tell
@@ -25,8 +25,7 @@ class Wanted:
 
 def wanted(stack: Stack) -> Wanted:
     """Return what a preview would create. Raises OperationError when the preview fails, with its reason."""
-    report = json.loads(stack.run("preview", "--json"))
-    creates = [step["newState"] for step in report.get("steps", ()) if step["op"] == "create"]
+    creates = [step["newState"] for step in previewed(stack).get("steps", ()) if step["op"] == "create"]
     releases = [state["inputs"]["name"] for state in creates if state["type"] == _RELEASE]
     return Wanted(objects=dict(_objects(creates)), releases=tuple(map(str, releases)))
 

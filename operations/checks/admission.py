@@ -6,7 +6,6 @@ later, is all that `up` would show, because the script that could tell the cause
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS
 from operations.checks.result import Result, fail, ok, unknown
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
+from operations.plan import previewed
 from operations.pulumi import Stack
 from settings import Settings
 
@@ -43,7 +43,7 @@ class PlannedPod:
 def pods_of_jobs(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
     """Ask for each planned pod in a dry run, where its namespace exists already. Raises Unanswered."""
     there = {name for name in _NAMESPACES if cluster.get(f"/api/v1/namespaces/{name}")}
-    asked = [pod for pod in planned(stack) if pod.namespace in there] if there else []
+    asked = [pod for pod in planned_pods(stack) if pod.namespace in there] if there else []
     if not asked:
         yield ok(_SUBJECT, "not asked: their namespaces are made by the first `up`")
         return
@@ -64,10 +64,10 @@ def pods_of_jobs(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result
         yield ok(_SUBJECT, f"all {len(asked)} would be admitted")
 
 
-def planned(stack: Stack) -> list[PlannedPod]:
+def planned_pods(stack: Stack) -> list[PlannedPod]:
     """Return the pods of all Jobs and CronJobs that a preview plans. Raises Unanswered."""
     try:
-        steps = json.loads(stack.run("preview", "--json"))["steps"]
+        steps = previewed(stack)["steps"]
     except OperationError as error:
         raise Unanswered(f"a preview fails: {error}") from None
     pods: list[PlannedPod] = []

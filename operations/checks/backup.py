@@ -11,7 +11,7 @@ from operations.cluster import Cluster
 from settings import Commands, Settings
 from settings.machinery.cron import longest_pause
 
-_STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
+STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
 _LATE = timedelta(hours=2)  # how long after its time a Job may take, before it counts as missed
 
 
@@ -25,7 +25,7 @@ def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
         fix = f"{commands.set('backup.target.kind', 'volume')}; docs/backup.md says what else it takes"
         yield warn("backup", "there is no backup: what is deleted or damaged is gone", fix)
         return
-    status = cluster.get(_STATUS)
+    status = cluster.get(STATUS)
     if status is None:
         yield warn("backup", "there is none yet", f"run `{commands.pulumi('up')}`, which makes the first one")
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks.result import Result, fail, ok, warn
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Object, outcome_of
 from settings import Commands, Settings
 
 _PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
@@ -62,12 +62,10 @@ def scheduled(cluster: Cluster, _: Settings) -> Iterator[Result]:
 
 
 def _scheduled(cluster: Cluster, namespace: str, name: str, job: Object) -> Result:
-    conditions = (job.get("status") or {}).get("conditions") or []
-    subject, of = f"CronJob {name}", job["metadata"]["name"]
-    if any(entry["type"] == "Failed" and entry["status"] == "True" for entry in conditions):
+    subject, of, outcome = f"CronJob {name}", job["metadata"]["name"], outcome_of(job)
+    if outcome == "Failed":
         return fail(subject, f"its newest Job failed: {of}", cluster.kubectl(f"logs -n {namespace} job/{of}"))
-    done = any(entry["type"] == "Complete" and entry["status"] == "True" for entry in conditions)
-    return ok(subject, f"{'succeeded' if done else 'works'}, {_began(job) or 'just now'}")
+    return ok(subject, f"{'succeeded' if outcome else 'works'}, {_began(job) or 'just now'}")
 
 
 def _workload(cluster: Cluster, namespace: str, kind: str, workload: Object) -> Result:

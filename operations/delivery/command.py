@@ -18,6 +18,7 @@ from operations.delivery.newest import why_superseded
 from operations.delivery.opened import refuse_closed_secrets
 from operations.delivery.running import Ended, run_pulumi
 from operations.errors import OperationError
+from operations.plan import previewed
 from operations.pulumi import Stack
 
 POLICIES = ("--policy-pack", "policy")
@@ -50,7 +51,7 @@ def preview(stack: Stack, _: Mapping[str, str]) -> Status:
     if ended.status:
         print(comment.failed(stack.name, "preview", ended.lines))
         return Status.FAILED
-    print(comment.previewed(stack.name, json.loads(stack.run("preview", "--json"))))
+    print(comment.previewed(stack.name, previewed(stack)))
     return Status.DONE
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import yaml
 
 from operations.errors import OperationError
-from operations.pulumi import ROOT, Stack
+from operations.pulumi import Stack
 
 _PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 
 def refuse_closed_secrets(stack: Stack, environment: Mapping[str, str]) -> None:
     """Raise OperationError when the stack file is absent, or encrypted with a passphrase that nobody gave."""
-    file = stack.config_file or ROOT / f"Pulumi.{stack.name.rpartition('/')[2]}.yaml"
+    file = stack.file
     if not file.exists():
         raise OperationError(f"{file.name}: this checkout has no such file. Commit it: its secrets are encrypted")
     content = yaml.safe_load(file.read_text()) or {}

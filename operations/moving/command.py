@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from components.base.names import INFISICAL_NAMESPACE
 from operations.cluster import Cluster, Unanswered
@@ -15,7 +14,7 @@ from operations.moving import sealed, stack_file
 from operations.moving.consumers import KINDS, Use, by_secret, renaming, uses_of
 from operations.moving.plan import Body, Found, Plan
 from operations.moving.pod import Pod
-from operations.pulumi import ROOT, Stack
+from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
 
@@ -32,11 +31,6 @@ class Move:
     environment: str
     title: str
     dry: bool
-
-    @property
-    def file(self) -> Path:
-        """Return the stack file."""
-        return self.stack.config_file or ROOT / f"Pulumi.{self.stack.name}.yaml"
 
     @cached_property
     def settings(self) -> Settings:
@@ -85,10 +79,10 @@ class Move:
     @property
     def stated(self) -> Body:
         """Return the application in the stack file. Raises OperationError where it isn't planned yet."""
-        body = stack_file.stated(self.file, self.application)
+        body = stack_file.stated(self.stack.file, self.application)
         if body is None:
             raise OperationError(
-                f"{self.file} has no application {self.application} yet: {self.command('plan', '--yes')}"
+                f"{self.stack.file} has no application {self.application} yet: {self.command('plan', '--yes')}"
             )
         return body
 
@@ -125,26 +119,26 @@ def _inventory(move: Move) -> str:
 
 
 def _plan(move: Move) -> str:
-    held = stack_file.stated(move.file, move.application)
+    held = stack_file.stated(move.stack.file, move.application)
     if held is not None:
         planned = {secret.folder for secret in move.plan.items(held)}
         missing = [secret.name for secret in move.plan.movable if secret.folder not in planned]
         others = f"; it has no folder for {', '.join(missing)}" if missing else ""
-        return f"{move.file} has application {move.application} already{others}"
+        return f"{move.stack.file} has application {move.application} already{others}"
     body = move.plan.body(move.title)
     if move.dry:
         print(stack_file.text_of(move.application, body), end="")
-        return f"{move.file} would get this below `applications`"
-    stack_file.put(move.file, move.application, body, None)
-    return f"{move.file} has application {move.application}: look at it, then {move.stack.commands.pulumi('up')}"
+        return f"{move.stack.file} would get this below `applications`"
+    stack_file.put(move.stack.file, move.application, body, None)
+    return f"{move.stack.file} has application {move.application}: look at it, then {move.stack.commands.pulumi('up')}"
 
 
 def _unplan(move: Move) -> str:
     body = move.stated
     if others := sorted(body.keys() - {"environments", "secrets"}):
         raise OperationError(f"application {move.application} has more than was planned: take out {', '.join(others)}")
-    stack_file.put(move.file, move.application, None, body)
-    return f"{move.file} has no application {move.application} any more"
+    stack_file.put(move.stack.file, move.application, None, body)
+    return f"{move.stack.file} has no application {move.application} any more"
 
 
 def _copy(move: Move) -> str:
@@ -167,20 +161,20 @@ def _list(value: object) -> list[object]:
 def _deliver(move: Move) -> str:
     before = move.stated
     if "deliver" in before:
-        return f"{move.file} delivers {len(before['deliver'])} Secrets already"
+        return f"{move.stack.file} delivers {len(before['deliver'])} Secrets already"
     after = {**before, "deliver": move.plan.deliveries(move.moving)}
     if move.dry:
         print(stack_file.text_of(move.application, after), end="")
-        return f"{move.file} would say this of {move.application}"
-    stack_file.put(move.file, move.application, after, before)
-    return f"{move.file} delivers {len(after['deliver'])} Secrets: {move.stack.commands.pulumi('up')}"
+        return f"{move.stack.file} would say this of {move.application}"
+    stack_file.put(move.stack.file, move.application, after, before)
+    return f"{move.stack.file} delivers {len(after['deliver'])} Secrets: {move.stack.commands.pulumi('up')}"
 
 
 def _undeliver(move: Move) -> str:
     before = move.stated
     after = {key: value for key, value in before.items() if key != "deliver"}
-    stack_file.put(move.file, move.application, after, before)
-    return f"{move.file} delivers nothing to {move.namespace} any more: {move.stack.commands.pulumi('up')}"
+    stack_file.put(move.stack.file, move.application, after, before)
+    return f"{move.stack.file} delivers nothing to {move.namespace} any more: {move.stack.commands.pulumi('up')}"
 
 
 def _compare(move: Move) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.base.names import INFISICAL_NAMESPACE, JOB_LABEL
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Object, outcome_of
 from operations.errors import OperationError
 from settings.pods import PodSettings
 
@@ -55,10 +55,8 @@ class Pod:
         end = time.monotonic() + _LONGEST_SECONDS
         path = f"/apis/batch/v1/namespaces/{INFISICAL_NAMESPACE}/jobs/{name}"
         while time.monotonic() < end:
-            job = self.cluster.get(path) or {}
-            for condition in job.get("status", {}).get("conditions") or []:
-                if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-                    return self.cluster.log(INFISICAL_NAMESPACE, f"job/{name}"), condition["type"] == "Complete"
+            if outcome := outcome_of(self.cluster.get(path) or {}):
+                return self.cluster.log(INFISICAL_NAMESPACE, f"job/{name}"), outcome == "Complete"
             time.sleep(1)
         pods = self.cluster.kubectl(f"describe pods -n {INFISICAL_NAMESPACE} -l job-name={name}")
         raise OperationError(f"the Job {name} has not ended within {_LONGEST_SECONDS} s: see {pods}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from operations import status
+from operations import doctor, status
 from operations.checks import changes, expiry, running
 from operations.checks.result import Level
 from operations.errors import OperationError
@@ -211,7 +211,7 @@ def test_an_up_that_was_killed_is_told_with_its_repair() -> None:
 def test_the_screen_ends_with_the_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def shown(infisical: Any) -> tuple[int, list[str]]:
         there = cluster(platform(infisical))
-        monkeypatch.setattr(status, "Cluster", lambda _context, _kubeconfig: there)
+        monkeypatch.setattr(doctor, "Cluster", lambda _context, _kubeconfig: there)
         code = status.run(Previewed("dev"), argparse.Namespace())
         return code, capsys.readouterr().out.splitlines()
 
