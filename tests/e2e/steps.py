@@ -37,6 +37,12 @@ def login(kubectl: Kubectl) -> str:
     return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
 
 
+def sql(kubectl: Kubectl, statement: str) -> str:
+    """What a statement answers to a superuser, in the database's own pod."""
+    inside = ("exec", "-i", "platform-db-cluster-0", "-n", "platform-db-pg", "--")
+    return kubectl(*inside, "psql", "-U", "postgres", "-d", "infisical", "-XwAtq", "-f", "-", stdin=statement).strip()
+
+
 def assert_nothing_to_do(stack: Stack) -> None:
     """Neither for `up` nor for a preview nor for a refresh."""
     stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, login
+from steps import SECRET_PATH, assert_healthy, assert_nothing_to_do, configure, login, sql
 from traffic import Traffic
 from views import Kubectl, Site
 from waits import ROLLOUT, eventually
@@ -25,12 +25,6 @@ BACK = "delete from infisical_migrations where name like '%newer.mjs' or name li
 PENDING = """
     delete from infisical_migrations where name like '20250101%';
     drop index secrets_updated_at_index"""
-
-
-def _sql(kubectl: Kubectl, statement: str) -> str:
-    """As a superuser, in the database's own pod."""
-    inside = ("exec", "-i", "platform-db-cluster-0", "-n", "platform-db-pg", "--")
-    return kubectl(*inside, "psql", "-U", "postgres", "-d", "infisical", "-XwAtq", "-f", "-", stdin=statement).strip()
 
 
 def _migrate(stack: Stack) -> str:
@@ -72,25 +66,25 @@ def test_an_image_that_is_set_back_starts_on_the_newer_database(stack: Stack, si
     configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert site.request("PUT", SECRET_PATH, {"value": "kept over everything"}, login(kubectl))[0] == 200
-    _sql(kubectl, NEWER)
+    sql(kubectl, NEWER)
 
     _migrate(stack)
 
     assert "does not know (20990101000000_newer). Its server starts on a newer database" in _log(kubectl)
     assert_healthy(site)
-    _sql(kubectl, BACK)
+    sql(kubectl, BACK)
 
 
 def test_a_database_of_another_line_of_releases_is_refused_in_one_sentence(
     stack: Stack, site: Site, kubectl: Kubectl
 ) -> None:
-    _sql(kubectl, OF_ANOTHER_LINE)
+    sql(kubectl, OF_ANOTHER_LINE)
 
     with pytest.raises(EmbeddedError, match=r"neither can follow the other\. Set infisical\.image to"):
         _migrate(stack)
 
     assert_healthy(site)
-    _sql(kubectl, BACK)
+    sql(kubectl, BACK)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert_nothing_to_do(stack)
 
@@ -99,7 +93,7 @@ def test_a_migration_that_was_killed_is_healed_by_the_next_up(stack: Stack, site
     """Its pod is killed in the middle of a migration that does without a transaction."""
     locked = "select is_locked from infisical_migrations_lock"
     pods = ("pods", "-n", "infisical", "-l", "job-name=infisical-migration")
-    _sql(kubectl, PENDING)
+    sql(kubectl, PENDING)
     failures: list[EmbeddedError] = []
 
     def run() -> None:
@@ -111,18 +105,18 @@ def test_a_migration_that_was_killed_is_healed_by_the_next_up(stack: Stack, site
     up = threading.Thread(target=run)
     with _table_held(kubectl, "secrets"):
         up.start()
-        eventually(lambda: _sql(kubectl, locked) == "1", "the migration is at work", ROLLOUT)
+        eventually(lambda: sql(kubectl, locked) == "1", "the migration is at work", ROLLOUT)
         kubectl("delete", *pods, "--grace-period=0", "--force")
         up.join()
     assert failures
-    assert _sql(kubectl, locked) == "1"
+    assert sql(kubectl, locked) == "1"
 
     stack.run("up", "--yes", "--skip-preview", quiet=True)
 
     log = _log(kubectl)
     assert "freed the lock of a migration that was killed: for 15 s nobody was migrating" in log
     assert "the database has all of its 6 migrations" in log
-    assert _sql(kubectl, locked) == "0"
+    assert sql(kubectl, locked) == "0"
     assert_healthy(site)
     assert_nothing_to_do(stack)
 

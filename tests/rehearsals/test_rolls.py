@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.e2e.steps import SECRET_PATH, login
 from tests.e2e.views import HOST, Kubectl, Site
 from tests.e2e.waits import REQUEST, ROLLOUT, kubectl_timeout
+from tests.rehearsals.clients import at_work
 from tests.rehearsals.faults import RELEASE, Platform
 
 ROLLS = int(os.environ.get("ROLLS") or 20)
@@ -29,18 +32,12 @@ class Clients:
     longest: float = 0.0  # seconds that a request took
     errors: list[str] = field(default_factory=list[str])
     _done: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
-    def __enter__(self) -> Clients:
-        self._threads = [threading.Thread(target=self._read) for _ in range(CLIENTS)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Read for as long as the block takes."""
+        with at_work([self._read] * CLIENTS, self._done):
+            yield
 
     def _read(self) -> None:
         connection = self._connect()
@@ -78,7 +75,8 @@ def test_no_roll_fails_a_request(platform: Platform, site: Site) -> None:
     token = login(platform.kubectl)
     assert site.request("PUT", f"{SECRET_PATH}-rolls", {"value": "kept"}, token)[0] == 200
     began = time.monotonic()
-    with Clients(site, token) as clients:
+    clients = Clients(site, token)
+    with clients.at_work():
         for _ in range(ROLLS):
             _roll(platform.kubectl)
     rate = clients.answered / (time.monotonic() - began)

@@ -12,11 +12,11 @@ import pytest
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, Stack
-from tests.e2e.steps import SECRET_PATH, assert_nothing_to_do, login
+from tests.e2e.steps import SECRET_PATH, assert_nothing_to_do, login, sql
 from tests.e2e.traffic import Traffic
-from tests.e2e.views import Kubectl, Site
+from tests.e2e.views import Site
 from tests.e2e.waits import ROLLOUT, kubectl_timeout
-from tests.rehearsals.faults import DATABASE, RELEASE, Platform
+from tests.rehearsals.faults import RELEASE, Platform
 from tests.standins.root_key import SEALED, stage
 
 SUPERSEDED = 'select count(*) from kms_root_config where "supersededAt" is not null'
@@ -55,8 +55,3 @@ def run(stack: Stack, command: str, given: str = "") -> None:
         shlex.split(command), cwd=PROJECT, env=stack.environment(), input=given, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-
-
-def sql(kubectl: Kubectl, statement: str) -> str:
-    inside = ("exec", "-i", "platform-db-cluster-0", "-n", DATABASE, "--", "psql", "-U", "postgres", "-d", "infisical")
-    return kubectl(*inside, "-XwAtq", "-f", "-", stdin=statement).strip()

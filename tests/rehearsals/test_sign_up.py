@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from embedded.cluster import Cluster
 from embedded.stack import Stack
 from tests.e2e.views import Site
+from tests.rehearsals.clients import at_work
 
 STRANGER = {"email": "stranger@example.org", "password": "a-Strangers-1-password", "firstName": "S", "lastName": "T"}
 WAYS_IN = ("/api/v1/admin/signup", "/api/v1/admin/bootstrap")
@@ -29,15 +31,8 @@ class Strangers:
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._try, args=(path,)) for path in WAYS_IN]
-        for thread in threads:
-            thread.start()
-        try:
+        with at_work([partial(self._try, path) for path in WAYS_IN], self._done):
             yield
-        finally:
-            self._done.set()
-            for thread in threads:
-                thread.join()
 
     def _try(self, path: str) -> None:
         while not self._done.wait(PAUSE_SECONDS):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from tests.e2e.steps import SECRET_PATH
 from tests.e2e.views import Site
+from tests.rehearsals.clients import at_work
 
 WRITERS = 4
 _PAUSE_SECONDS = 0.2  # before a client tries again
@@ -40,15 +41,8 @@ class Writers:
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
         """Write for as long as the block takes; an attempt that is under way at its end is completed."""
-        threads = [threading.Thread(target=self._write_numbers) for _ in range(WRITERS)]
-        for thread in threads:
-            thread.start()
-        try:
+        with at_work([self._write_numbers] * WRITERS, self._done):
             yield
-        finally:
-            self._done.set()
-            for thread in threads:
-                thread.join()
 
     def lost(self) -> list[int]:
         """Return the acknowledged numbers that do not read back as they were written."""

@@ -18,25 +18,10 @@ from settings.applications import Encrypted, Generated, PeopleOwned, project_slu
 from settings.machinery.finding import key_path
 from settings.machinery.stored_value import is_kept
 from tests.unit.configurations import SMALLEST
-from tests.unit.harness import COMMANDS, PROJECT
+from tests.unit.harness import COMMANDS, ORGANIZATION, PROJECT, SHOP
 
 Config = dict[str, Any]
-SHOP: Config = {
-    "environments": {"prod": "Production"},
-    "people": {"viewer": ["dev@pnats.cloud"]},
-    "secrets": {
-        "prod": {
-            "/": {
-                "FEATURES": "search,cart",
-                "SESSION_KEY": {"generate": 64},
-                "DATABASE_URL": {"from": "shopDatabaseUrl"},
-                "STRIPE_KEY": {"owner": "people"},
-            }
-        }
-    },
-    "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env", "restarts": ["deployment/shop"]}],
-}
-NEEDED: Config = {"secretsOperator": {}, "organization": {"name": "dog", "admin": "ops@example.org"}}
+NEEDED: Config = {"secretsOperator": {}, "organization": ORGANIZATION}
 TYPE = "infisical-platform:components:ApplicationSecrets"
 SECRET = "postgresql://shop:hunter2-XJ4@db/shop"
 GIVEN = {"shopDatabaseUrl": SECRET}
