@@ -44,30 +44,36 @@ _QUIET: Mapping[str, re.Pattern[str]] = {
 }
 _RESTARTS = {"postgresql": Effect.FAILOVER, "RedisReplication": Effect.FAILOVER, "RedisSentinel": Effect.ROLLED}
 
+
+def _sizes(resources: str, section: str) -> Mapping[str, str]:
+    """Return the settings of what each container of a part gets."""
+    names = {"requests.cpu": "cpuRequest", "requests.memory": "memoryRequest"}
+    names |= {"limits.cpu": "cpuLimit", "limits.memory": "memoryLimit"}
+    return {f"{resources}.{path}": f"{section}.{name}" for path, name in names.items()}
+
+
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "postgresql": {
         "spec.numberOfInstances": "database.instances",
         "spec.postgresql.version": "database.version",
         "spec.volume.size": "database.storage",
         "spec.volume.storageClass": "database.storageClass",
-        "spec.resources.requests.cpu": "database.cpuRequest",
-        "spec.resources.requests.memory": "database.memoryRequest",
-        "spec.resources.limits.cpu": "database.cpuLimit",
-        "spec.resources.limits.memory": "database.memoryLimit",
+        **_sizes("spec.resources", "database"),
+        **_sizes("spec.connectionPooler.resources", "database.pooler"),
         "spec.connectionPooler.numberOfInstances": "database.pooler.instances",
         "spec.connectionPooler.mode": "database.pooler.mode",
     },
     "RedisReplication": {
         "spec.clusterSize": "redis.instances",
         "spec.kubernetesConfig.image": "redis.image",
-        "spec.kubernetesConfig.resources.requests.cpu": "redis.cpuRequest",
-        "spec.kubernetesConfig.resources.limits.memory": "redis.memoryLimit",
+        **_sizes("spec.kubernetesConfig.resources", "redis"),
         "spec.storage.volumeClaimTemplate.spec.resources.requests.storage": "redis.storage",
         "spec.storage.volumeClaimTemplate.spec.storageClassName": "redis.storageClass",
     },
     "RedisSentinel": {
         "spec.clusterSize": "redis.sentinels",
         "spec.kubernetesConfig.image": "redis.sentinelImage",
+        **_sizes("spec.kubernetesConfig.resources", "redis.sentinel"),
         "spec.redisSentinelConfig.quorum": "redis.quorum",
     },
 }

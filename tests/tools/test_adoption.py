@@ -19,6 +19,8 @@ from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted, wanted
 from operations.cluster import Cluster, Object
 from operations.ownership import Key, key_of
+from settings import Settings
+from settings.machinery.environment import fields
 from tests.tools.fake_stack import FakeStack
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -103,13 +105,26 @@ def test_what_is_merged_in_has_no_difference_left(live: Any, asked: Any) -> None
 
 
 def test_settings_that_keep_what_is_there_exist() -> None:
-    properties = json.loads((Path(__file__).parents[2] / "docs/stack.schema.json").read_text())
-    text = json.dumps(properties)
-    for keys in SETTINGS.values():
-        for key in keys.values():
-            assert f'"{key.rpartition(".")[2]}"' in text, key
+    known = {".".join(path) for path, _, _ in fields(Settings)}
+    assert {key for keys in SETTINGS.values() for key in keys.values()} - known == set()
     found = [Difference(path="spec.numberOfInstances", live=3, wanted=2), Difference(path="spec.x", live=1, wanted=2)]
     assert keeps("postgresql", found) == {"database.instances": "3"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "section"),
+    [
+        ("postgresql", "spec.resources", "database"),
+        ("postgresql", "spec.connectionPooler.resources", "database.pooler"),
+        ("RedisReplication", "spec.kubernetesConfig.resources", "redis"),
+        ("RedisSentinel", "spec.kubernetesConfig.resources", "redis.sentinel"),
+    ],
+)
+def test_what_a_server_gets_can_be_kept(kind: str, path: str, section: str) -> None:
+    names = {"cpuRequest": "requests.cpu", "memoryRequest": "requests.memory"}
+    names |= {"cpuLimit": "limits.cpu", "memoryLimit": "limits.memory"}
+    found = [Difference(path=f"{path}.{each}", live="1", wanted="2") for each in names.values()]
+    assert keeps(kind, found) == {f"{section}.{name}": "1" for name in names}
 
 
 def test_a_preview_tells_what_is_wanted_without_what_it_does_not_know() -> None:
