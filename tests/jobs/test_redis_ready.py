@@ -265,6 +265,7 @@ def test_resolver_out_of_reach_is_no_missing_operator(monkeypatch: pytest.Monkey
 def test_password_echoed_by_the_server_is_masked(start: Start) -> None:
     """A server which does not know AUTH repeats its arguments."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
         port = listener.getsockname()[1]
         config = {
             "sentinels_host": SENTINELS,

@@ -133,8 +133,21 @@ class Postgres:
 
     def serve_certificate_for(self, host: str, authority: Authority) -> None:
         """Replaces the certificate; new connections see it after `reload`."""
-        authority.issue(self._folder / "tls.crt", self._folder / "tls.key", host)
-        _own(self._folder)
+        files = self._folder / "tls.crt", self._folder / "tls.key"
+        authority.issue(*files, host)
+        for file in files:  # and no more: what a running server has in its folder comes and goes
+            shutil.chown(file, USER)
+
+    @contextmanager
+    def presenting(self, host: str, authority: Authority) -> Iterator[None]:
+        """Serve a certificate for a different host, and the right one again whatever happens: others use the server."""
+        try:
+            self.serve_certificate_for(host, authority)
+            self.reload()
+            yield
+        finally:
+            self.serve_certificate_for("localhost", authority)
+            self.reload()
 
     def reload(self) -> None:
         loaded = "select pg_conf_load_time()"

@@ -202,11 +202,8 @@ def test_migration_command_lets_sslmode_replace_the_root_certificate(
 
 @pytest.fixture
 def certificate_for_another_host(postgres: Postgres, authority: Authority) -> Iterator[None]:
-    postgres.serve_certificate_for("platform-db-cluster", authority)
-    postgres.reload()
-    yield
-    postgres.serve_certificate_for("localhost", authority)
-    postgres.reload()
+    with postgres.presenting("platform-db-cluster", authority):
+        yield
 
 
 @pytest.mark.usefixtures("certificate_for_another_host")

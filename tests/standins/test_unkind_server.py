@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from tests.standins.conftest import Start
-from tests.standins.engines import PASSWORD, Postgres, Redis, free_port, wait_for
+from tests.standins.engines import LIMIT, PASSWORD, Postgres, Redis, free_port, wait_for
 from tests.standins.test_infisical_server import UNSET, Change, Environment, changed
 
 AT_ONCE, LATE = "Redis could not be used", "Plugin did not start in time"
@@ -78,6 +78,7 @@ def test_status_says_nothing_of_the_database_and_a_login_does(
 
 def test_a_relay_of_mail_is_waited_for_before_the_server_listens(start: Start, shared_environment: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as relay:
+        relay.settimeout(LIMIT)
         host, port = relay.getsockname()
         server = start(shared_environment | {"SMTP_HOST": host, "SMTP_PORT": str(port)})
         connection, _ = relay.accept()

@@ -17,7 +17,7 @@ LONGER_FILES = {
     "tests/jobs/test_redis_rotation.py": 308,
     "tests/jobs/test_rollout.py": 357,
     "tests/standins/engines.py": 304,
-    "tests/standins/test_infisical_server.py": 454,
+    "tests/standins/test_infisical_server.py": 451,
     "tests/tools/test_oci.py": 353,
     "tests/unit/test_policy.py": 333,
     "tests/unit/test_program.py": 380,
