@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.standins.authority import Authority
-from tests.standins.engines import USER, Infisical, Postgres, Redis, install_application, run_npm
+from tests.standins.engines import USER, Postgres, Redis
+from tests.standins.infisical import Infisical, install_application, run_npm
 
 Start = Callable[..., Infisical]
 Npm = Callable[..., subprocess.CompletedProcess[str]]

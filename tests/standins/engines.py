@@ -1,10 +1,7 @@
-"""Real PostgreSQL, Redis, Sentinel and Infisical stand-in processes on loopback, for the tests of this folder."""
+"""Real PostgreSQL, Redis and Sentinel processes on loopback, for the tests of this folder."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import os
 import pwd
 import shutil
@@ -15,17 +12,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from tests.node_packages import installed
 from tests.standins.authority import Authority
 
-APPLICATION = Path(__file__).parents[2] / "embedded" / "images" / "infisical"
-IMAGE: dict[str, Any] = json.loads((APPLICATION / "image.json").read_text())
 PASSWORD = "p@ss/w#rd?"  # every character here has to be percent-encoded in an address
 LIMIT = 20.0
 T = TypeVar("T")
@@ -76,9 +69,10 @@ def _end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.
         process.wait()
 
 
-def _own(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        shutil.chown(path, USER)
+def _own(*files: Path) -> None:
+    """Give files to the server, and no more: what a running one has in its folder comes and goes."""
+    for file in files:
+        shutil.chown(file, USER)
 
 
 class Postgres:
@@ -135,8 +129,7 @@ class Postgres:
         """Replaces the certificate; new connections see it after `reload`."""
         files = self._folder / "tls.crt", self._folder / "tls.key"
         authority.issue(*files, host)
-        for file in files:  # and no more: what a running server has in its folder comes and goes
-            shutil.chown(file, USER)
+        _own(*files)
 
     @contextmanager
     def presenting(self, host: str, authority: Authority) -> Iterator[None]:
@@ -189,7 +182,7 @@ class Redis:
             f'sentinel auth-pass {self.MASTER} "{PASSWORD}"\n'
             f"sentinel down-after-milliseconds {self.MASTER} 60000\n"
         )
-        _own(folder)
+        _own(folder / "redis.conf", folder / "sentinel.conf")
         self.server = _spawn(["redis-server", folder / "redis.conf"], folder, "redis.log")
         self._sentinel = _spawn(["redis-sentinel", folder / "sentinel.conf"], folder, "sentinel.log")
         wait_for("Redis", lambda: self.cli("ping") == "PONG")
@@ -215,103 +208,3 @@ class Redis:
     def close(self) -> None:
         _end(self._sentinel)
         _end(self.server)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    status: int
-    body: dict[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(kw_only=True)
-class Infisical:
-    """One process of the stand-in, started as its image starts it, on a port of its own."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    log: Path
-    port: int = field(default_factory=free_port)
-
-    def __post_init__(self) -> None:
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*WITH_PARENT, *IMAGE["entrypoint"]],
-                cwd=self.folder,
-                env={**image_environment(), "HOST": "127.0.0.1", "PORT": str(self.port), **self.environment},
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-            )
-
-    def output(self) -> str:
-        return self.log.read_text()
-
-    def request(
-        self, method: str, path: str, body: object = None, token: str | None = None, limit: float = LIMIT
-    ) -> Answer:
-        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, method=method, data=data, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=limit) as response:
-                return Answer(status=response.status, body=json.load(response), headers=dict(response.headers))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(status=error.code, body=json.load(error), headers=dict(error.headers))
-
-    def status(self) -> Answer | None:
-        """The answer of /api/status; None while nothing listens. Raises when the process has ended."""
-        if self._process.poll() is not None:
-            raise RuntimeError(f"Infisical ended with {self._process.returncode}:\n{self.output()}")
-        try:
-            return self.request("GET", "/api/status")
-        except urllib.error.URLError:
-            return None
-
-    def detail(self) -> dict[str, Any]:
-        """What a server whose database answers says of its connections."""
-
-        def found() -> dict[str, Any] | None:
-            answer = self.status()
-            return answer.body["detail"] if answer and "error" not in answer.body["detail"]["database"] else None
-
-        return wait_for("a database that answers", found)
-
-    def token(self) -> str:
-        return hmac.new(self.environment["AUTH_SECRET"].encode(), b"stand-in", hashlib.sha256).hexdigest()
-
-    def exit_code(self) -> int:
-        return self._process.wait(timeout=LIMIT)
-
-    def terminate(self) -> None:
-        self._process.terminate()
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-def image_environment() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], **IMAGE["env"]}
-
-
-def install_application(folder: Path) -> None:
-    """The application with its locked packages, as the image build installs them."""
-    shutil.copytree(APPLICATION / "dist", folder / "dist")
-    shutil.copy(APPLICATION / "package.json", folder)
-    (folder / "node_modules").symlink_to(installed(APPLICATION))
-
-
-def run_npm(folder: Path, script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """`npm run SCRIPT` as in the image, where node_modules/npm is the `npm` on PATH."""
-    return subprocess.run(
-        ["node", "node_modules/npm/bin/npm-cli.js", "run", script],
-        cwd=folder,
-        env={**image_environment(), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

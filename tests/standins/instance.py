@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.standins.engines import Answer, Infisical
+from tests.standins.infisical import Answer, Infisical
 
 EMAIL, PASSWORD = "admin@example.org", "the admin's password"
 ADMIN = {"email": EMAIL, "password": PASSWORD, "organization": "Dog"}

@@ -6,8 +6,8 @@ import pytest
 
 from tests.standins.conftest import Start
 from tests.standins.engines import Postgres, Redis
+from tests.standins.infisical import Environment
 from tests.standins.instance import ADMIN, bootstrap, claims
-from tests.standins.test_infisical_server import Environment
 
 BOOTSTRAP, CONFIG = "/api/v1/admin/bootstrap", "/api/v1/admin/config"
 

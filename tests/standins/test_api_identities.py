@@ -11,9 +11,9 @@ import pytest
 from tests.standins.authority import Authority
 from tests.standins.conftest import Start
 from tests.standins.engines import Postgres
+from tests.standins.infisical import Environment
 from tests.standins.instance import Instance, bootstrap, claims
 from tests.standins.kubernetes_api import KubernetesApi, kubernetes_api
-from tests.standins.test_infisical_server import Environment
 
 INTERNAL = {"ALLOW_INTERNAL_IP_CONNECTIONS": "true"}
 LOGIN = "/api/v1/auth/kubernetes-auth/login"

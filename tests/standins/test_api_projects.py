@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.standins.conftest import Start
+from tests.standins.infisical import Environment
 from tests.standins.instance import EMAIL, Instance, bootstrap
-from tests.standins.test_infisical_server import Environment
 
 PROJECTS = "/api/v1/projects"
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.standins.conftest import Start
 from tests.standins.engines import Postgres
+from tests.standins.infisical import Environment
 from tests.standins.instance import Instance, bootstrap
-from tests.standins.test_infisical_server import Environment
 
 V4, BATCH = "/api/v4/secrets", "/api/v4/secrets/batch"
 

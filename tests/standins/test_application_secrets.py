@@ -19,8 +19,8 @@ from infisical_api import InfisicalApi
 from job import Failed, Report
 
 from tests.standins.conftest import Start
+from tests.standins.infisical import Environment
 from tests.standins.instance import Instance, bootstrap
-from tests.standins.test_infisical_server import Environment
 
 OLDER = {"STAND_IN_RELEASED": "2025-06-01"}
 

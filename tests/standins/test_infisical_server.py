@@ -15,7 +15,8 @@ import pytest
 
 from tests.standins.authority import Authority
 from tests.standins.conftest import Npm, Start
-from tests.standins.engines import IMAGE, PASSWORD, Postgres, Redis, wait_for
+from tests.standins.engines import PASSWORD, Postgres, Redis, wait_for
+from tests.standins.infisical import IMAGE, Environment
 
 MIGRATIONS = [
     "20240101000000_initial.mjs",
@@ -27,7 +28,6 @@ MIGRATIONS = [
 ]
 ALL = len(MIGRATIONS)
 UNSET = None
-Environment = dict[str, str]
 Change = dict[str, str | None]
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.standins.engines import PASSWORD, WITH_PARENT, Postgres, image_environment, run_npm, wait_for
+from tests.standins.engines import PASSWORD, WITH_PARENT, Postgres, wait_for
+from tests.standins.infisical import Environment, image_environment, run_npm
 
 SCRIPT = Path(__file__).parents[2] / "components/jobs/infisical_migration/migrate.mjs"
 NEWEST = "20250902000000_projects"
@@ -20,8 +21,6 @@ TABLES = "secret_imports, secrets_v2, project_memberships, secret_folders, proje
 LOCKED = "update infisical_migrations_lock set is_locked = 1"
 AHEAD = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_x.mjs', 9, now())"
 BEHIND = f"delete from infisical_migrations where name = '{NEWEST}.mjs'; drop table {TABLES}"
-
-Environment = dict[str, str]
 
 
 @pytest.fixture(scope="module")

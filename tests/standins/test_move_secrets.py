@@ -19,9 +19,9 @@ import pytest
 from components.base.scripts import with_imports
 from tests.standins.authority import Authority
 from tests.standins.conftest import Start
+from tests.standins.infisical import Environment
 from tests.standins.instance import Instance, bootstrap
 from tests.standins.kubernetes_api import KubernetesApi, kubernetes_api
-from tests.standins.test_infisical_server import Environment
 
 SEALED = {"kind": "SealedSecret", "name": "sealed", "controller": True}
 CANARY = "canary-of-a-value"

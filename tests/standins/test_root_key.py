@@ -8,9 +8,9 @@ from __future__ import annotations
 import secrets
 
 from tests.standins.conftest import Start
-from tests.standins.engines import Infisical, Postgres
+from tests.standins.engines import Postgres
+from tests.standins.infisical import Environment, Infisical
 from tests.standins.root_key import SEALED, stage
-from tests.standins.test_infisical_server import Environment
 
 KEPT = "/api/v3/secrets/raw/KEPT"
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.standins.conftest import Start
 from tests.standins.engines import LIMIT, PASSWORD, Postgres, Redis, free_port, wait_for
-from tests.standins.test_infisical_server import UNSET, Change, Environment, changed
+from tests.standins.infisical import Environment
+from tests.standins.test_infisical_server import UNSET, Change, changed
 
 AT_ONCE, LATE = "Redis could not be used", "Plugin did not start in time"
 REDIS_REFUSALS: list[tuple[str, Change, str, str]] = [

@@ -16,7 +16,6 @@ LONGER_FILES = {
     "tests/jobs/test_redis_ready.py": 303,
     "tests/jobs/test_redis_rotation.py": 308,
     "tests/jobs/test_rollout.py": 357,
-    "tests/standins/engines.py": 304,
     "tests/standins/test_infisical_server.py": 451,
     "tests/tools/test_oci.py": 353,
     "tests/unit/test_policy.py": 333,
