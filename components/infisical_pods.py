@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pulumi import Input, Resource, ResourceOptions
+from pulumi import Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, core, meta
 
+from components.base.content import content_addressed
 from settings.infisical import Flavour, InfisicalSettings
 
 _READY_SECONDS = 5  # a new pod has answered for so long before an old one goes
 _QUEUES_SECONDS = 50  # after the drain: a server waits for the queues' running jobs before it exits
+_AUTHORITIES, _FOLDER = "authorities", "/etc/infisical-authorities"
 _LABELS: Mapping[Flavour, Mapping[str, str]] = {
     "infisical": {"app": "infisical", "component": "backend"},
     "infisical-standalone": {"app": "infisical-standalone", "component": "infisical"},
@@ -33,24 +35,49 @@ def labels(flavour: Flavour) -> Mapping[str, str]:
     return _LABELS[flavour]
 
 
-def pod_fields(infisical: InfisicalSettings) -> apps.v1.DeploymentSpecPatchArgsDict:
+def authorities_of(
+    name: str, namespace: Input[str], infisical: InfisicalSettings, *, parent: Resource
+) -> Output[str] | None:
+    """Return the name of a ConfigMap with the private authorities, None for a stack without any."""
+    if not infisical.authorities:
+        return None
+    data = {f"{_AUTHORITIES}.pem": infisical.authorities}
+    return content_addressed(f"{name}-authorities", namespace, data, parent=parent).metadata.name.apply(str)
+
+
+def pod_fields(
+    infisical: InfisicalSettings, authorities: Input[str] | None = None
+) -> apps.v1.DeploymentSpecPatchArgsDict:
     """Return the part of the Deployment's spec that the program owns.
 
     A server that is told to end refuses new connections at once, while proxies still send them for a moment. So it is
-    told only after every proxy has had `drainSeconds` to leave it.
+    told only after every proxy has had `drainSeconds` to leave it. `authorities` names a ConfigMap.
     """
     pod: core.v1.PodSpecPatchArgsDict = {"topology_spread_constraints": [_spread(infisical.chart.flavour)]}
+    container: core.v1.ContainerPatchArgsDict = {}
     if infisical.drain_seconds:
-        ends: core.v1.LifecyclePatchArgsDict = {"pre_stop": {"sleep": {"seconds": infisical.drain_seconds}}}
+        container["lifecycle"] = {"pre_stop": {"sleep": {"seconds": infisical.drain_seconds}}}
         pod["termination_grace_period_seconds"] = infisical.drain_seconds + _QUEUES_SECONDS
-        pod["containers"] = [{"name": _container(infisical.chart.flavour), "lifecycle": ends}]
+    if authorities is not None:
+        # All three stand together: a variable that names no file makes Node warn at each start.
+        pod["volumes"] = [{"name": _AUTHORITIES, "config_map": {"name": authorities}}]
+        container["volume_mounts"] = [{"name": _AUTHORITIES, "mount_path": _FOLDER, "read_only": True}]
+        container["env"] = [{"name": "NODE_EXTRA_CA_CERTS", "value": f"{_FOLDER}/{_AUTHORITIES}.pem"}]
+    if container:
+        pod["containers"] = [{"name": _container(infisical.chart.flavour), **container}]
     return {"min_ready_seconds": _READY_SECONDS, "template": {"spec": pod}}
 
 
 def patched(
-    name: str, namespace: Input[str], infisical: InfisicalSettings, release: Resource, *, parent: Resource
+    name: str,
+    namespace: Input[str],
+    infisical: InfisicalSettings,
+    fields: apps.v1.DeploymentSpecPatchArgsDict,
+    release: Resource,
+    *,
+    parent: Resource,
 ) -> apps.v1.DeploymentPatch:
-    """Set `pod_fields` on the Deployment that the release has made. Helm keeps them in each later upgrade.
+    """Set `fields` on the Deployment that the release has made. Helm keeps them in each later upgrade.
 
     They stay when the patch is deleted: to take them away would replace every pod just before `destroy` deletes it.
     """
@@ -59,7 +86,7 @@ def patched(
         metadata=meta.v1.ObjectMetaPatchArgs(
             name=workload_name(infisical.chart.flavour), namespace=namespace, annotations=_ANNOTATIONS
         ),
-        spec=pod_fields(infisical),
+        spec=fields,
         opts=ResourceOptions(parent=parent, depends_on=[release], retain_on_delete=True),
     )
 

@@ -15,7 +15,7 @@ from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.helm_release import FIRST, HelmRelease
 from components.infisical_migration import InfisicalMigration
-from components.infisical_pods import labels, patched, pod_fields, workload_name
+from components.infisical_pods import authorities_of, labels, patched, pod_fields, workload_name
 from components.infisical_secrets import InfisicalSecrets
 from components.platform_kv import PlatformKv
 from settings import Settings
@@ -92,7 +92,9 @@ class InfisicalRelease(ComponentResource):
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
-        patch = patched(f"{args.helm.name}-pods", self._namespace, args.infisical, release, parent=self)
+        authorities = authorities_of(name, self._namespace, args.infisical, parent=self)
+        fields = pod_fields(args.infisical, authorities)
+        patch = patched(f"{args.helm.name}-pods", self._namespace, args.infisical, fields, release, parent=self)
         logical = f"{args.helm.name}-budget"
         budget(self.service, self._namespace, labels(chart.flavour), logical=logical, parent=self)
         Gate(
@@ -103,7 +105,7 @@ class InfisicalRelease(ComponentResource):
                 triggers={
                     "chart": [args.helm.chart.location, chart.version],
                     "values": chart_values,
-                    "pods": pod_fields(args.infisical),
+                    "pods": fields,
                     **({"restore": args.restored} if args.restored else {}),
                 },
                 deadline_seconds=args.rollout_deadline_seconds,

@@ -49,6 +49,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
     """Return all checks in the order of the table. A check that the cluster doesn't answer is shown by its name."""
     return {
         "the stack's cluster": partial(identity.identity, stack),
+        "OpenShift and IPv6": partial(kubernetes.distribution, stack.commands),
         "kinds": kubernetes.kinds,
         "postgres-operator": operators.postgres_operator,
         "redis-operator": operators.redis_operator,

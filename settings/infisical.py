@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
+    AuthoritiesPem,
     ChartVersion,
     Cpu,
     Image,
@@ -174,6 +175,17 @@ class InfisicalSettings(Section):
     allow_internal_ip_connections: Annotated[bool, Variable("ALLOW_INTERNAL_IP_CONNECTIONS")] = Field(
         default=False,
         description="Let app connections and dynamic secrets reach private addresses, such as those of this cluster.",
+    )
+    authorities: AuthoritiesPem | None = Field(
+        default=None,
+        description="PEM of private authorities that Infisical trusts beside the public ones (NODE_EXTRA_CA_CERTS): of "
+        "your identity provider, Git server or proxy, for example. Databases and the mail relay have settings of their "
+        "own.",
+    )
+    ipv6: bool = Field(
+        default=False,
+        description="Listen on IPv6 too (HOST). The image listens on IPv4 alone, so nothing reaches it where Services "
+        "get IPv6 addresses. A node that has IPv6 switched off can't do it.",
     )
     replace_encryption_key: KeyLabel | None = Field(
         default=None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operations.checks.result import Result, fail, ok
+from operations.checks.result import Result, fail, ok, warn
 from operations.checks.versions import Known, Version
 from operations.cluster import Cluster
-from settings import Settings
+from settings import Commands, Settings
 
 # 1.25 has the Pod Security that the Jobs' pods are made for; 1.36 is what the end-to-end test runs on.
 _KUBERNETES = Known(good=[(Version(1, 25, 0), Version(1, 37, 0))], advice="Kubernetes 1.25 to 1.36")
@@ -27,6 +27,31 @@ def answers(cluster: Cluster, settings: Settings) -> Iterator[Result]:
             "infisical.drainSeconds",
             f"{settings.infisical.drain_seconds}, and Kubernetes {version} knows no pause before a container ends",
             "set it to 0, and a roll may fail a few requests, or take Kubernetes 1.30 or newer",
+        )
+
+
+def distribution(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge what `up` could not mend later: OpenShift, and a cluster whose Services get IPv6 addresses."""
+    if cluster.get("/apis/security.openshift.io/v1"):
+        yield fail(
+            "OpenShift",
+            "its SCCs refuse the user ids that PostgreSQL, Redis and this program's Jobs run with",
+            "take a cluster that is not OpenShift; docs/clusters.md says why",
+        )
+    service = cluster.get("/api/v1/namespaces/default/services/kubernetes") or {}
+    if service.get("spec", {}).get("ipFamilies", ["IPv4"]) != ["IPv6"]:
+        return  # where IPv4 comes first, every Service gets an IPv4 address
+    if settings.infisical.ipv6:
+        yield warn(
+            "IPv6",
+            "Services get IPv6 addresses, with which this program was never tried",
+            "follow `up`: the gates name the server that can't be reached, which is an operator's image",
+        )
+    else:
+        yield fail(
+            "IPv6",
+            "Services get IPv6 addresses, and Infisical's image listens on IPv4 alone",
+            commands.set("infisical.ipv6", "true"),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import get_args
@@ -40,6 +40,10 @@ def environment_of(stack: Settings) -> Environment:
     plain["NODE_OPTIONS"] = node_options(stack.infisical.memory_limit, stack.infisical.image)
     if more := stack.extra_environment.get("NODE_OPTIONS"):
         plain["NODE_OPTIONS"] = f"{more} {plain['NODE_OPTIONS']}"
+    if stack.infisical.ipv6:
+        plain["HOST"] = "::"
+    if proxied(stack.extra_environment.keys() | stack.extra_secrets.keys()):
+        plain["NO_PROXY"] = _no_proxy(stack)
     if stack.mail:
         plain["SMTP_REQUIRE_TLS"], plain["SMTP_IGNORE_TLS"] = _TLS[stack.mail.tls]
     if stack.organization and stack.organization.machine_auth == "kubernetes":
@@ -54,6 +58,29 @@ def environment_of(stack: Settings) -> Environment:
         ]
         secret["DB_READ_REPLICAS"] = SecretStr(json.dumps(replicas))
     return Environment(plain={**stack.extra_environment, **plain}, secret=secret | stack.extra_secrets)
+
+
+def proxied(variables: Collection[str]) -> bool:
+    """Return whether Infisical's requests go through a proxy."""
+    return not {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}.isdisjoint(variables)
+
+
+def _no_proxy(stack: Settings) -> str:
+    """Return what no proxy is asked for: the cluster's own names and addresses, and what the stack adds.
+
+    A proxy outside of the cluster knows neither, so Infisical would fail to ask the API server who a pod is.
+    """
+    own = [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        ".svc",
+        ".cluster.local",
+        "kubernetes.default",
+        *stack.network_policies.api_server.cidrs,
+    ]
+    said = [each.strip() for each in stack.extra_environment.get("NO_PROXY", "").split(",")]
+    return ",".join(dict.fromkeys([*own, *filter(None, said)]))
 
 
 @cache

@@ -72,6 +72,13 @@ def telemetry_is_whole(extra_environment: Mapping[str, str], extra_secrets: Mapp
         yield Finding("extraEnvironment.OTEL_EXPORT_OTLP_ENDPOINT", reason, "set")
 
 
+def no_proxy_is_plain(extra_secrets: Mapping[str, SecretStr]) -> Findings:
+    """Refuse NO_PROXY among the secrets, because the program adds the cluster's own names to it."""
+    if "NO_PROXY" in extra_secrets:
+        reason = "the program adds the cluster's own names to it. Write it in extraEnvironment"
+        yield Finding("extraSecrets.NO_PROXY", reason, "remove")
+
+
 def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
     """Require of the audit log's own database what databaseReadReplicas require."""
     name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
@@ -93,5 +100,6 @@ def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets:
 EXTRA_RULES: tuple[Callable[..., Findings], ...] = (
     extra_variables_are_free,
     telemetry_is_whole,
+    no_proxy_is_plain,
     audit_database_verifies,
 )

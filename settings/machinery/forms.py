@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+import ssl
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -103,6 +105,37 @@ def pem(label: str) -> Form:
         return value
 
     return Form(check, reason, media_type=PEM)
+
+
+def authorities() -> Form:
+    """Return the form of one or more certificates of authorities, none of which has expired."""
+    blocks = pem("CERTIFICATE")
+    well_formed = cast("Callable[[str], str]", blocks.func)
+
+    def check(value: str) -> str:
+        texts = re.findall(r"-----BEGIN.+?-----END CERTIFICATE-----", well_formed(value), re.DOTALL)
+        for number, text in enumerate(texts, 1):
+            _judge_authority(f"certificate {number} of {len(texts)}", text)
+        return value
+
+    return Form(check, blocks.reason, media_type=PEM)
+
+
+def _judge_authority(which: str, text: str) -> None:
+    """Raise ValueError for what OpenSSL would verify nothing with."""
+    store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        store.load_verify_locations(cadata=text)
+    except ssl.SSLError:
+        raise ValueError(f"{which} is damaged: OpenSSL can't read it") from None
+    # Only those of authorities are listed.
+    if not (found := store.get_ca_certs()):
+        raise ValueError(f"{which} is of no authority. Write the certificate of the authority that signed it")
+    subject = cast("Sequence[Sequence[tuple[str, str]]]", found[0].get("subject", ()))
+    name = ", ".join(value for relative in subject for _, value in relative)
+    not_after = str(found[0]["notAfter"])
+    if ssl.cert_time_to_seconds(not_after) < time.time():
+        raise ValueError(f"{which} ({name}) expired on {not_after}. Write the one that took its place, or leave it out")
 
 
 def armour(label: str) -> Form:

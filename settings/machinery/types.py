@@ -17,6 +17,7 @@ from settings.machinery.forms import (
     LOWER_HOST,
     Form,
     armour,
+    authorities,
     base64_of,
     matching,
     origin,
@@ -120,6 +121,7 @@ Email = Annotated[
 SiteUrl = Annotated[str, origin("https", "https://secrets.example.org", named=True)]
 Origin = Annotated[str, origin("https?", "https://app.example.org")]
 CertificatePem = Annotated[str, pem("CERTIFICATE")]
+AuthoritiesPem = Annotated[str, authorities()]
 Line = Annotated[
     str,
     matching(

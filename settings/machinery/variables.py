@@ -31,6 +31,8 @@ OWNED = {
     "DB_READ_REPLICAS": "Set infisical.readReplicas, or databaseReadReplicas for servers of your own",
     "DEFAULT_SAML_ORG_SLUG": "Set signOn.saml",
     "NEXT_PUBLIC_SAML_ORG_SLUG": "Set signOn.saml",
+    "NODE_EXTRA_CA_CERTS": "Set infisical.authorities",
+    "HOST": "Set infisical.ipv6 where Services get IPv6 addresses",
 }
 
 # Variables that do nothing here, or harm. Each text says why, and what to use in their place.
@@ -55,7 +57,6 @@ REFUSED = {
     "JWT_MFA_SECRET": "authSecret took its place. Set that",
     "JWT_PROVIDER_AUTH_SECRET": "authSecret took its place. Set that",
     "INVITE_ONLY_SIGNUP": "Infisical no longer reads it. Switch sign-up off in the admin panel",
-    "HOST": "the image sets it, and the Service relies on it",
     "PORT": "the image sets it, and the Service relies on it",
     "STANDALONE_MODE": "the image sets it",
     "REDIS_READ_REPLICAS": "Sentinel knows the replicas. Infisical would read from these even after they are gone",
@@ -64,9 +65,10 @@ REFUSED = {
     "BCRYPT_SALT_ROUND": "Infisical doesn't start with it. Set SALT_ROUNDS instead",
     "NODE_TLS_REJECT_UNAUTHORIZED": "it switches verification off for every connection, even to the database",
     **dict.fromkeys(
-        ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TNS_ADMIN"),
-        "the pod has no file of yours that it could name",
+        ("SSL_CERT_FILE", "SSL_CERT_DIR"),
+        "the pod has no file of yours that it could name. Set infisical.authorities",
     ),
+    "TNS_ADMIN": "the pod has no file of yours that it could name",
     **dict.fromkeys(
         ("HSM_LIB_PATH", "HSM_PIN", "HSM_KEY_LABEL", "HSM_SLOT", "HSM_ENCRYPTION_STRATEGY"),
         "the pod has no library of an HSM",

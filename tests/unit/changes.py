@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.jobs.job_pki import authority
+
 Config = dict[str, Any]
 PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
+CORPORATE = authority("Corp Root").pem
 REPLICA = {"uri": "postgresql://u:p@replica.example.org/infisical", "authority": PEM.format("AAAA")}
 WHOLE: Config = {
     "databaseReadReplicas": [REPLICA],
@@ -162,6 +165,9 @@ CHANGES = (
     change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration", "v1.2.3"),
     change("infisical.replicas", 7, RELEASE),
     change("infisical.drainSeconds", 13, INFISICAL_PODS),
+    change(
+        "infisical.authorities", CORPORATE, f"{INFISICAL_PODS} ConfigMap/infisical-authorities", "NODE_EXTRA_CA_CERTS"
+    ),
     change("infisical.migration.deadlineMinutes", 70, "Job/infisical-migration", None),
     change("infisical.migration.memoryLimit", "3Gi", "Job/infisical-migration"),
     change(
@@ -243,6 +249,7 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
     "infisical.pools.replicaMax": (14, "DB_REPLICA_POOL_MAX", "14"),
     "infisical.pools.auditLogsMin": (5, "AUDIT_LOGS_DB_POOL_MIN", "5"),
     "infisical.pools.auditLogsMax": (16, "AUDIT_LOGS_DB_POOL_MAX", "16"),
+    "infisical.ipv6": (True, "HOST", "::"),
     "infisical.telemetry": (True, "TELEMETRY_ENABLED", "true"),
     "infisical.allowInternalIpConnections": (True, "ALLOW_INTERNAL_IP_CONNECTIONS", "true"),
     "mail.host": ("smtp.example.net", "SMTP_HOST", "smtp.example.net"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settings import environment_of
 from settings.machinery.variable_forms import FORMS
 from tests.unit.configurations import errors, load, with_
 
@@ -31,6 +32,7 @@ def test_the_heap_follows_from_the_memory_limit(section: str) -> None:
         ("QUEUE_WORKER_PROFILE", "standard"),
         ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
         ("NODE_EXTRA_CA_CERTS", "/etc/ca.pem"),
+        ("HOST", "::"),
         ("HSM_LIB_PATH", "/usr/lib/hsm.so"),
         ("BCRYPT_SALT_ROUND", "12"),
         ("REDIS_READ_REPLICAS", "redis-1"),
@@ -168,3 +170,26 @@ def test_the_audit_database_is_held_to_what_replicas_are_held_to(uri: str) -> No
 def test_the_audit_database_needs_an_authority() -> None:
     [line] = errors(with_(("extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI", URI)))
     assert line.startswith("- extraEnvironment.AUDIT_LOGS_DB_ROOT_CERT: required")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(section: str, name: str) -> None:
+    proxy = (f"{section}.{name}", "http://proxy.example.org:3128")
+    own = "localhost,127.0.0.1,::1,.svc,.cluster.local,kubernetes.default"
+    assert environment_of(load(with_(proxy))).plain["NO_PROXY"] == own
+    said = ("extraEnvironment.NO_PROXY", "10.96.0.1, .svc,git.example.org,")
+    ranges = ("networkPolicies.apiServer.cidrs", ["10.0.0.0/24"])
+    assert environment_of(load(with_(proxy, said, ranges))).plain["NO_PROXY"] == (
+        f"{own},10.0.0.0/24,10.96.0.1,git.example.org"
+    )
+
+
+def test_without_a_proxy_nothing_is_said_of_one() -> None:
+    assert "NO_PROXY" not in environment_of(load(with_())).plain
+    assert environment_of(load(with_(("extraEnvironment.NO_PROXY", "a.org")))).plain["NO_PROXY"] == "a.org"
+
+
+def test_what_no_proxy_is_asked_for_is_no_secret() -> None:
+    [line] = errors(with_(("extraSecrets.NO_PROXY", "a.org")))
+    assert line.startswith("- extraSecrets.NO_PROXY: ")

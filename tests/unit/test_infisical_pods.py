@@ -9,6 +9,7 @@ import yaml
 
 from components.infisical_pods import pod_fields
 from settings.infisical import Flavour
+from tests.jobs.job_pki import authority
 from tests.unit.harness import ROOT, SHAPES, Graph, everything, platform, settings_of, shape
 
 PATCH = "DeploymentPatch/infisical-pods"
@@ -49,6 +50,37 @@ def test_without_a_drain_no_container_is_named() -> None:
     graph = platform(infisical={"drainSeconds": 0})
     assert pod(graph).keys() == {"topologySpreadConstraints"}
     assert graph[PATCH]["spec", "minReadySeconds"] == 5
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_private_authorities_are_mounted_and_named_by_their_content(flavour: Flavour) -> None:
+    """No chart before 1.4.1 can mount, so both get them by the patch."""
+    pem = authority("corp").pem
+    version = "0.4.2" if flavour == "infisical" else "1.10.0"
+    chart = {"flavour": flavour, "version": version, "path": f"embedded/charts/{flavour}"}
+    shown = {"authorities": pem, "chart": chart}
+    graph = platform(infisical=shown)
+    [config_map] = [each for each in graph if str(each) == "ConfigMap/infisical-authorities"]
+    assert config_map["data"] == {"authorities.pem": pem}
+    name = config_map["metadata", "name"]
+    assert name.startswith("infisical-authorities-")
+    fields = pod(graph)
+    assert fields["volumes"] == [{"name": "authorities", "configMap": {"name": name}}]
+    [container] = fields["containers"]
+    assert container["name"] == rendered_names(flavour)
+    [mount], [variable] = container["volumeMounts"], container["env"]
+    assert variable == {"name": "NODE_EXTRA_CA_CERTS", "value": f"{mount['mountPath']}/authorities.pem"}
+    assert graph.waits(PATCH, for_="ConfigMap/infisical-authorities")
+    other = platform(infisical=shown | {"authorities": authority("other").pem})
+    assert pod(other)["volumes"] != fields["volumes"], "a changed authority makes new pods"
+    triggers = ("spec", "template", "metadata", "annotations")
+    assert graph["Job/infisical-gate"][triggers] != other["Job/infisical-gate"][triggers]
+
+
+def test_authorities_are_mounted_without_a_drain_too() -> None:
+    graph = platform(infisical={"authorities": authority("corp").pem, "drainSeconds": 0})
+    [container] = pod(graph)["containers"]
+    assert "lifecycle" not in container
 
 
 def test_the_patch_takes_the_fields_and_leaves_them_when_it_goes() -> None:

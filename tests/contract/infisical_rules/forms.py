@@ -98,9 +98,9 @@ def numbers(environment: Environment) -> Violations:
             yield name, "ends it: no number"
     if not 0 < number_of(environment, "SMTP_PORT", 587) < 65536:
         yield "SMTP_PORT", "no port"
-    for name, image in (("HOST", "0.0.0.0"), ("PORT", "8080")):
-        if environment.get(name, image) != image:
-            yield name, f"the Service and the probes find nothing: the image sets {image}"
+    for name, heard in (("HOST", ("0.0.0.0", "::")), ("PORT", ("8080",))):
+        if environment.get(name, heard[0]) not in heard:
+            yield name, f"the Service and the probes find nothing: the image sets {heard[0]}"
     for pool in ("DB_POOL", "DB_REPLICA_POOL", "AUDIT_LOGS_DB_POOL"):
         low, high = number_of(environment, f"{pool}_MIN", 0), number_of(environment, f"{pool}_MAX", 10)
         if high < max(low, 1):

@@ -66,7 +66,9 @@ FAULTS: tuple[Fault, ...] = (
     wrong("mail.fromName", "a\nBcc: b"), wrong("mail.tls", "starttls"), wrong("mail.verify", "perhaps"),
     wrong("mail.fromName", " "), wrong("mail.username", "a\0b"), wrong("mail.username", "\u00a0"),
     wrong("mail.authority", _CERTIFICATE.replace("\n", " ")), wrong("mail.authority", _KEY),
-    wrong("mail.authority", ""),
+    wrong("mail.authority", ""), wrong("infisical.authorities", _CERTIFICATE), wrong("infisical.authorities", _KEY),
+    wrong("infisical.ipv6", "perhaps"), rule("extraSecrets.NO_PROXY", "extraEnvironment", {
+        "extraSecrets.NO_PROXY": SECRET}),
     wrong("signOn.github.clientId", ""), wrong("signOn.github.clientId", " "),
     wrong("signOn.saml.configured", "perhaps"),
     wrong("signOn.saml.defaultOrganization", "Acme Inc"), wrong("integrations.githubApp.id", 0),

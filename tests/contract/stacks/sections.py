@@ -36,6 +36,7 @@ from tests.contract.stacks.values import (
     text_of,
     together,
 )
+from tests.jobs.job_pki import authority
 
 clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans)
 sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
@@ -102,6 +103,8 @@ infisicals = together(
         pools=pools,
         migration=keys_of({}, deadlineMinutes=one_of(5, 60, 1440), memoryLimit=one_of("512Mi", "2Gi")),
         telemetry=booleans,
+        authorities=one_of(authority("a").pem, authority("b").pem + authority("c").pem),
+        ipv6=booleans,
         allowInternalIpConnections=booleans,
         replaceEncryptionKey=text_of("0123456789abcdef", 32, 32),
     ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from operations.checks import kubernetes
-from operations.checks.result import Level
+from operations.checks.result import Check, Level
 from tests.tools.doctor.known import (
+    COMMANDS,
     GATEWAY,
     HEALTHY,
     all_ok,
@@ -42,6 +45,35 @@ def test_a_drain_that_kubernetes_can_not_make_is_named(version: str, drain: int,
     assert ("infisical.drainSeconds" in results) == said
     if said:
         assert results["infisical.drainSeconds"].level is Level.FAIL
+
+
+DISTRIBUTION: Check = functools.partial(kubernetes.distribution, COMMANDS)
+API_SERVER = "/api/v1/namespaces/default/services/kubernetes"
+
+
+def test_openshift_is_a_clear_no() -> None:
+    openshift = cluster({"/apis/security.openshift.io/v1": served("securitycontextconstraints")})
+    result = only(ask(DISTRIBUTION, openshift))
+    assert (result.level, result.subject) == (Level.FAIL, "OpenShift")
+    assert not ask(DISTRIBUTION)
+
+
+@pytest.mark.parametrize(
+    ("families", "ipv6", "level"),
+    [
+        (["IPv4"], False, None),
+        (["IPv4", "IPv6"], False, None),
+        (["IPv6"], False, Level.FAIL),
+        (["IPv6"], True, Level.WARN),
+        (["IPv4"], True, None),
+    ],
+)
+def test_an_image_that_listens_on_ipv4_alone_is_named(families: list[str], ipv6: bool, level: Level | None) -> None:
+    found = cluster({API_SERVER: {"spec": {"ipFamilies": families}}})
+    results = ask(DISTRIBUTION, found, infisical={"ipv6": ipv6})
+    assert [result.level for result in results.values()] == ([level] if level else [])
+    if level is Level.FAIL:
+        assert only(results).fix == "pulumi config set --stack dev --path 'infisical-platform:infisical.ipv6' true"
 
 
 def test_every_kind_is_there() -> None:

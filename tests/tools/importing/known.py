@@ -81,6 +81,7 @@ EVERYTHING = {
     "HTTPS_ENABLED": "false",
     "NODE_OPTIONS": "--max-old-space-size=1024 --dns-result-order=ipv4first",
     "HOST": "0.0.0.0",
+    "NODE_EXTRA_CA_CERTS": "/etc/corp.pem",
     "PORT": "8080",
     "TELEMETRY_ENABLED": "True",
     "OTEL_TELEMETRY_COLLECTION_ENABLED": "true",

@@ -84,7 +84,7 @@ def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFi
         "DB_ROOT_CERT", "REDIS_URL", "REDIS_CLUSTER_HOSTS", "REDIS_SENTINEL_HOSTS", "REDIS_SENTINEL_MASTER_NAME",
         "REDIS_SENTINEL_ENABLE_TLS", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD", "REDIS_USERNAME",
         "SMTP_SECURE", "HTTPS_ENABLED", "HOST", "PORT", "STANDALONE_MODE", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET",
-        "MONGO_URL", "NODE_OPTIONS", "tls.crt", "SMTP_NOTHING",
+        "MONGO_URL", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "tls.crt", "SMTP_NOTHING",
     }  # fmt: skip
     assert f"left out: REDIS_URL: {REFUSED['REDIS_URL']}" in printed
     assert f"left out: DB_ROOT_CERT: {OWNED['DB_ROOT_CERT']}" in printed
