@@ -35,7 +35,6 @@ DATABASE = "infisical"
 ROLE = "infisical_user"
 _AUTHORITY = "platform-db-ca"
 _LEAF = "platform-db-tls"
-# The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
 _SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
 
@@ -91,8 +90,8 @@ class PlatformDb(ComponentResource):
         super().__init__(type_token("PlatformDb"), name, None, opts)
         self.authority = SecretRef(namespace=DATABASE_NAMESPACE, name=_AUTHORITY)
         self.leaf = SecretRef(namespace=DATABASE_NAMESPACE, name=_LEAF)
-        self.primary = Endpoint(host=_dns_names("")[-1], role="primary")
-        self.pooler = Endpoint(host=_dns_names("-pooler")[-1], role="pooler")
+        self.primary = Endpoint(host=_host(""), role="primary")
+        self.pooler = Endpoint(host=_host("-pooler"), role="pooler")
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         self._namespace = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
@@ -153,7 +152,7 @@ class PlatformDb(ComponentResource):
     @property
     def replicas(self) -> Endpoint:
         """Return the Service of the replicas. With one instance it has no endpoints."""
-        return Endpoint(host=_dns_names("-repl")[-1], role="replica")
+        return Endpoint(host=_host("-repl"), role="replica")
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         """Return metadata in the component's namespace, so that the object waits for it."""
@@ -290,8 +289,12 @@ def _ready(args: PlatformDbArgs) -> Step:
     )
 
 
+def _host(service: str) -> str:
+    """Return the name by which pods anywhere reach one of the cluster's Services, whatever the cluster's domain is."""
+    return f"{DATABASE_CLUSTER}{service}.{DATABASE_NAMESPACE}.svc"
+
+
 def _dns_names(service: str) -> list[str]:
-    """Return the DNS names of one of the cluster's Services, the full one last."""
+    """Return every name by which a client may verify one of the cluster's Services. The last is D50's old one."""
     short = f"{DATABASE_CLUSTER}{service}"
-    in_namespace = f"{short}.{DATABASE_NAMESPACE}"
-    return [short, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.cluster.local"]
+    return [short, f"{short}.{DATABASE_NAMESPACE}", _host(service), f"{_host(service)}.cluster.local"]

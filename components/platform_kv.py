@@ -109,7 +109,7 @@ class PlatformKv(ComponentResource):
 
     def __init__(self, name: str, args: PlatformKvArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformKv"), name, None, opts)
-        self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc.cluster.local"
+        self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc"
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         own = namespace(f"{name}-namespace", REDIS_NAMESPACE, args.identity.annotations, protected)
@@ -215,7 +215,7 @@ class PlatformKv(ComponentResource):
             config={
                 "namespace": REDIS_NAMESPACE,
                 "workloads": workloads(args.redis),
-                "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc.cluster.local",
+                "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc",
                 "sentinel_port": SENTINEL_PORT,
                 "sentinels": args.redis.sentinels,
                 "master_name": MASTER_GROUP,

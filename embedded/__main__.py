@@ -35,6 +35,7 @@ def main() -> int:
     up = _command(commands, _up, "up", "start the cluster and run `pulumi up` of stack dev on it; repeat at will")
     up.add_argument("--timeline", type=Path, help="draw where the time went, as a page of HTML")
     up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes the cluster has")
+    up.add_argument("--domain", default="", help="the domain of the cluster's Services, instead of cluster.local")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -78,7 +79,7 @@ def _up(arguments: argparse.Namespace) -> None:
     if arguments.context:
         build_for_pulumi(progress)
     else:
-        start(instance, progress, arguments.nodes)
+        start(instance, progress, arguments.nodes, arguments.domain)
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
@@ -95,12 +96,12 @@ def _stack(arguments: argparse.Namespace) -> stack.Stack:
     return target
 
 
-def start(instance: Instance, progress: Callable[[str], None], nodes: int = 1) -> Cluster:
+def start(instance: Instance, progress: Callable[[str], None], nodes: int = 1, domain: str = "") -> Cluster:
     """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError."""
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
-    cluster.up(images)
+    cluster.up(images, domain)
     if nodes > 1:
         cluster.join(images)
     return cluster

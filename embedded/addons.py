@@ -17,6 +17,7 @@ def manifests(instance: Instance, programs: Programs) -> list[str]:
     """Return the manifests in their order, first kinds, then what serves them, then objects of these kinds."""
     values = {
         "dns_address": DNS_ADDRESS,
+        "domain": instance.domain,
         "volumes": str(instance.folder / "volumes"),
         **{f"image_{name.replace('-', '_')}": imagebuild.reference(name) for name in imagebuild.IMAGES},
     }

@@ -19,6 +19,7 @@ class Agent:
     def __init__(self, instance: Instance, place: NodePlace, binaries: Path, pause_image: str) -> None:
         self._folder = instance.folder  # certificates and kubeconfigs
         self._api_server = str(instance.node_address)
+        self._domain = instance.domain
         self._place = place
         self._binaries = binaries
         self._pause_image = pause_image
@@ -133,7 +134,7 @@ state = "/run/containerd"
             "failSwapOn": False,
             "enforceNodeAllocatable": [],
             "clusterDNS": [DNS_ADDRESS],
-            "clusterDomain": "cluster.local",
+            "clusterDomain": self._domain,
             "resolvConf": "",
             "containerRuntimeEndpoint": f"unix://{self._place.containerd_socket}",
             "podLogsDir": f"{self._place.folder}/pod-logs",

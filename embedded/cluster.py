@@ -43,11 +43,13 @@ class Cluster:
         self._first = Machine(instance, instance.node)
         self._second = Machine(instance, instance.second_node)
 
-    def up(self, images: imagebuild.Layout) -> None:
+    def up(self, images: imagebuild.Layout, domain: str = "") -> None:
         """Start what is not running, over whatever a killed run left. It is safe to repeat.
 
-        Raises EmbeddedError that names the daemon or add-on that did not come up.
+        A cluster keeps its first `domain`, because running pods look names up in it. Raises EmbeddedError that names
+        the daemon or add-on that did not come up.
         """
+        self._name(domain)
         if not self._first.pids():
             self._start()
         self._await("the container runtime", lambda: self._instance.node.containerd_socket.is_socket())
@@ -67,6 +69,14 @@ class Cluster:
         listed = self._kubectl("get", "pods", "-A", "-o", "json", check=False) if running else None
         pods = json.loads(listed.stdout)["items"] if listed and listed.returncode == 0 else []
         return Status(running, self._first.failure(), tuple(_name(pod) for pod in pods if not _is_ready(pod)))
+
+    def _name(self, domain: str) -> None:
+        if not domain or domain == self._instance.domain:
+            return
+        if self._instance.folder.exists():
+            raise EmbeddedError(f"instance {self._instance.name} has domain {self._instance.domain}: make down first")
+        self._instance.folder.mkdir(parents=True)
+        (self._instance.folder / "domain").write_text(domain)
 
     def _start(self) -> None:
         self.kill()

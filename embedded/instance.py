@@ -25,6 +25,7 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "infisical-platform"
 
 
+DOMAIN = "cluster.local"
 PODS = "10.88.0.0/15"  # of all nodes
 _CABLE = IPv4Network("10.87.0.0/30")  # between the two nodes of an instance, which no other sees
 
@@ -61,6 +62,12 @@ class Instance:
     def folder(self) -> Path:
         """Return the folder of everything that this instance has on disk."""
         return state_folder() / "instances" / self.name
+
+    @property
+    def domain(self) -> str:
+        """Return the domain of the cluster's Services, which the first start has written."""
+        written = self.folder / "domain"
+        return written.read_text() if written.exists() else DOMAIN
 
     @property
     def logs(self) -> Path:

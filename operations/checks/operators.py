@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
-from operations.checks import zalando
+from operations.checks import domain, zalando
 from operations.checks.deployments import Deployed, find, flag, watching
 from operations.checks.result import Result, fail, unknown
 from operations.checks.versions import Known, Version
@@ -62,10 +62,13 @@ def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
         yield _running(cluster, subject, operator, _REDIS)
         try:
             scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE").split(",")} - {""}
+            told = operator.environment.get("SERVICE_DNS_DOMAIN")
         except Unanswered as reason:
             yield unknown(f"{subject}: namespaces", reason)
             return
         yield watching(subject, scope, [REDIS_NAMESPACE], f"add it to WATCH_NAMESPACE of Deployment {operator}")
+        fix = f"set SERVICE_DNS_DOMAIN to {{}} in Deployment {operator}"
+        yield from domain.judge(cluster, subject, told, fix)
 
     return _best(operators, results) or [_absent(cluster, subject, _REDIS_INSTALL)]
 

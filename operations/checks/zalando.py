@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components.base.names import DATABASE_NAMESPACE
+from operations.checks import domain
 from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
@@ -32,6 +33,8 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     fix = f'set watched_namespace to "*" in {where}, and restart the operator'
     yield watching(_SUBJECT, set() if scope == "*" else {scope}, [DATABASE_NAMESPACE], fix)
     yield from _controller(operator)
+    fix = f"set cluster_domain to {{}} in {where}, and restart the operator"
+    yield from domain.judge(cluster, _SUBJECT, found.get("cluster_domain", ""), fix)
     yield _deletion(where, found, operator)
     yield _template(where, found)
     yield _resizing(where, found)

@@ -72,12 +72,12 @@ def environment(stack: Settings) -> dict[str, str]:
     redis_password = stack.redis_password.get_secret_value() if stack.redis_password else made("platform-kv-password")
 
     def uri(service: str) -> str:
-        host = f"platform-db-cluster{service}.platform-db-pg.svc.cluster.local"
+        host = f"platform-db-cluster{service}.platform-db-pg.svc"
         return f"postgresql://infisical_user:{quote(password, safe='')}@{host}:5432/infisical"
 
     connections = {
         "DB_CONNECTION_URI": uri("-pooler"),
-        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc.cluster.local:26379",
+        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc:26379",
         "REDIS_SENTINEL_MASTER_NAME": "platform-kv-master",
         "REDIS_PASSWORD": redis_password,
     }

@@ -55,7 +55,7 @@ def assert_healthy(site: Site) -> None:
     detail = site.status()["detail"]
     assert detail["database"]["encrypted"] is True
     assert detail["database"]["verified"] is True
-    assert detail["database"]["host"] == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
+    assert detail["database"]["host"] == "platform-db-cluster-pooler.platform-db-pg.svc"
     assert detail["redis"]["mode"] == "sentinel"
     assert detail["redis"]["role"] == "master"
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded import pki, programs
+from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
 from embedded.pinned import PROGRAMS
@@ -41,6 +42,19 @@ def test_no_other_instance_has_the_addresses_of_dev(name: str) -> None:
 def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
     with pytest.raises(EmbeddedError, match="instance name"):
         Instance(name)
+
+
+def test_a_cluster_keeps_the_domain_of_its_first_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    instance = Instance("other")
+    cluster = Cluster(instance, Programs(tmp_path), lambda _: None)
+    assert instance.domain == "cluster.local"
+    cluster._name("corp.internal")
+    for domain in ("", "corp.internal"):
+        cluster._name(domain)
+        assert instance.domain == "corp.internal"
+    with pytest.raises(EmbeddedError, match="instance other has domain"):
+        cluster._name("cluster.local")
 
 
 def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_it_reaches_the_primary_itself_verified() -> None:
     graph = volume()
     database = config(graph["Job/backup"])["database"]
     assert database == config(graph["Job/backup-before"])["database"]
-    assert database["host"] == "platform-db-cluster.platform-db-pg.svc.cluster.local"
+    assert database["host"] == "platform-db-cluster.platform-db-pg.svc"
     assert database["credentials"] == graph["Secret/platform-db-credentials"]["metadata", "name"]
     mounts = {mount["mountPath"] for mount in container(graph["Job/backup"])["volumeMounts"]}
     assert {file.rpartition("/")[0] for file in database["ca_files"]} <= mounts

@@ -124,7 +124,7 @@ def test_what_it_publishes_where_and_what_it_checks_before() -> None:
     assert said["target"] == {"namespace": INFISICAL, "name": "infisical-secrets", "key": "DB_ROOT_CERT"}
     assert said["database"] == {"namespace": DATABASE, "name": "platform-db-cluster"}
     assert said["services"] == [
-        {"name": name, "role": role, "host": f"{name}.{DATABASE}.svc.cluster.local"}
+        {"name": name, "role": role, "host": f"{name}.{DATABASE}.svc"}
         for name, role in zip(SERVICES, ("primary", "replica", "pooler"), strict=True)
     ]
     names = platform()["platform-db-leaf"]["spec", "dnsNames"]

@@ -59,9 +59,7 @@ def test_what_it_creates() -> None:
 def test_migrations_go_to_the_primary_with_the_same_image_and_environment() -> None:
     graph = platform()
     uri = graph["infisical-migration-uri"]
-    assert urlsplit(uri["stringData", "DB_CONNECTION_URI"]).hostname == (
-        "platform-db-cluster.platform-db-pg.svc.cluster.local"
-    )
+    assert urlsplit(uri["stringData", "DB_CONNECTION_URI"]).hostname == ("platform-db-cluster.platform-db-pg.svc")
     assert graph.secret("infisical-migration-uri", "stringData", "DB_CONNECTION_URI")
     [container] = graph["Job/infisical-migration"]["spec", "template", "spec", "containers"]
     assert container["image"] == "embedded.local/infisical:v0.165.8"

@@ -60,7 +60,7 @@ def test_the_environment_of_the_smallest_stack() -> None:
         "NODE_OPTIONS": "--max-old-space-size=384",
         "TELEMETRY_ENABLED": "false",
         "ALLOW_INTERNAL_IP_CONNECTIONS": "false",
-        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc.cluster.local:26379",
+        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc:26379",
         "REDIS_SENTINEL_MASTER_NAME": "platform-kv-master",
     }
     assert {name for name, value in variables.items() if graph.reveals(value)} == {
@@ -136,7 +136,7 @@ def test_keys_are_hexadecimal_digits(name: str, variable: str, length: int) -> N
 
 def test_the_database_is_reached_through_the_pooler() -> None:
     uri = urlsplit(environment(platform())["DB_CONNECTION_URI"])
-    assert uri.hostname == "platform-db-cluster-pooler.platform-db-pg.svc.cluster.local"
+    assert uri.hostname == "platform-db-cluster-pooler.platform-db-pg.svc"
     assert (uri.scheme, uri.username, uri.port, uri.path) == ("postgresql", "infisical_user", 5432, "/infisical")
     assert uri.query == "", "sslmode beside DB_ROOT_CERT stops verification in current images"
 
@@ -149,9 +149,7 @@ def test_lists_are_json() -> None:
     ]
     [replica] = json.loads(variables["DB_READ_REPLICAS"])
     assert set(replica) == {"DB_CONNECTION_URI"}
-    assert (
-        urlsplit(replica["DB_CONNECTION_URI"]).hostname == "platform-db-cluster-repl.platform-db-pg.svc.cluster.local"
-    )
+    assert urlsplit(replica["DB_CONNECTION_URI"]).hostname == "platform-db-cluster-repl.platform-db-pg.svc"
 
 
 GIVEN = {"ENCRYPTION_KEY": "0" * 32, "AUTH_SECRET": "a" * 32, "COOKIE_SECRET_SIGN_KEY": "c" * 32}

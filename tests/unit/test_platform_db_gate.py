@@ -21,9 +21,7 @@ def test_the_gate_asks_the_operator_then_logs_in_through_pooler_and_primary() ->
     assert pod["automountServiceAccountToken"] is False
     assert "serviceAccountName" not in pod
     environment = {v["name"]: v.get("value") for v in container_of(graph, "login")["env"]}
-    assert environment["HOSTS"] == (
-        f"platform-db-cluster-pooler.{NAMESPACE}.svc.cluster.local platform-db-cluster.{NAMESPACE}.svc.cluster.local"
-    )
+    assert environment["HOSTS"] == (f"platform-db-cluster-pooler.{NAMESPACE}.svc platform-db-cluster.{NAMESPACE}.svc")
     assert (environment["PGUSER"], environment["PGDATABASE"]) == ("infisical_user", "infisical")
     assert environment["MAJOR_VERSION"] == graph["postgresql/platform-db-cluster"]["spec", "postgresql", "version"]
 

@@ -183,7 +183,7 @@ def test_what_the_gate_asks() -> None:
     [container] = everything()["Job/platform-kv-gate"]["spec", "template", "spec", "containers"]
     environment = {variable["name"]: variable for variable in container["env"]}
     asked = json.loads(environment["CONFIG"]["value"])
-    assert asked["sentinels_host"] == f"platform-kv-sentinel-sentinel-headless.{NAMESPACE}.svc.cluster.local"
+    assert asked["sentinels_host"] == f"platform-kv-sentinel-sentinel-headless.{NAMESPACE}.svc"
     assert (asked["sentinel_port"], asked["sentinels"], asked["replicas"]) == (26379, 5, 4)
     assert asked["master_name"] == "platform-kv-master"
     assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"

@@ -73,7 +73,16 @@ def test_the_older_name_of_the_organization_counts_too() -> None:
     assert not both.left_out
 
 
-@pytest.mark.parametrize("host", [OWN_REPLICAS, "platform-db-cluster-repl", "platform-db-cluster-repl.platform-db-pg"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        OWN_REPLICAS,
+        "platform-db-cluster-repl",
+        "platform-db-cluster-repl.platform-db-pg",
+        "platform-db-cluster-repl.platform-db-pg.svc",
+        "platform-db-cluster-repl.platform-db-pg.svc.corp.internal",
+    ],
+)
 def test_the_platforms_own_replicas_are_a_switch(host: str) -> None:
     replicas = json.dumps([{"DB_CONNECTION_URI": f"postgresql://u:p@{host}:5432/i"}])
     assert translated(DB_READ_REPLICAS=replicas).values == {"infisical.readReplicas": "cluster"}
