@@ -37,7 +37,6 @@ from settings.applications import (
 )
 
 _SCHEDULE = "23 * * * *"
-_DEADLINE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +52,7 @@ class ApplicationSecretsArgs:
     identity: Mapping[str, Input[str]]  # annotations that tell whose a delivered Secret is
     protect: bool
     python_image: str
+    deadline_seconds: int
 
     @classmethod
     def of(
@@ -78,6 +78,7 @@ class ApplicationSecretsArgs:
             identity=identity.annotations,
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,
+            deadline_seconds=settings.jobs.applications_minutes * 60,
         )
 
 
@@ -103,8 +104,9 @@ class ApplicationSecrets(ComponentResource):
         step = _step(args, wish, values)
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         template = pod_template(step, job=name, scripts_map=scripts.metadata.name, service_account=args.account)
-        done = run_once(name, namespace, template, _DEADLINE_SECONDS, parent=self, depends_on=rights)
-        run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, template, _DEADLINE_SECONDS, parent=self, depends_on=[done])
+        seconds = args.deadline_seconds
+        done = run_once(name, namespace, template, seconds, parent=self, depends_on=rights)
+        run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, template, seconds, parent=self, depends_on=[done])
         self._deliver(args, Output.all(_name(wish), _name(values)).apply(digest), _name(values), done)
         self.register_outputs({"applications": sorted(_living(args.applications))})
 
@@ -261,7 +263,7 @@ def _step(args: ApplicationSecretsArgs, wish: core.v1.ConfigMap, values: core.v1
         "namespace": args.bootstrap.namespace,
         "drift": DRIFT_STATUS,
         "auth": args.machine_auth,
-        "deadline_seconds": _DEADLINE_SECONDS,
+        "deadline_seconds": args.deadline_seconds,
     }
     if args.operator:
         config["operator_namespace"] = args.operator.namespace

@@ -25,7 +25,6 @@ from settings.organization import OrganizationSettings
 PROVISIONER = "infisical-provisioner"
 NOBODYS = "nobody's yet, unless somebody has claimed it: see README, The first organisation"
 _SETTLE_SECONDS = 61  # servers cache what they have read for a minute
-_DEADLINE_SECONDS = 240
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +95,7 @@ class Bootstrap(ComponentResource):
             name,
             args.namespace,
             pod_template(step, job=name, scripts_map=scripts.metadata.name, service_account=self.account),
-            _DEADLINE_SECONDS,
+            args.organization.deadline_minutes * 60,
             parent=self,
             depends_on=[kept, *rights, args.release],
         )
@@ -146,7 +145,7 @@ def _step(args: BootstrapArgs, admin: Input[str]) -> Step:
             "mode": "adopt" if args.token else "create",
             "runbook": "docs/runbooks/bootstrap.md",
             "settle_seconds": _SETTLE_SECONDS,
-            "deadline_seconds": _DEADLINE_SECONDS,
+            "deadline_seconds": args.organization.deadline_minutes * 60,
         },
         env=env,
     )

@@ -32,7 +32,7 @@ class CertSyncArgs:
     deployment: str  # Infisical's, restarted for a changed authority
     python_image: str
     schedule: str  # the CronJob's: renewals are noticed within one period
-    deadline_seconds: int = 120
+    deadline_seconds: int
 
     @classmethod
     def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> CertSyncArgs:
@@ -43,6 +43,7 @@ class CertSyncArgs:
             deployment=workload_name(settings.infisical.chart.flavour),
             python_image=settings.jobs.python_image,
             schedule=settings.certificates.sync_schedule,
+            deadline_seconds=settings.certificates.deadline_minutes * 60,
         )
 
 

@@ -30,6 +30,7 @@ def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str)
         "enableReplicaPoolerLoadBalancer": False,
         "spiloFSGroup": _SPILO_GROUP,
         "tls": {"secretName": leaf, "caFile": "ca.crt"},
+        **({"nodeAffinity": settings.affinity.manifest} if settings.affinity else {}),
     }
 
 

@@ -8,6 +8,7 @@ from pulumi import Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, core, meta
 
 from components.base.content import content_addressed
+from settings.affinity import in_python
 from settings.infisical import Flavour, InfisicalSettings
 
 _READY_SECONDS = 5  # a new pod has answered for so long before an old one goes
@@ -55,6 +56,8 @@ def pod_fields(
     """
     pod: core.v1.PodSpecPatchArgsDict = {"topology_spread_constraints": [_spread(infisical.chart.flavour)]}
     container: core.v1.ContainerPatchArgsDict = {}
+    if infisical.affinity:
+        pod["affinity"] = in_python(infisical.affinity.manifest)
     if infisical.drain_seconds:
         container["lifecycle"] = {"pre_stop": {"sleep": {"seconds": infisical.drain_seconds}}}
         pod["termination_grace_period_seconds"] = infisical.drain_seconds + _QUEUES_SECONDS

@@ -36,7 +36,6 @@ class InfisicalReleaseArgs:
     redis: PlatformKv  # and for this one, which the migration does not use
     python_image: str
     restored: str | None  # a restore stops Infisical, and the release starts it again
-    rollout_deadline_seconds: int = 900  # four batches of pods, each of which may wait 120 s for a mail relay
 
     @classmethod
     def of(
@@ -108,7 +107,7 @@ class InfisicalRelease(ComponentResource):
                     "pods": fields,
                     **({"restore": args.restored} if args.restored else {}),
                 },
-                deadline_seconds=args.rollout_deadline_seconds,
+                deadline_seconds=args.infisical.deadline_minutes * 60,
                 after=[patch],
             ),
             ResourceOptions(parent=self),
@@ -125,7 +124,7 @@ class InfisicalRelease(ComponentResource):
                 "deployment": self.service,
                 "url": f"{self.address}/api/status",
                 "login_url": f"{self.address}/api/v1/auth/universal-auth/login",
-                "deadline_seconds": args.rollout_deadline_seconds,
+                "deadline_seconds": args.infisical.deadline_minutes * 60,
             },
             env={"REDACT_DIR": "/redact"},
             rules=[

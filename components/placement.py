@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS
 from components.redis_specs import SENTINELS
 from components.secrets_operator import RELEASE as SECRETS_OPERATOR
 from settings import Settings
+from settings.affinity import in_python
 from settings.cluster import JobSettings
 from settings.pods import PodSettings
 from settings.resources import resources_of
@@ -28,6 +29,8 @@ _LEVELS = {INFISICAL_NAMESPACE: "restricted", REDIS_NAMESPACE: "restricted", DAT
 _POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _CONTAINER_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
 _SERVER = 1001  # the user of Infisical's image, as a number because the kubelet can't judge a name
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 Json = dict[str, Any]
 Change = Callable[["Placement", Json], None]
@@ -134,6 +137,8 @@ def _template(placement: Placement, template: core.v1.PodTemplateSpecArgs) -> No
         pod.node_selector = dict(pods.node_selector)
     if pods.priority_class_name:
         pod.priority_class_name = pods.priority_class_name
+    if placement.jobs.affinity:
+        pod.affinity = in_python(placement.jobs.affinity.manifest)
     for container in cast("list[core.v1.ContainerArgs]", pod.containers):
         container.resources = _job_resources(placement.jobs, container)
     if placement.pulls:
@@ -227,16 +232,24 @@ def _spread(when: str, workload: str) -> Json:
 def _database(placement: Placement, props: Json) -> None:
     """Say it of PostgreSQL and its pooler. The Zalando operator knows no nodeSelector, so a node affinity says that."""
     pods = placement.pods
-    terms = [{"key": key, "operator": "In", "values": [value]} for key, value in sorted(pods.node_selector.items())]
-    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": terms}]}}
+    selected = [{"key": key, "operator": "In", "values": [value]} for key, value in sorted(pods.node_selector.items())]
     props["spec"] = {
         **props["spec"],
         **_given(
             tolerations=placement.tolerations,
-            nodeAffinity=affinity if terms else None,
+            nodeAffinity=_selecting(props["spec"].get("nodeAffinity", {}), selected),
             podPriorityClassName=pods.priority_class_name,
         ),
     }
+
+
+def _selecting(affinity: Json, selected: Sequence[Json]) -> Json:
+    """Return a node affinity whose every term asks for the selected labels too, because one term is enough."""
+    if not selected:
+        return affinity
+    terms = affinity.get(_REQUIRED, {}).get("nodeSelectorTerms", [{"matchExpressions": []}])
+    both = [{"matchExpressions": [*term["matchExpressions"], *selected]} for term in terms]
+    return {**affinity, _REQUIRED: {"nodeSelectorTerms": both}}
 
 
 def _solver(placement: Placement, props: Json) -> None:

@@ -50,8 +50,8 @@ class PlatformDbArgs:
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
+    deadline_seconds: int  # the gate's: operators pull images and elect a primary
     backup: BackupStoreArgs | None = None
-    deadline_seconds: int = 600  # the gate's: operators pull images and elect a primary
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformDbArgs:
@@ -64,6 +64,7 @@ class PlatformDbArgs:
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
+            deadline_seconds=settings.database.deadline_minutes * 60,
             backup=BackupStoreArgs.of(settings),
         )
 

@@ -81,7 +81,7 @@ class PlatformKvArgs:
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
-    deadline_seconds: int = 300  # of the gate
+    deadline_seconds: int  # of the gate
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformKvArgs:
@@ -93,6 +93,7 @@ class PlatformKvArgs:
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
+            deadline_seconds=settings.redis.deadline_minutes * 60,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pulumi import Input
 
 from components.base.names import REDIS_REPLICATION
+from settings.affinity import Affinity
 from settings.redis import RedisSettings
 from settings.resources import Sized, resources_of
 
@@ -36,6 +37,11 @@ def _budget(size: int) -> dict[str, object]:
     return {"enabled": True, "minAvailable": min(size // 2 + 1, size - 1)}
 
 
+def _placed(affinity: Affinity | None) -> dict[str, Input[object]]:
+    """Return the operator's field for it. An empty one would change what is deployed."""
+    return {"affinity": affinity.manifest} if affinity and affinity.manifest else {}
+
+
 def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, Input[object]]:
     """Return Redis' servers, whose configuration is in a ConfigMap."""
     claim: dict[str, object] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": redis.storage}}}
@@ -43,6 +49,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         claim["storageClassName"] = redis.storage_class
     secret = {"name": AUTH, "key": "password"}
     return {
+        **_placed(redis.affinity),
         "clusterSize": redis.instances,
         "podSecurityContext": _POD_SECURITY,
         "kubernetesConfig": {**_kubernetes_config(redis.image, redis), "redisSecret": secret},
@@ -56,6 +63,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
 def sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
     """Return the Sentinels that watch them."""
     return {
+        **_placed(redis.each_sentinel.affinity),
         "clusterSize": redis.sentinels,
         "podSecurityContext": _POD_SECURITY,
         "kubernetesConfig": _kubernetes_config(redis.sentinel_image, redis.each_sentinel),

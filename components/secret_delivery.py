@@ -64,7 +64,6 @@ class SecretDeliveryArgs:
     after: Sequence[Resource] = ()  # what writes the values: nothing is delivered before
     keep: bool  # what was delivered stays when its delivery goes
     python_image: str
-    deadline_seconds: int = 180
 
 
 class SecretDelivery(ComponentResource):
@@ -150,7 +149,8 @@ class SecretDelivery(ComponentResource):
     ) -> Gate:
         proves = suffix == "gate"
         installed = args.operator.settings.kind == "infisical"
-        config: dict[str, object] = {"deliveries": plain, "deadline_seconds": args.deadline_seconds}
+        deadline = args.operator.settings.delivery_minutes * 60
+        config: dict[str, object] = {"deliveries": plain, "deadline_seconds": deadline}
         if proves:
             config["values"] = _VALUES
             if installed:
@@ -173,7 +173,7 @@ class SecretDelivery(ComponentResource):
             namespace=args.namespace,
             steps=[step],
             triggers=triggers,
-            deadline_seconds=args.deadline_seconds,
+            deadline_seconds=deadline,
             after=after,
         )
         return Gate(f"{name}-{suffix}", gate, ResourceOptions(parent=self))

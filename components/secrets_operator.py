@@ -104,7 +104,7 @@ class SecretsOperator(ComponentResource):
         namespace: Input[str],
         needs: Sequence[Resource],
     ) -> None:
-        chart_values = values(args)
+        chart_values, deadline = values(args), args.operator.deadline_minutes * 60
         release = helm.v3.Release(
             name,
             name=RELEASE,
@@ -118,7 +118,11 @@ class SecretsOperator(ComponentResource):
             name="ready",
             image=args.python_image,
             script="secrets_operator/operator_ready.py",
-            config={"namespace": self.namespace, "deployment": DEPLOYMENT, "deadline_seconds": 300},
+            config={
+                "namespace": self.namespace,
+                "deployment": DEPLOYMENT,
+                "deadline_seconds": deadline,
+            },
             rules=[
                 PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[DEPLOYMENT]),
                 PolicyRule(group="", resource="pods", verbs=["list"]),
@@ -128,7 +132,13 @@ class SecretsOperator(ComponentResource):
         triggers = {"chart": chart.digest, "values": chart_values}
         Gate(
             f"{name}-gate",
-            GateArgs(namespace=namespace, steps=[step], triggers=triggers, after=[release]),
+            GateArgs(
+                namespace=namespace,
+                steps=[step],
+                triggers=triggers,
+                deadline_seconds=deadline,
+                after=[release],
+            ),
             ResourceOptions(parent=self),
         )
 

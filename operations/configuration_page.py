@@ -142,6 +142,8 @@ def _type(node: Schema) -> str:
         return ", ".join(f"`{choice}`" for choice in node["enum"] if isinstance(choice, str))
     if node.get("contentMediaType") == PEM:
         return "PEM, several lines"
+    if "allOf" in node:
+        return "as in a pod"
     match node.get("type"):
         case "boolean":
             return "`true`, `false`"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 
 from settings.machinery.cron import longest_pause
-from settings.machinery.types import CertificateName, Cron, Hours, Section
+from settings.machinery.types import CertificateName, Cron, Hours, Minutes, Section
 
 
 class CertificateSettings(Section):
@@ -29,6 +29,11 @@ class CertificateSettings(Section):
         default="*/15 * * * *",
         description="When CertSync looks for a renewed certificate, as a cron schedule. Until then the database serves "
         "the one before.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=2,
+        description="Minutes until every pod of the database presents a certificate that verifies. Set more where a "
+        "server takes long to read a renewed one.",
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from settings.machinery.types import Cpu, Image, Memory, Section, bytes_of
+from settings.affinity import Affinity
+from settings.machinery.types import Cpu, Image, Memory, Minutes, Section, bytes_of
 from settings.resources import refuse_what_does_not_fit
 
 
@@ -60,6 +61,15 @@ class JobSettings(Section):
         default=5,
         description="Minutes that the pod of a Job may take to start: until a node is there, and the image is pulled. "
         "They don't count against the patience of its script.",
+    )
+
+    applications_minutes: Minutes = Field(
+        default=10,
+        description="Minutes until Infisical has what the section `applications` asks for. It limits requests a "
+        "minute, so thousands of secrets take longer.",
+    )
+    affinity: Affinity | None = Field(
+        default=None, description="Nodes and neighbours of the Jobs' pods, in Kubernetes' own words."
     )
 
     @model_validator(mode="after")

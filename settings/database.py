@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Moment, Section
+from settings.affinity import DatabaseAffinity
+from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Minutes, Moment, Section
 from settings.resources import refuse_what_does_not_fit
 
 
@@ -88,6 +89,16 @@ class DatabaseSettings(Section):
     memory_request: Memory = Field(default="512Mi", description="Memory that each server requests from its node.")
     memory_limit: Memory = Field(
         default="2Gi", description="Memory limit of each server. The operator raises a lower value to 250Mi."
+    )
+    affinity: DatabaseAffinity | None = Field(
+        default=None,
+        description="`nodeAffinity` of servers and poolers, in Kubernetes' own words. The operator has one for both, "
+        "and poolers that run get it when something else of theirs changes. It decides itself which pods keep apart.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=10,
+        description="Minutes until the operator has made the database and Infisical's log-in works, once pods start. "
+        "Set more where volumes attach slowly, or where an upgrade in place has much data to go through.",
     )
     pooler: PoolerSettings = PoolerSettings()
     recover: RecoverySettings | None = Field(

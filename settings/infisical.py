@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from settings.affinity import Affinity
 from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
     AuthoritiesPem,
@@ -16,6 +17,7 @@ from settings.machinery.types import (
     Image,
     KeyLabel,
     Memory,
+    Minutes,
     Origin,
     Section,
     SiteUrl,
@@ -157,6 +159,17 @@ class InfisicalSettings(Section):
         description="Seconds that a pod goes on serving once it is to end. Meanwhile every proxy leaves it, so a roll "
         "fails no request. Set 0 for a chart of your own whose container has a different name, and for Kubernetes "
         "before 1.30.",
+    )
+    affinity: Affinity | None = Field(
+        default=None,
+        description="Nodes and neighbours of Infisical's pods, in Kubernetes' own words. They prefer nodes of their "
+        "own in any case (`pods.spread`). Their label is app: infisical-standalone, and app: infisical with the older "
+        "chart.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=15,
+        description="Minutes until a rollout is done: up to four batches of pods, each of which may wait two minutes "
+        "for a mail relay that doesn't answer. Set more where nodes or images come slowly.",
     )
     chart: ChartSettings = ChartSettings()
     migration: MigrationSettings = MigrationSettings()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.machinery.types import Email, Line, Section
+from settings.machinery.types import Email, Line, Minutes, Section
 
 
 class OrganizationSettings(Section):
@@ -29,4 +29,9 @@ class OrganizationSettings(Section):
         "who a pod is. For that it gets ALLOW_INTERNAL_IP_CONNECTIONS, so app connections that members set up may name "
         "private addresses too; networkPolicies still limit what they reach. `universal` does without, by a client "
         "secret that is kept in the cluster.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=4,
+        description="Minutes until the organisation is there and the stack's own log-in works. One of them passes in "
+        "any case, because servers cache for so long that sign-up was open.",
     )

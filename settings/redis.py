@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from settings.machinery.types import Cpu, DnsName, Image, Memory, Section, bytes_of
+from settings.affinity import Affinity
+from settings.machinery.types import Cpu, DnsName, Image, Memory, Minutes, Section, bytes_of
 from settings.resources import refuse_what_does_not_fit
 
 
@@ -19,6 +20,7 @@ class SentinelSettings(Section):
     memory_limit: Memory | None = Field(
         default=None, description="Memory limit of each Sentinel, which holds no data: 128Mi suffices for a big Redis."
     )
+    affinity: Affinity | None = Field(default=None, description="Nodes and neighbours of each Sentinel.")
 
 
 class RedisSettings(Section):
@@ -50,6 +52,16 @@ class RedisSettings(Section):
     )
     memory_request: Memory = Field(default="64Mi", description="Memory that each Redis and Sentinel requests.")
     memory_limit: Memory = Field(default="512Mi", description="Memory limit of each Redis and Sentinel.")
+    affinity: Affinity | None = Field(
+        default=None,
+        description="Nodes and neighbours of each Redis and Sentinel, in Kubernetes' own words. For neighbours of its "
+        "own kind, Redis has the label app: platform-kv, and Sentinel app: platform-kv-sentinel-sentinel.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=5,
+        description="Minutes until Redis has a master that every Sentinel agrees on, once pods start. Set more where "
+        "volumes attach slowly, or where Redis has much to load.",
+    )
     sentinel: SentinelSettings = SentinelSettings()
     max_memory_mib: Annotated[
         int,

@@ -11,6 +11,7 @@ from settings.machinery.types import (
     DnsLabel,
     Image,
     Memory,
+    Minutes,
     OperatorVersion,
     Section,
     bytes_of,
@@ -49,6 +50,14 @@ class SecretsOperatorSettings(Section):
     memory_limit: Memory = Field(
         default="256Mi",
         description="Memory of the operator. It holds every Secret of the namespaces that get something.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=5, description="Minutes until the operator's pods are ready. Set more where images come slowly."
+    )
+    delivery_minutes: Minutes = Field(
+        default=3,
+        description="Minutes until every delivered Secret has the values that the stack asks for. Set more for many "
+        "deliveries: the operator brings them up to date one after the other.",
     )
 
     refresh_seconds: Annotated[int, Field(ge=5, le=86400)] = Field(

@@ -114,6 +114,7 @@ ChartRepository = Annotated[
 Hours = Annotated[
     str, matching(r"[1-9][0-9]{0,5}h", 'Write whole hours, as in "2160h". cert-manager has no longer unit of time')
 ]
+Minutes = Annotated[int, Field(ge=2, le=240)]  # of patience
 Cron = Annotated[str, Form(cron.checked, cron.FIELDS)]
 Email = Annotated[
     str, matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")

@@ -40,6 +40,8 @@ _TESTS = (
     "infisical_release",
     "infisical_pods",
     "placement",
+    "affinity",
+    "deadlines",
     "ingress",
     "secrets_operator",
     "secret_delivery",

@@ -150,6 +150,8 @@ APPLICATIONS = (
         "other-shop",
     ),
     _each("retired", "retired", True, ENDED, None),
+    change("jobs.applicationsMinutes", 17, "Job/application-secrets CronJob/infisical-drift-schedule", None),
+    change("secretsOperator.deliveryMinutes", 19, GATES, None),
 )
 # These reach nothing but the wish, which test_application_secrets.py compares without a graph.
 WISHES = (

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.unit.changes import DATABASE, ENVIRONMENT, INFISICAL_PODS, NAMESPACES, RELEASE, REPLICATION, SENTINEL, change
+from typing import Any
+
+from tests.unit.changes import (
+    CERT_SYNC,
+    DATABASE,
+    ENVIRONMENT,
+    INFISICAL_PODS,
+    NAMESPACES,
+    RELEASE,
+    REPLICATION,
+    SENTINEL,
+    change,
+)
 
 TOLERATED = {"key": "a", "operator": "Exists", "effect": "NoExecute"}
 CREDENTIALS = '{"auths": {"registry.example.org": {"auth": "dTpw"}}}'
@@ -18,7 +30,25 @@ PULLING = f"{PODS} Release/secrets-operator Issuer/ingress-issuer PullSecrets/pu
     ("ServiceAccountPatch/pull-secrets-postgres-pod", *(f"Secret/pull-secrets-{part}" for part in _PARTS))
 )
 
+
+def affinity(key: str) -> dict[str, Any]:
+    """Return one that names the label `key` of nodes."""
+    term = {"matchExpressions": [{"key": key, "operator": "Exists"}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}}
+
+
 PLACES = (
+    change("jobs.affinity", affinity("for-jobs"), JOBS, "for-jobs"),
+    change("infisical.affinity", affinity("for-servers"), INFISICAL_PODS, "for-servers"),
+    change("database.affinity", affinity("for-databases"), DATABASE, "for-databases"),
+    change("redis.affinity", affinity("for-redis"), f"{REPLICATION} {SENTINEL}", "for-redis"),
+    change("redis.sentinel.affinity", affinity("for-sentinels"), SENTINEL, "for-sentinels"),
+    change("database.deadlineMinutes", 11, "Job/platform-db-gate-operator Job/platform-db-gate-login", "660"),
+    change("redis.deadlineMinutes", 12, "Job/platform-kv-gate", None),
+    change("infisical.deadlineMinutes", 17, "Job/infisical-gate", None),
+    change("certificates.deadlineMinutes", 13, CERT_SYNC, None),
+    change("organization.deadlineMinutes", 14, "Job/bootstrap", None),
+    change("secretsOperator.deadlineMinutes", 18, "Job/secrets-operator-gate", None),
     change("pods.tolerations.key", None, PLACED, "infra", pods={"tolerations": [{"key": "infra", "value": "x"}]}),
     change("pods.tolerations.value", None, PLACED, "for-it", pods={"tolerations": [{"key": "a", "value": "for-it"}]}),
     change("pods.tolerations.operator", None, PLACED, "Exists", pods={"tolerations": [{"operator": "Exists"}]}),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from random import Random
 
+from tests.contract.stacks.affinities import affinities, nodes
 from tests.contract.stacks.values import (
     SECRET,
     Config,
@@ -38,6 +39,8 @@ from tests.contract.stacks.values import (
 )
 from tests.jobs.job_pki import authority
 
+minutes = one_of(2, 15, 240)
+
 clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans)
 sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
              {"cpuLimit": "1.5", "memoryLimit": "1.5G"})  # fmt: skip
@@ -48,6 +51,8 @@ databases = together(
         storage=one_of("1Gi", "10.5G", "2Ti"),
         storageClass=names,
         pooler=together(keys_of({}, instances=one_of(1, 2, 10), mode=one_of("transaction", "session")), sizes),
+        affinity=keys_of({"nodeAffinity": nodes}),
+        deadlineMinutes=minutes,
         passwordRotation=rotations,
     ),
     one_of({}, {"instances": 1}, {"instances": 3, "synchronous": True}, {"instances": 9, "synchronous": False}),
@@ -67,7 +72,12 @@ redises = together(
         cpuRequest=one_of("20m", "1", 1, "0.125"),
         cpuLimit=one_of("1", "2.5"),
         memoryRequest=one_of("64Mi", "96Mi"),
-        sentinel=one_of({}, {"cpuRequest": "10m", "cpuLimit": "1"}, {"memoryRequest": "32Mi", "memoryLimit": "128Mi"}),
+        sentinel=together(
+            keys_of({}, affinity=affinities),
+            one_of({}, {"cpuRequest": "10m", "cpuLimit": "1"}, {"memoryRequest": "32Mi", "memoryLimit": "128Mi"}),
+        ),
+        affinity=affinities,
+        deadlineMinutes=minutes,
         passwordRotation=rotations,
     ),
     one_of({}, {"sentinels": 5}, {"quorum": 3}, {"sentinels": 9, "quorum": 9}, {"sentinels": 7, "quorum": 4}),
@@ -75,7 +85,7 @@ redises = together(
          {"memoryLimit": "1G"}, {"maxMemoryMib": 32}),
 )  # fmt: skip
 certificate_sections = together(
-    keys_of({}, extraNames=list_of(names, 0, 2), syncSchedule=crons),
+    keys_of({}, extraNames=list_of(names, 0, 2), syncSchedule=crons, deadlineMinutes=minutes),
     one_of({}, {"authorityDuration": "2161h"}, {"leafDuration": "721h"},
          {"leafRenewBefore": "1h", "syncSchedule": "*/59 * * * *"},
          {"authorityDuration": "3h", "leafDuration": "2h", "leafRenewBefore": "1h", "syncSchedule": "*/5 * * * *"}),
@@ -97,6 +107,8 @@ infisicals = together(
         image=infisical_images,
         replicas=one_of(1, 2, 20),
         drainSeconds=one_of(0, 5, 300),
+        affinity=affinities,
+        deadlineMinutes=minutes,
         chart=charts,
         corsAllowedOrigins=list_of(origins, 0, 3),
         readReplicas=one_of("none", "cluster"),
@@ -135,7 +147,17 @@ mails = keys_of(
     tls=one_of("required", "opportunistic", "off"),
 )
 samls = keys_of({"defaultOrganization": one_of("acme", "acme-x1y", "0-1")}, configured=booleans)
-jobs = together(keys_of({}, pythonImage=images, postgresImage=images, startMinutes=one_of(1, 60)), sizes)
+jobs = together(
+    keys_of(
+        {},
+        pythonImage=images,
+        postgresImage=images,
+        startMinutes=one_of(1, 60),
+        applicationsMinutes=minutes,
+        affinity=affinities,
+    ),
+    sizes,
+)
 peers = one_of(
     keys_of({"namespace": labels}, labels=keys_of({}, app=names, **{"app.kubernetes.io/name": names})),
     keys_of({"cidr": one_of("10.0.0.0/8", "192.0.2.7/32", "0.0.0.0/0", "fd00::/8", "2001:db8::1/128")}),
@@ -238,7 +260,9 @@ OPTIONAL: Mapping[str, Make] = {
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
-    "organization": keys_of({"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}),
+    "organization": keys_of(
+        {"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}, deadlineMinutes=minutes
+    ),
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
     "escrow": escrows,
