@@ -98,13 +98,13 @@ check: .venv/synced ## lint, spelling, format, types
 	@.venv/bin/pyright
 
 unit: .venv/synced ## test the program on mocks, and the tools around it, without a cluster
-	@$(python) -m pytest tests/unit tests/tools
+	@$(python) -m pytest --numprocesses auto --dist worksteal tests/unit tests/tools
 
 mutation: .venv/synced ## take every wait, secret mark and protection away in turn, and see a unit test turn red
 	@$(python) -m tests.mutation
 
 contract: .venv/synced ## compare what is emitted with what others define
-	@$(python) -m pytest tests/contract
+	@$(python) -m pytest --numprocesses auto --dist worksteal tests/contract
 
 e2e: .venv/synced ## test the real thing, from empty (THOROUGH=1 for some minutes more, PATIENCE=2 on a slow machine)
 	@$(embedded) build

@@ -25,6 +25,7 @@ from waits import eventually
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, Stack
+from tests.thorough import thorough
 from tests.unit.harness import THROW_AWAY
 
 pytestmark = [pytest.mark.platform, pytest.mark.chain]
@@ -175,6 +176,7 @@ def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, k
     assert_nothing_to_do(stack)
 
 
+@thorough
 def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     kill_up_when_seen(stack, kubectl, "postgresqls.acid.zalan.do", "-n", "platform-db-pg")

@@ -11,6 +11,7 @@ from waits import JOB, eventually
 from embedded.errors import EmbeddedError
 from embedded.programs import Programs
 from embedded.stack import Stack
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.chain
 OPERATOR = ("deployment/postgres-operator", "-n", "postgres-operator")
@@ -58,6 +59,7 @@ def test_the_next_up_heals(stack: Stack, site: Site) -> None:
     assert site.status()["detail"]["database"]["verified"] is True
 
 
+@thorough
 def test_a_database_that_was_never_created_is_made_by_the_next_up(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     """Credentials of another user name: the operator mends them, gives up all the same, and never tries again."""
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)

@@ -15,6 +15,7 @@ from waits import ROLLOUT, eventually
 
 from embedded.errors import EmbeddedError
 from embedded.stack import Stack
+from tests.thorough import thorough
 
 pytestmark = [pytest.mark.platform, pytest.mark.chain]
 MIGRATION = "**Job::infisical-migration"
@@ -121,6 +122,7 @@ def test_a_migration_that_was_killed_is_healed_by_the_next_up(stack: Stack, site
     assert_nothing_to_do(stack)
 
 
+@thorough
 @pytest.mark.parametrize(("chart", "deployment"), [(OLD_CHART, "infisical-backend"), (None, "infisical")])
 def test_a_switch_of_charts_is_no_outage(
     stack: Stack, site: Site, kubectl: Kubectl, chart: dict[str, object] | None, deployment: str

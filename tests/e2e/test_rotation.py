@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -24,14 +23,13 @@ from waits import DELETION, RESTART, ROLLOUT, eventually, kubectl_timeout
 
 from embedded.errors import EmbeddedError
 from embedded.stack import Stack
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.chain
 DATABASE, REDIS = "platform-db-pg", "platform-kv-redis-cluster"
 CLIENT, POOLER = "password-client", "platform-db-cluster-pooler"
 GATE = "**platform-kv-gate"
 OUTAGE_SECONDS = 30
-# `make e2e THOROUGH=1` runs these too, which take another five minutes.
-thorough = pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")
 
 
 @dataclass(frozen=True)

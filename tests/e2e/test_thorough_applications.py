@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +14,9 @@ from views import Kubectl, Site
 from waits import DELETION, ROLLOUT, eventually, kubectl_timeout
 
 from embedded.stack import Stack
+from tests.thorough import thorough
 
-pytestmark = [pytest.mark.chain, pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")]
+pytestmark = [pytest.mark.chain, thorough]
 WITHIN = 60  # seconds in which a change has to arrive: a promise, which PATIENCE doesn't stretch
 ADMIN = "ops@example.org"
 CHART = {"chart": {"path": "embedded/charts/secrets-operator"}, "image": "embedded.local/secrets-operator:v0.11.5"}

@@ -10,8 +10,9 @@ from steps import assert_healthy, assert_nothing_to_do, configure, kill_up_after
 from views import Kubectl, Site
 
 from embedded.stack import Stack
+from tests.thorough import thorough
 
-pytestmark = [pytest.mark.chain, pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")]
+pytestmark = [pytest.mark.chain, thorough]
 SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 # Each changes an input of a kind of resource that `up` makes.
 EVERY_KIND: dict[str, dict[str, object]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -17,6 +16,7 @@ from checkout import ALONE, Checkout
 from vault import Vault
 
 from embedded.stack import PROJECT
+from tests.thorough import thorough
 
 STACK = "dev"
 MARK = f"<!-- infisical-platform: preview of {STACK} -->"
@@ -115,7 +115,7 @@ def test_an_older_commit_is_not_delivered(repository: Repository) -> None:
     assert repository.deliver("up", STACK, DELIVER_BRANCH="").status == 0, "no branch was named"
 
 
-@pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")
+@thorough
 def test_a_lock_is_waited_for_and_never_broken(repository: Repository) -> None:
     assert repository.deliver("up", STACK).status == 0
     state = Path(repository.checkout.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
@@ -187,7 +187,7 @@ def test_what_is_missing_has_a_sentence(repository: Repository) -> None:
     assert repository.deliver("up").status == 64
 
 
-@pytest.mark.skipif("THOROUGH" not in os.environ, reason="make e2e THOROUGH=1")
+@thorough
 def test_a_kms_takes_the_place_of_the_passphrase(repository: Repository, vault: Vault) -> None:
     """HashiCorp Vault's transit engine is the one KMS that can be had on this machine: Pulumi treats all four alike."""
     environment = {**repository.checkout.environment, **vault.environment}
