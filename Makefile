@@ -10,7 +10,7 @@ embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
-on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore adopt
+on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore adopt drift heal
 operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
 pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
@@ -26,7 +26,7 @@ ifneq ($(origin STACK),undefined)
   endif
 endif
 
-.PHONY: help adopt up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow restore forget-cluster reference graph \
+.PHONY: help adopt drift heal up down status repair preview destroy refresh doctor charts secrets import-secrets migrate-secrets escrow restore forget-cluster reference graph \
   test bench unit mutation contract e2e programs platform failures rehearse check
 
 help: ## list these commands
@@ -76,6 +76,12 @@ escrow: .venv/synced ## write what must be kept outside of the cluster, encrypte
 
 restore: .venv/synced ## list the backups; with BACKUP=… write the restore of one into the stack file, CONFIRM=… confirms it
 	@$(call operate,restore,'$(BACKUP)' $(if $(CONFIRM),--confirm '$(CONFIRM)'))
+
+drift: .venv/synced ## say which fields the cluster has otherwise than the stack, and who owns them now (OPTIONS=--json; changes nothing)
+	@$(call operate,drift,$(OPTIONS))
+
+heal: .venv/synced ## put back what the stack owns; asks first, unless OPTIONS=--yes
+	@$(call operate,heal,$(OPTIONS))
 
 forget-cluster: .venv/synced ## take a cluster that is gone for good out of the state (CLUSTER=uid); generated keys stay
 	@$(call operate,forget-cluster,'$(CLUSTER)')

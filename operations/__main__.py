@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from operations import (
     charts,
@@ -22,14 +23,23 @@ from operations import (
 )
 from operations.adoption import command as adoption
 from operations.delivery import command as delivery
+from operations.drift import command as drift
 from operations.errors import OperationError
 from operations.moving import command as moving
 from operations.pulumi import Stack
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that ends with 64, because 2 says that there is drift."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(64, f"{self.prog}: error: {message}\n")
+
+
 def main() -> int:
     """Parse the command line. A known problem is one sentence on stderr and exit status 1."""
-    parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
+    parser = _Parser(prog="python -m operations", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _command(commands, doctor.run, "doctor", "ask the cluster for what `pulumi up` will need")
     _command(commands, status.run, "status", "what runs, how old backups are, what expires, what is pending")
@@ -58,13 +68,7 @@ def main() -> int:
     command.add_argument("--yes", action="store_true", help="do not ask")
     command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
     command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
-    command = _command(commands, adoption.run, "adopt", "what taking over a running deployment would do; do it")
-    command.add_argument("--write", action="store_true", help="put into the stack file what keeps things as they are")
-    command.add_argument("--take", action="store_true", help="take the objects from who deployed them, for `up`")
-    command.add_argument("--back", type=Path, help="give back what the file says was taken")
-    command = _command(commands, delivery.run, "deliver", "what CI systems call through ci/deliver.sh")
-    command.add_argument("deliver", choices=[*delivery.COMMANDS, "comment"])
-    command.add_argument("file", type=Path, nargs="?", help="the comment: what `preview` printed")
+    _owning(commands)
     _command(commands, repair.run, "repair", "after a killed `up`: release the lock, clear what is stuck half-way")
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
     command.set_defaults(run=reference.run, stack="", config_file=None)
@@ -78,12 +82,27 @@ def main() -> int:
         return 130
 
 
+def _owning(commands: argparse._SubParsersAction[_Parser]) -> None:
+    """Add what takes objects from others, looks whether somebody else has changed them, and delivers."""
+    command = _command(commands, adoption.run, "adopt", "what taking over a running deployment would do; do it")
+    command.add_argument("--write", action="store_true", help="put into the stack file what keeps things as they are")
+    command.add_argument("--take", action="store_true", help="take the objects from who deployed them, for `up`")
+    command.add_argument("--back", type=Path, help="give back what the file says was taken")
+    command = _command(commands, drift.run_drift, "drift", "what the cluster has otherwise; 2 when something")
+    command.add_argument("--json", action="store_true", help="for programs")
+    command = _command(commands, drift.run_heal, "heal", "put back what the stack owns")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command = _command(commands, delivery.run, "deliver", "what CI systems call through ci/deliver.sh")
+    command.add_argument("deliver", choices=[*delivery.COMMANDS, "comment"])
+    command.add_argument("file", type=Path, nargs="?", help="the comment: what `preview` printed")
+
+
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     run: Callable[[Stack, argparse.Namespace], int],
     name: str,
     purpose: str,
-) -> argparse.ArgumentParser:
+) -> _Parser:
     parser = commands.add_parser(name, help=purpose)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--config-file", type=Path, help="default: Pulumi.<stack>.yaml")

@@ -120,6 +120,11 @@ class Cluster:
         apply = ("apply", "--server-side", "--field-manager=infisical-platform", "-f", "-")
         self._answer(self._run(*apply, stdin=json.dumps(manifest)))
 
+    def apply(self, manifest: Object, manager: str) -> None:
+        """Apply an object under a field manager, and take from others the fields that it has. Raises Unanswered."""
+        apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", f"--field-manager={manager}")
+        self._answer(self._run(*apply, "-f", "-", stdin=json.dumps(manifest)))
+
     def log(self, namespace: str, pod: str) -> str:
         """Return the whole log of a pod, or of a Job's as job/NAME. Raises Unanswered."""
         return self._answer(self._run("logs", "-n", namespace, pod, "--tail=-1"))

@@ -8,17 +8,20 @@ values, and nothing complains until a later change conflicts with the first (doc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from components.base.names import STACK_ID_ANNOTATION
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.pulumi import Stack
 
 _PULUMI = "pulumi-kubernetes-"
 _OWN = "infisical-platform-repair"
 _CLUSTER_SCOPED = ""
+_LISTS = 4  # kubectl processes at a time
+_NO_KIND = "doesn't have a resource type"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,11 +76,21 @@ def key_of(object_: Mapping[str, Any]) -> Key:
 
 def found(cluster: Cluster, keys: Collection[Key]) -> dict[Key, Object]:
     """Return those of the objects that are there, with their field managers. Raises Unanswered."""
-    there: dict[Key, Object] = {}
-    for namespace in sorted({key.namespace for key in keys}):
-        kinds = sorted({key.kind for key in keys if key.namespace == namespace})
-        there |= {key_of(live): live for live in cluster.objects(kinds, namespace)}
+    places = {key.namespace: sorted({each.kind for each in keys if each.namespace == key.namespace}) for key in keys}
+    with ThreadPoolExecutor(_LISTS) as pool:
+        listed = pool.map(lambda namespace: _listed(cluster, places[namespace], namespace), sorted(places))
+        there = {key_of(live): live for part in listed for live in part}
     return {key: there[key] for key in keys if key in there}
+
+
+def _listed(cluster: Cluster, kinds: list[str], namespace: str) -> list[Object]:
+    try:
+        return cluster.objects(kinds, namespace)
+    except Unanswered as reason:
+        if _NO_KIND not in str(reason):
+            raise
+        # Somebody has deleted a custom resource definition, and all its objects with it.
+        return [] if len(kinds) == 1 else [live for kind in kinds for live in _listed(cluster, [kind], namespace)]
 
 
 def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Mapping[Key, str]) -> None:

@@ -26,14 +26,13 @@ def previewed(stack: Stack, *options: str) -> Mapping[str, Any]:
     return json.loads(stack.run("preview", "--json", *options))
 
 
-def planned(stack: Stack, *, compared_with_the_cluster: bool = False) -> list[Change]:
-    """Return what the next `up` would do, with what others have changed in the cluster or without.
+def planned(stack: Stack) -> list[Change]:
+    """Return what the next `up` would do.
 
     Pulumi counts a replacement three times; it is one change here. Raises OperationError.
     """
-    options = ["--refresh"] if compared_with_the_cluster else []
     found: dict[str, str] = {}
-    for step in previewed(stack, *options).get("steps") or []:
+    for step in previewed(stack).get("steps") or []:
         if step["op"] not in _NO_CHANGES:
             found.setdefault(_name(step["urn"]), step["op"])
             if "replace" in step["op"]:

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
+from operations.drift.found import Drift, look
+from operations.drift.owned import owned
+from operations.drift.report import named
 from operations.errors import OperationError
 from operations.plan import Change, planned
 from operations.pulumi import Stack
@@ -32,25 +35,29 @@ def last_update(stack: Stack, _: Cluster, __: Settings) -> Iterator[Result]:
         yield ok("the last `up`", "there was none yet")
 
 
-def changes(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
-    """Compare the settings with the state, and the state with the cluster, by two previews."""
+def changes(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Compare the settings with the state by a preview, and the state with the cluster. Raises Unanswered."""
     with ThreadPoolExecutor(2) as pool:
-        mine = pool.submit(planned, stack)
-        all_of_them = pool.submit(planned, stack, compared_with_the_cluster=True)
+        wanted = pool.submit(planned, stack)
+        drifts = pool.submit(lambda: look(cluster, owned(stack, cluster)))
     try:
-        wanted, found = mine.result(), all_of_them.result()
+        yield _pending(stack, wanted.result())
     except OperationError as error:
         reason = str(error).partition(" failed: ")[2] or str(error)
         yield fail("pending", f"can't be told: {' '.join(reason.split())}", f"`{stack.commands.pulumi('preview')}`")
         return
-    yield _pending(stack, wanted)
-    others = [change for change in found if change not in wanted]
-    if others:
-        seen = f"{_listed([f'{change.resource} ({change.operation})' for change in others])} would be set back by `up`"
-        diff = stack.commands.pulumi("preview --refresh --diff")
-        yield warn("drift", seen, f"`{diff}` shows what others have changed")
-    else:
-        yield ok("drift", "none")
+    yield _drifted(stack, drifts.result())
+
+
+def _drifted(stack: Stack, drifts: Sequence[Drift]) -> Result:
+    if not drifts:
+        return ok("drift", "none")
+    objects = list(dict.fromkeys(named(drift.key) for drift in drifts))
+    return warn(
+        "drift",
+        f"not as the stack made it: {_listed(objects)}",
+        f"`{stack.commands.make('drift')}` says which field, and who owns it now",
+    )
 
 
 def _pending(stack: Stack, wanted: Sequence[Change]) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -11,12 +10,13 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 from operations import repair
-from operations.cluster import Cluster, Unanswered
 from operations.delivery import comment, forge
-from operations.delivery.healing import take_from_hands
 from operations.delivery.newest import why_superseded
 from operations.delivery.opened import refuse_closed_secrets
-from operations.delivery.running import Ended, run_pulumi
+from operations.delivery.running import run_pulumi
+from operations.drift import healing
+from operations.drift.command import cluster_of, drifted
+from operations.drift.report import rows
 from operations.errors import OperationError
 from operations.plan import previewed
 from operations.pulumi import Stack
@@ -47,11 +47,17 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def preview(stack: Stack, _: Mapping[str, str]) -> Status:
     """Say what `up` would do, from the state alone: a preview needs neither the cluster nor its credentials."""
-    ended = run_pulumi(stack, "preview", *POLICIES)
-    if ended.status:
-        print(comment.failed(stack.name, "preview", ended.lines))
-        return Status.FAILED
-    print(comment.previewed(stack.name, previewed(stack)))
+    try:
+        report = previewed(stack, *POLICIES)
+    except OperationError:
+        ended = run_pulumi(stack, "preview", *POLICIES)  # as JSON it has no word of a policy that is broken
+        if ended.status:
+            print(comment.failed(stack.name, "preview", ended.lines))
+            return Status.FAILED
+        report = previewed(stack, *POLICIES)
+    for said in report.get("diagnostics") or ():
+        print(said["message"].rstrip(), file=sys.stderr)
+    print(comment.previewed(stack.name, report))
     return Status.DONE
 
 
@@ -61,30 +67,34 @@ def up(stack: Stack, environment: Mapping[str, str]) -> Status:
 
 
 def heal(stack: Stack, environment: Mapping[str, str]) -> Status:
-    """Put back what somebody changed by hand: take it from them, read the cluster again, then update."""
-    ended, report = _refreshed(stack)
-    if report is None:
-        print(comment.failed(stack.name, "heal", ended.lines))
-        return Status.FAILED
-    if not _superseded(environment):
-        settings = stack.settings().cluster
-        try:
-            taken = take_from_hands(stack, Cluster(settings.context, settings.kubeconfig), comment.changed(report))
-        except Unanswered as reason:
-            raise OperationError(f"the cluster does not answer: {reason}") from None
-        print(f"{taken} objects had a field of somebody else's", file=sys.stderr)
-    return _change(stack, environment, "up", "--yes", "--refresh", *POLICIES)
+    """Put back what somebody changed by hand, and have `up` make again what is gone."""
+    if superseded := _superseded(environment):
+        print(comment.stopped(stack.name, superseded))
+        return Status.SUPERSEDED
+    try:
+        cluster = cluster_of(stack)
+        drifts = drifted(stack, cluster)
+        print("\n".join([*rows(drifts), *healing.plan(drifts)] if drifts else []), file=sys.stderr, flush=True)
+        healing.refuse_loss(drifts, stack.commands)
+        gone = healing.put_back(cluster, drifts)
+        if gone and (status := _change(stack, environment, "up", "--yes", "--refresh", *POLICIES)):
+            return status
+        left = drifted(stack, cluster) if drifts else []
+    except OperationError as error:
+        return _failed(stack, "heal", error)
+    print(comment.healed(stack.name, drifts, left))
+    return Status.DRIFT if left else Status.DONE
 
 
 def drift(stack: Stack, _: Mapping[str, str]) -> Status:
-    """Say what differs between the cluster and the state. Nothing is changed, and the stack isn't locked."""
-    ended, report = _refreshed(stack)
-    if report is None:
-        print(comment.failed(stack.name, "drift", ended.lines))
-        return Status.FAILED
-    found = comment.drifted(stack, report)
-    print(found.text)
-    return Status.DRIFT if found.count else Status.DONE
+    """Say what the cluster has otherwise than the stack. Nothing is changed, and the stack isn't locked."""
+    try:
+        drifts = drifted(stack, cluster_of(stack))
+    except OperationError as error:
+        return _failed(stack, "drift", error)
+    print("\n".join(rows(drifts) if drifts else ["no drift"]), file=sys.stderr)
+    print(comment.drifted(stack.name, drifts))
+    return Status.DRIFT if drifts else Status.DONE
 
 
 def mend(stack: Stack, _: Mapping[str, str]) -> Status:
@@ -102,8 +112,7 @@ COMMANDS: Mapping[str, Callable[[Stack, Mapping[str, str]], Status]] = {
 
 
 def _change(stack: Stack, environment: Mapping[str, str], *command: str) -> Status:
-    superseded = _superseded(environment)
-    if superseded:
+    if superseded := _superseded(environment):
         print(comment.stopped(stack.name, superseded))
         return Status.SUPERSEDED
     limit = time.monotonic() + float(environment.get("DELIVER_LOCK_SECONDS", LOCK_SECONDS))
@@ -126,18 +135,7 @@ def _superseded(environment: Mapping[str, str]) -> str:
     return why_superseded(environment.get("DELIVER_BRANCH", ""))
 
 
-def _refreshed(stack: Stack) -> tuple[Ended, comment.Report | None]:
-    """Return what a refresh would find, or nothing with Pulumi's words on stderr."""
-    ended = run_pulumi(stack, "refresh", "--preview-only", "--json", show=False)
-    report = None if ended.status else _document(ended)
-    if report is None:
-        print("\n".join(ended.lines), file=sys.stderr)
-    return ended, report
-
-
-def _document(ended: Ended) -> dict[str, object] | None:
-    text = "\n".join(ended.lines)
-    try:
-        return json.loads(text[text.index("{") :])
-    except ValueError:
-        return None
+def _failed(stack: Stack, command: str, error: OperationError) -> Status:
+    print(f"error: {error}", file=sys.stderr)
+    print(comment.failed(stack.name, command, str(error).splitlines()))
+    return Status.FAILED

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from operations.pulumi import Stack
+from operations.drift.found import Drift
+from operations.drift.report import named, who
 from settings import Commands
 
 Report = Mapping[str, Any]
 
-_DRIFT = ("update", "delete", "create", "replace")
 LIMIT = 60_000  # GitHub refuses a comment of more than 65,536 characters
 _SHOWN = 100  # lines of a log
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -29,14 +28,6 @@ _WORDS = {
     "discard": "forgets",
     "import": "imports",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a comparison of cluster and state found."""
-
-    count: int
-    text: str
 
 
 def mark(stack: str) -> str:
@@ -59,20 +50,35 @@ def previewed(stack: str, report: Report) -> str:
     return _page([*lines, *_folded("All of it", _table(steps))])
 
 
-def drifted(stack: Stack, report: Report) -> Found:
-    """Return what the cluster has otherwise than the state."""
-    steps = [step for step in report.get("steps", ()) if step["op"] in _DRIFT]
-    name = stack.name
-    if not steps:
-        return Found(0, f"### `{name}` has no drift")
-    lines = [f"### `{name}` has drifted: {len(steps)} of its resources", "", *_table(steps, gone="is gone")]
-    heal = f"`ci/deliver.sh heal {name}` puts it back. What should stay belongs into the stack file."
-    return Found(len(steps), _page([*lines, "", heal]))
+def drifted(stack: str, drifts: Sequence[Drift]) -> str:
+    """Return what the cluster has otherwise than the stack."""
+    if not drifts:
+        return f"### `{stack}` has no drift"
+    heal = f"`ci/deliver.sh heal {stack}` puts it back. What should stay belongs into the stack file."
+    return _page([f"### `{stack}` has drifted: {_counted(drifts)}", "", *_fields(drifts), "", heal])
 
 
-def changed(report: Report) -> set[str]:
-    """Return the URNs of what the cluster has otherwise than the state."""
-    return {step["urn"] for step in report.get("steps", ()) if step["op"] in _DRIFT}
+def healed(stack: str, drifts: Sequence[Drift], left: Sequence[Drift]) -> str:
+    """Return what was put back, and what has changed again since."""
+    if not drifts:
+        return drifted(stack, drifts)
+    if left:
+        head = f"### `{stack}` was healed, and has drifted again: {_counted(left)}"
+        return _page([head, "", *_fields(left), "", "Whoever changes this has to be found and stopped."])
+    return _page([f"### `{stack}` is healed: {_counted(drifts)}", "", *_fields(drifts)])
+
+
+def _counted(drifts: Sequence[Drift]) -> str:
+    objects = len({drift.key for drift in drifts})
+    return f"{objects} object{'s' * (objects != 1)}"
+
+
+def _fields(drifts: Sequence[Drift]) -> Iterator[str]:
+    yield "| object | field | owned by | since |"
+    yield "|---|---|---|---|"
+    for drift in drifts:
+        field = "is gone" if drift.gone else f"`{drift.field}`"
+        yield f"| {named(drift.key)} | {field} | {who(drift)} | {drift.by.since if drift.by else ''} |"
 
 
 def updated(stack: str, lines: Sequence[str]) -> str:
@@ -108,13 +114,12 @@ def locked(stack: str, lines: Sequence[str], commands: Commands) -> str:
     )
 
 
-def _table(steps: Sequence[Mapping[str, Any]], gone: str = "deletes") -> Iterator[str]:
+def _table(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "| | resource | kind | what of it |"
     yield "|---|---|---|---|"
     order = list(_WORDS)
     for step in sorted(steps, key=lambda step: (order.index(step["op"]), _name(step))):
-        word = gone if step["op"] == "delete" else _WORDS[step["op"]]
-        yield f"| {word} | `{_name(step)}` | {_kind(step)} | {_paths(step)} |"
+        yield f"| {_WORDS[step['op']]} | `{_name(step)}` | {_kind(step)} | {_paths(step)} |"
 
 
 def _paths(step: Mapping[str, Any]) -> str:

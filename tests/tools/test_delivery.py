@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from operations.cluster import Cluster
 from operations.delivery import comment
 from operations.delivery.forge import publish
-from operations.delivery.healing import take_from_hands
+from operations.drift.found import Drift
+from operations.drift.owned import Owned
+from operations.drift.paths import Path as Path_
+from operations.drift.paths import Writer
 from operations.errors import OperationError
-from tests.tools.fake_stack import FakeStack
+from operations.ownership import key_of
 
 TOKEN = "throwAwayForgeToken"
 
@@ -41,15 +43,24 @@ def test_a_preview_says_first_what_goes() -> None:
     assert "aValue" not in page, "a value can be a secret"
 
 
-def test_drift_says_what_is_gone_and_how_to_heal() -> None:
-    steps = [step("refresh", "s"), step("update", "u", "spec.replicas"), step("delete", "d")]
-    found = comment.drifted(FakeStack(), {"steps": steps})
-    assert found.count == 2
-    assert "| is gone | `d` | ConfigMap |  |" in found.text
-    assert "ci/deliver.sh heal prod" in found.text
-    assert comment.drifted(FakeStack(), {"steps": steps[:1]}).count == 0
-    assert comment.drifted(FakeStack(), {}).count == 0, "a stack without any resource"
-    assert comment.changed({}) == set()
+def drift_of(name: str, path: Path_ = (), by: Writer | None = None) -> Drift:
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "infisical"}}
+    owned = Owned(key=key_of(applied), manager="m", applied=applied, secret=frozenset(), whole=True, released=False)
+    return Drift(owned=owned, path=path, expected="aValue", found="anotherValue", by=by)
+
+
+def test_drift_says_what_is_gone_who_owns_what_and_how_to_heal() -> None:
+    by = Writer(manager="kubectl-edit", operation="Update", subresource="", since="2026-11-26T09:00:00Z")
+    drifts = [drift_of("u", ("data", "a"), by), drift_of("u", ("data", "b"), by), drift_of("d")]
+    page = comment.drifted("prod", drifts)
+    assert page.splitlines()[0] == "### `prod` has drifted: 2 objects"
+    assert "| ConfigMap infisical/u | `data.a` | kubectl-edit | 2026-11-26T09:00:00Z |" in page
+    assert "| ConfigMap infisical/d | is gone |  |  |" in page
+    assert "ci/deliver.sh heal prod" in page
+    assert "aValue" not in page + comment.healed("prod", drifts, drifts[:1]), "a value can be a secret"
+    assert comment.drifted("prod", []) == "### `prod` has no drift"
+    assert comment.healed("prod", drifts, []).startswith("### `prod` is healed: 2 objects")
+    assert "`prod` was healed, and has drifted again: 1 object\n" in comment.healed("prod", drifts, drifts[2:])
 
 
 def test_a_page_fits_into_a_comment() -> None:
@@ -151,24 +162,3 @@ def test_what_is_missing_for_a_comment_is_named(forge: Any, server: Server, tmp_
     with pytest.raises(OperationError, match="refused"):
         publish(file, forge(server))
     assert server.comments == []
-
-
-def test_a_hand_gives_up_what_has_drifted() -> None:
-    hand, own = ({"manager": name, "operation": "Update"} for name in ("kubectl-edit", "pulumi-kubernetes-1"))
-    metadata = {"name": "a", "namespace": "n", "resourceVersion": "7", "managedFields": [hand, own]}
-    live = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
-    other = {**live, "metadata": {**metadata, "name": "b"}}
-    patches: list[Any] = []
-
-    class Fake(Cluster):
-        def objects(self, kinds: Any, namespace: str = "") -> Any:
-            assert (kinds, namespace) == (["ConfigMap.v1."], "n")
-            return [live, other]
-
-        def patch(self, kind: str, name: str, namespace: str, operations: Any) -> None:
-            patches.append((name, operations[-1]["value"]))
-
-    resources = [{"urn": f"urn::{each['metadata']['name']}", "type": "x", "outputs": each} for each in (live, other)]
-    stack = FakeStack(state={"deployment": {"resources": [*resources, {"urn": "urn::none", "type": "y"}]}})
-    assert take_from_hands(stack, Fake(None, None), {"urn::a", "urn::none"}) == 1
-    assert patches == [("a", [own])]

@@ -13,6 +13,7 @@ import settings
 from operations.checks import certificates, rights, route
 from operations.checks.result import Check, Level, Result
 from operations.cluster import Cluster, Rules, Unanswered
+from operations.ownership import key_of
 from operations.pulumi import Stack
 from tests.unit.harness import COMMANDS, configuration
 
@@ -41,6 +42,7 @@ class Answers(Cluster):
     existing: Collection[tuple[str, ...]] = ()
     refused: str | Unanswered = DENIED
     pods_refused: Mapping[str, str] = field(default_factory=dict)  # by namespace
+    live: Sequence[Any] = ()  # what `kubectl get` shows of objects
     withheld: Collection[rights.Right] = ()
     granted: Mapping[str, Rules | Unanswered] = field(default_factory=dict)  # by namespace
     asked: list[Any] = field(default_factory=list)  # right by right
@@ -53,6 +55,9 @@ class Answers(Cluster):
 
     def exists(self, *selection: str) -> bool:
         return selection in self.existing
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Any]:
+        return [each for each in self.live if key_of(each).kind in kinds and key_of(each).namespace == namespace]
 
     def refusal(self, path: str, body: Any) -> str:
         if body["kind"] == "Pod":
