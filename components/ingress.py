@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pulumi import ComponentResource, CustomTimeouts, Resource, ResourceOptions
 from pulumi_kubernetes import meta, networking
@@ -11,16 +12,18 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
-from components.base.pod import Step
+from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.infisical_release import PORT, InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from settings import Settings
-from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, IngressSettings, LetsEncrypt
+from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, IngressSettings, LetsEncrypt, Route
 
 CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
+_ASK_SECONDS = 300  # balancers outside of the cluster take minutes to follow
+_TRUSTED = "/trusted"
 _SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, others in a few more
 # Annotations.
 _READY = {"pulumi.com/waitFor": "condition=Ready"}
@@ -29,7 +32,7 @@ _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.
 # with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
 _SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 _BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
-_NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
+_NOT_AWAITED = {"pulumi.com/skipAwait": "true"}  # the gate asks the site; not every controller publishes an address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +41,7 @@ class IngressArgs:
 
     ingress: IngressSettings  # issuer and route
     host: str
+    site: str  # the host, with the port where it is not 443
     namespace: str
     release: InfisicalRelease  # serves there; the route waits for it, and the certificate does not
     python_image: str
@@ -51,6 +55,7 @@ class IngressArgs:
         return cls(
             ingress=settings.ingress,
             host=settings.infisical.host,
+            site=urlsplit(settings.infisical.site_url).netloc,
             namespace=secrets.ref.namespace,
             release=release,
             bootstrap=bootstrap,
@@ -62,7 +67,7 @@ class Ingress(ComponentResource):
     """Create a Certificate and an Ingress, or an HTTPRoute and a ReferenceGrant.
 
     The grant lets the Gateway read the certificate. For Let's Encrypt there is an Issuer too. Ready once the
-    certificate is issued and the route is accepted.
+    certificate is issued, the route is accepted, and the site has answered through the ingress controller.
     """
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions | None = None) -> None:
@@ -86,6 +91,8 @@ class Ingress(ComponentResource):
             route = _ingress(name, args, settings.route, self, certificate)
         else:
             route = _http_route(name, args, settings.route, self, certificate)
+        if settings.route.asked:
+            _asked(name, args, settings.route, self, route)
         if args.release.leaves:
             _moved(name, args, args.release.leaves, route, self)
         self.register_outputs({"host": args.host})
@@ -158,6 +165,35 @@ def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: R
     )
 
 
+def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Resource) -> None:
+    """Create a Job that asks the site through the controller, because neither an address nor `Accepted` proves it."""
+    address = PolicyRule(group="networking.k8s.io", resource="ingresses", verbs=["get"], names=[_NAME])
+    step = Step(
+        name="ask",
+        image=args.python_image,
+        script="ingress/way_in.py",
+        config={
+            "site": args.site,
+            "service": args.release.service,
+            "namespace": args.namespace,
+            "ingress": _NAME,
+            "trusted": _TRUSTED,
+            "deadline_seconds": _ASK_SECONDS,
+            "controller": way.controller and way.controller.address,
+        },
+        files=[SecretFiles(secret=CERTIFICATE, folder=_TRUSTED, keys=["tls.crt", "ca.crt"], optional=True)],
+        rules=() if way.controller else [address],
+    )
+    triggers = {"route": way.model_dump(mode="json"), "issuer": _issuer_ref(args.ingress.issuer)}
+    Gate(
+        f"{name}-gate",
+        GateArgs(
+            namespace=args.namespace, steps=[step], triggers=triggers, deadline_seconds=_ASK_SECONDS, after=[route]
+        ),
+        ResourceOptions(parent=parent),
+    )
+
+
 def _ingress(
     name: str, args: IngressArgs, route: IngressClass, parent: Resource, certificate: CustomResource
 ) -> Resource:
@@ -183,7 +219,7 @@ def _ingress(
 
 def _annotations(route: IngressClass) -> Mapping[str, str]:
     own = {**_SHORT_CONNECT_TIMEOUT, _BODY_SIZE: f"{route.max_body_mib}m"}
-    return {**own, **route.annotations, **({} if route.await_address else _NOT_AWAITED)}
+    return {**own, **route.annotations, **_NOT_AWAITED}
 
 
 def _http_route(

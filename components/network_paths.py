@@ -132,6 +132,7 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_to_dns(settings, *SERVERS.values(), *JOBS),
         *_to_the_api_server(settings, *CALL_THE_API_SERVER),
         *_out(settings),
+        *_way_in(settings),
         *_bootstrap(settings),
         *_secrets_operator(settings),
         *_applications(settings),
@@ -172,6 +173,12 @@ def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:
     server = settings.network_policies.api_server
     for source in pods:
         yield Path(source=source, target=Addresses(ranges=server.cidrs), ports=server.ports)
+
+
+def _way_in(settings: Settings) -> Iterator[Path]:
+    """Yield the path of the Job that asks the site. Balancers, nodes and controllers may have any address and port."""
+    if settings.ingress.route.asked:
+        yield Path(source=_job("ingress-gate", INFISICAL_NAMESPACE), target=ANYBODY)
 
 
 def _bootstrap(settings: Settings) -> Iterator[Path]:

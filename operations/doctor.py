@@ -24,6 +24,7 @@ from operations.checks import (
     rights,
     route,
     storage,
+    way_in,
 )
 from operations.checks.result import Check, Level, Result, fail, unknown
 from operations.cluster import Cluster, Unanswered
@@ -58,6 +59,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "ClusterIssuer": partial(certificates.issuer, stack.commands),
         "StorageClasses": partial(storage.storage_classes, stack),
         "IngressClass or Gateway": partial(route.route, stack.commands),
+        "way in": partial(way_in.way_in, stack.commands),
         "host": partial(hosts.host, stack),
         "NetworkPolicies": partial(network.policies, stack.commands),
         "rights": rights.rights,

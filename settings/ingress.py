@@ -37,7 +37,7 @@ Issuer = Annotated[ExistingIssuer | LetsEncrypt, Field(discriminator="kind")]
 
 # Annotations that the program sets, or that would undo what it does. By the name, or by its part before the slash.
 _OWNED = {
-    "pulumi.com": "the program sets it. See awaitAddress",
+    "pulumi.com": "the program sets it. `up` asks the site in place of waiting for an address",
     "cert-manager.io": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
     "acme.cert-manager.io": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
     "kubernetes.io/tls-acme": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
@@ -46,7 +46,31 @@ _OWNED = {
 _REDIRECTS = ("ssl-redirect", "force-ssl-redirect")
 
 
-class IngressClass(Section):
+class Controller(Section):
+    """The Service of the ingress controller, as pods of the cluster reach it."""
+
+    namespace: DnsLabel = Field(description="Namespace of the Service.")
+    service: DnsLabel = Field(description="Name of the Service.")
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of the Service on which it speaks HTTPS.")] = 443
+
+    @property
+    def address(self) -> str:
+        """Return host:port. The name is right under every cluster domain."""
+        return f"{self.service}.{self.namespace}.svc:{self.port}"
+
+
+class _WayIn(Section):
+    """What both kinds of route have."""
+
+    controller: Controller | None = Field(
+        default=None,
+        description="Through whom `up` asks the site at its end, with its name and its certificate verified, as a "
+        "browser would. `up` fails when it doesn't answer. Default: the address that the controller publishes in the "
+        "Ingress. In front of a Gateway nobody is asked then.",
+    )
+
+
+class IngressClass(_WayIn):
     """An Ingress, made for this stack."""
 
     kind: Literal["ingress"] = "ingress"
@@ -58,14 +82,20 @@ class IngressClass(Section):
     )
     await_address: bool = Field(
         default=True,
-        description="Whether `up` waits until the controller has published its address in the Ingress. Set it to false "
-        "for a controller that never does, such as one on the nodes' own ports.",
+        description="Whether `up` waits, for three minutes at most, until the controller has published its address in "
+        "the Ingress, and asks the site through it. An address that never comes, or that pods can't reach, fails "
+        "nothing. Set it to false where this is known before.",
     )
     annotations: dict[AnnotationName, str] = Field(
         default={},
         description="More annotations of the Ingress, for the needs of your controller. They win over the program's "
         "timeouts and sizes.",
     )
+
+    @property
+    def asked(self) -> bool:
+        """Return whether `up` asks the site through the controller."""
+        return self.await_address or self.controller is not None
 
     @model_validator(mode="after")
     def _annotations_leave_the_rest_alone(self) -> IngressClass:
@@ -77,7 +107,7 @@ class IngressClass(Section):
         return self
 
 
-class GatewayRoute(Section):
+class GatewayRoute(_WayIn):
     """An HTTPRoute on a Gateway that the cluster has already. Its listener must use the Secret `infisical-tls`."""
 
     kind: Literal["gateway"] = "gateway"
@@ -93,6 +123,11 @@ class GatewayRoute(Section):
         description="Listener of protocol HTTP from which browsers are sent to HTTPS. Default: none, so that plain "
         "HTTP gets no answer from this stack.",
     )
+
+    @property
+    def asked(self) -> bool:
+        """Return whether `up` asks the site through the controller."""
+        return self.controller is not None
 
     @model_validator(mode="after")
     def _the_redirect_leads_elsewhere(self) -> GatewayRoute:

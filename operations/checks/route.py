@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.base.names import INFISICAL_NAMESPACE
-from operations.checks.result import Result, fail, ok, unknown, warn
-from operations.cluster import Cluster, Object, Unanswered
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster, Object
 from safeguards.plain_http import https_listener, plain_listeners
 from settings import Commands, Settings
 from settings.ingress import GatewayRoute, IngressClass
@@ -18,7 +18,6 @@ def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[
     wanted = settings.ingress.route
     if isinstance(wanted, IngressClass):
         yield _class(commands, cluster, wanted)
-        yield from _addresses(cluster, wanted)
     else:
         yield _gateway(commands, cluster, wanted)
 
@@ -33,26 +32,6 @@ def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Result
         fix = commands.set("ingress.route.className", names[0])
         return fail(subject, f"no such class; there is {', '.join(names)}", fix)
     return fail(subject, "no such class, nor any other", "install an ingress controller with its class")
-
-
-def _addresses(cluster: Cluster, wanted: IngressClass) -> Iterator[Result]:
-    """Judge by the Ingresses of the class whether ours will get an address: `up` waits for it."""
-    subject = f"addresses of IngressClass {wanted.class_name}"
-    try:
-        ingresses = of_class(cluster, wanted.class_name)
-        services = cluster.items("/api/v1/services")
-    except Unanswered as reason:
-        yield unknown(subject, reason)
-        return
-    balancers = [entry for entry in services if entry["spec"].get("type") == "LoadBalancer"]
-    publish = (
-        "have the ingress controller publish its address (ingress-nginx: --publish-service, Traefik: publishedService)"
-    )
-    if ingresses and not any(map(addressed, ingresses)):
-        yield fail(subject, f"none of its {len(ingresses)} Ingresses has one, and `up` waits for that of ours", publish)
-    elif not ingresses and balancers and not any(map(addressed, balancers)):
-        waiting = ", ".join(f"{entry['metadata']['namespace']}/{entry['metadata']['name']}" for entry in balancers)
-        yield warn(subject, f"no load balancer has one yet: Service {waiting}", f"see why they wait, or {publish}")
 
 
 def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Result:

@@ -42,6 +42,7 @@ MADE = {
     "redis-gate": (REDIS_NAMESPACE, {JOB: "platform-kv-gate"}),
     "migration": (INFISICAL_NAMESPACE, {JOB: "infisical-migration"}),
     "infisical-gate": (INFISICAL_NAMESPACE, {JOB: "infisical-gate"}),
+    "ingress-gate": (INFISICAL_NAMESPACE, {JOB: "ingress-gate"}),
     "foreign": ("default", {JOB: "cert-sync", "component": "infisical"}),  # whatever it calls itself
     "in-database": (DATABASE_NAMESPACE, {}),
     "in-redis": (REDIS_NAMESPACE, {}),
@@ -66,8 +67,8 @@ ALLOWED = {
     ("pooler", 5432): {"infisical", "gate-login", "cert-sync"},
     ("redis", 6379): {"infisical", "redis", "sentinel", "redis-gate", "redis-operator"},
     ("sentinel", 26379): {"infisical", "sentinel", "redis-gate", "redis-operator"},
-    ("controller", 443): {"infisical"},
-    ("controller", 80): set[str](),
+    ("controller", 443): {"infisical", "ingress-gate"},
+    ("controller", 80): {"ingress-gate"},
     ("resolver", 53): {*REAL, *MADE} - {"in-database", "in-redis", "in-infisical"},
 }
 FREE = {"postgres-operator", "redis-operator", "controller", "resolver", "foreign"}  # may go out wherever they like

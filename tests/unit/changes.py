@@ -119,7 +119,7 @@ CHANGES = (
     change(
         "jobs.pythonImage",
         "p:1",
-        f"{CERT_SYNC} Job/bootstrap Job/infisical-gate "
+        f"{CERT_SYNC} Job/bootstrap Job/infisical-gate Job/ingress-gate "
         "Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
@@ -160,7 +160,7 @@ CHANGES = (
     change(
         "infisical.siteUrl",
         "https://a.example.net",
-        f"{ENVIRONMENT} Certificate/ingress-certificate Ingress/ingress-route",
+        f"{ENVIRONMENT} Certificate/ingress-certificate Ingress/ingress-route Job/ingress-gate",
     ),
     change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration", "v1.2.3"),
     change("infisical.replicas", 7, RELEASE),
@@ -174,7 +174,7 @@ CHANGES = (
         "infisical.chart.flavour",
         None,
         f"{RELEASE} {INFISICAL_PODS} PodDisruptionBudget/infisical-budget {CERT_SYNC} {OPERATOR} "
-        "Ingress/ingress-route Job/bootstrap Role/cert-sync-target Role/infisical-gate",
+        "Ingress/ingress-route Job/ingress-gate Job/bootstrap Role/cert-sync-target Role/infisical-gate",
         "standalone",
         infisical={"chart": STANDALONE},
     ),
@@ -222,22 +222,6 @@ CHANGES = (
     ),
     change("mail.tls", "opportunistic", ENVIRONMENT, "false"),
     change("mail.verify", False, ENVIRONMENT, "false"),
-)
-
-OTHER_WAYS_IN = (
-    change("ingress.issuer.name", "other-ca", "Certificate/ingress-certificate"),
-    change("ingress.route.name", "private", "HTTPRoute/ingress-route"),
-    change("ingress.route.namespace", "inside", "HTTPRoute/ingress-route ReferenceGrant/ingress-grant"),
-    change("ingress.route.listener", "tls", "HTTPRoute/ingress-route"),
-    change("ingress.route.redirectListener", "web", "HTTPRoute/ingress-redirect"),
-)
-WAYS_IN = (
-    change("ingress.issuer.email", "b@example.net", "Issuer/ingress-issuer"),
-    change("ingress.issuer.staging", True, "Issuer/ingress-issuer Certificate/ingress-certificate", "staging"),
-    change("ingress.route.maxBodyMib", 40, "Ingress/ingress-route", "40m"),
-    change("ingress.route.awaitAddress", False, "Ingress/ingress-route", "true"),
-    change("ingress.route.annotations", {"example.org/a": "annotated"}, "Ingress/ingress-route", "annotated"),
-    change("ingress.route.className", "traefik", "Issuer/ingress-issuer Ingress/ingress-route"),
 )
 
 # Setting to a different value and the variable as Infisical then reads it. They change what ENVIRONMENT says.

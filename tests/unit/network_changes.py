@@ -16,9 +16,10 @@ _PREFIX = {
     **dict.fromkeys(_REDIS, "platform-kv"),
     **dict.fromkeys(_INFISICAL, "infisical-secrets"),
     "bootstrap": "infisical-secrets",
+    "ingress-gate": "infisical-secrets",
     **dict.fromkeys(_OPERATOR, "secrets-operator"),
 }
-EVERYBODY = tuple(name for name in _PREFIX if name != "acme-solver")
+EVERYBODY = tuple(name for name in _PREFIX if name not in ("acme-solver", "ingress-gate"))
 API_CLIENTS = (
     "database",
     "platform-db-gate-operator",

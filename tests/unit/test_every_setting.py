@@ -23,9 +23,7 @@ from tests.unit.changes import (
     ELSEWHERE,
     ENVIRONMENT,
     GATEWAY,
-    OTHER_WAYS_IN,
     VARIABLES,
-    WAYS_IN,
     WHOLE,
     Change,
     Config,
@@ -34,6 +32,7 @@ from tests.unit.changes import (
 from tests.unit.harness import Graph, platform
 from tests.unit.network_changes import NETWORK, policies
 from tests.unit.placement_changes import PLACES
+from tests.unit.way_in_changes import OTHER_WAYS_IN, WAYS_IN
 
 
 def configured(config: Config) -> Graph:

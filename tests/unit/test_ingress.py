@@ -27,7 +27,12 @@ def entrance(leaves: str | None = None, **changes: Any) -> Graph:
         section = {"issuer": EXISTING, "route": {"kind": "ingress", "className": "traefik"}, **changes}
         ingress = IngressSettings.model_validate(section)
         args = IngressArgs(
-            ingress=ingress, host="secrets.example.org", namespace="infisical", release=release, python_image="python:3"
+            ingress=ingress,
+            host="secrets.example.org",
+            site="secrets.example.org:8443",
+            namespace="infisical",
+            release=release,
+            python_image="python:3",
         )
         Ingress("ingress", args, opts)
 
@@ -40,13 +45,14 @@ def ingress_of(graph: Graph) -> Resource:
 
 
 def test_what_it_creates() -> None:
-    assert [r.kind for r in platform().made_by("ingress")] == ["Certificate", "Ingress"]
-    assert [r.kind for r in everything().made_by("ingress")] == ["Issuer", "Certificate", "Ingress"]
-    assert {r.kind for r in entrance(route=GATEWAY).made_by("ingress")} == {
-        "Certificate",
-        "ReferenceGrant",
-        "HTTPRoute",
-    }
+    gate = {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"}
+    for graph, kinds in (
+        (platform(), {"Certificate", "Ingress"}),
+        (everything(), {"Issuer", "Certificate", "Ingress"}),
+    ):
+        assert {r.kind for r in graph.made_by("ingress")} == kinds | gate
+    made = entrance(route=GATEWAY).made_by("ingress")
+    assert {r.kind for r in made} == {"Certificate", "ReferenceGrant", "HTTPRoute"}
     for graph in (everything(), entrance(route=GATEWAY)):
         assert {r["metadata", "namespace"] for r in graph.made_by("ingress")} == {"infisical"}
 
@@ -56,6 +62,7 @@ def test_the_ingress() -> None:
     assert ingress["metadata", "annotations"] == {
         "nginx.ingress.kubernetes.io/proxy-connect-timeout": "2",
         "nginx.ingress.kubernetes.io/proxy-body-size": "32m",
+        "pulumi.com/skipAwait": "true",
     }
     backend = {"service": {"name": "infisical-backend", "port": {"number": 8080}}}
     assert ingress["spec"] == {
@@ -147,7 +154,7 @@ def test_a_route_without_listener_leaves_the_choice_to_the_gateway() -> None:
 def test_every_wait_has_an_end() -> None:
     for graph in (entrance(), entrance(route=GATEWAY), everything()):
         for resource in graph.made_by("ingress"):
-            waits = resource.kind == "Ingress" or "annotations" in resource["metadata"]
+            waits = resource.kind in ("Ingress", "Job") or "annotations" in resource["metadata"]
             assert bool(resource.create_timeout) == waits, resource
 
 
@@ -164,4 +171,51 @@ def test_after_a_switch_of_charts_the_old_pods_stay_until_the_route_has_moved(ro
 
 
 def test_a_stack_that_never_switched_waits_for_nothing() -> None:
-    assert not [r for r in entrance() if r.kind == "Job"]
+    assert "Job/ingress-moved" not in {str(r) for r in entrance()}
+
+
+def asks(graph: Graph) -> dict[str, Any]:
+    return json.loads(graph["Job/ingress-gate"]["spec", "template", "spec", "containers", 0, "env", 0, "value"])
+
+
+def test_the_site_is_asked_through_the_address_of_its_route() -> None:
+    graph = entrance()
+    assert asks(graph) == {
+        "site": "secrets.example.org:8443",
+        "service": "infisical-backend",
+        "namespace": "infisical",
+        "ingress": "infisical",
+        "trusted": "/trusted",
+        "deadline_seconds": 300,
+        "controller": None,
+    }
+    [role] = [r for r in graph if r.kind == "Role"]
+    [rule] = role["rules"]
+    assert (rule["resources"], rule["verbs"], rule["resourceNames"]) == (["ingresses"], ["get"], ["infisical"])
+    assert graph.waits("Job/ingress-gate", for_="ingress-route")
+    assert graph["Gate/ingress-gate"].parent == graph["ingress"].urn
+
+
+def test_the_site_is_asked_through_a_controller_by_a_job_without_an_account() -> None:
+    """It sees the certificate and its authority, and never the key."""
+    controller = {"namespace": "web", "service": "proxy", "port": 8443}
+    graph = entrance(route=GATEWAY | {"controller": controller})
+    assert asks(graph)["controller"] == "proxy.web.svc:8443"
+    assert not [r for r in graph if r.kind in ("Role", "ServiceAccount")]
+    volumes = graph["Job/ingress-gate"]["spec", "template", "spec", "volumes"]
+    [secret] = [volume["secret"] for volume in volumes if "secret" in volume]
+    assert (secret["secretName"], secret["optional"]) == ("infisical-tls", True)
+    assert [item["key"] for item in secret["items"]] == ["tls.crt", "ca.crt"]
+
+
+def test_what_changes_the_route_has_the_site_asked_again() -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"route": {"kind": "ingress", "className": "haproxy"}},
+        {"route": {"kind": "ingress", "className": "traefik", "annotations": {"a": "b"}}},
+        {"issuer": {"kind": "existing", "name": "other"}},
+    ]
+    asked = [
+        entrance(**changed)["Job/ingress-gate"]["spec", "template", "metadata", "annotations"] for changed in changes
+    ]
+    assert len({json.dumps(each) for each in asked}) == len(asked)

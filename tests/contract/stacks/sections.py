@@ -126,15 +126,17 @@ infisicals = together(
 )
 issuers = keys_of({"kind": one_of("existing"), "name": names})
 lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
+controllers = keys_of({"namespace": labels, "service": labels}, port=ports)
 classes = keys_of(
     {"kind": one_of("ingress")},
     className=names,
     maxBodyMib=one_of(1, 32, 1024),
     awaitAddress=booleans,
+    controller=controllers,
     annotations=keys_of({}, **{"example.org/a": lines, "haproxy.org/timeout-server": one_of("5m")}),
 )
 gateways = together(
-    keys_of({"kind": one_of("gateway"), "name": names, "namespace": labels}),
+    keys_of({"kind": one_of("gateway"), "name": names, "namespace": labels}, controller=controllers),
     one_of({}, keys_of({"listener": names}), {"listener": "https", "redirectListener": "web"}),
 )
 mails = keys_of(

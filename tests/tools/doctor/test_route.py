@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
-from operations.checks.result import Level
+from operations.checks import way_in
+from operations.checks.result import Level, Result
 from tests.tools.doctor.known import (
     GATEWAY,
     ROUTE,
@@ -16,6 +19,9 @@ from tests.tools.doctor.known import (
     gateway,
     only,
 )
+from tests.unit.harness import COMMANDS
+
+NAME = "app.kubernetes.io/name"
 
 
 def test_an_ingress_class_is_there_or_the_one_that_is_gets_offered() -> None:
@@ -74,23 +80,65 @@ def balancer(**point: str) -> dict[str, Any]:
     return of_class(**point) | {"spec": {"type": "LoadBalancer"}}
 
 
+WAY_IN = partial(way_in.way_in, COMMANDS)
+
+
+def asked(services: list[dict[str, Any]], ingresses: Sequence[dict[str, Any]] = (), **route: Any) -> dict[str, Result]:
+    paths = {"/apis/networking.k8s.io/v1/ingresses": [*ingresses], "/api/v1/services": services}
+    there = cluster({path: {"items": items} for path, items in paths.items()})
+    return ask(WAY_IN, there, ingress={"route": {"kind": "ingress"} | route})
+
+
 @pytest.mark.parametrize(
     ("ingresses", "services", "level"),
     [
         ([], [], None),
         ([of_class(ip="192.0.2.7"), of_class()], [], None),
         ([of_class(hostname="lb.example.net")], [balancer()], None),
-        ([of_class(), of_class()], [balancer(ip="192.0.2.7")], Level.FAIL),
+        ([of_class(), of_class()], [balancer(ip="192.0.2.7")], Level.WARN),
         ([of_class("other")], [balancer(ip="192.0.2.7")], None),
         ([of_class("other")], [balancer()], Level.WARN),
     ],
 )
-def test_a_class_that_gives_no_address_is_told_before_up_waits_for_one(
+def test_a_class_that_gives_no_address_is_told_before_up_looks_for_one(
     ingresses: list[dict[str, Any]], services: list[dict[str, Any]], level: Level | None
 ) -> None:
-    paths = {"/apis/networking.k8s.io/v1/ingresses": ingresses, "/api/v1/services": services}
-    results = ask(ROUTE, cluster({path: {"items": items} for path, items in paths.items()}))
-    assert {row.level for subject, row in results.items() if subject.startswith("addresses")} == ({level} - {None})
+    assert {row.level for row in asked(services, ingresses).values()} == ({level} - {None})
+
+
+def service(name: str, port: int = 443, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    metadata = {"namespace": "web", "name": name, "labels": labels or {}}
+    return {"metadata": metadata, "spec": {"type": "ClusterIP", "ports": [{"port": port}]}}
+
+
+THERE = [service("metrics"), service("plain", 80, {NAME: "traefik"}), service("proxy", labels={NAME: "traefik"})]
+
+
+def test_the_controller_that_is_there_is_offered() -> None:
+    fix = only(asked(THERE, [of_class()])).fix
+    assert "'infisical-platform:ingress.route.controller.namespace' web && pulumi config set" in fix
+    assert fix.endswith("'infisical-platform:ingress.route.controller.service' proxy")
+    assert only(asked([], [of_class()])).fix.endswith("controller.service' SERVICE")
+
+
+def test_a_controller_that_a_stack_names_has_to_be_there() -> None:
+    assert all_ok(asked(THERE, controller={"namespace": "web", "service": "proxy"}))
+    missing = only(asked(THERE, controller={"namespace": "web", "service": "front"}))
+    assert (missing.level, missing.seen) == (Level.FAIL, "no Service web/front; there is metrics, plain, proxy")
+    closed = only(asked(THERE, controller={"namespace": "web", "service": "plain"}))
+    assert (closed.level, closed.seen) == (Level.FAIL, "Service web/plain has no port 443, but 80")
+    assert closed.fix.endswith("controller.port' 80")
+
+
+def test_nobody_asks_through_a_gateway_until_its_service_is_named() -> None:
+    there = [*THERE, service("edge", labels={"gateway.networking.k8s.io/gateway-name": "public"})]
+    row = only(asked(there, [], **GATEWAY))
+    assert row.level is Level.WARN
+    assert row.fix.endswith("controller.service' edge")
+
+
+def test_who_says_that_no_address_comes_is_believed() -> None:
+    assert all_ok(asked(THERE, [of_class()], awaitAddress=False))
 
 
 def test_a_gateway_without_an_address_or_not_programmed_is_told() -> None:
