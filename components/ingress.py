@@ -22,7 +22,6 @@ from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, Ingress
 CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
-_ASK_SECONDS = 300  # balancers outside of the cluster take minutes to follow
 _TRUSTED = "/trusted"
 _SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, others in a few more
 # Annotations.
@@ -178,7 +177,7 @@ def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Re
             "namespace": args.namespace,
             "ingress": _NAME,
             "trusted": _TRUSTED,
-            "deadline_seconds": _ASK_SECONDS,
+            "deadline_seconds": way.deadline_minutes * 60,
             "controller": way.controller and way.controller.address,
         },
         files=[SecretFiles(secret=CERTIFICATE, folder=_TRUSTED, keys=["tls.crt", "ca.crt"], optional=True)],
@@ -188,7 +187,11 @@ def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Re
     Gate(
         f"{name}-gate",
         GateArgs(
-            namespace=args.namespace, steps=[step], triggers=triggers, deadline_seconds=_ASK_SECONDS, after=[route]
+            namespace=args.namespace,
+            steps=[step],
+            triggers=triggers,
+            deadline_seconds=way.deadline_minutes * 60,
+            after=[route],
         ),
         ResourceOptions(parent=parent),
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.machinery.types import DnsLabel, DnsName, Email, Section
+from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section
 from settings.network_policies import LabelKey as AnnotationName
 
 
@@ -67,6 +67,11 @@ class _WayIn(Section):
         description="Through whom `up` asks the site at its end, with its name and its certificate verified, as a "
         "browser would. `up` fails when it doesn't answer. Default: the address that the controller publishes in the "
         "Ingress. In front of a Gateway nobody is asked then.",
+    )
+    deadline_minutes: Minutes = Field(
+        default=5,
+        description="Minutes until the site answers through the controller. Balancers of a cloud follow a new route "
+        "late: set 10 or more where that of your cloud does.",
     )
 
 

@@ -35,6 +35,7 @@ WAYS_IN = (
         )
         for name, shown in (("namespace", ".web.svc"), ("service", "front"), ("port", "8443"))
     ),
+    change("ingress.route.deadlineMinutes", 6, "Job/ingress-gate", None),
     change("ingress.issuer.email", "b@example.net", "Issuer/ingress-issuer"),
     change(
         "ingress.issuer.staging",

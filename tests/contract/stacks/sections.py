@@ -133,6 +133,7 @@ classes = keys_of(
     maxBodyMib=one_of(1, 32, 1024),
     awaitAddress=booleans,
     controller=controllers,
+    deadlineMinutes=one_of(2, 60),
     annotations=keys_of({}, **{"example.org/a": lines, "haproxy.org/timeout-server": one_of("5m")}),
 )
 gateways = together(
