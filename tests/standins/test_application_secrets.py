@@ -89,6 +89,11 @@ class Site:
             for (_, path, key), stored in found.items()
         }
 
+    def machines(self) -> list[str]:
+        """The names of the organisation's machine identities."""
+        listed = self.instance.call("GET", f"/api/v1/identities?orgId={self.instance.organization}")["identities"]
+        return [each["identity"]["name"] for each in listed]
+
     def write(self, key: str, value: str) -> None:
         """Change a secret as a person does, in the older API, which every release serves."""
         body = {"workspaceId": self.project, "environment": "prod", "secretPath": "/", "secretValue": value}
@@ -206,7 +211,14 @@ def test_a_retired_application_is_gone(site: Site) -> None:
     run = site.provision(Application(name="shop", slug="webshop", retired=True))
     assert run.counts["projects removed"] == 1
     assert [each for each in site._server().projects() if each["slug"] == "webshop"] == []
+    assert "webshop-operator" not in site.machines()
     site.provision(Application(name="shop", slug="webshop", retired=True))
+
+
+def test_an_identity_of_others_outlives_a_retired_application(site: Site) -> None:
+    site.instance.identity("webshop-operator")
+    site.provision(Application(name="shop", slug="webshop", retired=True))
+    assert "webshop-operator" in site.machines()
 
 
 def test_a_request_for_approval_is_not_written(start: Start, environment: Environment, tmp_path: Path) -> None:

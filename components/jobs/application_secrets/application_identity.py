@@ -1,6 +1,7 @@
 """Give each application's operator a machine identity: one project to read, one account that may log in."""
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,19 +48,33 @@ def give(application: Application, project: str, server: Server, kube: Api, oper
     return changed | _viewer(project, identity, server)
 
 
+def take(slug: str, server: Server, organization: str, marker: str) -> None:
+    """Delete the identity of an application that is retired, so that nothing can log in as it."""
+    for identity in _made(slug, server, organization, marker):
+        server.api.delete(f"/api/v1/identities/{identity}")
+
+
 def _identity(application: Application, known: str, server: Server, operator: Operator) -> tuple[str, bool]:
     """Return the application's identity, and whether it was made. A run that was killed may have made it."""
-    name = f"{application.slug}-operator"
     if known and _exists(server, known):
         return known, False
-    listed = server.api.get("/api/v1/identities", orgId=operator.organization)["identities"]
-    for each in listed:
-        if each["identity"]["name"] == name and _ours(server, each["identity"]["id"], operator.marker):
-            return each["identity"]["id"], False
-    wish = {"name": name, "organizationId": operator.organization, "role": "no-access"}
+    if made_before := next(_made(application.slug, server, operator.organization, operator.marker), None):
+        return made_before, False
+    wish = {"name": _name(application.slug), "organizationId": operator.organization, "role": "no-access"}
     metadata = [{"key": "infisical-platform", "value": operator.marker}]
     made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})
     return made["identity"]["id"], True
+
+
+def _name(slug: str) -> str:
+    return f"{slug}-operator"
+
+
+def _made(slug: str, server: Server, organization: str, marker: str) -> Iterator[str]:
+    """Yield the identities that the stack made for an application. Others may have one of the same name."""
+    for each in server.api.get("/api/v1/identities", orgId=organization)["identities"]:
+        if each["identity"]["name"] == _name(slug) and _ours(server, each["identity"]["id"], marker):
+            yield each["identity"]["id"]
 
 
 def _exists(server: Server, identity: str) -> bool:

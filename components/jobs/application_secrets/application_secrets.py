@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from application_identity import Operator, give
+from application_identity import Operator, give, take
 from application_licensed import licensed
 from application_plan import Plan, decide
 from application_server import Server
@@ -50,7 +50,7 @@ class Provision:
         self, config: Config, server: Server, kube: Api, report: Report, *, organization: str, stack: str
     ) -> None:
         self.server, self.kube, self.report = server, kube, report
-        self.marker = f"infisical-platform {stack}"
+        self.marker, self.organization = f"infisical-platform {stack}", organization
         self.deadline = config.deadline_seconds
         self.operator = (
             Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
@@ -120,6 +120,7 @@ class Provision:
         if project and not str(project.get("description") or "").startswith(self.marker):
             raise Failed(self._not_ours(application.slug, str(project.get("description") or "")))
         if application.retired:
+            take(application.slug, self.server, self.organization, self.marker)
             if project:
                 self.server.delete(project["id"])
                 self.counts["projects removed"] += 1
