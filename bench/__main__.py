@@ -13,14 +13,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from unittest import mock
 
-from bench import alone, programs
+from bench import alone, applications, programs
+from bench.memory import peak_memory
 from bench.samples import Samples, in_turn, seconds, unexplained, waited
 from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
@@ -34,7 +33,7 @@ from tests.unit.harness import configuration, platform
 REPORT = PROJECT / "docs" / "benchmarks.md"
 TIMELINE = PROJECT / "up.html"
 COUNT = 5  # of the engine's runs
-ROUNDS = 5  # of the whole platform
+ROUNDS = 3  # of the whole platform
 FEW, SOME, MANY, MOST = 10, 100, 500, 1000  # resources more
 # What settings add to a Pulumi program: milliseconds for pydantic, milliseconds in all, and bytes.
 _SETTINGS = """
@@ -64,13 +63,15 @@ def main() -> int:
     cluster = start(instance, progress)
     stack = Stack(instance, built)
     stack.init()
+    kubectl = Kubectl(built, instance)
     try:
         with tempfile.TemporaryDirectory() as folder:
             rows = [
-                *_first_up(stack, Kubectl(built, instance), progress),
+                *_first_up(stack, kubectl, progress),
                 *_engine(stack, Path(folder), progress),
                 *_growth(stack, Path(folder), progress),
                 *_start(stack, progress),
+                *_applications(stack, kubectl, progress),
             ]
     finally:
         cluster.down()
@@ -164,9 +165,14 @@ def _start(stack: Stack, progress: Progress) -> Iterator[Row]:
     yield "memory of settings, pydantic's with it", f"{memory.median / (1 << 20):.0f} MiB", ""
     for name, milliseconds in _slowest_imports():
         yield f"import of `{name}`, with what it imports", f"{milliseconds:.0f} ms", ""
-    with _peak_memory("pulumi-language-python-exec") as peak:
+    with peak_memory("pulumi-language-python-exec") as peak:
         stack.run("preview", quiet=True)
     yield "memory of the program, at its highest", f"{peak() >> 20} MiB", "≤ 120 MB"
+
+
+def _applications(stack: Stack, kubectl: Kubectl, progress: Progress) -> Iterator[Row]:
+    progress("a thousand secrets of applications")
+    yield from applications.rows(stack, kubectl)
 
 
 def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
@@ -179,31 +185,6 @@ def _slowest_imports(count: int = 6) -> list[tuple[str, float]]:
 def _python(code: str, *options: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *options, "-c", code]
     return subprocess.run(command, input=stdin, cwd=PROJECT, check=True, capture_output=True, text=True)
-
-
-@contextmanager
-def _peak_memory(command: str) -> Iterator[Callable[[], int]]:
-    """Watch processes with `command` in their command line, and note the highest resident size in bytes."""
-    peak, done = 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.01):
-            for status in Path("/proc").glob("[0-9]*/status"):
-                try:
-                    if command.encode() in (status.parent / "cmdline").read_bytes():
-                        found = re.search(r"VmHWM:\s+(\d+)", status.read_text())
-                        peak = max(peak, int(found[1]) << 10 if found else 0)
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield lambda: peak
-    finally:
-        done.set()
-        thread.join()
 
 
 def _report(rows: list[Row]) -> str:
