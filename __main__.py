@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pulumi
-
 import safeguards
 from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from components.backup import Backup, BackupArgs
-from components.base.providers import providers_of
+from components.base.providers import options_of, providers_of
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.cert_sync import CertSync, CertSyncArgs
 from components.infisical_migration import InfisicalMigration, InfisicalMigrationArgs
@@ -22,16 +20,15 @@ from components.requirements import Requirements, RequirementsArgs
 from components.restore import Restore, RestoreArgs
 from components.secrets_operator import SecretsOperator, SecretsOperatorArgs
 from components.stack_identity import StackIdentity
+from components.stack_outputs import export_outputs
 
 
 def main() -> None:
     """Declare the stack."""
     stack = safeguards.admit(Path(__file__).parent)
-    settings, placed = stack.settings, Placement.of(stack.settings)
+    settings = stack.settings
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
-
-    def after(*parts: pulumi.Resource | None) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(providers=providers, depends_on=[*filter(None, parts)], transformations=[placed])
+    after = options_of(providers, Placement.of(settings))
 
     identity = StackIdentity("stack-identity", after())
     needs = Requirements("requirements", RequirementsArgs.of(settings), after())
@@ -52,7 +49,7 @@ def main() -> None:
     application_args = ApplicationSecretsArgs.of(settings, identity, release, bootstrap, operator)
     ApplicationSecrets.wanted("application-secrets", application_args, after(bootstrap, operator))
     Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
-    pulumi.export("url", settings.infisical.site_url)
+    export_outputs(settings, db, kv, secrets, release)
 
 
 if __name__ == "__main__":

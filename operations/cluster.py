@@ -19,6 +19,7 @@ Object = dict[str, Any]
 
 REVIEWERS = 4  # kubectl processes that ask for rights at the same time
 REVIEW_SECONDS = 20  # for all the rights of a namespace
+CHANGE_SECONDS = 30  # for one object, or the list of a namespace: what it belongs to is better slow than half done
 _AUTHORIZATION = "authorization.k8s.io/v1"
 
 
@@ -70,7 +71,7 @@ class Cluster:
         """Return what an object would become by a server-side apply, or why it can't. Nothing changes."""
         apply = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false")
         manager = "--field-manager=infisical-platform-plan"
-        done = self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest))
+        done = self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest), seconds=CHANGE_SECONDS)
         return _reason(done.stderr) if done.returncode else json.loads(done.stdout)
 
     def rules(self, namespace: str) -> Rules:
@@ -102,28 +103,24 @@ class Cluster:
     def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
         """Return the objects of some kinds (Job.v1.batch, Secret.v1.) with who owns their fields. Raises Unanswered."""
         where = ["-n", namespace] if namespace else []
-        return json.loads(
-            self._answer(self._run("get", ",".join(kinds), *where, "--show-managed-fields", "-o", "json"))
-        )["items"]
+        get = ("get", ",".join(kinds), *where, "--show-managed-fields", "-o", "json")
+        return json.loads(self._answer(self._run(*get, seconds=CHANGE_SECONDS)))["items"]
 
     def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Object]) -> None:
         """Apply a JSON patch (RFC 6902), which goes over a pipe. Raises Unanswered."""
         where = ["-n", namespace] if namespace else []
-        self._answer(
-            self._run(
-                "patch", kind, name, *where, "--type=json", "--patch-file=/dev/stdin", stdin=json.dumps(operations)
-            )
-        )
+        patch = ("patch", kind, name, *where, "--type=json", "--patch-file=/dev/stdin")
+        self._answer(self._run(*patch, stdin=json.dumps(operations), seconds=CHANGE_SECONDS))
 
     def create(self, manifest: Object) -> None:
         """Create an object, or make it what it was before, for a manifest that was saved. Raises Unanswered."""
         apply = ("apply", "--server-side", "--field-manager=infisical-platform", "-f", "-")
-        self._answer(self._run(*apply, stdin=json.dumps(manifest)))
+        self._answer(self._run(*apply, stdin=json.dumps(manifest), seconds=CHANGE_SECONDS))
 
     def apply(self, manifest: Object, manager: str) -> None:
         """Apply an object under a field manager, and take from others the fields that it has. Raises Unanswered."""
         apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", f"--field-manager={manager}")
-        self._answer(self._run(*apply, "-f", "-", stdin=json.dumps(manifest)))
+        self._answer(self._run(*apply, "-f", "-", stdin=json.dumps(manifest), seconds=CHANGE_SECONDS))
 
     def log(self, namespace: str, pod: str) -> str:
         """Return the whole log of a pod, or of a Job's as job/NAME. Raises Unanswered."""
@@ -154,7 +151,7 @@ class Cluster:
     def _run(self, *arguments: str, stdin: str = "", seconds: float | None = None) -> subprocess.CompletedProcess[str]:
         limit = seconds or SECONDS + 2
         try:
-            done = self._kubectl.run(*arguments, request_seconds=SECONDS, seconds=limit, stdin=stdin)
+            done = self._kubectl.run(*arguments, request_seconds=int(limit) - 2, seconds=limit, stdin=stdin)
         except FileNotFoundError:
             raise OperationError("`kubectl` is not on PATH: https://kubernetes.io/docs/tasks/tools/") from None
         except subprocess.TimeoutExpired:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pulumi_kubernetes
 import pulumi_random
-from pulumi import ProviderResource
+from pulumi import ProviderResource, Resource, ResourceOptions, ResourceTransformation
 
 
 def providers_of(context: str | None, kubeconfig: str | None, cluster: str | None) -> list[ProviderResource]:
@@ -17,3 +19,13 @@ def providers_of(context: str | None, kubeconfig: str | None, cluster: str | Non
         enable_secret_mutable=True,  # otherwise a changed value deletes the Secret first, and CertSync's key with it
     )
     return [kubernetes, pulumi_random.Provider("random")]
+
+
+def options_of(providers: Sequence[ProviderResource], placed: ResourceTransformation) -> Callable[..., ResourceOptions]:
+    """Return a function that makes the options of a part out of what it waits for. A part that isn't there is None."""
+
+    def after(*parts: Resource | None) -> ResourceOptions:
+        waits = [part for part in parts if part]
+        return ResourceOptions(providers=list(providers), depends_on=waits, transformations=[placed])
+
+    return after
