@@ -24,6 +24,9 @@ from components.stack_identity import StackIdentity
 from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
 
 CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it
+# Infisical takes the certificate in these headers for one that a proxy has verified, whoever sends it. A name that
+# nobody can guess closes that. A stack whose proxy does set them names them in extraEnvironment.
+_CERTIFICATE_HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
 
 
 def encryption_key_name(name: str) -> str:
@@ -87,10 +90,12 @@ class InfisicalSecrets(ComponentResource):
             "AUTH_SECRET": _random_hex(f"{name}-auth-secret", 64, protected),
             "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, protected),
         }
+        header = _random_hex(f"{name}-header", 32, ResourceOptions(parent=self))
+        named = {variable: Output.concat("x-client-certificate-", header) for variable in _CERTIFICATE_HEADERS}
         given = {variable: value.get_secret_value() for variable, value in args.environment.secret.items()}
         if "ROOT_ENCRYPTION_KEY" in given:
             del generated["ENCRYPTION_KEY"]
-        environment = {**generated, **args.environment.plain, **given, **_connections(args)}
+        environment = {**generated, **named, **args.environment.plain, **given, **_connections(args)}
         keys = {variable: environment[variable] for variable in ENCRYPTION_KEYS if variable in environment}
         self.encryption_keys = Output.all(**keys)
         self.key_label = Output.unsecret(self.encryption_keys.apply(_label))

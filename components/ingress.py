@@ -31,6 +31,8 @@ _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.
 # with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
 _SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 _BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
+# What Infisical believes of a client's address before it looks at what proxies say in X-Forwarded-For.
+_BELIEVED = ("CF-Connecting-IP", "CF-Pseudo-IPv4", "X-Client-IP", "X-Envoy-External-Address")
 _NOT_AWAITED = {"pulumi.com/skipAwait": "true"}  # the gate asks the site; not every controller publishes an address
 
 
@@ -252,6 +254,7 @@ def _http_route(
             "rules": [
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                    "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": [*_BELIEVED]}}],
                     "backendRefs": [{"name": args.release.service, "port": PORT}],
                 }
             ],

@@ -60,6 +60,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "StorageClasses": partial(storage.storage_classes, stack),
         "IngressClass or Gateway": partial(route.route, stack.commands),
         "way in": partial(way_in.way_in, stack.commands),
+        "addresses of clients": partial(way_in.believed, stack.commands),
         "host": partial(hosts.host, stack),
         "NetworkPolicies": partial(network.policies, stack.commands),
         "rights": rights.rights,

@@ -87,6 +87,8 @@ def _value(name: str, text: str, info: FieldInfo, variable: Variable, imported: 
         return value == "true"
     if int in kinds:
         return int(value) if re.fullmatch(r"[0-9]{1,18}", value, re.ASCII) else value
+    if variable.form == "commas":
+        return [part.strip() for part in value.split(",") if part.strip()]
     if any(get_origin(kind) is tuple for kind in kinds):
         return _list(name, value, imported)
     if name == "SITE_URL" and value.endswith("/"):

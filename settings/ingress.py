@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section
+from settings.machinery.variables import Variable
+from settings.network_policies import Cidr
 from settings.network_policies import LabelKey as AnnotationName
+
+
+def _of_proxies(value: str) -> str:
+    if ipaddress.ip_network(value).prefixlen == 0:
+        raise ValueError("Name the proxies' own addresses, because whoever is in the range may say who a client is")
+    return value
+
+
+ProxyRange = Annotated[Cidr, AfterValidator(_of_proxies)]
 
 
 class ExistingIssuer(Section):
@@ -151,3 +163,10 @@ class IngressSettings(Section):
 
     issuer: Issuer
     route: Route = IngressClass()
+    trusted_proxies: Annotated[tuple[ProxyRange, ...], Variable("TRUSTED_PROXY_CIDRS", "commas", "2026")] = Field(
+        default=(),
+        description="Ranges of addresses of the proxies in front of Infisical: the ingress controller's pods, and a "
+        "balancer or CDN before them. Never those of clients. Infisical then takes a client's address from what these "
+        "say of it. Default: it believes X-Forwarded-For, CF-Connecting-IP and their like from anybody, in its audit "
+        "log, its rate limits and the trusted IPs of identities.",
+    )

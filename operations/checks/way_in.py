@@ -35,6 +35,17 @@ def way_in(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator
         yield unknown(_SUBJECT, reason)
 
 
+def believed(commands: Commands, _: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge whether a client may say itself which address it has."""
+    subject = "addresses of clients"
+    if proxies := settings.ingress.trusted_proxies:
+        yield ok(subject, f"as {', '.join(proxies)} say")
+        return
+    seen = "Infisical believes X-Forwarded-For from anybody, in audit logs, rate limits and trusted IPs"
+    fix = commands.set("ingress.trustedProxies[0]", "RANGE")
+    yield warn(subject, seen, f"{fix}, the range in which the ingress controller's pods are")
+
+
 def _named(commands: Commands, services: Sequence[Object], named: Controller) -> Result:
     of_namespace = [entry for entry in services if entry["metadata"]["namespace"] == named.namespace]
     found = next((entry for entry in of_namespace if entry["metadata"]["name"] == named.service), None)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -129,6 +129,8 @@ def _text(variable: Variable, value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"
+        case tuple() if variable.form == "commas":
+            return ",".join(cast("tuple[str, ...]", value))
         case tuple():
             return json.dumps(value)
         case _ if variable.form == "base64":

@@ -10,11 +10,12 @@ from typing import Literal
 class Variable:
     """The variable that a setting becomes.
 
-    Switches become "true" or "false", because upstream takes only exactly "true". Lists become JSON.
+    Switches become "true" or "false", because upstream takes only exactly "true". Lists become JSON, or text with
+    commas.
     """
 
     name: str
-    form: Literal["text", "base64"] = "text"
+    form: Literal["text", "base64", "commas"] = "text"
     since: str = ""  # date of the first image that reads it, when older ones are still in use
 
 

@@ -234,6 +234,11 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
     "infisical.pools.auditLogsMin": (5, "AUDIT_LOGS_DB_POOL_MIN", "5"),
     "infisical.pools.auditLogsMax": (16, "AUDIT_LOGS_DB_POOL_MAX", "16"),
     "infisical.ipv6": (True, "HOST", "::"),
+    "ingress.trustedProxies": (
+        ["10.1.0.0/16", "2001:db8::7/128"],
+        "TRUSTED_PROXY_CIDRS",
+        "10.1.0.0/16,2001:db8::7/128",
+    ),
     "infisical.telemetry": (True, "TELEMETRY_ENABLED", "true"),
     "infisical.allowInternalIpConnections": (True, "ALLOW_INTERNAL_IP_CONNECTIONS", "true"),
     "mail.host": ("smtp.example.net", "SMTP_HOST", "smtp.example.net"),

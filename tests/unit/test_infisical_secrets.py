@@ -25,6 +25,9 @@ def environment(graph: Graph) -> dict[str, str]:
     return graph[SECRET]["stringData"]
 
 
+HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
+
+
 def test_the_keys_label_is_told_in_plain_so_that_an_escrow_can_be_judged() -> None:
     [outputs] = platform(encryptionKey="e" * 32)["InfisicalSecrets/infisical-secrets"].outputs
     assert outputs["keyLabel"] == key_label("ENCRYPTION_KEY", "e" * 32)
@@ -38,12 +41,14 @@ def test_what_it_creates() -> None:
         "RandomPassword/infisical-secrets-auth-secret",
         "RandomPassword/infisical-secrets-cookie-secret",
         "RandomPassword/infisical-secrets-fingerprint-key",
+        "RandomPassword/infisical-secrets-header",
         SECRET,
         "NetworkPolicy/infisical-secrets-policies-infisical",
         "NetworkPolicy/infisical-secrets-policies-acme-solver",
         "NetworkPolicy/infisical-secrets-policies-infisical-gate",
         "NetworkPolicy/infisical-secrets-policies-infisical-migration",
         "NetworkPolicy/infisical-secrets-policies-ingress-moved",
+        "NetworkPolicy/infisical-secrets-policies-ingress-gate",
         "NetworkPolicy/infisical-secrets-policies-others",
     }
     assert graph[SECRET]["metadata"] == {"name": "infisical-secrets", "namespace": "infisical"}
@@ -67,6 +72,7 @@ def test_the_environment_of_the_smallest_stack() -> None:
         "ENCRYPTION_KEY",
         "AUTH_SECRET",
         "COOKIE_SECRET_SIGN_KEY",
+        *HEADERS,
         "DB_CONNECTION_URI",
         "REDIS_PASSWORD",
     }
@@ -132,6 +138,15 @@ def test_keys_are_hexadecimal_digits(name: str, variable: str, length: int) -> N
     assert sorted(key["overrideSpecial"]) == list("0123456789abcdef")
     assert [key[classes] for classes in ("lower", "upper", "numeric", "special")] == [False, False, False, True]
     assert re.fullmatch(rf"[0-9a-f]{{{length}}}", environment(platform())[variable])
+
+
+@pytest.mark.parametrize("variable", HEADERS)
+def test_nobody_guesses_the_header_in_which_a_client_certificate_is_believed(variable: str) -> None:
+    """It is no key of data: nothing is lost with it, and a stack whose proxy sets it gives the name."""
+    name = environment(platform())[variable]
+    assert re.fullmatch(r"x-client-certificate-[0-9a-f]{32}", name), "lower case, as Node looks headers up"
+    given = platform(extraEnvironment={variable: "x-of-our-proxy"})
+    assert environment(given)[variable] == "x-of-our-proxy"
 
 
 def test_the_database_is_reached_through_the_pooler() -> None:

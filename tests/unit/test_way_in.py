@@ -76,6 +76,20 @@ def refused(monkeypatch: pytest.MonkeyPatch, listeners: list[dict[str, str]], **
     return ""
 
 
+def test_a_gateway_takes_away_what_infisical_would_believe_of_a_clients_address() -> None:
+    """In an order in which it looks, before X-Forwarded-For (backend/src/server/plugins/ip.ts)."""
+    [rule] = platform(ingress={"route": GATEWAY})["ingress-route"]["spec", "rules"]
+    [strip] = rule["filters"]
+    assert strip["type"] == "RequestHeaderModifier"
+    removed = {name.lower() for name in strip["requestHeaderModifier"]["remove"]}
+    assert removed == {"cf-connecting-ip", "cf-pseudo-ipv4", "x-client-ip", "x-envoy-external-address"}
+
+
+@pytest.mark.parametrize("proxies", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "loopback", "10.0.0.1"])
+def test_trusted_proxies_are_ranges_and_not_everybody(proxies: str) -> None:
+    assert "ingress.trustedProxies" in complaint(with_(("ingress.trustedProxies", [proxies])))
+
+
 @pytest.mark.parametrize("listener", [None, "web"])
 def test_a_listener_without_tls_is_refused(monkeypatch: pytest.MonkeyPatch, listener: str | None) -> None:
     said = refused(monkeypatch, BOTH, listener=listener)

@@ -124,6 +124,7 @@ infisicals = together(
         {}, {"cpuRequest": "1", "cpuLimit": 2}, {"memoryRequest": "1Gi", "memoryLimit": "4Gi"}, {"memoryLimit": "1G"}
     ),
 )
+proxies = list_of(one_of("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/64"), 0, 3)
 issuers = keys_of({"kind": one_of("existing"), "name": names})
 lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
 controllers = keys_of({"namespace": labels, "service": labels}, port=ports)

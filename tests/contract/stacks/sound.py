@@ -23,6 +23,7 @@ from tests.contract.stacks.sections import (
     infisicals,
     issuers,
     lets_encrypts,
+    proxies,
 )
 from tests.contract.stacks.values import Config, armours, keys_of, named_hosts, one_of, public_hosts, secret_lines
 from tests.unit.harness import PROJECT
@@ -55,7 +56,7 @@ def stacks(draw: st.DrawFn) -> Config:
             config |= {secret: make(r) for secret, make in BELONGS.get(key, {}).items()}
     r = Random(seed)
     site = f"https://{named_hosts(r)}"
-    config["ingress"] = {"issuer": issuers(r)} | keys_of({}, route=one_of(classes, gateways))(r)
+    config["ingress"] = {"issuer": issuers(r)} | keys_of({}, route=one_of(classes, gateways), trustedProxies=proxies)(r)
     if r.random() < 0.25:
         site = f"https://{public_hosts(r)}"
         config["ingress"] = {"issuer": lets_encrypts(r)} | keys_of({}, route=classes)(r)

@@ -137,6 +137,14 @@ def test_nobody_asks_through_a_gateway_until_its_service_is_named() -> None:
     assert row.fix.endswith("controller.service' edge")
 
 
+def test_a_stack_that_believes_every_header_is_told() -> None:
+    believed = partial(way_in.believed, COMMANDS)
+    row = only(ask(believed))
+    assert row.level is Level.WARN
+    assert "pulumi config set --stack dev --path 'infisical-platform:ingress.trustedProxies[0]' RANGE" in row.fix
+    assert all_ok(ask(believed, ingress={"trustedProxies": ["10.0.0.0/8"]}))
+
+
 def test_who_says_that_no_address_comes_is_believed() -> None:
     assert all_ok(asked(THERE, [of_class()], awaitAddress=False))
 
