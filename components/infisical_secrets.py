@@ -26,7 +26,7 @@ from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key
 CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it
 # Infisical takes the certificate in these headers for one that a proxy has verified, whoever sends it. A name that
 # nobody can guess closes that. A stack whose proxy does set them names them in extraEnvironment.
-_CERTIFICATE_HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
+CERTIFICATE_HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
 
 
 def encryption_key_name(name: str) -> str:
@@ -91,7 +91,7 @@ class InfisicalSecrets(ComponentResource):
             "COOKIE_SECRET_SIGN_KEY": _random_hex(f"{name}-cookie-secret", 64, protected),
         }
         header = _random_hex(f"{name}-header", 32, ResourceOptions(parent=self))
-        named = {variable: Output.concat("x-client-certificate-", header) for variable in _CERTIFICATE_HEADERS}
+        named = {variable: Output.concat("x-client-certificate-", header) for variable in CERTIFICATE_HEADERS}
         given = {variable: value.get_secret_value() for variable, value in args.environment.secret.items()}
         if "ROOT_ENCRYPTION_KEY" in given:
             del generated["ENCRYPTION_KEY"]

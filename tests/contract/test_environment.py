@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 
 import settings
+from components.infisical_secrets import CERTIFICATE_HEADERS
 from settings import Settings
 from settings.machinery.environment import fields
 from settings.secrets import SECRETS
@@ -31,10 +32,6 @@ from tests.contract.stacks import (
 )
 from tests.unit.harness import COMMANDS, PROJECT, configuration, platform
 
-_CERTIFICATE_HEADERS = (
-    "IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY",
-    "SSL_CLIENT_CERTIFICATE_HEADER_KEY",
-)
 CERTIFICATE = pem("CERTIFICATE", b"authority" * 10)
 
 
@@ -69,7 +66,7 @@ def environment(stack: Settings) -> dict[str, str]:
         "ENCRYPTION_KEY": made("infisical-secrets-encryption-key"),
         "AUTH_SECRET": made("infisical-secrets-auth-secret"),
         "COOKIE_SECRET_SIGN_KEY": made("infisical-secrets-cookie-secret"),
-        **dict.fromkeys(_CERTIFICATE_HEADERS, f"x-client-certificate-{made('infisical-secrets-header')[:32]}"),
+        **dict.fromkeys(CERTIFICATE_HEADERS, f"x-client-certificate-{made('infisical-secrets-header')[:32]}"),
     }
     if "ROOT_ENCRYPTION_KEY" in given:  # where ENCRYPTION_KEY is given too, that is there all the same
         del generated["ENCRYPTION_KEY"]

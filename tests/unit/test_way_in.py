@@ -85,7 +85,7 @@ def test_a_gateway_takes_away_what_infisical_would_believe_of_a_clients_address(
     assert removed == {"cf-connecting-ip", "cf-pseudo-ipv4", "x-client-ip", "x-envoy-external-address"}
 
 
-@pytest.mark.parametrize("proxies", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "loopback", "10.0.0.1"])
+@pytest.mark.parametrize("proxies", ["0.0.0.0/0", "::/0", "10.0.0.1/8", "loopback"])
 def test_trusted_proxies_are_ranges_and_not_everybody(proxies: str) -> None:
     assert "ingress.trustedProxies" in complaint(with_(("ingress.trustedProxies", [proxies])))
 

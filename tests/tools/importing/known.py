@@ -79,6 +79,7 @@ EVERYTHING = {
     "CLIENT_ID_AWS_INTEGRATION": "AKIALEGACY",
     "CLIENT_SECRET_AWS_INTEGRATION": "legacyAwsSecret",
     "HTTPS_ENABLED": "false",
+    "TRUSTED_PROXY_CIDRS": "10.0.0.0/8, 192.0.2.7/32",
     "NODE_OPTIONS": "--max-old-space-size=1024 --dns-result-order=ipv4first",
     "HOST": "0.0.0.0",
     "NODE_EXTRA_CA_CERTS": "/etc/corp.pem",

@@ -24,7 +24,7 @@ from tests.tools.importing.known import (
 def test_every_variable_has_its_place(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
     assert bring_in(stack, EVERYTHING) == 0
     assert stack.kept == {
-        "ingress": ISSUER,
+        "ingress": {**ISSUER, "trustedProxies": ["10.0.0.0/8", "192.0.2.7/32"]},
         "encryptionKey": EVERYTHING["ENCRYPTION_KEY"],
         "authSecret": EVERYTHING["AUTH_SECRET"],
         "cookieSecret": EVERYTHING["COOKIE_SECRET_SIGN_KEY"],
