@@ -20,16 +20,7 @@ from settings import Settings
 from settings.machinery.environment import fields
 from settings.secrets import SECRETS
 from tests.contract.infisical_rules import violations
-from tests.contract.stacks import (
-    FAULTS,
-    Config,
-    Fault,
-    broken_stacks,
-    handed_over,
-    pem,
-    secret_values,
-    stacks,
-)
+from tests.contract.stacks import FAULTS, Config, Fault, broken_stacks, handed_over, pem, secret_values, stacks
 from tests.unit.harness import COMMANDS, PROJECT, configuration, platform
 
 CERTIFICATE = pem("CERTIFICATE", b"authority" * 10)
