@@ -8,13 +8,12 @@ from components.backup import Backup, BackupArgs
 from components.base.providers import options_of, providers_of
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.cert_sync import CertSync, CertSyncArgs
+from components.databases import database_of, redis_of
 from components.infisical_migration import InfisicalMigration, InfisicalMigrationArgs
 from components.infisical_release import InfisicalRelease, InfisicalReleaseArgs
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
 from components.ingress import Ingress, IngressArgs
 from components.placement import Placement
-from components.platform_db import PlatformDb, PlatformDbArgs
-from components.platform_kv import PlatformKv, PlatformKvArgs
 from components.pull_secrets import PullSecrets
 from components.requirements import Requirements, RequirementsArgs
 from components.restore import Restore, RestoreArgs
@@ -32,10 +31,10 @@ def main() -> None:
 
     identity = StackIdentity("stack-identity", after())
     needs = Requirements("requirements", RequirementsArgs.of(settings), after())
-    db = PlatformDb("platform-db", PlatformDbArgs.of(settings, identity), after(needs))
-    kv = PlatformKv("platform-kv", PlatformKvArgs.of(settings, identity), after(needs))
+    db = database_of("platform-db", settings, identity, after(needs))
+    kv = redis_of("platform-kv", settings, identity, after(needs))
     secrets = InfisicalSecrets("infisical-secrets", InfisicalSecretsArgs.of(settings, identity, db, kv), after(needs))
-    sync = CertSync("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets))
+    sync = CertSync.wanted("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets)) or db
     restored = Restore.wanted("restore", RestoreArgs.of(settings, db, kv, secrets), after(db, kv))
     migration_args = InfisicalMigrationArgs.of(settings, db, secrets)
     migration = InfisicalMigration("infisical-migration", migration_args, after(sync, *restored))

@@ -12,8 +12,8 @@ from components.base.job import run_on_schedule, run_once
 from components.base.names import DATABASE_NAMESPACE, type_token
 from components.base.pod import SecretFiles
 from components.base.scripts import scripts_map
+from components.databases import Database
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_db import PlatformDb
 from settings import Settings
 from settings.backup import BackupSettings
 
@@ -24,12 +24,12 @@ class BackupArgs:
 
     backup: BackupSettings
     image: str  # Infisical's, which a restore compares with its own
-    database: PlatformDb
+    database: Database
     store: BackupStore
     secrets: InfisicalSecrets
 
     @classmethod
-    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> BackupArgs | None:
+    def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> BackupArgs | None:
         """Return the arguments that a stack's settings make, None for a stack without backups."""
         if not settings.backup:
             return None

@@ -22,11 +22,6 @@ from settings.backup import BackupSettings, BucketTarget
 
 _FOLDER, _VOLUME = "/store", "/backups"
 _CA_FILES = ("/authority/ca.crt", "/leaf/ca.crt")
-RULES = (
-    PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get"], names=[DATABASE_CLUSTER]),
-    PolicyRule(group="", resource="secrets", verbs=["get"], names=[DATABASE_CREDENTIALS]),
-    PolicyRule(group="", resource="configmaps", verbs=["get", "patch"], names=[BACKUP_STATUS]),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +47,7 @@ class BackupStoreArgs:
             changes={
                 "image": settings.infisical.image,
                 "chart": f"{chart.flavour} {chart.version}",
-                "database": settings.database.version,
+                "database": settings.database.version if settings.database.kind == "operator" else "external",
             },
             protect=settings.cluster.protect,
         )
@@ -66,28 +61,44 @@ class DatabaseLogin:
     primary: Endpoint
     database: str
     authority: str
-    leaf: str
+    leaf: str | None  # None: the database is somebody else's, so nobody issues a certificate for it here
+    credentials: str = DATABASE_CREDENTIALS  # the Secret with the role's name and password
+    given: Sequence[Resource] = ()  # what the Jobs read, where the database does not come after the first of them
+
+    @property
+    def rules(self) -> list[PolicyRule]:
+        """Return what the Jobs of backup, rehearsal and restore may do."""
+        rules = [
+            PolicyRule(group="", resource="secrets", verbs=["get"], names=[self.credentials]),
+            PolicyRule(group="", resource="configmaps", verbs=["get", "patch"], names=[BACKUP_STATUS]),
+        ]
+        if self.leaf is None:
+            return rules
+        return [
+            PolicyRule(group="acid.zalan.do", resource="postgresqls", verbs=["get"], names=[DATABASE_CLUSTER]),
+            *rules,
+        ]
 
     @property
     def config(self) -> dict[str, object]:
         """Return what the scripts are told. They read the password at each run, so that they follow a rotation."""
         return {
             "namespace": DATABASE_NAMESPACE,
-            "cluster": DATABASE_CLUSTER,
-            "credentials": DATABASE_CREDENTIALS,
+            **({"cluster": DATABASE_CLUSTER} if self.leaf else {}),
+            "credentials": self.credentials,
             "host": self.primary.host,
             "port": self.primary.port,
             "name": self.database,
-            "ca_files": list(_CA_FILES),
+            "ca_files": list(_CA_FILES) if self.leaf else [_CA_FILES[0]],
         }
 
     @property
     def files(self) -> list[SecretFiles]:
         """Return the authorities, which a new platform does not have yet."""
-        return [
-            SecretFiles(secret=self.authority, folder="/authority", keys=["ca.crt"], optional=True),
-            SecretFiles(secret=self.leaf, folder="/leaf", keys=["ca.crt"], optional=True),
-        ]
+        authority = SecretFiles(secret=self.authority, folder="/authority", keys=["ca.crt"], optional=True)
+        if self.leaf is None:
+            return [authority]
+        return [authority, SecretFiles(secret=self.leaf, folder="/leaf", keys=["ca.crt"], optional=True)]
 
 
 class BackupStore(ComponentResource):
@@ -118,8 +129,8 @@ class BackupStore(ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         self.account = service_account("backup", login.namespace, parent=self)
-        binding = role_binding("backup", login.namespace, RULES, self.account, parent=self)
-        self.ready: Sequence[Resource] = [status, binding]
+        binding = role_binding("backup", login.namespace, login.rules, self.account, parent=self)
+        self.ready: Sequence[Resource] = [status, binding, *login.given]
         self.identifier = digest(dict(args.changes))
         step = self.step("before", "backup/back_up.py", {"database": login.config, "before": self.identifier})
         scripts = scripts_map(f"{name}-scripts", login.namespace, [step.script], parent=self)

@@ -14,6 +14,8 @@ from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import SecretRef
 from components.base.scripts import scripts_map
+from components.databases import Database
+from components.external_db import ExternalDb
 from components.infisical_pods import workload_name
 from components.infisical_secrets import CA_KEY, InfisicalSecrets
 from components.platform_db import PlatformDb
@@ -35,8 +37,10 @@ class CertSyncArgs:
     deadline_seconds: int
 
     @classmethod
-    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> CertSyncArgs:
-        """Return the arguments that a stack's settings make."""
+    def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> CertSyncArgs | None:
+        """Return the arguments that a stack's settings make, None where somebody else certifies the database."""
+        if isinstance(database, ExternalDb):
+            return None
         return cls(
             database=database,
             secrets=secrets,
@@ -104,6 +108,11 @@ class CertSync(ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[first]),
         )
         self.register_outputs({"publishes": digest(config)})
+
+    @classmethod
+    def wanted(cls, name: str, args: CertSyncArgs | None, opts: ResourceOptions) -> CertSync | None:
+        """Return what a stack has whose database renews its certificates."""
+        return cls(name, args, opts) if args else None
 
 
 def _certificates(secret: SecretRef, folder: str, *keys: str) -> SecretFiles:

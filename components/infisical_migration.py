@@ -11,8 +11,8 @@ from components.base.job import run_once
 from components.base.names import type_token
 from components.base.pod import SecretKey, Step, pod_template
 from components.base.scripts import scripts_map
+from components.databases import Database
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_db import PlatformDb
 from settings import Settings
 from settings.infisical import MigrationSettings, node_options
 
@@ -28,10 +28,10 @@ class InfisicalMigrationArgs:
     settings: MigrationSettings
     secrets: InfisicalSecrets  # some migrations need the keys: they change encrypted data
     restored: str | None  # the restore that the data may come from, which the migration follows
-    database: PlatformDb  # its primary, because migrations' session parameters would stay behind in the pooler
+    database: Database  # its primary, because migrations' session parameters would stay behind in the pooler
 
     @classmethod
-    def of(cls, settings: Settings, database: PlatformDb, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
+    def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
         """Return the arguments that a stack's settings make."""
         infisical = settings.infisical
         return cls(

@@ -36,13 +36,11 @@ def labels(flavour: Flavour) -> Mapping[str, str]:
     return _LABELS[flavour]
 
 
-def authorities_of(
-    name: str, namespace: Input[str], infisical: InfisicalSettings, *, parent: Resource
-) -> Output[str] | None:
+def authorities_of(name: str, namespace: Input[str], trusted: str, *, parent: Resource) -> Output[str] | None:
     """Return the name of a ConfigMap with the private authorities, None for a stack without any."""
-    if not infisical.authorities:
+    if not trusted:
         return None
-    data = {f"{_AUTHORITIES}.pem": infisical.authorities}
+    data = {f"{_AUTHORITIES}.pem": trusted}
     return content_addressed(f"{name}-authorities", namespace, data, parent=parent).metadata.name.apply(str)
 
 

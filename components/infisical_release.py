@@ -13,11 +13,11 @@ from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
 from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
+from components.databases import Redis
 from components.helm_release import FIRST, HelmRelease
 from components.infisical_migration import InfisicalMigration
 from components.infisical_pods import authorities_of, labels, patched, pod_fields, workload_name
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_kv import PlatformKv
 from settings import Settings
 from settings.infisical import Flavour, InfisicalSettings
 from settings.resources import resources_of
@@ -33,8 +33,9 @@ class InfisicalReleaseArgs:
     helm: HelmRelease
     secrets: InfisicalSecrets  # the environment; pods are replaced when its fingerprint changes
     migration: InfisicalMigration  # the release waits for it
-    redis: PlatformKv  # and for this one, which the migration does not use
+    redis: Redis  # and for this one, which the migration does not use
     python_image: str
+    trusted: str  # private authorities, as PEM
     restored: str | None  # a restore stops Infisical, and the release starts it again
 
     @classmethod
@@ -43,7 +44,7 @@ class InfisicalReleaseArgs:
         settings: Settings,
         helm: HelmRelease,
         migration: InfisicalMigration,
-        redis: PlatformKv,
+        redis: Redis,
         secrets: InfisicalSecrets,
     ) -> InfisicalReleaseArgs:
         """Return the arguments that a stack's settings make."""
@@ -54,6 +55,7 @@ class InfisicalReleaseArgs:
             migration=migration,
             redis=redis,
             python_image=settings.jobs.python_image,
+            trusted=settings.trusted,
             restored=settings.restore.id if settings.restore else None,
         )
 
@@ -91,7 +93,7 @@ class InfisicalRelease(ComponentResource):
             skip_await=True,
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
-        authorities = authorities_of(name, self._namespace, args.infisical, parent=self)
+        authorities = authorities_of(name, self._namespace, args.trusted, parent=self)
         fields = pod_fields(args.infisical, authorities)
         patch = patched(f"{args.helm.name}-pods", self._namespace, args.infisical, fields, release, parent=self)
         logical = f"{args.helm.name}-budget"

@@ -15,15 +15,15 @@ from pulumi_random import RandomPassword
 from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_token
 from components.base.namespace import namespace
 from components.base.references import SecretRef
+from components.databases import Database, Redis
+from components.external_db import ExternalDb
+from components.external_kv import ExternalKv
 from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
-from components.platform_db import PlatformDb
-from components.platform_kv import PlatformKv
-from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
 from components.stack_identity import StackIdentity
 from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
 
-CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it
+CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it, where the database is the stack's own
 # Infisical takes the certificate in these headers for one that a proxy has verified, whoever sends it. A name that
 # nobody can guess closes that. A stack whose proxy does set them names them in extraEnvironment.
 CERTIFICATE_HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
@@ -40,16 +40,14 @@ class InfisicalSecretsArgs:
 
     environment: Environment  # given keys take the place of generated ones
     read_replicas: bool  # whether the database's own replicas are read from
-    database: PlatformDb
-    redis: PlatformKv
+    database: Database
+    redis: Redis
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
 
     @classmethod
-    def of(
-        cls, settings: Settings, identity: StackIdentity, database: PlatformDb, redis: PlatformKv
-    ) -> InfisicalSecretsArgs:
+    def of(cls, settings: Settings, identity: StackIdentity, database: Database, redis: Redis) -> InfisicalSecretsArgs:
         """Return the arguments that a stack's settings make."""
         return cls(
             environment=environment_of(settings),
@@ -99,11 +97,13 @@ class InfisicalSecrets(ComponentResource):
         keys = {variable: environment[variable] for variable in ENCRYPTION_KEYS if variable in environment}
         self.encryption_keys = Output.all(**keys)
         self.key_label = Output.unsecret(self.encryption_keys.apply(_label))
+        # A password of somebody else's server is published once that server has taken it.
+        proven = [part for part in (args.database, args.redis) if isinstance(part, ExternalDb | ExternalKv)]
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=made),
             string_data=environment,
-            opts=protected,
+            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=list(proven)),
         )
         self.uid = secret.metadata.apply(lambda metadata: metadata.uid or "")
         # Keyed: the digest stands in an annotation, where it must not help anybody to guess a value.
@@ -141,17 +141,14 @@ def _fingerprint(parts: Mapping[str, object]) -> str:
 
 
 def _connections(args: InfisicalSecretsArgs) -> dict[str, Input[str]]:
-    """Return the variables that lead to both databases.
-
-    REDIS_URL is not among them, because it would win over Sentinel; nor is DB_ROOT_CERT, which CertSync sets.
-    """
+    """Return the variables that lead to both databases."""
     connections: dict[str, Input[str]] = {
         "DB_CONNECTION_URI": args.database.uri(args.database.pooler),
-        "REDIS_SENTINEL_HOSTS": f"{args.redis.sentinel_host}:{SENTINEL_PORT}",
-        "REDIS_SENTINEL_MASTER_NAME": MASTER_GROUP,
-        "REDIS_PASSWORD": args.redis.password,
+        **args.redis.variables,
     }
-    if args.read_replicas:
+    if isinstance(args.database, ExternalDb):
+        connections[CA_KEY] = args.database.root_certificate
+    elif args.read_replicas:
         replica = args.database.uri(args.database.replicas)
         connections["DB_READ_REPLICAS"] = replica.apply(lambda uri: json.dumps([{"DB_CONNECTION_URI": uri}]))
     return connections

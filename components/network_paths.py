@@ -7,7 +7,6 @@ may go out, and the one who is called may be reached.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from components.base.names import (
@@ -18,7 +17,9 @@ from components.base.names import (
     REDIS_NAMESPACE,
     REDIS_REPLICATION,
 )
+from components.network_ends import Addresses, End, Others, Path, Pods
 from settings import Settings
+from settings.external import ExternalDatabase, ExternalRedis
 from settings.network_policies import ExtraPath, Part, Peer
 
 HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
@@ -29,44 +30,6 @@ _LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
 _EXTERNAL_SECRETS = "external-secrets"  # where its chart installs it
 _LARGEST = 9  # instances of a database, Redis or Sentinel that settings allow
 _SCHEMES = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pods:
-    """Pods of the platform, by labels that only they have. Each of these has a policy of this name."""
-
-    name: str
-    namespace: str
-    labels: Mapping[str, Sequence[str]]  # each label with the values that it may have
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Others:
-    """Pods of a namespace that is not the platform's."""
-
-    namespace: str
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Addresses:
-    """Addresses outside of the pods' network. Without ranges, everybody, pods and nodes included."""
-
-    ranges: Sequence[str] = ()
-    but: Sequence[str] = ()  # ranges inside of them
-
-
-End = Pods | Others | Addresses
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Path:
-    """A connection that is allowed, from where it is opened. Without ports, on all of them."""
-
-    source: End
-    target: End
-    ports: Sequence[int] = ()
-    protocols: Sequence[str] = ("TCP",)
 
 
 def _members(stateful_set: str) -> Mapping[str, Sequence[str]]:
@@ -111,6 +74,8 @@ REDIS_ROTATION = _job("platform-kv-rotation", REDIS_NAMESPACE)
 MIGRATION = _job("infisical-migration", INFISICAL_NAMESPACE)
 INFISICAL_READY = _job("infisical-gate", INFISICAL_NAMESPACE)
 ROUTE_MOVED = _job("ingress-moved", INFISICAL_NAMESPACE)
+EXTERNAL_LOGIN = _job("platform-db-login", DATABASE_NAMESPACE)
+EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", REDIS_NAMESPACE)
 
 SERVERS: Mapping[Part, Pods] = {
     "infisical": INFISICAL,
@@ -127,7 +92,8 @@ def network_paths(settings: Settings) -> Sequence[Path]:
     """Return all paths of a stack; none when it leaves NetworkPolicies out."""
     if not settings.network_policies.enabled:
         return ()
-    return (
+    absent = _absent(settings)
+    paths = (
         *_inside(settings),
         *_to_dns(settings, *SERVERS.values(), *JOBS),
         *_to_the_api_server(settings, *CALL_THE_API_SERVER),
@@ -138,7 +104,34 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_applications(settings),
         *_backups(settings),
         *_extra(settings),
+        *_to_external(settings),
     )
+    return [path for path in paths if path.source not in absent and path.target not in absent]
+
+
+def _absent(settings: Settings) -> Sequence[Pods]:
+    """Return the pods that a stack does not have, because somebody else runs its database or its Redis."""
+    database = (DATABASE, POOLER, DATABASE_READY, DATABASE_LOGIN, CERT_SYNC)
+    redis = (REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION)
+    return [
+        *(database if settings.database.kind == "external" else ()),
+        *(redis if settings.redis.kind == "external" else ()),
+    ]
+
+
+def _to_external(settings: Settings) -> Iterator[Path]:
+    """Yield the paths to databases that somebody else runs. Their ports are known, their addresses may change."""
+    backed_up, restored = settings.backup, settings.restore
+    before, backup, restore = (_job(name, DATABASE_NAMESPACE) for name in ("backup-before", "backup", "restore"))
+    if isinstance(settings.database, ExternalDatabase):
+        jobs = [EXTERNAL_LOGIN, MIGRATION, *((before, backup) if backed_up else ()), *((restore,) if restored else ())]
+        for pods in (INFISICAL, *jobs):
+            yield Path(source=pods, target=ANYBODY, ports=[settings.database.port])
+        yield from _to_dns(settings, EXTERNAL_LOGIN)
+    if isinstance(settings.redis, ExternalRedis):
+        for pods in (INFISICAL, EXTERNAL_REDIS_LOGIN, *((restore,) if restored else ())):
+            yield Path(source=pods, target=ANYBODY, ports=sorted({*settings.redis.ports}))
+        yield from _to_dns(settings, EXTERNAL_REDIS_LOGIN)
 
 
 def _inside(settings: Settings) -> Iterator[Path]:

@@ -56,6 +56,7 @@ class PlatformDbArgs:
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformDbArgs:
         """Return the arguments that a stack's settings make."""
+        assert isinstance(settings.database, DatabaseSettings)
         return cls(
             database=settings.database,
             certificates=settings.certificates,
@@ -157,8 +158,7 @@ class PlatformDb(ComponentResource):
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         """Return metadata in the component's namespace, so that the object waits for it."""
-        namespace = self._namespace.metadata.name
-        return meta.v1.ObjectMetaArgs(name=name, namespace=namespace, annotations=annotations)
+        return meta.v1.ObjectMetaArgs(name=name, namespace=self.namespace, annotations=annotations)
 
     def _certificates(self, name: str, certificates: CertificateSettings) -> CustomResource:
         """Create authority and leaf. The leaf is Ready when its Secret holds a certificate for the names asked for."""
@@ -219,8 +219,7 @@ class PlatformDb(ComponentResource):
         )
 
     def _gate(self, name: str, args: PlatformDbArgs, spec: Mapping[str, object], cluster: CustomResource) -> None:
-        gate = f"{name}-gate"
-        namespace = self._namespace.metadata.name
+        gate, namespace = f"{name}-gate", self.namespace
         # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
         login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
         log_in = Step(

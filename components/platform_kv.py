@@ -8,6 +8,7 @@ from typing import Literal
 
 from pulumi import (
     ComponentResource,
+    Input,
     Output,
     ResourceHookArgs,
     ResourceHookBinding,
@@ -29,6 +30,7 @@ from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.redis_login import PASSWORD
 from components.redis_specs import (
     AUTH,
     MASTER_GROUP,
@@ -86,6 +88,7 @@ class PlatformKvArgs:
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformKvArgs:
         """Return the arguments that a stack's settings make."""
+        assert isinstance(settings.redis, RedisSettings)
         return cls(
             redis=settings.redis,
             password=settings.redis_password,
@@ -155,6 +158,24 @@ class PlatformKv(ComponentResource):
         )
         self._gate(name, args, login, config_map.metadata.name, sentinel)
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
+
+    @property
+    def variables(self) -> dict[str, Input[str]]:
+        """Return the variables that lead Infisical to it. REDIS_URL is not among them: it would win over Sentinel."""
+        return {
+            "REDIS_SENTINEL_HOSTS": f"{self.sentinel_host}:{SENTINEL_PORT}",
+            "REDIS_SENTINEL_MASTER_NAME": MASTER_GROUP,
+            "REDIS_PASSWORD": self.password,
+        }
+
+    @property
+    def login(self) -> dict[str, Input[str]]:
+        """Return what a Job logs in with."""
+        return {PASSWORD: self.password}
+
+    def queues(self, _: str) -> dict[str, object]:
+        """Return how a restore finds the master."""
+        return {"sentinel_host": self.sentinel_host, "sentinel_port": SENTINEL_PORT, "master_name": MASTER_GROUP}
 
     @property
     def namespace(self) -> Output[str]:

@@ -10,10 +10,10 @@ from pulumi_kubernetes import core, meta
 from pydantic import SecretStr
 
 from components.base.names import type_token
+from components.databases import Database, Redis
+from components.external_db import ExternalDb
 from components.infisical_secrets import InfisicalSecrets
 from components.placement import PULLS
-from components.platform_db import PlatformDb
-from components.platform_kv import PlatformKv
 from components.secrets_operator import SecretsOperator
 
 _POD_ACCOUNT = "postgres-pod"  # as the Zalando operator calls it, unless it is configured otherwise
@@ -26,13 +26,14 @@ class PullSecretsArgs:
     credentials: SecretStr
     database: Input[str]  # the names, as Outputs that wait until each is there
     others: Mapping[str, Input[str]]
+    operated: bool  # whether the Zalando operator has pods in the database's namespace
 
     @classmethod
     def of(
         cls,
         credentials: SecretStr,
-        db: PlatformDb,
-        kv: PlatformKv,
+        db: Database,
+        kv: Redis,
         secrets: InfisicalSecrets,
         operator: SecretsOperator | None,
     ) -> PullSecretsArgs:
@@ -40,7 +41,8 @@ class PullSecretsArgs:
         others: dict[str, Input[str]] = {"platform-kv": kv.namespace, "infisical": secrets.namespace.metadata.name}
         if operator:
             others["secrets-operator"] = operator.made
-        return cls(credentials=credentials, database=db.namespace, others=others)
+        operated = not isinstance(db, ExternalDb)
+        return cls(credentials=credentials, database=db.namespace, others=others, operated=operated)
 
 
 class PullSecrets(ComponentResource):
@@ -61,12 +63,13 @@ class PullSecrets(ComponentResource):
                 string_data={".dockerconfigjson": config},
                 opts=ResourceOptions(parent=self),
             )
-        core.v1.ServiceAccountPatch(
-            f"{name}-postgres-pod",
-            metadata=meta.v1.ObjectMetaPatchArgs(name=_POD_ACCOUNT, namespace=args.database),
-            image_pull_secrets=[core.v1.LocalObjectReferencePatchArgs(name=PULLS)],
-            opts=ResourceOptions(parent=self),
-        )
+        if args.operated:
+            core.v1.ServiceAccountPatch(
+                f"{name}-postgres-pod",
+                metadata=meta.v1.ObjectMetaPatchArgs(name=_POD_ACCOUNT, namespace=args.database),
+                image_pull_secrets=[core.v1.LocalObjectReferencePatchArgs(name=PULLS)],
+                opts=ResourceOptions(parent=self),
+            )
         self.register_outputs({})
 
     @classmethod
@@ -74,7 +77,7 @@ class PullSecrets(ComponentResource):
         cls,
         name: str,
         credentials: SecretStr | None,
-        parts: tuple[PlatformDb, PlatformKv, InfisicalSecrets, SecretsOperator | None],
+        parts: tuple[Database, Redis, InfisicalSecrets, SecretsOperator | None],
         opts: ResourceOptions,
     ) -> PullSecrets | None:
         """Create them for a stack that has credentials."""

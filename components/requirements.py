@@ -24,8 +24,7 @@ class RequirementsArgs:
     @classmethod
     def of(cls, settings: Settings) -> RequirementsArgs:
         """Return the arguments that a stack's settings make."""
-        classes = [settings.database.storage_class, settings.redis.storage_class]
-        return cls(storage_classes=[name for name in classes if name], ingress=settings.ingress)
+        return cls(storage_classes=settings.storage_classes, ingress=settings.ingress)
 
 
 class Requirements(ComponentResource):

@@ -8,20 +8,21 @@ from pulumi import ComponentResource, Resource, ResourceOptions
 from pulumi_kubernetes import core
 from pydantic import SecretStr
 
-from components.backup_store import RULES, BackupStore
+from components.backup_store import BackupStore
 from components.base.content import versioned_secret
 from components.base.job import run_once
 from components.base.names import INFISICAL_NAMESPACE, type_token
-from components.base.pod import SecretFiles, SecretKey
+from components.base.pod import SecretFiles
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.scripts import scripts_map
+from components.databases import Database, Redis
 from components.infisical_release import workload_name
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_db import PlatformDb
-from components.platform_kv import MASTER_GROUP, SENTINEL_PORT, PlatformKv
+from components.redis_login import CA, redis_variables
 from settings import Settings
 from settings.backup import RestoreSettings
 
+_REDIS_FOLDER = "/redis"
 _DEPLOYMENTS = (workload_name("infisical-standalone"), workload_name("infisical"))
 
 
@@ -32,15 +33,13 @@ class RestoreArgs:
     restore: RestoreSettings
     identity: SecretStr | None
     image: str
-    database: PlatformDb
+    database: Database
     store: BackupStore
     secrets: InfisicalSecrets
-    redis: PlatformKv
+    redis: Redis
 
     @classmethod
-    def of(
-        cls, settings: Settings, database: PlatformDb, redis: PlatformKv, secrets: InfisicalSecrets
-    ) -> RestoreArgs | None:
+    def of(cls, settings: Settings, database: Database, redis: Redis, secrets: InfisicalSecrets) -> RestoreArgs | None:
         """Return the arguments that a stack's settings make, None for a stack that restores nothing."""
         if not settings.restore:
             return None
@@ -66,29 +65,27 @@ class Restore(ComponentResource):
     def __init__(self, name: str, args: RestoreArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Restore"), name, None, opts)
         namespace, store, restore = args.database.login.namespace, args.store, args.restore
-        password = versioned_secret(f"{name}-redis", namespace, {"password": args.redis.password}, parent=self)
-        files: list[SecretFiles] = []
+        password = versioned_secret(f"{name}-redis", namespace, args.redis.login, parent=self)
+        files = [
+            SecretFiles(secret=password.metadata.name.apply(str), folder=_REDIS_FOLDER, keys=[key])
+            for key in args.redis.login
+            if key == CA
+        ]
         config: dict[str, object] = {"id": restore.id, "source": restore.source, "image": args.image}
         if args.identity:
             data = {"private.asc": args.identity.get_secret_value()}
             identity = versioned_secret(f"{name}-identity", namespace, data, parent=self)
-            files = [SecretFiles(secret=identity.metadata.name.apply(str), folder="/identity")]
+            files.append(SecretFiles(secret=identity.metadata.name.apply(str), folder="/identity"))
             config["identity"] = "/identity/private.asc"
         if restore.overwrite:
             config["overwrite"] = restore.overwrite
         config |= {
             "database": args.database.login.config,
             "workloads": {"namespace": INFISICAL_NAMESPACE, "deployments": list(_DEPLOYMENTS)},
-            "queues": {
-                "sentinel_host": args.redis.sentinel_host,
-                "sentinel_port": SENTINEL_PORT,
-                "master_name": MASTER_GROUP,
-            },
+            "queues": args.redis.queues(_REDIS_FOLDER),
         }
         step = store.step("restore", "backup/restore.py", config, label=args.secrets.key_label, files=files)
-        step = replace(
-            step, env={**step.env, "REDIS_PASSWORD": SecretKey(secret=password.metadata.name, key="password")}
-        )
+        step = replace(step, env={**step.env, **redis_variables(password, args.redis.login)})
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         account, bindings = self._account(name, args)
         run_once(
@@ -112,6 +109,6 @@ class Restore(ComponentResource):
         stop = PolicyRule(group="apps", resource="deployments", verbs=["get", "patch"], names=_DEPLOYMENTS)
         target = args.secrets.namespace.metadata.name
         return account, [
-            role_binding(name, args.database.login.namespace, RULES, account, parent=self),
+            role_binding(name, args.database.login.namespace, args.database.login.rules, account, parent=self),
             role_binding(f"{name}-target", target, [stop], account, parent=self),
         ]

@@ -13,19 +13,19 @@ from components.base.names import (
     INFISICAL_SECRET,
     REDIS_NAMESPACE,
 )
+from components.databases import Database, ExternalDb, ExternalKv, Redis
 from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
-from components.platform_db import PlatformDb
-from components.platform_kv import PlatformKv
 from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
 from settings import Settings
 
+_EXTERNAL = "external"  # whoever runs it knows the version
 _README = Path(__file__).parent.parent / "Pulumi.README.md"
 _NO_CLOUD = "organization"  # what Pulumi calls it where the state is in a bucket or a folder
 
 
 def export_outputs(
-    settings: Settings, db: PlatformDb, kv: PlatformKv, secrets: InfisicalSecrets, release: InfisicalRelease
+    settings: Settings, db: Database, kv: Redis, secrets: InfisicalSecrets, release: InfisicalRelease
 ) -> None:
     """Export addresses, names and versions. None is secret: passwords stay in the cluster's Secrets.
 
@@ -39,22 +39,29 @@ def export_outputs(
     export(
         "database",
         {
-            "cluster": DATABASE_CLUSTER,
+            **({} if isinstance(db, ExternalDb) else {"cluster": DATABASE_CLUSTER}),
             "pooler": f"{db.pooler.host}:{db.pooler.port}",
             "primary": f"{db.primary.host}:{db.primary.port}",
             "authority": f"{db.authority.namespace}/{db.authority.name}",
         },
     )
-    export("redis", {"sentinels": f"{kv.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP})
+    export("redis", _redis(kv))
     export(
         "versions",
         {
             "infisical": settings.infisical.image,
             "chart": f"{chart.flavour} {chart.version}",
-            "postgresql": str(settings.database.version),
-            "redis": settings.redis.image,
+            "postgresql": settings.database.version if settings.database.kind == "operator" else _EXTERNAL,
+            "redis": settings.redis.image if settings.redis.kind == "operator" else _EXTERNAL,
         },
     )
     export("keyLabel", secrets.key_label)
     if get_organization() != _NO_CLOUD:
         export("readme", _README.read_text())
+
+
+def _redis(kv: Redis) -> dict[str, str]:
+    """Return where Redis is found."""
+    if isinstance(kv, ExternalKv):
+        return kv.address
+    return {"sentinels": f"{kv.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP}

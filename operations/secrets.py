@@ -93,7 +93,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
 def _judge(visible: Mapping[str, Any], given: set[str]) -> tuple[list[Finding], list[str]]:
     """Return what the rules find when they know only which secrets there are, and the keys that keep them silent."""
     secrets = {
-        name: SecretStr("set") if field.alias in given else None
+        name: SecretStr("0" * 32) if field.alias in given else None
         for name, field in Secrets.model_fields.items()
         if field.alias not in STRUCTURED
     }

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
+from operations.external_translation import outside
 from settings import Settings
 from settings.machinery.environment import fields
 from settings.machinery.types import Password, VariableName
@@ -49,11 +50,15 @@ def translate(variables: Mapping[str, str], existing: Mapping[str, Any]) -> Impo
     imported = Imported()
     given = {name: value for name, value in variables.items() if value.strip()}
     mail = "SMTP_HOST" in given or "mail" in existing
+    external = outside(given, existing)
     for name in sorted(variables):
         if name not in given:
             imported.left_out[name] = "it is empty, which counts as unset"
         elif name in _MAIL and not mail:
             imported.left_out[name] = "without SMTP_HOST no mail is sent"
+        elif name in external:
+            for key, value in external[name].items():
+                _take(imported, name, key, value)
         elif name in _SPECIAL:
             _SPECIAL[name](imported, given)
         elif name in _HOMES:

@@ -16,6 +16,7 @@ from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
+from safeguards.kind import refuse_other_kind
 from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
 from safeguards.plain_http import refuse_plain_http
@@ -70,6 +71,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     the last update, if there was one.
     """
     refuse_key_change(settings, state, commands)
+    refuse_other_kind(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.external import ExternalDatabase
 
 
 def refuse_downgrade(settings: Settings, state: LastState, commands: Commands) -> None:
@@ -12,6 +13,8 @@ def refuse_downgrade(settings: Settings, state: LastState, commands: Commands) -
 
     The operator accepts a lower version and ignores it, because an upgrade has rewritten the data for good.
     """
+    if isinstance(settings.database, ExternalDatabase):
+        return
     before, after = _version(state), settings.database.version
     if before is None or int(after) >= int(before):
         return

@@ -7,7 +7,7 @@ API server Patroni gives up its lead.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from safeguards.cluster import LiveCluster
@@ -30,7 +30,7 @@ def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands)
     """Raise Refusal when the policies would leave out an operator or the API server that the cluster has."""
     if not settings.network_policies.enabled:
         return
-    unsaid = [operator for operator in IMAGES if operator not in _said(settings)]
+    unsaid = [operator for operator in operators_of(settings) if operator not in _said(settings)]
     images: Mapping[str, Collection[str]] = cluster.images() if unsaid else {}
     cuts = [cut for operator in unsaid for cut in operator_cut(settings, operator, images)]
     cuts += api_server_cuts(settings, cluster.api_server())
@@ -38,6 +38,12 @@ def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands)
         lines = [f"{cut.key}: {cut.reason}. Set it: {commands.set(cut.key, cut.value)}" for cut in cuts]
         leave_out = commands.set("networkPolicies.enabled", "false")
         raise Refusal("\n".join([*lines, f"To do without NetworkPolicies: {leave_out}"]))
+
+
+def operators_of(settings: Settings) -> Sequence[str]:
+    """Return the operators that a stack depends on."""
+    kinds = {"postgres": settings.database.kind, "redis": settings.redis.kind}
+    return [operator for operator in IMAGES if kinds[operator] == "operator"]
 
 
 def _said(settings: Settings) -> Collection[str]:

@@ -43,12 +43,12 @@ def growing(settings: Settings, state: LastState) -> list[str]:
 
 def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _Volume]]:
     """Return the volumes that each section had and that it wants. A section without volumes yet is left out."""
-    database, redis = settings.database, settings.redis
-    sections = (
-        ("database", _of_postgresql(state), _Volume(database.storage, database.storage_class)),
-        ("redis", _of_redis(state), _Volume(redis.storage, redis.storage_class)),
-    )
-    return {section: (before, after) for section, before, after in sections if before is not None}
+    found = {"database": (_of_postgresql(state), settings.database), "redis": (_of_redis(state), settings.redis)}
+    return {
+        section: (before, _Volume(after.storage, after.storage_class))
+        for section, (before, after) in found.items()
+        if before is not None and after.kind == "operator"
+    }
 
 
 def _of_postgresql(state: LastState) -> _Volume | None:

@@ -64,6 +64,7 @@ class RecoverySettings(Section):
 class DatabaseSettings(Section):
     """The `postgresql` custom resource."""
 
+    kind: Literal["operator"] = Field(default="operator", description="The Zalando operator runs it.")
     version: Annotated[Literal["14", "15", "16", "17"], BeforeValidator(str)] = Field(
         default="15",
         description="Major version of PostgreSQL. A higher one upgrades the data in place, and there is no way back.",

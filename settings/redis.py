@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,7 @@ class SentinelSettings(Section):
 class RedisSettings(Section):
     """Redis, and the Sentinels that watch it. Each setting reaches the operator's custom resources."""
 
+    kind: Literal["operator"] = Field(default="operator", description="The redis-operator runs it.")
     instances: Annotated[
         int, Field(ge=2, le=9, description="Number of Redis servers. One is the master, the others are replicas.")
     ] = 3

@@ -15,7 +15,6 @@ from settings.machinery.types import (
     CertificatePem,
     EncryptionKey,
     OpenPgpPrivateKey,
-    Password,
     PrivateKeyPem,
     SecretLine,
     Section,
@@ -87,10 +86,19 @@ class Secrets(Section):
         default=None,
         description="The key that signs cookies. Generated if not given, because upstream's own default is public.",
     )
-    database_password: Password | None = Field(
-        default=None, description="Password of the role infisical_user. Generated if not given."
+    database_password: SecretLine | None = Field(
+        default=None,
+        description="Password of the role infisical_user, 16 to 128 letters and digits. Generated if not given. With "
+        "an external database it is required, and is what the server has.",
     )
-    redis_password: Password | None = Field(default=None, description="Password of Redis. Generated if not given.")
+    redis_password: SecretLine | None = Field(
+        default=None,
+        description="Password of Redis, 16 to 128 letters and digits. Generated if not given. With an external Redis "
+        "it is required, and is what the server has.",
+    )
+    redis_sentinel_password: SecretLine | None = Field(
+        default=None, description="Password of the Sentinels in redis.sentinelHosts, if they have one."
+    )
     admin_password: AdminPassword | None = Field(
         default=None, description="First password of organization.admin. Generated once if not given."
     )

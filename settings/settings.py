@@ -10,6 +10,7 @@ from settings.certificates import CertificateSettings
 from settings.cluster import ClusterSettings, JobSettings
 from settings.database import DatabaseSettings
 from settings.escrow import EscrowSettings
+from settings.external import Database, ExternalRedis, Redis
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
@@ -33,8 +34,8 @@ class Settings(Secrets):
     """The settings of a stack, one key a subject, with the encrypted keys beside them."""
 
     cluster: ClusterSettings = ClusterSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    redis: RedisSettings = RedisSettings()
+    database: Database = DatabaseSettings()
+    redis: Redis = RedisSettings()
     certificates: CertificateSettings = CertificateSettings()
     infisical: InfisicalSettings = Field(description="It needs at least siteUrl.")
     ingress: IngressSettings = Field(description="It needs at least issuer.")
@@ -61,6 +62,18 @@ class Settings(Secrets):
         """Return the charts that the stack deploys."""
         operator = self.secrets_operator.wanted if self.secrets_operator else None
         return (self.infisical.chart.wanted, *((operator,) if operator else ()))
+
+    @property
+    def storage_classes(self) -> tuple[str, ...]:
+        """Return the StorageClasses that the stack names for what it runs itself."""
+        parts = [part for part in (self.database, self.redis) if part.kind == "operator"]
+        return tuple(sorted({part.storage_class for part in parts if part.storage_class}))
+
+    @property
+    def trusted(self) -> str:
+        """Return the private authorities that Infisical trusts, as PEM."""
+        redis = self.redis.authority if isinstance(self.redis, ExternalRedis) else None
+        return "".join(f"{pem.strip()}\n" for pem in (self.infisical.authorities, redis) if pem)
 
     @property
     def target_namespaces(self) -> tuple[str, ...]:

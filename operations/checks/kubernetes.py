@@ -94,7 +94,12 @@ _GATEWAY = (
 
 def kinds(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge whether the custom resources that `up` makes are served, in the versions in which it makes them."""
-    for wanted in (*_KINDS, *(_GATEWAY if settings.ingress.route.kind == "gateway" else ())):
+    external = {
+        "acid.zalan.do": settings.database.kind == "external",
+        "redis.redis.opstreelabs.in": settings.redis.kind == "external",
+    }
+    asked = [wanted for wanted in _KINDS if not external.get(wanted.group)]
+    for wanted in (*asked, *(_GATEWAY if settings.ingress.route.kind == "gateway" else ())):
         subject = f"CRDs of {wanted.group}/{wanted.version}"
         served = cluster.get(f"/apis/{wanted.group}/{wanted.version}")
         if not served:

@@ -9,7 +9,7 @@ from components.network_paths import Pods, network_paths
 from operations.checks.deployments import find
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object
-from safeguards.network import IMAGES, Cut, api_server_cuts, operator_cut
+from safeguards.network import IMAGES, Cut, api_server_cuts, operator_cut, operators_of
 from settings import Commands, Settings
 
 _SUBJECT = "NetworkPolicies"
@@ -49,8 +49,8 @@ def _operators(cluster: Cluster, settings: Settings) -> Iterator[Cut]:
     images: dict[str, set[str]] = {}
     for deployed in find(cluster, lambda each: each.repository in IMAGES.values()):
         images.setdefault(deployed.repository, set()).add(deployed.namespace)
-    for operator, image in IMAGES.items():
-        if image in images:  # a row of its own says when there is none
+    for operator in operators_of(settings):
+        if IMAGES[operator] in images:  # a row of its own says when there is none
             yield from operator_cut(settings, operator, images)
 
 

@@ -40,6 +40,8 @@ _CERT_MANAGER_INSTALL = (
 
 def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
     """Judge the Zalando operator and those of its settings that matter. Other operators' images have the same name."""
+    if settings.database.kind == "external":
+        return []
     subject = "postgres-operator"
     operators = find(cluster, lambda d: d.repository == subject and zalando.is_configured(d))
 
@@ -53,8 +55,10 @@ def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
     return _best(operators, results) or [_absent(cluster, subject, _ZALANDO_INSTALL)]
 
 
-def redis_operator(cluster: Cluster, _: Settings) -> Iterable[Result]:
+def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
     """Judge the OT-CONTAINER-KIT operator."""
+    if settings.redis.kind == "external":
+        return []
     subject = "redis-operator"
     operators = find(cluster, lambda d: d.repository == subject)
 

@@ -19,7 +19,9 @@ _CERTIFICATES = ("certificates.cert-manager.io", "issuers.cert-manager.io")
 _ROLES = ("serviceaccounts", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io")
 _JOBS = ("secrets", "configmaps", "jobs.batch")
 _BUDGETS = "poddisruptionbudgets.policy"
-_DATABASE = ("cronjobs.batch", "postgresqls.acid.zalan.do", _BUDGETS)
+_BACKUPS = ("cronjobs.batch",)
+_DATABASE = (*_CERTIFICATES, *_BACKUPS, "postgresqls.acid.zalan.do", _BUDGETS)
+_REDIS = ("redisreplications.redis.redis.opstreelabs.in", "redissentinels.redis.redis.opstreelabs.in")
 _GATEWAY_API = "gateway.networking.k8s.io"
 
 
@@ -65,15 +67,11 @@ _FOLLOWED = (("pods", "list"), ("pods", "watch"), ("events", "list"))
 
 def needed(settings: Settings) -> list[Right]:
     """Return every right that `up`, and `destroy` after it, make use of."""
+    has_database, has_redis = settings.database.kind == "operator", settings.redis.kind == "operator"
     managed = {
         "": ["namespaces"],
-        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, *_DATABASE],
-        REDIS_NAMESPACE: [
-            *_JOBS,
-            *_ROLES,
-            "redisreplications.redis.redis.opstreelabs.in",
-            "redissentinels.redis.redis.opstreelabs.in",
-        ],
+        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *(_DATABASE if has_database else _BACKUPS)],
+        REDIS_NAMESPACE: [*_JOBS, *_ROLES, *(_REDIS if has_redis else ())],
         INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services", _BUDGETS],
     }
     if settings.ingress.route.kind == "gateway":
@@ -88,11 +86,13 @@ def needed(settings: Settings) -> list[Right]:
         # has not got himself.
         DATABASE_NAMESPACE: [
             *_FOLLOWED,
-            ("statefulsets.apps", "get"),
-            ("deployments.apps", "get"),
-            ("endpoints", "get"),
+            *(
+                (("statefulsets.apps", "get"), ("deployments.apps", "get"), ("endpoints", "get"))
+                if has_database
+                else ()
+            ),
         ],
-        REDIS_NAMESPACE: [*_FOLLOWED, ("statefulsets.apps", "get")],
+        REDIS_NAMESPACE: [*_FOLLOWED, *((("statefulsets.apps", "get"),) if has_redis else ())],
         INFISICAL_NAMESPACE: [
             ("pods", "list"),
             ("pods", "watch"),
@@ -116,7 +116,7 @@ def needed(settings: Settings) -> list[Right]:
 
 def _read(settings: Settings) -> Iterator[Right]:
     """Yield the rights to read what others made: the program looks whether it is there."""
-    for name in sorted({*filter(None, (settings.database.storage_class, settings.redis.storage_class))}):
+    for name in settings.storage_classes:
         yield Right("", "storageclasses.storage.k8s.io", "get", name)
     issuer, route = settings.ingress.issuer, settings.ingress.route
     if issuer.kind == "existing":

@@ -8,6 +8,7 @@ from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, INFISICA
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object, outcome_of
 from settings import Commands, Settings
+from settings.external import ExternalDatabase
 
 _PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
 
@@ -15,7 +16,9 @@ _PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo
 def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the Deployments and StatefulSets of each namespace by their ready pods. Raises Unanswered."""
     operator = [settings.secrets_operator.namespace] if settings.secrets_operator else []
-    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE, *operator):
+    database = [DATABASE_NAMESPACE] if settings.database.kind == "operator" else []
+    redis = [REDIS_NAMESPACE] if settings.redis.kind == "operator" else []
+    for namespace in (INFISICAL_NAMESPACE, *database, *redis, *operator):
         found = [
             (kind, workload)
             for kind in ("deployment", "statefulset")
@@ -28,7 +31,13 @@ def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Itera
 
 
 def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """Judge what the operator says of PostgreSQL, and whether there is one primary. Raises Unanswered."""
+    """Judge what the operator says of PostgreSQL, and whether there is one primary. Raises Unanswered.
+
+    Of a database that somebody else runs, Infisical's own pods and the backups tell.
+    """
+    if isinstance(settings.database, ExternalDatabase):
+        yield ok("PostgreSQL", f"{settings.database.host}, which somebody else runs")
+        return
     path = f"/apis/acid.zalan.do/v1/namespaces/{DATABASE_NAMESPACE}"
     found = cluster.get(f"{path}/postgresqls/{DATABASE_CLUSTER}")
     subject = "PostgreSQL"

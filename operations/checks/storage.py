@@ -22,7 +22,9 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
     there = f"there is {', '.join(names)}" if names else "there is none at all"
     all_grow = all(entry.get("allowVolumeExpansion") for entry in classes)
     larger = [] if all_grow else growing(settings, state_of(stack))
-    for section, wanted in (("database", settings.database.storage_class), ("redis", settings.redis.storage_class)):
+    parts = {"database": settings.database, "redis": settings.redis}
+    wanted_by = {section: part.storage_class for section, part in parts.items() if part.kind == "operator"}
+    for section, wanted in wanted_by.items():
         subject = f"StorageClass of {section}"
         fix = stack.commands.set(f"{section}.storageClass", names[0] if names else "NAME")
         if wanted and wanted not in names:

@@ -10,6 +10,7 @@ from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from settings import Settings
+from settings.database import DatabaseSettings
 
 _OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"
 _CONFIG_MAP = "CONFIG_MAP_NAME"
@@ -39,7 +40,8 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     yield _template(where, found)
     yield _resizing(where, found)
     yield _upgrading(where, found)
-    yield _instances(where, found, settings.database.instances)
+    if isinstance(settings.database, DatabaseSettings):
+        yield _instances(where, found, settings.database.instances)
     yield from _placing(where, found, settings)
 
 

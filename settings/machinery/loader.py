@@ -27,6 +27,7 @@ from settings.settings import BY_PRESENCE, Settings
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
 _KINDS = {"existing", "letsEncrypt", "ingress", "gateway", "volume", "bucket"}
+_NO_BRACKETS = {ord("<"): None, ord(">"): None}  # around the kinds of settings.external
 # The values that Pulumi.yaml declares for keys that a stack doesn't have.
 _ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
@@ -157,7 +158,10 @@ def _finding(error: ErrorDetails) -> Finding:
     if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
         path, message = path + rule[1].split("."), message[rule.end() :]
     if kind == "union_tag_invalid":
-        path, message = [*path, "kind"], f"input should be {error.get('ctx', {})['expected_tags']}"
+        path, message = (
+            [*path, "kind"],
+            f"input should be {error.get('ctx', {})['expected_tags']}".translate(_NO_BRACKETS),
+        )
     if kind == "union_tag_not_found":
         path, kind = [*path, "kind"], "missing"
     key = key_path(*path)
@@ -186,6 +190,8 @@ def _suggestion(path: Sequence[str | int]) -> str:
     # A key at the wrong level is the most common mistake. Below applications, levels have names of the user's.
     levels = (known for known, _, _ in fields(Settings) if known[0] != "applications")
     elsewhere = [".".join(known) for known in levels if known[-1] == path[-1]]
+    if ".".join(map(str, path)) in elsewhere:
+        return " with this kind"
     close = difflib.get_close_matches(str(path[-1]), _siblings(Settings, path[:-1]), 1, 0.5)
     return f" (did you mean {(elsewhere + close)[0]}?)" if elsewhere or close else ""
 

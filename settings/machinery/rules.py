@@ -8,12 +8,13 @@ from pydantic import SecretStr
 
 from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
-from settings.database import DatabaseSettings
+from settings.external import Database, ExternalDatabase
 from settings.infisical import InfisicalSettings
 from settings.ingress import IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_rules import APPLICATION_RULES
 from settings.machinery.delivery_rules import DELIVERY_RULES
+from settings.machinery.external_rules import EXTERNAL_RULES
 from settings.machinery.extra_rules import EXTRA_RULES
 from settings.machinery.finding import Finding
 from settings.mail import MailSettings
@@ -28,12 +29,19 @@ _POOL_MAX = 10  # connections of one Infisical when pools.max is not set
 _PRIVATE = ("local", "internal", "test", "example", "invalid", "localhost", "lan", "home.arpa")
 
 
-def replicas_exist(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
+def replicas_exist(infisical: InfisicalSettings, database: Database) -> Findings:
     """Require a replica that is left when one pod is lost, because Infisical never reads from the primary instead.
 
     In a failover the only replica becomes the primary, so each failover would be an outage of reads.
     """
-    if infisical.read_replicas == "cluster" and database.instances < 3:
+    if infisical.read_replicas != "cluster":
+        return
+    if isinstance(database, ExternalDatabase):
+        reason = (
+            "database.kind is external, and the program knows no replicas of it. Write them in databaseReadReplicas"
+        )
+        yield Finding("infisical.readReplicas", reason, "remove")
+    elif database.instances < 3:
         yield Finding(
             "infisical.readReplicas",
             f"database.instances is {database.instances}, and with fewer than 3 no replica is left to read from when "
@@ -41,8 +49,10 @@ def replicas_exist(infisical: InfisicalSettings, database: DatabaseSettings) -> 
         )
 
 
-def session_pool_has_room(infisical: InfisicalSettings, database: DatabaseSettings) -> Findings:
+def session_pool_has_room(infisical: InfisicalSettings, database: Database) -> Findings:
     """Require as many server connections as Infisical opens, because in session mode each one occupies its own."""
+    if isinstance(database, ExternalDatabase):
+        return
     pooler = database.pooler
     wanted = infisical.replicas * (infisical.pools.max or _POOL_MAX)
     if pooler.mode == "session" and wanted > pooler.connections:
@@ -59,8 +69,15 @@ def one_kind_of_replica(infisical: InfisicalSettings, database_read_replicas: tu
         yield Finding("infisical.readReplicas", "databaseReadReplicas is set too. Use one of the two")
 
 
-def replicas_verify(database_read_replicas: tuple[ReadReplica, ...], certificates: CertificateSettings) -> Findings:
-    """Require an authority, or a name in the platform's certificate, for every server to read from."""
+def replicas_verify(
+    database_read_replicas: tuple[ReadReplica, ...], certificates: CertificateSettings, database: Database
+) -> Findings:
+    """Require an authority, or a name in the platform's certificate, for every server to read from.
+
+    Infisical takes the database's own authority for a replica without one.
+    """
+    if isinstance(database, ExternalDatabase):
+        return
     for index, replica in enumerate(database_read_replicas):
         if not replica.authority and replica.host not in certificates.extra_names:
             yield Finding(
@@ -152,9 +169,14 @@ def restore_has_a_source(
         yield Finding("restoreIdentity", reason, "remove")
 
 
-def recovery_has_an_archive(database: DatabaseSettings, backup: BackupSettings | None) -> Findings:
-    """Require the bucket that a recovery reads from, and that it goes on being written to."""
-    if database.recover and not (backup and backup.target.kind == "bucket" and backup.target.point_in_time):
+def recovery_has_an_archive(database: Database, backup: BackupSettings | None) -> Findings:
+    """Require the bucket that a recovery reads from, and a database whose servers write to it."""
+    archived = backup and backup.target.kind == "bucket" and backup.target.point_in_time
+    if isinstance(database, ExternalDatabase):
+        if archived:
+            reason = "database.kind is external, and its servers are not the stack's. Use the provider's own recovery"
+            yield Finding("backup.target.pointInTime", reason, "remove")
+    elif database.recover and not archived:
         reason = "required, but not set. database.recover reads an archive of the bucket"
         yield Finding("backup.target.pointInTime", reason, "set")
 
@@ -199,5 +221,6 @@ RULES: tuple[Callable[..., Findings], ...] = (
     bucket_has_credentials,
     restore_has_a_source,
     recovery_has_an_archive,
+    *EXTERNAL_RULES,
     *DELIVERY_RULES,
 )

@@ -77,6 +77,14 @@ HostName = Annotated[
         HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
     ),
 ]
+HostPort = Annotated[
+    str,
+    matching(rf"{HOST}:[0-9]{{1,5}}", "Write host:port. Infisical ends at a Sentinel without a port"),
+]
+PostgresName = Annotated[
+    str,
+    matching(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", "Use letters, digits, '_' and '-'. It becomes part of an address"),
+]
 Cpu = Annotated[
     str,
     matching(
@@ -201,14 +209,12 @@ AdminPassword = Annotated[
     SecretStr,
     secret_matching(r"[\x21-\x7e][\x20-\x7e]{12,126}[\x21-\x7e]", "Write 14 to 128 characters of printable ASCII"),
 ]
-Password = Annotated[
-    SecretStr,
-    secret_matching(
-        r"(?!md5[0-9a-f]{32}\Z)[A-Za-z0-9]{16,128}",  # the operator would take md5… for a hash that it need not make
-        "Use 16 to 128 letters and digits, because the password passes through URIs, files and the operators' shells. "
-        "It must not look like an md5 hash",
-    ),
-]
+PASSWORD = matching(
+    r"(?!md5[0-9a-f]{32}\Z)[A-Za-z0-9]{16,128}",  # the operator would take md5… for a hash that it need not make
+    "Use 16 to 128 letters and digits, because the password passes through URIs, files and the operators' shells. "
+    "It must not look like an md5 hash",
+)
+Password = Annotated[SecretStr, secretly(PASSWORD)]
 EncryptionKey = Annotated[
     SecretStr,
     # What upstream takes, for keys that move in: its 32 bytes are the AES-256 key, whoever made them.

@@ -21,12 +21,15 @@ class Variable:
 
 # Variables that the program sets itself, and what a user can do. Each text is a sentence.
 OWNED = {
-    "DB_CONNECTION_URI": "For a password of your own, set databasePassword",
+    "DB_CONNECTION_URI": "For a password of your own, set databasePassword. For a database of your own, set "
+    "database.kind to external",
     "DB_ROOT_CERT": "CertSync keeps it equal to what the database serves",
     "HTTPS_ENABLED": "It is true, because the site is https only",
     "REDIS_SENTINEL_HOSTS": "It follows from the settings of Redis",
     "REDIS_SENTINEL_MASTER_NAME": "It follows from the settings of Redis",
     "REDIS_PASSWORD": "For a password of your own, set redisPassword",
+    "REDIS_USERNAME": "Set redis.username of an external Redis. The stack's own has the default user only",
+    "REDIS_SENTINEL_PASSWORD": "Set redisSentinelPassword for an external Redis. The stack's own Sentinels have none",
     "SMTP_REQUIRE_TLS": "Set mail.tls",
     "SMTP_IGNORE_TLS": "Set mail.tls",
     "DB_READ_REPLICAS": "Set infisical.readReplicas, or databaseReadReplicas for servers of your own",
@@ -38,12 +41,11 @@ OWNED = {
 
 # Variables that do nothing here, or harm. Each text says why, and what to use in their place.
 REFUSED = {
-    "REDIS_URL": "it would win over Sentinel, and a failover would end the service",
+    "REDIS_URL": "it would win over Sentinel, and a failover would end the service. For a Redis of your own, set "
+    "redis.kind to external",
     "REDIS_CLUSTER_HOSTS": "it would win over Sentinel",
     "REDIS_SENTINEL_ENABLE_TLS": "it does nothing. The connections to Redis and Sentinel stay unencrypted",
     "REDIS_SENTINEL_USERNAME": "these Sentinels have no users",
-    "REDIS_SENTINEL_PASSWORD": "these Sentinels have no password",
-    "REDIS_USERNAME": "Redis has the default user only",
     "DB_HOST": "DB_CONNECTION_URI wins over it",
     "DB_PORT": "DB_CONNECTION_URI wins over it",
     "DB_USER": "DB_CONNECTION_URI wins over it",

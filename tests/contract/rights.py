@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS
 from tests.contract.manifests import manifests
 from tests.unit.harness import ROOT, Graph
 
@@ -29,15 +30,19 @@ def written(graph: Graph) -> set[Right]:
     rows = [line.split("|")[1:-1] for line in (ROOT / "docs" / "rights.md").read_text().splitlines()]
     old = graph["Release/infisical"]["chart"].endswith("/infisical")
     meant = {**_SHOP, "DEPLOYMENT": "infisical-backend" if old else "infisical"}
+    operated = any(component.kind == "PlatformDb" for component in graph.components)
     serves_applications = any(component.kind == "ApplicationSecrets" for component in graph.components)
     return {
         Right(account, _meant(namespace, meant), verb, resource, _meant(name, meant))
         for account, namespace, verbs, resource, name, reason in ([c.strip() for c in row] for row in rows if row)
-        if "/" in account and (serves_applications or not reason.startswith("with applications:"))
+        if "/" in account
+        and ((operated and name != "external-database") or (not operated and name not in _OPERATED))
+        and (serves_applications or not reason.startswith("with applications:"))
         for verb in verbs.split(", ")
     }
 
 
+_OPERATED = (DATABASE_CLUSTER, DATABASE_CREDENTIALS)
 # What the shape `applications` has in the place of these.
 _SHOP = {"APPLICATION": "shop", "NAMESPACE": "shop", "SECRET": "shop-env", "WORKLOAD": "shop"}
 

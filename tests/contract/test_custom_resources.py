@@ -16,7 +16,7 @@ from settings import LocalChart
 from tests.contract.crds import Release, faults, releases, strict
 from tests.contract.manifests import Json, is_custom, manifests
 from tests.contract.stacks import Config, stacks
-from tests.unit.harness import ROOT, SHAPES, Graph, platform, shape
+from tests.unit.harness import OUTSIDE, ROOT, SHAPES, Graph, platform, shape
 from tests.unit.test_secret_delivery import Wanted, delivered
 from tests.unit.test_wal_archive import PEM, RECOVER, archived
 
@@ -51,7 +51,7 @@ def refused(graph: Graph) -> list[str]:
     return [fault for manifest in custom(graph) for release in home(manifest) for fault in faults(release, manifest)]
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *OUTSIDE])
 def test_every_custom_resource_of_every_shape_is_accepted(name: str) -> None:
     graph = shape(name)
     assert [str(manifest["kind"]) for manifest in custom(graph) if not home(manifest)] == []

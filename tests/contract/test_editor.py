@@ -15,6 +15,7 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 import settings
+from settings.database import DatabaseSettings
 from settings.secrets import SECRETS
 from tests.contract.editor import CURSOR, Complaint, Editor
 from tests.contract.stacks import Config, handed_over, stacks
@@ -73,6 +74,7 @@ def test_digits_may_stand_without_quotes(editor: Editor) -> None:
     changes = {"database": {"version": 15, "cpuLimit": 2}}
     assert editor.complaints([stack_file(SMALLEST, **changes)]) == [[]]
     database = settings.load(COMMANDS, handed_over(SMALLEST | changes)[0]).database
+    assert isinstance(database, DatabaseSettings)
     assert (database.version, database.cpu_limit) == ("15", "2")
 
 

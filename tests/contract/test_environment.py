@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import cast
-from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 
 import settings
-from components.infisical_secrets import CERTIFICATE_HEADERS
 from settings import Settings
 from settings.machinery.environment import fields
 from settings.secrets import SECRETS
+from tests.contract.expected_environment import environment
 from tests.contract.infisical_rules import violations
 from tests.contract.stacks import FAULTS, Config, Fault, broken_stacks, handed_over, pem, secret_values, stacks
 from tests.unit.harness import COMMANDS, PROJECT, configuration, platform
@@ -43,52 +41,16 @@ def load(config: Config, *faults: Fault) -> Settings:
     return settings.load(COMMANDS, *handed_over(config, plain, encrypted))
 
 
-def made(name: str) -> str:
-    """What the random provider of the harness makes for a logical name."""
-    length = 32 if name.endswith(("password", "encryption-key")) else 64
-    return hashlib.shake_256(name.encode()).hexdigest(length)[:length]
-
-
-def environment(stack: Settings) -> dict[str, str]:
-    """The Secret infisical-secrets as InfisicalSecrets makes it."""
-    told = settings.environment_of(stack)
-    given = {name: value.get_secret_value() for name, value in told.secret.items()}
-    generated = {
-        "ENCRYPTION_KEY": made("infisical-secrets-encryption-key"),
-        "AUTH_SECRET": made("infisical-secrets-auth-secret"),
-        "COOKIE_SECRET_SIGN_KEY": made("infisical-secrets-cookie-secret"),
-        **dict.fromkeys(CERTIFICATE_HEADERS, f"x-client-certificate-{made('infisical-secrets-header')[:32]}"),
-    }
-    if "ROOT_ENCRYPTION_KEY" in given:  # where ENCRYPTION_KEY is given too, that is there all the same
-        del generated["ENCRYPTION_KEY"]
-    password = stack.database_password.get_secret_value() if stack.database_password else made("platform-db-password")
-    redis_password = stack.redis_password.get_secret_value() if stack.redis_password else made("platform-kv-password")
-
-    def uri(service: str) -> str:
-        host = f"platform-db-cluster{service}.platform-db-pg.svc"
-        return f"postgresql://infisical_user:{quote(password, safe='')}@{host}:5432/infisical"
-
-    connections = {
-        "DB_CONNECTION_URI": uri("-pooler"),
-        "REDIS_SENTINEL_HOSTS": "platform-kv-sentinel-sentinel.platform-kv-redis-cluster.svc:26379",
-        "REDIS_SENTINEL_MASTER_NAME": "platform-kv-master",
-        "REDIS_PASSWORD": redis_password,
-    }
-    if stack.infisical.read_replicas == "cluster":
-        connections["DB_READ_REPLICAS"] = json.dumps([{"DB_CONNECTION_URI": uri("-repl")}])
-    return {**generated, **told.plain, **given, **connections}
-
-
 def seen(stack: Settings) -> dict[str, str]:
-    """What Infisical sees, once CertSync has published the authority."""
-    return {**environment(stack), "DB_ROOT_CERT": base64.b64encode(CERTIFICATE.encode()).decode()}
+    """What Infisical sees, once CertSync has published the authority of a database of the stack's own."""
+    return {"DB_ROOT_CERT": base64.b64encode(CERTIFICATE.encode()).decode(), **environment(stack)}
 
 
 # --- sound stacks ----------------------------------------------------------------------------------------------------
 
 
 @examples(6500)
-@given(config=stacks())
+@given(config=stacks(outside=True))
 def test_infisical_understands_every_stack_that_is_accepted(config: Config) -> None:
     stack = load(config)
     variables = seen(stack)
@@ -125,7 +87,7 @@ def test_the_stacks_have_every_setting_somewhere() -> None:
                     collect(cast("Mapping[str, object]", inside), f"{above}{key}.")
 
     @examples(400)
-    @given(config=stacks())
+    @given(config=stacks(outside=True))
     def sample(config: Config) -> None:
         collect(config, "")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.manifests import pods
 from tests.contract.pod_security import refusals
-from tests.unit.harness import SHAPES, shape
+from tests.unit.harness import OUTSIDE, SHAPES, shape
 
 PODS = {
     "Job/cert-sync",
@@ -97,3 +97,10 @@ def test_low_ports_may_be_bound() -> None:
     template = copy.deepcopy(next(template for _, _, template in pods(shape("dev"))))
     template["spec"]["containers"][0]["securityContext"]["capabilities"]["add"] = ["NET_BIND_SERVICE"]
     assert refusals(template) == []
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_those_that_reach_a_database_outside_are_admitted_too(name: str) -> None:
+    found = {kind: refusals(template) for _, kind, template in pods(shape(name))}
+    assert "Job/platform-kv-login" in found
+    assert not any(found.values())

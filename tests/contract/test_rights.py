@@ -6,10 +6,10 @@ import pytest
 
 from components.base.names import DATABASE_CREDENTIALS
 from tests.contract.rights import Right, accounts, granted, written
-from tests.unit.harness import SHAPES, shape
+from tests.unit.harness import OUTSIDE, SHAPES, shape
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *OUTSIDE])
 def test_what_a_stack_grants_is_written_down(name: str) -> None:
     graph = shape(name)
     there = accounts(graph)
@@ -17,11 +17,11 @@ def test_what_a_stack_grants_is_written_down(name: str) -> None:
 
 
 def test_what_is_written_down_is_granted_by_some_stack() -> None:
-    assert set[Right]().union(*(granted(shape(name)) for name in SHAPES)) >= written(shape("applications"))
+    assert set[Right]().union(*(granted(shape(name)) for name in (*SHAPES, *OUTSIDE))) >= written(shape("applications"))
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *OUTSIDE])
 def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
     secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
     delivered = {"infisical-bootstrap", "infisical-identity-shop", "shop-env"}
-    assert secrets <= {"infisical-secrets", "platform-kv-auth", DATABASE_CREDENTIALS, *delivered}
+    assert secrets <= {"infisical-secrets", "external-database", "platform-kv-auth", DATABASE_CREDENTIALS, *delivered}

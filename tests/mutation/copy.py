@@ -24,6 +24,7 @@ _COPIED = (
     "tests/conftest.py",
     "tests/packed.py",
     "tests/unit",
+    "tests/jobs/job_pki.py",
     "pyproject.toml",
 )
 # Those which find most come first.
@@ -50,6 +51,8 @@ _TESTS = (
     "pod",
     "backup",
     "bootstrap",
+    "external_db",
+    "external_kv",
 )
 
 

@@ -40,6 +40,7 @@ def made_for(target_uid: str) -> Graph:
     database: Any = Database()
     secrets: Any = Secrets(target_uid)
     args = CertSyncArgs.of(settings_of(), database, secrets)
+    assert args
     return run(lambda options: CertSync("cert-sync", args, options))
 
 

@@ -219,7 +219,11 @@ class Redis:
     """The same of PlatformKv."""
 
     password: str = "r"
-    sentinel_host: str = "sentinel"
+    host: str = "sentinel"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"REDIS_SENTINEL_HOSTS": f"{self.host}:26379", "REDIS_PASSWORD": self.password}
 
 
 @dataclass
@@ -266,7 +270,7 @@ CHANGES: list[dict[str, Any]] = [
     {"database": Database(password="another")},
     {"database": Database(pooler="another")},
     {"redis": Redis(password="another")},
-    {"redis": Redis(sentinel_host="another")},
+    {"redis": Redis(host="another")},
     {"computed": {"infisical-secrets-encryption-key": {"result": "0" * 32}}},
     {"computed": {"infisical-secrets-auth-secret": {"result": "another"}}},
     {"computed": {"infisical-secrets-cookie-secret": {"result": "another"}}},

@@ -11,6 +11,7 @@ import pytest
 from settings import Settings
 from settings.machinery.environment import fields, sections_in
 from settings.machinery.types import IMAGE
+from settings.redis import RedisSettings
 from tests.unit.configurations import errors, load, with_
 from tests.unit.harness import SHAPES, Graph, Resource, platform, shape
 
@@ -223,6 +224,7 @@ def test_every_default_image_comes_from_the_mirror() -> None:
 
 def test_an_image_that_the_stack_names_stays() -> None:
     settings = load(with_(("pods.registry", MIRROR), ("redis.image", "quay.io/opstree/redis:v7.0.15")))
+    assert isinstance(settings.redis, RedisSettings)
     assert settings.redis.image == "quay.io/opstree/redis:v7.0.15"
     assert settings.redis.sentinel_image.startswith(MIRROR)
 

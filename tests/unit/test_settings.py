@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 import settings
 from settings.database import DatabaseSettings
+from settings.redis import RedisSettings
 from settings.secrets import SECRETS, STRUCTURED
 from tests.unit.configurations import (
     REPAIRS,
@@ -32,6 +33,8 @@ def test_the_stack_files_load(stack: str) -> None:
 
 def test_the_smallest_stack_is_a_safe_one() -> None:
     loaded = load(SMALLEST)
+    assert isinstance(loaded.database, DatabaseSettings)
+    assert isinstance(loaded.redis, RedisSettings)
     assert loaded.cluster.protect is True
     assert (loaded.database.instances, loaded.database.pooler.instances, loaded.infisical.replicas) == (2, 2, 2)
     assert (loaded.redis.instances, loaded.redis.sentinels, loaded.redis.quorum) == (3, 3, 2)
@@ -52,6 +55,7 @@ def test_prod_is_the_site_it_says_it_is() -> None:
 def test_redis_keeps_room_below_the_kernels_limit() -> None:
     """With noeviction a full Redis refuses writes; at the limit of its memory it is killed instead."""
     for loaded in (load(SMALLEST), *(load_stack(stack) for stack in ("dev", "prod"))):
+        assert isinstance(loaded.redis, RedisSettings)
         limit = int(loaded.redis.memory_limit.removesuffix("Mi"))
         assert loaded.redis.max_memory_mib <= 0.8 * limit
 

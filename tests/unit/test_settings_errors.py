@@ -72,8 +72,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("encryptionKey", "+" * 31 + "é", "encryptionKey"),
     ("rootEncryptionKey", "A" * 42, "rootEncryptionKey"),
     ("authSecret", "short", "authSecret"),
-    ("databasePassword", "with space and more", "databasePassword"),
-    ("databasePassword", "md5" + "0" * 32, "databasePassword"),
+    ("smtpPassword", " spaced", "smtpPassword"),
     ("databaseReadReplicas", [{"uri": "postgresql://u:p@db.example.org/i"}], "databaseReadReplicas[0].authority"),
     ("databaseReadReplicas", [{"uri": "mysql://u:p@h/i", "authority": PEM}], "databaseReadReplicas[0].uri"),
     (

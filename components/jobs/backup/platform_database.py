@@ -15,20 +15,23 @@ _AUTHORITIES = Path("/tmp/database-authorities.crt")  # noqa: S108 the pod's own
 class DatabaseConfig:
     """The primary's address, and where the operator's resource and the role's Secret are.
 
+    cluster: None where somebody else runs the database.
     ca_files: what any of them holds is trusted, as Infisical trusts what CertSync publishes.
     """
 
     namespace: str
-    cluster: str
     credentials: str
     host: str
     port: int
     name: str
     ca_files: tuple[str, ...]
+    cluster: str | None = None
 
 
 def resource_uid(api: Api, config: DatabaseConfig) -> str:
-    """Return the uid of the postgresql resource, empty where there is none."""
+    """Return the uid of the postgresql resource, empty where there is none, and the address of a database outside."""
+    if not config.cluster:
+        return f"{config.host}:{config.port}/{config.name}"
     found = api.find(path("postgresqls", config.namespace, config.cluster))
     return found["metadata"]["uid"] if found else ""
 

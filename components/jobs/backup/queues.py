@@ -3,21 +3,27 @@
 import os
 from dataclasses import dataclass
 
+from external_redis import ExternalRedis, connected
 from job import Pending, Report, wait
 from redis_connection import Connection, ReplyError
 
 
 @dataclass(frozen=True)
 class QueuesConfig:
-    """The Sentinels that know the master. Redis' password is in REDIS_PASSWORD."""
+    """The Sentinels that know the master, or `external` in their place. Redis' password is in REDIS_PASSWORD."""
 
-    sentinel_host: str
-    sentinel_port: int
-    master_name: str
+    sentinel_host: str = ""
+    sentinel_port: int = 0
+    master_name: str = ""
+    external: ExternalRedis | None = None
 
 
 def master(config: QueuesConfig) -> tuple[str, int]:
     """Return the address of the master, which has taken the password. Raises Pending."""
+    if config.external:
+        where, connection = connected(config.external)
+        connection.close()
+        return where.host, where.port
     try:
         with Connection(config.sentinel_host, config.sentinel_port) as sentinel:
             found = sentinel.call("SENTINEL", "get-master-addr-by-name", config.master_name)
@@ -37,6 +43,14 @@ def empty(config: QueuesConfig, report: Report) -> None:
     """Delete everything that Redis has."""
 
     def flush() -> None:
+        if config.external:
+            where, connection = connected(config.external)
+            with connection:
+                try:
+                    connection.call("FLUSHDB")  # nothing but what Infisical has: services may refuse FLUSHALL
+                except (OSError, ReplyError) as error:
+                    raise Pending(f"Redis {where}: {error}") from error
+            return
         host, port = master(config)
         try:
             with _connected(host, port) as redis:

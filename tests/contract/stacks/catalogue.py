@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from tests.contract.stacks.faults import Fault, encrypted, missing, plain_text, rule, wrong
 from tests.contract.stacks.sound import stacks
 from tests.contract.stacks.values import SECRET, Config, pem
+from tests.jobs.job_pki import authority
 
+AUTHORITY = authority("e").pem
 _CERTIFICATE = pem("CERTIFICATE", b"c" * 40)
+_BACKED_UP = dict.fromkeys(["backup", "restore", "restoreIdentity", "backupAccessKey", "backupSecretKey"])
 _KEY = pem("PRIVATE KEY", b"k" * 40)
 _GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge"}
 _ACME = {"kind": "letsEncrypt", "email": "ops@example.org"}
@@ -126,8 +129,31 @@ FAULTS: tuple[Fault, ...] = (
         "0" * 31, "0" * 44, "0" * 64, "0" * 32 + "\n", f"{SECRET * 7}zQ9 ", f"{SECRET * 7}zQ9é")),
     *(wrong("rootEncryptionKey", value) for value in ("A" * 42, "A" * 43, "A" * 64, SECRET * 8)),
     *(wrong(key, value) for key in ("authSecret", "cookieSecret") for value in (SECRET * 7, f"{SECRET} " * 8)),
-    *(wrong(key, value) for key in ("databasePassword", "redisPassword") for value in (
-        "zQ9zQ9zQ9", f"{SECRET * 5}", "zQ9" * 43)),
+    *(wrong(key, f" {SECRET * 3}") for key in ("databasePassword", "redisPassword", "redisSentinelPassword")),
+    *(rule(f"{section}Password", section, {f"{section}Password": value}) for section in ("database", "redis")
+      for value in ("zQ9zQ9zQ9", f"{SECRET * 5}", "zQ9" * 43)),
+    rule("redisSentinelPassword", "redis", {"redisSentinelPassword": SECRET * 3}),
+    # databases of others
+    wrong("database.kind", "rds"), wrong("redis.kind", "elasticache"),
+    *(rule(key, f"database databasePassword infisical {' '.join(_BACKED_UP)}", {
+        **_BACKED_UP, "infisical.readReplicas": None,
+        "database": {"kind": "external", "host": "db.example.org", "authority": AUTHORITY, **given},
+        "databasePassword": password}) for key, given, password in (
+        ("database.authority", {"authority": _CERTIFICATE}, SECRET * 3), ("database.host", {"host": "a b"}, SECRET * 3),
+        ("database.name", {"name": "a b"}, SECRET * 3), ("database.user", {"user": "a:b"}, SECRET * 3),
+        ("database.port", {"port": 0}, SECRET * 3), ("database.storage", {"storage": "1Gi"}, SECRET * 3),
+        ("database.passwordRotation", {"passwordRotation": 2}, SECRET * 3), ("databasePassword", {}, None))),
+    *(rule(key, "redis redisPassword redisSentinelPassword", {
+        "redis": {"kind": "external", **given}, "redisPassword": password, "redisSentinelPassword": None})
+      for key, given, password in (
+        ("redis.host", {}, SECRET * 3), ("redis.host", {"host": "a", "sentinelHosts": ["b:1"]}, SECRET * 3),
+        ("redis.masterName", {"sentinelHosts": ["b:1"], "tls": False}, SECRET * 3),
+        ("redis.tls", {"sentinelHosts": ["b:1"], "masterName": "m"}, SECRET * 3),
+        ("redis.authority", {"host": "a", "tls": False, "authority": AUTHORITY}, SECRET * 3),
+        ("redis.sentinelHosts[0]", {"sentinelHosts": ["b"], "masterName": "m", "tls": False}, SECRET * 3),
+        ("redis.username", {"host": "a", "username": "a\nb"}, SECRET * 3),
+        ("redis.port", {"host": "a", "port": 70000}, SECRET * 3),
+        ("redis.storage", {"host": "a", "storage": "1Gi"}, SECRET * 3), ("redisPassword", {"host": "a"}, None))),
     *(wrong(key, value) for key in ("smtpPassword", "githubLoginClientSecret", "githubAppClientSecret",
       "awsSecretAccessKey") for value in (f" {SECRET * 3}", f"{SECRET * 3}\n", f"{SECRET}é{SECRET}")),
     *(wrong("githubAppPrivateKey", value) for value in (_KEY.replace("\n", "\\n"), _KEY.replace("\n", ""),

@@ -84,6 +84,17 @@ redises = together(
     one_of({}, {"memoryLimit": "128Mi", "maxMemoryMib": 96}, {"memoryLimit": "1Gi", "maxMemoryMib": 819},
          {"memoryLimit": "1G"}, {"maxMemoryMib": 32}),
 )  # fmt: skip
+external_databases = keys_of(
+    {"kind": one_of("external"), "host": hosts, "authority": one_of(authority("d").pem)},
+    port=ports, name=one_of("infisical", "defaultdb"), user=one_of("app", "svc-infisical", "Admin_1"),
+)  # fmt: skip
+external_redises = one_of(
+    keys_of({"kind": one_of("external"), "host": hosts}, port=ports, username=lines,
+            authority=one_of(authority("r").pem), tls=one_of(True)),
+    keys_of({"kind": one_of("external"), "host": hosts, "tls": one_of(False)}, port=ports),
+    keys_of({"kind": one_of("external"), "sentinelHosts": one_of(["s-0.example.org:26379"], ["a:1", "b:65535"]),
+             "masterName": lines, "tls": one_of(False)}, username=lines),
+)  # fmt: skip
 certificate_sections = together(
     keys_of({}, extraNames=list_of(names, 0, 2), syncSchedule=crons, deadlineMinutes=minutes),
     one_of({}, {"authorityDuration": "2161h"}, {"leafDuration": "721h"},

@@ -19,6 +19,8 @@ from tests.contract.stacks.sections import (
     backups,
     bucket_targets,
     classes,
+    external_databases,
+    external_redises,
     gateways,
     infisicals,
     issuers,
@@ -41,8 +43,11 @@ def handed_over(
 
 
 @st.composite
-def stacks(draw: st.DrawFn) -> Config:
-    """Every section and every secret now and then; what belongs together, together."""
+def stacks(draw: st.DrawFn, *, outside: bool = False) -> Config:
+    """Every section and every secret now and then; what belongs together, together.
+
+    With `outside`, somebody else runs the databases of some.
+    """
     chosen, seed = draw(st.integers(0, 2 ** len(OPTIONAL) - 1)), draw(st.integers(0, 2**32))
     config: Config = {}
     for index, (key, make) in enumerate(OPTIONAL.items()):
@@ -64,7 +69,21 @@ def stacks(draw: st.DrawFn) -> Config:
     _connect(config)
     _back_up(Random(f"{seed} backup"), config)
     _reconcile(r, config)
+    if outside:
+        _move_out(Random(f"{seed} outside"), config)
     return config
+
+
+def _move_out(r: Random, config: Config) -> None:
+    """Have somebody else run a database, now and then, with the password that it has."""
+    if r.random() < 0.25:
+        config |= {"database": external_databases(r), "databasePassword": secret_lines(r)}
+        config["infisical"].pop("readReplicas", None)
+        config.get("backup", {}).get("target", {}).pop("pointInTime", None)
+    if r.random() < 0.25:
+        config |= {"redis": external_redises(r), "redisPassword": secret_lines(r)}
+        if "sentinelHosts" in config["redis"] and r.random() < 0.5:
+            config["redisSentinelPassword"] = secret_lines(r)
 
 
 def _connect(config: Config) -> None:

@@ -6,18 +6,23 @@ import functools
 
 import pytest
 
-from operations.checks import kubernetes
+import settings
+from operations.checks import kubernetes, operators, rights, storage
 from operations.checks.result import Check, Level
 from tests.tools.doctor.known import (
     COMMANDS,
     GATEWAY,
     HEALTHY,
+    OPERATORS,
+    Exported,
     all_ok,
     ask,
+    cert_manager,
     cluster,
     only,
     served,
 )
+from tests.unit.harness import AUTHORITY, configuration, encrypted
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,7 @@ def test_a_drain_that_kubernetes_can_not_make_is_named(version: str, drain: int,
         assert results["infisical.drainSeconds"].level is Level.FAIL
 
 
+STACK = Exported("dev")
 DISTRIBUTION: Check = functools.partial(kubernetes.distribution, COMMANDS)
 API_SERVER = "/api/v1/namespaces/default/services/kubernetes"
 
@@ -113,3 +119,26 @@ def test_gateway_api_is_needed_for_a_gateway_only() -> None:
     without = cluster({"/apis/gateway.networking.k8s.io/v1": None, "/apis/gateway.networking.k8s.io/v1beta1": None})
     assert all_ok(ask(kubernetes.kinds, without))
     assert not all_ok(ask(kubernetes.kinds, without, ingress={"route": GATEWAY}))
+
+
+OUTSIDE: dict[str, dict[str, object]] = {
+    "database": {"kind": "external", "host": "db.example.org", "authority": AUTHORITY},
+    "redis": {"kind": "external", "host": "cache.example.org"},
+}
+
+
+@pytest.mark.parametrize("section", OUTSIDE)
+def test_no_operator_is_asked_for_what_somebody_else_runs(section: str) -> None:
+    """Neither its CRDs, nor a Deployment of it, nor a right to make its resources."""
+    group = {"database": "acid.zalan.do/v1", "redis": "redis.redis.opstreelabs.in/v1beta2"}[section]
+    operator = {"database": operators.postgres_operator, "redis": operators.redis_operator}[section]
+    values = configuration("minimal", **{section: OUTSIDE[section], f"{section}Password": "p"})
+    wanted = settings.load(COMMANDS, values, encrypted(values))
+    without = cluster({f"/apis/{group}": None, OPERATORS: {"items": [cert_manager()]}})
+    assert all(result.level is Level.OK for result in kubernetes.kinds(without, wanted))
+    assert not list(operator(without, wanted))
+    resource = {"database": "postgresqls.acid.zalan.do", "redis": "redissentinels.redis.redis.opstreelabs.in"}[section]
+    assert resource not in {right.resource for right in rights.needed(wanted)}
+    assert not any(
+        f"StorageClass of {section}" == each.subject for each in storage.storage_classes(STACK, cluster(), wanted)
+    )

@@ -16,11 +16,16 @@ program with the configuration of a stack, and the shapes that a stack may have.
 
 from tests.unit.harness.graph import Answer, Graph, Leaf, Resource
 from tests.unit.harness.project import (
+    AUTHORITY,
     BUCKET,
     CLUSTER,
     COMMANDS,
+    EXTERNAL_DATABASE,
+    EXTERNAL_REDIS,
+    EXTERNAL_SENTINELS,
     OPERATOR,
     ORGANIZATION,
+    OUTSIDE,
     PROJECT,
     RECIPIENT,
     ROOT,
@@ -30,20 +35,27 @@ from tests.unit.harness.project import (
     configuration,
     encrypted,
     everything,
+    external,
     in_a_bucket,
     platform,
     settings_of,
     shape,
     with_applications,
+    with_sentinels,
 )
 from tests.unit.harness.recording import Computed, State, made_name, run
 
 __all__ = [
+    "AUTHORITY",
     "BUCKET",
     "CLUSTER",
     "COMMANDS",
+    "EXTERNAL_DATABASE",
+    "EXTERNAL_REDIS",
+    "EXTERNAL_SENTINELS",
     "OPERATOR",
     "ORGANIZATION",
+    "OUTSIDE",
     "PROJECT",
     "RECIPIENT",
     "ROOT",
@@ -59,6 +71,7 @@ __all__ = [
     "configuration",
     "encrypted",
     "everything",
+    "external",
     "in_a_bucket",
     "made_name",
     "platform",
@@ -66,4 +79,5 @@ __all__ = [
     "settings_of",
     "shape",
     "with_applications",
+    "with_sentinels",
 ]

@@ -20,6 +20,7 @@ from safeguards.network import IMAGES
 from settings import Commands, Settings, load
 from settings.machinery.named_secrets import named_in
 from settings.secrets import SECRETS
+from tests.jobs.job_pki import authority
 from tests.unit.harness.graph import Graph
 from tests.unit.harness.recording import Providers, State, record
 
@@ -55,6 +56,17 @@ SHOP = {
 }
 _MORE = ("operator", "organization", "applications", "backed-up", "bucket", "restored")
 SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
+AUTHORITY = authority("Cloud Root").pem
+EXTERNAL_DATABASE = {"kind": "external", "host": "db.example.org", "port": 6432, "authority": AUTHORITY}
+EXTERNAL_REDIS = {"kind": "external", "host": "redis.example.org", "authority": AUTHORITY}
+EXTERNAL_SENTINELS = {
+    "kind": "external",
+    "sentinelHosts": ["s-0.example.org:26379", "s-1.example.org:26380"],
+    "masterName": "main",
+    "username": "app",
+    "tls": False,
+}
+OUTSIDE = ("external", "sentinels")  # shapes whose database or Redis somebody else runs
 RECIPIENT = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
 
@@ -110,9 +122,16 @@ def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[s
 
 def shape(name: str, **more: Any) -> Graph:
     """Run one of SHAPES, with more sections: the three stacks, all that can be turned on, a Gateway, one of each,
-    rotated passwords, the secrets operator, the first organisation, an application, and backups.
+    rotated passwords, the secrets operator, the first organisation, an application, backups, and databases that
+    somebody else runs.
     """
-    larger = {"everything": everything, "applications": with_applications, "bucket": in_a_bucket}
+    larger = {
+        "everything": everything,
+        "applications": with_applications,
+        "bucket": in_a_bucket,
+        "external": external,
+        "sentinels": with_sentinels,
+    }
     if name in larger:
         return larger[name](**more)
     match name:
@@ -149,6 +168,25 @@ def in_a_bucket(**more: Any) -> Graph:
     authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     backup = {"target": {**BUCKET, "authority": authority, "lockDays": 3}, "recipients": [RECIPIENT, RECIPIENT]}
     return platform("prod", backup=backup, backupAccessKey="throw-away-id", backupSecretKey="throw-away-bucket", **more)
+
+
+def external(**more: Any) -> Graph:
+    """Run the program with a database and a Redis that somebody else runs, backed up and restored."""
+    keys: dict[str, Any] = {
+        "database": EXTERNAL_DATABASE,
+        "redis": EXTERNAL_REDIS,
+        "databasePassword": "throw-away/d@tabase",
+        "redisPassword": "throw-away/red|s",
+        "backup": {"target": {"kind": "volume"}, "recipients": [RECIPIENT]},
+        "restore": {"id": "one", "from": "latest"},
+    }
+    return platform("minimal", **{**keys, **more})
+
+
+def with_sentinels(**more: Any) -> Graph:
+    """Run the program with a Redis under Sentinels that somebody else runs, and a database of its own."""
+    passwords = {"redisPassword": "throw-away-redis", "redisSentinelPassword": "throw-away-sentinel"}
+    return platform("minimal", redis=EXTERNAL_SENTINELS, **passwords, **more)
 
 
 def everything(**more: Any) -> Graph:

@@ -1,0 +1,140 @@
+"""Log in to a PostgreSQL that somebody else runs, verified, and back it up as the stack's own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi_kubernetes import core, meta
+from pydantic import SecretStr
+
+from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
+from components.base.content import versioned_secret
+from components.base.gate import Gate, GateArgs
+from components.base.names import DATABASE_NAMESPACE, type_token
+from components.base.namespace import namespace
+from components.base.pod import SecretFiles, SecretKey, Step
+from components.base.references import Endpoint, SecretRef
+from components.network_paths import Path, network_paths
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.stack_identity import StackIdentity
+from settings import Settings
+from settings.cluster import JobSettings
+from settings.external import ExternalDatabase
+
+_SECRET, _CA = "external-database", "ca.crt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExternalDbArgs:
+    """Where the database is, the authority that it is verified with, and the password that it has."""
+
+    database: ExternalDatabase
+    password: SecretStr
+    jobs: JobSettings
+    identity: StackIdentity  # whose the namespace is
+    paths: Sequence[Path]  # who may reach whom
+    protect: bool
+    backup: BackupStoreArgs | None = None
+    deadline_seconds: int = 60  # the gate's: the server is there, or somebody has to mend it
+
+    @classmethod
+    def of(cls, settings: Settings, identity: StackIdentity) -> ExternalDbArgs:
+        """Return the arguments that a stack's settings make."""
+        assert isinstance(settings.database, ExternalDatabase)
+        assert settings.database_password
+        return cls(
+            database=settings.database,
+            password=settings.database_password,
+            jobs=settings.jobs,
+            identity=identity,
+            paths=network_paths(settings),
+            protect=settings.cluster.protect,
+            backup=BackupStoreArgs.of(settings),
+        )
+
+
+class ExternalDb(ComponentResource):
+    """Prove that Infisical can use the database, before its environment leads there.
+
+    Creates a Namespace for the Jobs that reach the database; a Secret with its login and authority, which backups read
+    at each run; a Gate that logs in as Infisical will, and asks for the version and the role's privileges.
+    """
+
+    login: DatabaseLogin
+    backups: BackupStore | None
+    archive: None = None  # its servers are not the stack's, so nothing archives their changes
+    root_certificate: str  # as Infisical takes it
+
+    def __init__(self, name: str, args: ExternalDbArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("ExternalDb"), name, None, opts)
+        database, password = args.database, Output.secret(args.password.get_secret_value())
+        self._database, self._password = database, password
+        self.primary = self.pooler = Endpoint(host=database.host, role="primary", port=database.port)
+        self.authority = SecretRef(namespace=DATABASE_NAMESPACE, name=_SECRET)
+        self.root_certificate = base64.b64encode(database.authority.encode()).decode()
+        protected = ResourceOptions(parent=self, protect=args.protect)
+        own = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
+        made = own.metadata.name
+        self.namespace = made.apply(str)
+        policies = NetworkPoliciesArgs(namespace=DATABASE_NAMESPACE, made=made, paths=args.paths)
+        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
+        secret = core.v1.Secret(
+            f"{name}-external",
+            metadata=meta.v1.ObjectMetaArgs(name=_SECRET, namespace=made),
+            string_data={"username": database.user, "password": password, _CA: database.authority},
+            opts=ResourceOptions(parent=self),
+        )
+        self.login = DatabaseLogin(
+            namespace=self.namespace,
+            primary=self.primary,
+            database=database.name,
+            authority=_SECRET,
+            leaf=None,
+            credentials=_SECRET,
+            given=[secret, closed],
+        )
+        self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
+        self._gate(f"{name}-login", args, closed)
+        self.register_outputs({"host": database.host})
+
+    def uri(self, _: Endpoint) -> Output[str]:
+        """Return the URI with which Infisical connects. Secret. It has no `sslmode`, as that of PlatformDb."""
+        database = self._database
+        address = f"{database.host}:{database.port}/{database.name}"
+        return self._password.apply(
+            lambda password: f"postgresql://{database.user}:{quote(password, safe='')}@{address}"
+        )
+
+    def _gate(self, name: str, args: ExternalDbArgs, closed: NetworkPolicies) -> None:
+        data = {"password": self._password, _CA: args.database.authority}
+        login = versioned_secret(f"{name}-secret", self.namespace, data, parent=self)
+        step = Step(
+            name="login",
+            image=args.jobs.postgres_image,
+            script="platform_db/external_login.sh",
+            env={
+                "PGHOST": args.database.host,
+                "PGPORT": str(args.database.port),
+                "PGUSER": args.database.user,
+                "PGDATABASE": args.database.name,
+                "PGPASSWORD": SecretKey(secret=login.metadata.name, key="password"),
+                "PGSSLROOTCERT": f"/authority/{_CA}",
+                "DEADLINE_SECONDS": str(args.deadline_seconds),
+            },
+            files=[SecretFiles(secret=login.metadata.name, folder="/authority", keys=[_CA])],
+        )
+        Gate(
+            name,
+            GateArgs(
+                namespace=self.namespace,
+                steps=[step],
+                triggers=None,
+                deadline_seconds=args.deadline_seconds,
+                after=[closed],
+            ),
+            ResourceOptions(parent=self),
+        )

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Logs in to a database that somebody else runs, as Infisical will: certificate and host name verified. Then asks whether
+# the server is one that Infisical can use, and whether the role may do what Infisical's migrations do.
+# Its image has sh, psql, sleep and timeout, nothing else is used.
+#
+# DEADLINE_SECONDS  whole seconds
+# PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT are read by psql itself: no secret on a command line.
+set -u
+
+NAME='database gate'
+OLDEST=14
+# Infisical's tables are in schema public, and its queues make a schema of their own.
+QUERY="select pg_is_in_recovery() or current_setting('transaction_read_only')::bool
+, current_setting('server_version_num')::int / 10000
+, has_schema_privilege('public', 'create'), has_database_privilege(current_database(), 'create')
+, has_schema_privilege('public', 'usage'), current_setting('server_encoding')"
+
+end() { # status, text
+  printf '%s: %s\n' "$NAME" "$2"
+  log=${TERMINATION_LOG:-/dev/termination-log}
+  if [ "$1" -ne 0 ] && [ -e "$log" ]; then printf '%s: %s\n' "$NAME" "$2" >"$log"; fi
+  exit "$1"
+}
+
+seconds() { # whole seconds of a clock nobody sets
+  read -r uptime _ </proc/uptime
+  echo "${uptime%%.*}"
+}
+
+one_line() {
+  set -f
+  # shellcheck disable=SC2086  # splitting is the purpose: newlines become spaces
+  set -- $1
+  set +f
+  echo "$*"
+}
+
+for variable in DEADLINE_SECONDS PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT; do
+  eval "value=\${$variable:-}"
+  [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
+done
+case $DEADLINE_SECONDS in
+  *[!0-9]*) end 2 "misconfigured: DEADLINE_SECONDS must be a whole number of seconds" ;;
+esac
+for program in psql sleep timeout; do
+  command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
+done
+export PGSSLMODE=verify-full PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
+
+why_not() { # what is wrong with the answer, on one line; nothing when nothing is
+  IFS='|' read -r readonly version tables schemas usage encoding <<END
+$1
+END
+  [ "$readonly" = f ] || { echo "read-only: $PGHOST is a replica, or the server takes no writes; name the primary" && return; }
+  [ "$version" -ge "$OLDEST" ] || { echo "runs PostgreSQL $version, and Infisical needs $OLDEST or newer" && return; }
+  [ "$encoding" = UTF8 ] || { echo "database $PGDATABASE is in $encoding, and must be in UTF8" && return; }
+  if [ "$tables$usage" != tt ]; then
+    echo "$PGUSER may not make tables: grant usage, create on schema public to \"$PGUSER\" in database $PGDATABASE"
+  elif [ "$schemas" != t ]; then
+    echo "$PGUSER may not make schemas: grant create on database \"$PGDATABASE\" to \"$PGUSER\""
+  fi
+}
+
+version_of() { # the answer
+  rest=${1#*|}
+  echo "${rest%%|*}"
+}
+
+started=$(seconds)
+seen=
+while :; do
+  if answer=$(timeout 5 psql -XwAt -c "$QUERY" 2>&1); then
+    cause=$(why_not "$answer")
+    [ -n "$cause" ] || break
+  else
+    # Only a psql which was stopped says nothing.
+    cause=$(one_line "${answer:-logged in, but no answer within 5 s}")
+  fi
+  elapsed=$(($(seconds) - started))
+  [ "$elapsed" -lt "$DEADLINE_SECONDS" ] || end 1 "FAILED after $elapsed s: $PGHOST: $cause"
+  if [ "$cause" != "$seen" ]; then
+    printf '%s: %s s: %s\n' "$NAME" "$elapsed" "$cause"
+    seen=$cause
+  fi
+  sleep 1
+done
+end 0 "ready: $PGUSER logs in to $PGDATABASE on $PGHOST, PostgreSQL $(version_of "$answer"), certificate and host name verified, writable"

@@ -1,0 +1,44 @@
+"""The words of the table of paths: pods of the platform, pods of others, addresses, and a path between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pods:
+    """Pods of the platform, by labels that only they have. Each of these has a policy of this name."""
+
+    name: str
+    namespace: str
+    labels: Mapping[str, Sequence[str]]  # each label with the values that it may have
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Others:
+    """Pods of a namespace that is not the platform's."""
+
+    namespace: str
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addresses:
+    """Addresses outside of the pods' network. Without ranges, everybody, pods and nodes included."""
+
+    ranges: Sequence[str] = ()
+    but: Sequence[str] = ()  # ranges inside of them
+
+
+End = Pods | Others | Addresses
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Path:
+    """A connection that is allowed, from where it is opened. Without ports, on all of them."""
+
+    source: End
+    target: End
+    ports: Sequence[int] = ()
+    protocols: Sequence[str] = ("TCP",)

@@ -1,0 +1,48 @@
+"""Rules over databases that somebody else runs, and the secrets that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from pydantic import SecretStr
+
+from settings.external import Database, ExternalRedis, Redis
+from settings.machinery.finding import Finding
+from settings.machinery.types import PASSWORD
+
+Findings = Iterator[Finding]
+
+
+def database_password_fits(database: Database, database_password: SecretStr | None) -> Findings:
+    """Require the password of an external database, and one that every shell of the operator's takes otherwise."""
+    yield from _password("database", database.kind == "external", "databasePassword", database_password)
+
+
+def redis_password_fits(redis: Redis, redis_password: SecretStr | None) -> Findings:
+    """Require the password of an external Redis, and one that every shell of the operator's takes otherwise."""
+    yield from _password("redis", redis.kind == "external", "redisPassword", redis_password)
+
+
+def _password(section: str, external: bool, key: str, password: SecretStr | None) -> Findings:
+    if external and not password:
+        yield Finding(key, f"required, but not set. {section}.kind is external, and nothing is generated for it", "set")
+    elif password and not external:
+        try:
+            cast("Callable[[str], object]", PASSWORD.func)(password.get_secret_value())
+        except ValueError as error:
+            reason = str(error)
+            yield Finding(key, f"{reason[:1].lower()}{reason[1:]}")
+
+
+def sentinels_are_there(redis: Redis, redis_sentinel_password: SecretStr | None) -> Findings:
+    """Refuse a password of Sentinels that have none."""
+    if redis_sentinel_password and not (isinstance(redis, ExternalRedis) and redis.sentinel_hosts):
+        yield Finding("redisSentinelPassword", "redis.sentinelHosts is not set, so nothing would use it", "remove")
+
+
+EXTERNAL_RULES: tuple[Callable[..., Findings], ...] = (
+    database_password_fits,
+    redis_password_fits,
+    sentinels_are_there,
+)

@@ -1,0 +1,97 @@
+"""A Redis that somebody else runs: its address, its Sentinels and its authority, where each of them is needed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.harness import AUTHORITY, EXTERNAL_REDIS, Graph, external, platform, with_sentinels
+from tests.unit.test_external_db import env_of
+
+GATE = "Job/platform-kv-login"
+
+
+def told(graph: Graph) -> dict[str, str]:
+    variables = graph["Secret/infisical-secrets"]["stringData"]
+    return {name: value for name, value in variables.items() if name.startswith("REDIS_")}
+
+
+def config(graph: Graph, job: str) -> dict[str, Any]:
+    return json.loads(env_of(graph[job])["CONFIG"])
+
+
+@pytest.mark.parametrize(
+    ("redis", "url"),
+    [
+        ({}, "rediss://:throw-away%2Fred%7Cs@redis.example.org:6379"),
+        ({"port": 6390, "username": "a b"}, "rediss://a%20b:throw-away%2Fred%7Cs@redis.example.org:6390"),
+        ({"tls": False, "authority": None}, "redis://:throw-away%2Fred%7Cs@redis.example.org:6379"),
+    ],
+)
+def test_a_host_becomes_an_address(redis: dict[str, Any], url: str) -> None:
+    wanted = {key: value for key, value in (EXTERNAL_REDIS | redis).items() if value is not None}
+    graph = external(redis=wanted)
+    assert told(graph) == {"REDIS_URL": url}
+    assert graph.secret("Secret/infisical-secrets", "stringData", "REDIS_URL")
+
+
+def test_sentinels_become_what_infisical_asks() -> None:
+    graph = with_sentinels()
+    assert told(graph) == {
+        "REDIS_SENTINEL_HOSTS": "s-0.example.org:26379,s-1.example.org:26380",
+        "REDIS_SENTINEL_MASTER_NAME": "main",
+        "REDIS_USERNAME": "app",
+        "REDIS_PASSWORD": "throw-away-redis",
+        "REDIS_SENTINEL_PASSWORD": "throw-away-sentinel",
+    }
+    assert config(graph, GATE)["redis"] == {
+        "port": 6379,
+        "username": "app",
+        "sentinels": ["s-0.example.org:26379", "s-1.example.org:26380"],
+        "master_name": "main",
+    }
+    assert {"REDIS_PASSWORD", "SENTINEL_PASSWORD"} <= env_of(graph[GATE]).keys()
+    ports = {
+        port["port"]
+        for rule in graph["NetworkPolicy/platform-kv-policies-platform-kv-login"]["spec", "egress"]
+        for port in rule["ports"]
+    }
+    assert {6379, 26379, 26380} <= ports
+
+
+def test_the_authority_reaches_infisical_the_gate_and_a_restore() -> None:
+    graph = external()
+    assert graph["ConfigMap/infisical-authorities"]["data"] == {"authorities.pem": AUTHORITY}
+    for job, folder, where in (
+        (GATE, "/authority", config(graph, GATE)["redis"]),
+        ("Job/restore", "/redis", config(graph, "Job/restore")["queues"]["external"]),
+    ):
+        assert where == {"host": "redis.example.org", "port": 6379, "trust": f"{folder}/ca.crt"}
+        [container] = graph[job]["spec", "template", "spec", "containers"]
+        assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert env_of(graph[job])["REDIS_PASSWORD"]["secretKeyRef"]["key"] == "password"
+
+
+def test_a_public_authority_is_the_images_own() -> None:
+    graph = external(redis={"kind": "external", "host": "redis.example.org"})
+    assert config(graph, GATE)["redis"]["trust"] == "public"
+    assert "ConfigMap/infisical-authorities" not in {str(resource) for resource in graph}
+    [container] = graph[GATE]["spec", "template", "spec", "containers"]
+    assert "/authority" not in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_the_gate_waits_for_its_policy_and_tries_a_new_password() -> None:
+    graph = external()
+    assert graph.waits(GATE, for_="NetworkPolicy/platform-kv-policies-others")
+    assert graph["Secret/platform-kv-login-secret"]["stringData"]["password"] == "throw-away/red|s"
+    assert graph.secret("Secret/platform-kv-login-secret", "stringData", "password")
+    assert graph.secret("Secret/restore-redis", "stringData", "password")
+
+
+def test_a_database_of_its_own_stays_as_it_is() -> None:
+    """A Redis outside changes nothing of PostgreSQL."""
+    mine, other = platform("minimal"), with_sentinels()
+    for name in ("postgresql/platform-db-cluster", "Job/platform-db-gate-login", "Certificate/platform-db-leaf"):
+        assert mine[name].inputs == other[name].inputs
