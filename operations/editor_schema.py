@@ -14,6 +14,7 @@ from settings.secrets import SECRETS
 Schema = dict[str, Any]  # JSON Schema
 
 _DEFINITIONS = "#/definitions/"
+_UNSAID = "operator"  # the kind of a section that says none (settings/external.py)
 
 
 def schema() -> str:
@@ -110,7 +111,7 @@ def edited(node: Any, name: str = "") -> Any:
         found = {"allOf": [{"$ref": reference}], **found} if found else {"$ref": reference}
     if "patternProperties" in found:
         found["additionalProperties"] = False
-    if "const" in found.get("properties", {}).get("kind", {}):
+    if found.get("properties", {}).get("kind", {}).get("const", _UNSAID) != _UNSAID:
         found["required"] = ["kind", *found.get("required", [])]
     return _with_numbers(found)
 
