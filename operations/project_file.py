@@ -1,4 +1,4 @@
-"""Write the block `config:` of Pulumi.yaml, for Pulumi's engine."""
+"""Write the blocks `template:` and `config:` of Pulumi.yaml, for `pulumi new` and for Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ from operations.descriptions import about, by_key
 from operations.pulumi import PROJECT
 from settings.secrets import SECRETS
 from settings.settings import BY_PRESENCE
+
+
+def template() -> str:
+    """Return the block that makes `pulumi new` take this project.
+
+    It asks for no setting: `pulumi new` would store a section as text, and the first `pulumi config set --path` would
+    put a new section in its place.
+    """
+    lines = [
+        "template:",
+        "  displayName: Infisical on Kubernetes",
+        "  description: Infisical with its PostgreSQL, Redis, certificates, migrations and ingress",
+        "  quickstart: Keep the project's name, run ./bootstrap.sh, and go on with README.md, On your own cluster.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def project_config() -> str:

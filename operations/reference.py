@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from operations.configuration_page import markdown
 from operations.editor_schema import schema
-from operations.project_file import project_config
+from operations.project_file import project_config, template
 from operations.pulumi import ROOT, Stack
 
 
@@ -22,9 +23,9 @@ def run(stack: Stack | None, arguments: argparse.Namespace) -> int:
 def files(root: Path) -> Mapping[Path, str]:
     """Return what each of the files is to contain."""
     project = root / "Pulumi.yaml"
-    head, _, _ = project.read_text().partition("\nconfig:\n")
+    head = re.split(r"^(?:template|config):$", project.read_text(), maxsplit=1, flags=re.MULTILINE)[0]
     return {
         root / "docs/configuration.md": markdown(),
         root / "docs/stack.schema.json": schema(),
-        project: f"{head.rstrip()}\n{project_config()}",
+        project: f"{head.rstrip()}\n{template()}{project_config()}",
     }
