@@ -30,7 +30,7 @@ def main() -> None:
     after = options_of(providers, Placement.of(settings))
 
     identity = StackIdentity("stack-identity", after())
-    needs = Requirements("requirements", RequirementsArgs.of(settings), after())
+    needs = Requirements("requirements", RequirementsArgs.of(settings, identity, stack.operator_charts), after())
     db = database_of("platform-db", settings, identity, after(needs))
     kv = redis_of("platform-kv", settings, identity, after(needs))
     secrets = InfisicalSecrets("infisical-secrets", InfisicalSecretsArgs.of(settings, identity, db, kv), after(needs))
@@ -44,7 +44,7 @@ def main() -> None:
     Ingress("ingress", IngressArgs.of(settings, secrets, release, bootstrap), after(secrets))
     operator_args = SecretsOperatorArgs.of(settings, identity, release, stack.operator_chart)
     operator = SecretsOperator.wanted("secrets-operator", operator_args, after(release))
-    PullSecrets.wanted("pull-secrets", settings.registry_credentials, (db, kv, secrets, operator), after())
+    PullSecrets.wanted("pull-secrets", settings.registry_credentials, (needs, db, kv, secrets, operator), after())
     application_args = ApplicationSecretsArgs.of(settings, identity, release, bootstrap, operator)
     ApplicationSecrets.wanted("application-secrets", application_args, after(bootstrap, operator))
     Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))

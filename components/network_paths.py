@@ -24,7 +24,7 @@ from settings.network_policies import ExtraPath, Part, Peer
 
 HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
 _ACME_SOLVER = 8089
-_DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
+DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
 _METRICS = {"infisical": (9464,), "database": (PATRONI, 9187), "pooler": (9127,), "redis": (9121,), "sentinel": (9121,)}
 _LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
 _EXTERNAL_SECRETS = "external-secrets"  # where its chart installs it
@@ -159,7 +159,7 @@ def _inside(settings: Settings) -> Iterator[Path]:
 def _to_dns(settings: Settings, *pods: Pods) -> Iterator[Path]:
     for source in pods:
         for resolver in _ends(settings.network_policies.dns, ANYBODY):
-            yield Path(source=source, target=resolver, ports=_DNS, protocols=["UDP", "TCP"])
+            yield Path(source=source, target=resolver, ports=DNS, protocols=["UDP", "TCP"])
 
 
 def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:

@@ -1,7 +1,8 @@
-"""Read the custom resource definitions out of the secrets operator's chart, so that the stack owns them."""
+"""Read the custom resource definitions out of an operator's chart, so that the stack owns them."""
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,15 @@ import yaml
 from settings import ChartError, LocalChart
 
 _MARK = "kind: CustomResourceDefinition"
+_DOCUMENTS = re.compile(r"^---\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OperatorChart:
     """The chart on this machine, and the kinds that it defines.
 
-    The chart has its definitions among its templates, so an uninstall by Helm would delete them, and with them every
-    custom resource of the cluster, whoever made it.
+    A chart with its definitions among its templates deletes them when Helm uninstalls it, and with them every custom
+    resource of the cluster, whoever made it. One with a folder `crds` never upgrades them.
     """
 
     location: str
@@ -28,15 +30,21 @@ class OperatorChart:
     kinds: Sequence[Mapping[str, Any]]  # manifests, in the order of their names
 
     @classmethod
-    def read(cls, chart: LocalChart, root: Path) -> OperatorChart:
-        """Return the chart with its kinds. Raises ChartError where it defines none, or templates them."""
+    def read(cls, chart: LocalChart, root: Path, key: str = "secretsOperator.chart") -> OperatorChart:
+        """Return the chart with its kinds; `key` is its section. Raises ChartError where it has none, or templates."""
         where = root / chart.location
-        sources = _folder(where) if where.is_dir() else _archive(where)
-        kinds = [_kind(name, text, chart.location) for name, text in sources if _MARK in text]
+        sources = _folder(where) if where.is_dir() else _archive(where, key)
+        found = [(name, part) for name, text in sources for part in _DOCUMENTS.split(text) if _MARK in part]
+        kinds = [_kind(name, text, chart.location, key) for name, text in found]
         if not kinds:
-            raise ChartError(f"secretsOperator.chart: {chart.location} defines no custom resource")
+            raise ChartError(f"{key}: {chart.location} defines no custom resource")
         kinds.sort(key=lambda kind: kind["metadata"]["name"])
         return cls(location=chart.location, digest=chart.digest, kinds=kinds)
+
+    @property
+    def terse_kinds(self) -> Sequence[Mapping[str, Any]]:
+        """Return the kinds without descriptions: these are most of 3 MB, which would be in the state twice."""
+        return [{**kind, "spec": _terse(kind["spec"])} for kind in self.kinds]
 
 
 def _folder(path: Path) -> Iterator[tuple[str, str]]:
@@ -44,17 +52,17 @@ def _folder(path: Path) -> Iterator[tuple[str, str]]:
         yield file.name, file.read_text()
 
 
-def _archive(path: Path) -> Iterator[tuple[str, str]]:
+def _archive(path: Path, key: str) -> Iterator[tuple[str, str]]:
     try:
         with tarfile.open(path, mode="r:gz") as archive:
             for member in archive:
                 if member.name.endswith(".yaml") and (file := archive.extractfile(member)):
                     yield member.name, file.read().decode()
     except (OSError, EOFError, tarfile.TarError, UnicodeDecodeError):
-        raise ChartError(f"secretsOperator.chart: {path.name} is not an archive of a chart") from None
+        raise ChartError(f"{key}: {path.name} is not an archive of a chart") from None
 
 
-def _kind(name: str, text: str, location: str) -> Mapping[str, Any]:
+def _kind(name: str, text: str, location: str, key: str) -> Mapping[str, Any]:
     """Return the manifest of a template. Its lines for Helm are a condition around it, and labels."""
     plain = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("{{"))
     try:
@@ -63,5 +71,18 @@ def _kind(name: str, text: str, location: str) -> Mapping[str, Any]:
         spec = cast("dict[str, Any]", manifest["spec"])
     except (yaml.YAMLError, TypeError, KeyError):
         reason = "its definition of a custom resource can't be read without Helm"
-        raise ChartError(f"secretsOperator.chart: {name} of {location}: {reason}") from None
+        raise ChartError(f"{key}: {name} of {location}: {reason}") from None
     return {"metadata": metadata, "spec": spec}
+
+
+def _terse(node: Any, *, names: bool = False) -> Any:
+    """Return a schema without its descriptions. Below `properties` stand names of fields, which stay."""
+    if isinstance(node, list):
+        return [_terse(each) for each in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _terse(value, names=key == "properties" and not names)
+        for key, value in cast("dict[str, Any]", node).items()
+        if names or key != "description" or not isinstance(value, str)
+    }

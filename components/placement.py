@@ -12,8 +12,8 @@ from pulumi_kubernetes import batch, core, meta
 from components.base.content import digest
 from components.base.job import START_SECONDS
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE, REDIS_REPLICATION
+from components.placed_charts import CHARTS, merged
 from components.redis_specs import SENTINELS
-from components.secrets_operator import RELEASE as SECRETS_OPERATOR
 from settings import Settings
 from settings.affinity import in_python
 from settings.cluster import JobSettings
@@ -183,16 +183,9 @@ def _infisical(placement: Placement, props: Json) -> None:
 
 
 def _release(placement: Placement, props: Json) -> None:
-    """Say it of the secrets operator, in its chart's values. Infisical's own release has a patch instead."""
-    if props["name"] != SECRETS_OPERATOR:
-        return
-    values: Json = props["values"]
-    placed = _given(tolerations=placement.tolerations, nodeSelector=dict(placement.pods.node_selector))
-    props["values"] = {
-        **values,
-        "controllerManager": {**values["controllerManager"], **placed},
-        **_given(imagePullSecrets=placement.pull_secrets),
-    }
+    """Say it of an operator, in its chart's values. Infisical's own release has a patch instead."""
+    if place := CHARTS.get(props["name"]):
+        props["values"] = merged(props["values"], place(placement.fields))
 
 
 def _redis(placement: Placement, props: Json) -> None:

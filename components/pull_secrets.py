@@ -14,6 +14,7 @@ from components.databases import Database, Redis
 from components.external_db import ExternalDb
 from components.infisical_secrets import InfisicalSecrets
 from components.placement import PULLS
+from components.requirements import Requirements
 from components.secrets_operator import SecretsOperator
 
 _POD_ACCOUNT = "postgres-pod"  # as the Zalando operator calls it, unless it is configured otherwise
@@ -32,6 +33,7 @@ class PullSecretsArgs:
     def of(
         cls,
         credentials: SecretStr,
+        needs: Requirements,
         db: Database,
         kv: Redis,
         secrets: InfisicalSecrets,
@@ -41,6 +43,7 @@ class PullSecretsArgs:
         others: dict[str, Input[str]] = {"platform-kv": kv.namespace, "infisical": secrets.namespace.metadata.name}
         if operator:
             others["secrets-operator"] = operator.made
+        others |= needs.operators.made if needs.operators else {}
         operated = not isinstance(db, ExternalDb)
         return cls(credentials=credentials, database=db.namespace, others=others, operated=operated)
 
@@ -77,7 +80,7 @@ class PullSecrets(ComponentResource):
         cls,
         name: str,
         credentials: SecretStr | None,
-        parts: tuple[Database, Redis, InfisicalSecrets, SecretsOperator | None],
+        parts: tuple[Requirements, Database, Redis, InfisicalSecrets, SecretsOperator | None],
         opts: ResourceOptions,
     ) -> PullSecrets | None:
         """Create them for a stack that has credentials."""

@@ -1,8 +1,8 @@
-"""Read what the cluster must have already: objects that settings name and others made."""
+"""Make sure of what the cluster must have: operators, and objects that settings name and others made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,6 +10,9 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.base.names import type_token
+from components.cluster_operators import ClusterOperators, ClusterOperatorsArgs
+from components.operator_chart import OperatorChart
+from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.ingress import IngressSettings
 
@@ -20,22 +23,37 @@ class RequirementsArgs:
 
     storage_classes: Sequence[str]
     ingress: IngressSettings  # its issuer, and its class or Gateway
+    operators: ClusterOperatorsArgs | None = None  # None where the cluster has all of them
 
     @classmethod
-    def of(cls, settings: Settings) -> RequirementsArgs:
+    def of(cls, settings: Settings, identity: StackIdentity, charts: Mapping[str, OperatorChart]) -> RequirementsArgs:
         """Return the arguments that a stack's settings make."""
-        return cls(storage_classes=settings.storage_classes, ingress=settings.ingress)
+        return cls(
+            storage_classes=settings.storage_classes,
+            ingress=settings.ingress,
+            operators=ClusterOperatorsArgs.of(settings, identity, charts),
+        )
+
+    @property
+    def installs_cert_manager(self) -> bool:
+        """Return whether cert-manager comes with this stack."""
+        return self.operators is not None and any(each.operator == "certManager" for each in self.operators.installed)
 
 
 class Requirements(ComponentResource):
-    """Read each object, so that `up` ends at once with the name of one that does not exist.
+    """Install the operators that the stack brings, and read each object, so that `up` ends at a missing one.
 
-    Otherwise `up` would wait for volumes, certificates and addresses until some deadline. A preview reads nothing, so
-    it needs no cluster.
+    Without a read, `up` would wait for volumes, certificates and addresses until some deadline. A preview reads
+    nothing, so it needs no cluster. A ClusterIssuer is read where cert-manager is there already: nobody can make one
+    before.
     """
+
+    operators: ClusterOperators | None
 
     def __init__(self, name: str, args: RequirementsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Requirements"), name, None, opts)
+        below = ResourceOptions(parent=self)
+        self.operators = ClusterOperators.wanted("cluster-operators", args.operators, below)
         if not pulumi.runtime.is_dry_run():
             for api_version, kind, id_ in _objects(args):
                 CustomResource.get(
@@ -43,7 +61,7 @@ class Requirements(ComponentResource):
                     api_version=api_version,
                     kind=kind,
                     id=id_,
-                    opts=ResourceOptions(parent=self),
+                    opts=ResourceOptions(parent=self, depends_on=[self.operators] if self.operators else []),
                 )
         self.register_outputs({})
 
@@ -52,7 +70,7 @@ def _objects(args: RequirementsArgs) -> list[tuple[str, str, str]]:
     """Return apiVersion, kind, and the provider's id of each."""
     found = [("storage.k8s.io/v1", "StorageClass", name) for name in sorted(set(args.storage_classes))]
     issuer, route = args.ingress.issuer, args.ingress.route
-    if issuer.kind == "existing":
+    if issuer.kind == "existing" and not args.installs_cert_manager:
         found.append(("cert-manager.io/v1", "ClusterIssuer", issuer.name))
     if route.kind == "ingress":
         found.append(("networking.k8s.io/v1", "IngressClass", route.class_name))

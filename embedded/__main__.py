@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from embedded import host, imagebuild, stack
@@ -36,6 +38,7 @@ def main() -> int:
     up.add_argument("--timeline", type=Path, help="draw where the time went, as a page of HTML")
     up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes the cluster has")
     up.add_argument("--domain", default="", help="the domain of the cluster's Services, instead of cluster.local")
+    up.add_argument("--bare", action="store_true", help="without operators and cert-manager, which the stack installs")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -76,16 +79,18 @@ def _command(
 
 def _up(arguments: argparse.Namespace) -> None:
     progress, instance = Progress(), Instance(arguments.instance)
+    cluster = None
     if arguments.context:
         build_for_pulumi(progress)
     else:
-        start(instance, progress, arguments.nodes, arguments.domain)
+        cluster = start(instance, progress, arguments.nodes, arguments.domain, bare=arguments.bare)
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
     target = _stack(arguments)
     progress("pulumi up")
-    target.up(arguments.timeline)
+    with meanwhile(cluster):
+        target.up(arguments.timeline)
     if not arguments.context:
         print(stack.summary(instance))
 
@@ -96,12 +101,28 @@ def _stack(arguments: argparse.Namespace) -> stack.Stack:
     return target
 
 
-def start(instance: Instance, progress: Callable[[str], None], nodes: int = 1, domain: str = "") -> Cluster:
+@contextmanager
+def meanwhile(cluster: Cluster | None) -> Iterator[None]:
+    """Give a bare cluster its authority while the stack installs cert-manager, as an administrator would."""
+    if not cluster or not cluster.instance.bare:
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        brought = pool.submit(cluster.bring_authority)
+        yield
+        brought.result()
+
+
+def start(
+    instance: Instance, progress: Callable[[str], None], nodes: int = 1, domain: str = "", *, bare: bool = False
+) -> Cluster:
     """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError."""
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
-    cluster.up(images, domain)
+    cluster.up(images, domain, bare=bare)
+    if instance.bare:
+        build_for_pulumi(progress, stack.CHARTS)
     if nodes > 1:
         cluster.join(images)
     return cluster

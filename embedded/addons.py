@@ -11,6 +11,8 @@ from embedded.instance import Instance
 from embedded.programs import Programs
 
 MANIFESTS = Path(__file__).parent / "manifests"
+OPERATORS = ("cert-manager", "postgres-operator", "redis-operator")  # what a bare cluster has not
+_NAMESPACES = ("ingress", "local-path-storage")  # and what namespaces it has
 
 
 def manifests(instance: Instance, programs: Programs) -> list[str]:
@@ -22,7 +24,26 @@ def manifests(instance: Instance, programs: Programs) -> list[str]:
         **{f"image_{name.replace('-', '_')}": imagebuild.reference(name) for name in imagebuild.IMAGES},
     }
     own = {path.stem: Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))}
-    return [own.pop("namespaces"), *_upstream(programs), *own.values()]
+    issuer = own.pop("issuer")
+    if instance.bare:
+        namespaces = own.pop("namespaces")
+        others = [text for name, text in own.items() if name not in OPERATORS]
+        return [_only(namespaces, *_NAMESPACES), *_gateway(programs), *others]
+    return [own.pop("namespaces"), *_gateway(programs), *_upstream(programs), *own.values(), issuer]
+
+
+def authority() -> str:
+    """Return the manifest of the cluster's own authority, which needs cert-manager, whoever installs that."""
+    return (MANIFESTS / "issuer.yaml").read_text()
+
+
+def _only(manifests: str, *names: str) -> str:
+    """Return the namespaces of these names."""
+    return "---\n".join(each for each in manifests.split("---\n") if any(f"name: {name}}}" in each for name in names))
+
+
+def _gateway(programs: Programs) -> list[str]:
+    return [path.read_text() for path in sorted(programs.path("gateway-api-crds").glob("*.yaml"))]
 
 
 def _upstream(programs: Programs) -> list[str]:
@@ -31,7 +52,6 @@ def _upstream(programs: Programs) -> list[str]:
     redis = programs.path("redis-operator-config")
     crds = [
         *sorted(programs.path("cert-manager-crds").glob("*.yaml")),
-        *sorted(programs.path("gateway-api-crds").glob("*.yaml")),
         *(zalando / f"{name}.crd.yaml" for name in ("postgresql", "operatorconfiguration", "postgresteam")),
         *sorted((redis / "crd" / "bases").glob("*.yaml")),
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded import imagebuild, network, pki
-from embedded.addons import manifests
+from embedded.addons import authority, manifests
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, NodePlace
 from embedded.machine import Machine, sh
@@ -37,19 +37,21 @@ class Cluster:
     """One instance, with its node, its images and its add-ons."""
 
     def __init__(self, instance: Instance, programs: Programs, progress: Callable[[str], None]) -> None:
-        self._instance = instance
+        self.instance = self._instance = instance
         self._programs = programs
         self._progress = progress
         self._first = Machine(instance, instance.node)
         self._second = Machine(instance, instance.second_node)
 
-    def up(self, images: imagebuild.Layout, domain: str = "") -> None:
+    def up(self, images: imagebuild.Layout, domain: str = "", *, bare: bool = False) -> None:
         """Start what is not running, over whatever a killed run left. It is safe to repeat.
 
-        A cluster keeps its first `domain`, because running pods look names up in it. Raises EmbeddedError that names
-        the daemon or add-on that did not come up.
+        A cluster keeps its first `domain`, because running pods look names up in it, and stays `bare` of operators.
+        Raises EmbeddedError that names the daemon or add-on that did not come up.
         """
         self._name(domain)
+        if bare and not self._instance.bare:
+            self._begin("bare", "", "has operators")
         if not self._first.pids():
             self._start()
         self._await("the container runtime", lambda: self._instance.node.containerd_socket.is_socket())
@@ -73,10 +75,14 @@ class Cluster:
     def _name(self, domain: str) -> None:
         if not domain or domain == self._instance.domain:
             return
-        if self._instance.folder.exists():
-            raise EmbeddedError(f"instance {self._instance.name} has domain {self._instance.domain}: make down first")
-        self._instance.folder.mkdir(parents=True)
-        (self._instance.folder / "domain").write_text(domain)
+        self._begin("domain", domain, f"has domain {self._instance.domain}")
+
+    def _begin(self, file: str, content: str, otherwise: str) -> None:
+        """Note what a cluster is from its first start on. Raises EmbeddedError for one that has begun."""
+        if self._instance.logs.exists() or (self._instance.folder / file).exists():
+            raise EmbeddedError(f"instance {self._instance.name} {otherwise}: make down first")
+        self._instance.folder.mkdir(parents=True, exist_ok=True)
+        (self._instance.folder / file).write_text(content)
 
     def _start(self) -> None:
         self.kill()
@@ -183,6 +189,15 @@ class Cluster:
                 self._apply(manifest)
         self._await("the add-ons", self._addons_are_ready)
         applied.write_text(state)
+        if not self._instance.bare:
+            self._await_authority()
+
+    def bring_authority(self) -> None:
+        """Make the cluster's own authority as soon as cert-manager is there, whoever installs it."""
+        self._apply(authority())
+        self._await_authority()
+
+    def _await_authority(self) -> None:
         template = r"go-template={{index .data `tls.crt` | base64decode}}"
         secret = ("get", "secret", "embedded-ca", "-n", "cert-manager", "-o", template)
         self._await("the cluster's authority", lambda: self._kubectl(*secret, check=False).returncode == 0)
@@ -193,7 +208,12 @@ class Cluster:
         arguments = ("apply", "--server-side", "--force-conflicts", "-f", "-")
         limit = time.monotonic() + READY_LIMIT_SECONDS
         while (done := self._kubectl(*arguments, stdin=manifest, check=False)).returncode:
-            transient = ("no matches for kind", "failed calling webhook", "ensure CRDs are installed first")
+            transient = (
+                "no matches for kind",
+                "failed calling webhook",
+                "ensure CRDs are installed first",
+                'namespaces "cert-manager" not found',
+            )
             if time.monotonic() > limit or not any(text in done.stderr for text in transient):
                 raise EmbeddedError(f"applying add-ons failed: {done.stderr.strip()}")
             time.sleep(0.5)

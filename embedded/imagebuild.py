@@ -112,6 +112,11 @@ IMAGES: Mapping[str, Image] = {
     # The pods it creates run `/operator agent`.
     "redis-operator": _static("0.23.0", "redis-operator", "manager", name="operator", user="65532:65532"),
     "cert-manager": _static("1.21.2", "certmanager", user="1000:1000"),
+    # As cert-manager's chart starts them: each image is one part, and its arguments are that part's alone.
+    **{
+        f"cert-manager-{part}": _static("1.21.2", "certmanager", part, user="1000:1000")
+        for part in ("controller", "webhook", "cainjector")
+    },
     "local-path-provisioner": _static("0.0.30", "local-path-provisioner"),
     # The chart names the command /manager.
     "secrets-operator": _static("v0.11.5", "manager", user="65532:65532"),

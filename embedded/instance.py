@@ -70,6 +70,11 @@ class Instance:
         return written.read_text() if written.exists() else DOMAIN
 
     @property
+    def bare(self) -> bool:
+        """Return whether the cluster began without operators, so that the stack installs them."""
+        return (self.folder / "bare").exists()
+
+    @property
     def logs(self) -> Path:
         """Return the folder of the logs, one file a daemon."""
         return self.folder / "logs"

@@ -122,6 +122,17 @@ PROGRAMS: Mapping[str, Program] = {
         ldflags=_version("main.VERSION", "0.27.1"),
         rehearsals=True,
     ),
+    # The operators' real charts, as their modules carry them.
+    "operator-charts": Program(
+        seconds=1,
+        binaries={},
+        files={
+            "postgres-operator-chart": (_ZALANDO, "charts/postgres-operator"),
+            "redis-operator-chart": (_REDIS, "charts/redis-operator"),
+            "cert-manager-chart": (_CERT_MANAGER, "deploy/charts/cert-manager"),
+        },
+        rehearsals=True,
+    ),
     "secrets-operator": Program(seconds=10, binaries={"manager": "."}),
     "pause": Program(seconds=1, binaries={"pause": "."}),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from embedded import imagebuild
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
@@ -22,6 +23,12 @@ from pictures import timeline
 
 PROJECT = Path(__file__).parent.parent
 STACK = "dev"
+CHARTS = "operator-charts"  # the program that has the real ones
+_CHARTS = {
+    "postgresChart": "postgres-operator",
+    "redisChart": "redis-operator",
+    "certManagerChart": "cert-manager",
+}
 _WRITTEN = ("escrow", "restore")  # what operations write into the stack file, and the checkout's does not have
 
 
@@ -38,6 +45,27 @@ class Stack:
         self._kubeconfig = instance.kubeconfig
         self._binaries = instance.folder / "bin"
         self._programs = programs
+        self._bare, self._domain = not context and instance.bare, instance.domain
+
+    def _operators(self) -> dict[str, object]:
+        """Return the section that installs the operators, from the real charts and with images of this cluster."""
+        paths = {name: {"path": str(self._programs.path(f"{chart}-chart"))} for name, chart in _CHARTS.items()}
+        part = imagebuild.reference
+        return {
+            **dict.fromkeys(("postgres", "redis", "certManager"), "install"),
+            **paths,
+            "postgresImages": {
+                "operator": part("postgres-operator"),
+                "spilo": part("postgres"),
+                "pooler": part("pooler"),
+            },
+            "clusterDomain": self._domain,
+            "redisImage": part("redis-operator"),
+            "redisConfigInInitContainer": True,  # the image of Redis is Debian's
+            "certManagerImages": {
+                name: part(f"cert-manager-{name}") for name in ("controller", "webhook", "cainjector")
+            },
+        }
 
     @property
     def configuration(self) -> Path:
@@ -58,6 +86,7 @@ class Stack:
         before = yaml.safe_load(self.configuration.read_text()) if self.configuration.exists() else {}
         wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
         ours = {"cluster": {"context": self._context, "protect": False}} if self._context else {}
+        ours |= {"operators": self._operators()} if self._bare else {}
         for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
         for key, value in before.get("config", {}).items():

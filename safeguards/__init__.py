@@ -3,6 +3,7 @@
 This package imports settings and components, and creates no resource.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse
 from safeguards.kind import refuse_other_kind
 from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
+from safeguards.operators import refuse_second_operator
 from safeguards.plain_http import refuse_plain_http
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.target_namespaces import refuse_missing_namespaces
 from safeguards.volumes import refuse_volume_change
 from settings import Commands, Settings, SettingsError, load, local_copy
+from settings.secrets_operator import CHART as SECRETS_OPERATOR
 
 __all__ = ["Admitted", "Found", "LastState", "Refusal", "admit", "check"]
 
@@ -44,6 +47,7 @@ class Admitted:
     settings: Settings
     helm: HelmRelease
     operator_chart: OperatorChart | None  # of the secrets operator, where the stack installs it
+    operator_charts: Mapping[str, OperatorChart]  # by name, of the operators that the stack installs
     found: Found
 
 
@@ -53,11 +57,18 @@ def admit(folder: Path) -> Admitted:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
         settings = load(commands, get_config_env(), get_config_secret_keys_env())
         state = last_state()
-        copies = [local_copy(wanted, commands, folder, deployed_chart(wanted, state)) for wanted in settings.charts]
+        found = [
+            (wanted, local_copy(wanted, commands, folder, deployed_chart(wanted, state))) for wanted in settings.charts
+        ]
+        operators = {
+            wanted.name: OperatorChart.read(chart, folder, wanted.key)
+            for wanted, chart in found[1:]  # the first is Infisical's
+        }
         return Admitted(
             settings=settings,
-            helm=HelmRelease.of(settings, state, copies[0]),
-            operator_chart=OperatorChart.read(copies[1], folder) if copies[1:] else None,
+            helm=HelmRelease.of(settings, state, found[0][1]),
+            operator_chart=operators.pop(SECRETS_OPERATOR, None),
+            operator_charts=operators,
             found=check(settings, state, commands),
         )
     except (SettingsError, Refusal) as error:
@@ -85,5 +96,6 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_missing_namespaces(settings, namespaces)
     refuse_other_live_key(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)
+    refuse_second_operator(settings, state, cluster, commands)
     refuse_plain_http(settings, cluster, commands)
     return Found(state=state, cluster=uid)

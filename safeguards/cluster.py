@@ -69,6 +69,13 @@ class LiveCluster:
         found = self._listed("gateways.gateway.networking.k8s.io", gateway, "--namespace", namespace)
         return found[0].get("spec", {}).get("listeners", []) if found else []
 
+    def helm_release(self, kind: str) -> str:
+        """Return the namespace and name of the release that owns a kind's definition, empty when there is none."""
+        found = self._listed("customresourcedefinitions.apiextensions.k8s.io", kind)
+        annotations: Mapping[str, str] = found[0]["metadata"].get("annotations", {}) if found else {}
+        name = annotations.get("meta.helm.sh/release-name", "")
+        return f"{annotations.get('meta.helm.sh/release-namespace', '')}/{name}" if name else ""
+
     def _listed(self, *what: str) -> list[dict[str, Any]]:
         try:
             return self._get(*what)

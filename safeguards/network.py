@@ -30,7 +30,8 @@ def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands)
     """Raise Refusal when the policies would leave out an operator or the API server that the cluster has."""
     if not settings.network_policies.enabled:
         return
-    unsaid = [operator for operator in operators_of(settings) if operator not in _said(settings)]
+    named = {*_said(settings), *settings.operators.installed}
+    unsaid = [operator for operator in operators_of(settings) if operator not in named]
     images: Mapping[str, Collection[str]] = cluster.images() if unsaid else {}
     cuts = [cut for operator in unsaid for cut in operator_cut(settings, operator, images)]
     cuts += api_server_cuts(settings, cluster.api_server())

@@ -17,6 +17,8 @@ from settings.machinery.types import (
     bytes_of,
 )
 
+CHART = "secrets-operator"
+
 
 class OperatorChartSettings(Section):
     """The Helm chart `secrets-operator`, which deploys Infisical's own operator."""
@@ -79,7 +81,7 @@ class SecretsOperatorSettings(Section):
             return None
         return Chart(
             key="secretsOperator.chart",
-            name="secrets-operator",
+            name=CHART,
             version=self.chart.version,
             digest=self.chart.digest,
             repository=self.chart.repository,

@@ -19,6 +19,7 @@ from settings.machinery.charts import Chart
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.network_policies import NetworkPolicySettings
+from settings.operators import OperatorSettings
 from settings.organization import OrganizationSettings
 from settings.pods import PodSettings
 from settings.redis import RedisSettings
@@ -47,6 +48,7 @@ class Settings(Secrets):
     )
     jobs: JobSettings = JobSettings()
     network_policies: NetworkPolicySettings = NetworkPolicySettings()
+    operators: OperatorSettings = OperatorSettings()
     organization: OrganizationSettings | None = None
     pods: PodSettings = PodSettings()
     secrets_operator: SecretsOperatorSettings | None = None
@@ -61,7 +63,7 @@ class Settings(Secrets):
     def charts(self) -> tuple[Chart, ...]:
         """Return the charts that the stack deploys."""
         operator = self.secrets_operator.wanted if self.secrets_operator else None
-        return (self.infisical.chart.wanted, *((operator,) if operator else ()))
+        return (self.infisical.chart.wanted, *((operator,) if operator else ()), *self.operators.charts)
 
     @property
     def storage_classes(self) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from operations.checks.result import Result, fail, ok
+from operations.checks.installed import BY_STACK, comes
+from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Unanswered
 from settings import Commands, Settings
 from settings.ingress import ExistingIssuer
@@ -16,6 +17,10 @@ def issuer(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator
     if not isinstance(wanted, ExistingIssuer):
         return
     subject = f"ClusterIssuer {wanted.name}"
+    if comes(cluster, settings, "certManager"):
+        fix = "make it once cert-manager runs: `up` waits ten minutes for the site's certificate"
+        yield warn(subject, "nobody can make it before `up` has installed cert-manager", fix)
+        return
     found = cluster.get(f"/apis/cert-manager.io/v1/clusterissuers/{wanted.name}")
     if not found:
         issuers = cluster.items("/apis/cert-manager.io/v1/clusterissuers")
@@ -33,9 +38,12 @@ def issuer(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator
         yield fail(subject, f"not Ready: {ready.get('message') or ready.get('reason', 'without a reason')}", fix)
 
 
-def webhook(cluster: Cluster, _: Settings) -> Iterator[Result]:
+def webhook(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Ask the webhook for what it must refuse: a Certificate that is accepted would only show that nobody was asked."""
     subject = "cert-manager's webhook"
+    if comes(cluster, settings, "certManager"):
+        yield ok(subject, BY_STACK)
+        return
     pods = cluster.kubectl("get pods --all-namespaces")
     fix = f"see to the Deployment, the Service and the certificate of cert-manager's webhook: {pods}"
     nonsense = {

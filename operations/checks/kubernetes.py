@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from operations.checks.installed import BY_STACK, GROUPS, comes
 from operations.checks.result import Result, fail, ok, warn
 from operations.checks.versions import Known, Version
 from operations.cluster import Cluster
@@ -102,6 +103,10 @@ def kinds(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     for wanted in (*asked, *(_GATEWAY if settings.ingress.route.kind == "gateway" else ())):
         subject = f"CRDs of {wanted.group}/{wanted.version}"
         served = cluster.get(f"/apis/{wanted.group}/{wanted.version}")
+        operator = GROUPS.get(wanted.group)
+        if not served and operator and comes(cluster, settings, operator):
+            yield ok(subject, BY_STACK)
+            continue
         if not served:
             group = cluster.get(f"/apis/{wanted.group}") or {}
             versions = ", ".join(version["version"] for version in group.get("versions", []))

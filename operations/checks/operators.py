@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks import domain, zalando
 from operations.checks.deployments import Deployed, find, flag, watching
+from operations.checks.installed import by_stack
 from operations.checks.result import Result, fail, unknown
 from operations.checks.versions import Known, Version
 from operations.cluster import Cluster, Unanswered
 from settings import Settings
+from settings.operators import Operator
 
 _ZALANDO = Known(
     good=[(Version(1, 15, 0), Version(1, 16, 0)), (Version(2, 0, 2), Version(3, 0, 0))],
@@ -52,7 +54,7 @@ def postgres_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         except Unanswered as reason:
             yield unknown(f"{subject}: settings", reason)
 
-    return _best(operators, results) or [_absent(cluster, subject, _ZALANDO_INSTALL)]
+    return _best(operators, results) or [_absent(cluster, settings, "postgres", subject, _ZALANDO_INSTALL)]
 
 
 def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
@@ -74,10 +76,10 @@ def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         fix = f"set SERVICE_DNS_DOMAIN to {{}} in Deployment {operator}"
         yield from domain.judge(cluster, subject, told, fix)
 
-    return _best(operators, results) or [_absent(cluster, subject, _REDIS_INSTALL)]
+    return _best(operators, results) or [_absent(cluster, settings, "redis", subject, _REDIS_INSTALL)]
 
 
-def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
+def cert_manager(cluster: Cluster, settings: Settings) -> Iterable[Result]:
     """Judge cert-manager's controller, which issues. A different check asks whether the webhook answers."""
     subject = "cert-manager"
     controllers = find(cluster, _is_controller)
@@ -89,7 +91,7 @@ def cert_manager(cluster: Cluster, _: Settings) -> Iterable[Result]:
         scope, fix = {only} if only else set[str](), f"remove --namespace from the arguments of Deployment {controller}"
         yield watching(subject, scope, (DATABASE_NAMESPACE, INFISICAL_NAMESPACE), fix)
 
-    return _best(controllers, results) or [_absent(cluster, subject, _CERT_MANAGER_INSTALL)]
+    return _best(controllers, results) or [_absent(cluster, settings, "certManager", subject, _CERT_MANAGER_INSTALL)]
 
 
 def _is_controller(deployed: Deployed) -> bool:
@@ -110,7 +112,10 @@ def _running(cluster: Cluster, subject: str, deployed: Deployed, known: Known) -
     return known.judge(subject, deployed.version, f"{deployed.version or deployed.image} in {deployed}")
 
 
-def _absent(cluster: Cluster, subject: str, install: str) -> Result:
+def _absent(cluster: Cluster, settings: Settings, operator: Operator, subject: str, install: str) -> Result:
+    if operator in settings.operators.installed:
+        key = f"operators.{operator}Chart"
+        return by_stack(subject, next(str(chart) for chart in settings.operators.charts if chart.key == key))
     return fail(subject, f"no Deployment runs an image named {subject}", cluster.helm(install))
 
 

@@ -93,7 +93,7 @@ def test_the_stacks_have_every_setting_somewhere() -> None:
 
     sample()
     known = {".".join(path) for path, _, _ in fields(Settings)}
-    no_variable = ("applications", "secretsOperator", "database.recover")
+    no_variable = ("applications", "operators", "secretsOperator", "database.recover")
     elsewhere = {key for key in known if key.startswith(no_variable)}
     assert known - elsewhere - keys == set()
 

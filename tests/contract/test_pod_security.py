@@ -37,6 +37,7 @@ def test_every_pod_of_ours_is_admitted_at_level_restricted(name: str) -> None:
     found = {kind: refusals(template) for _, kind, template in pods(shape(name))}
     more = {
         "rotated": {"Job/platform-kv-rotation"},
+        "installed": {"Job/cert-manager-gate", "Job/postgres-operator-gate", "Job/redis-operator-gate"},
         "operator": {"Job/secrets-operator-gate"},
         "organization": {"Job/bootstrap"},
         "applications": {"Job/bootstrap", "Job/secrets-operator-gate", *APPLICATIONS},

@@ -33,6 +33,7 @@ _TESTS = (
     "infisical_secrets",
     "cert_sync",
     "requirements",
+    "cluster_operators",
     "platform_kv",
     "platform_db",
     "wal_archive",

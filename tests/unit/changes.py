@@ -279,6 +279,17 @@ ELSEWHERE = {
     "secretsOperator.chart.repository": "make charts, tests/tools/charts/test_two_charts.py",
     "secretsOperator.chart.version": "settings.local_copy: a chart of a different version has a different digest",
     "secretsOperator.refreshSeconds": "tests/unit/test_secret_delivery.py: custom resources of a delivery",
+    **dict.fromkeys(
+        (f"operators.{each}" for each in ("postgres", "redis", "certManager")), "tests/unit/test_cluster_operators.py"
+    ),
+    **dict.fromkeys(
+        (
+            f"operators.{each}Chart.{key}"
+            for each in ("postgres", "redis", "certManager")
+            for key in ("version", "digest", "repository")
+        ),
+        "settings.local_copy and make charts, as of any chart: tests/tools/charts/test_two_charts.py",
+    ),
     "secretsOperator.kind": "tests/unit/test_secrets_operator.py: nothing is installed",
     **dict.fromkeys(("escrow.date", "escrow.keyLabel"), "make doctor, tests/tools/doctor/test_escrow.py"),
     **dict.fromkeys(("database.recover.archive", "database.recover.time"), "tests/unit/test_wal_archive.py"),

@@ -32,6 +32,7 @@ from tests.unit.changes import (
 from tests.unit.external_changes import HOSTED, HOSTS, WATCHED, WATCHERS
 from tests.unit.harness import Graph, platform
 from tests.unit.network_changes import NETWORK, policies
+from tests.unit.operator_changes import INSTALLING, OPERATORS
 from tests.unit.placement_changes import PLACES
 from tests.unit.way_in_changes import OTHER_WAYS_IN, WAYS_IN
 
@@ -81,6 +82,7 @@ RUNS = [
     *((HOSTED, group) for group in groups(HOSTS)),
     *((WATCHED, group) for group in groups(WATCHERS)),
     *((WITH_APPLICATIONS, group) for group in groups(APPLICATIONS)),
+    *((INSTALLING, group) for group in groups(OPERATORS)),
 ]
 
 
@@ -139,6 +141,7 @@ def test_no_setting_is_left_out() -> None:
         + WISHES
         + HOSTS
         + WATCHERS
+        + OPERATORS
     )
     there = [*(each.key for each in changes), *VARIABLES, *ELSEWHERE]
     # WHOLE and BACKED_UP have the one, GATEWAY and IN_A_BUCKET the other.

@@ -33,6 +33,13 @@ WANTED: tuple[Any, ...] = ([TAINT], {"disk": "ssd"}, "urgent", PULLS)
 
 
 # What each kind of resource says of its pods. The database's pods take the credentials from their ServiceAccount.
+RELEASES: Mapping[str, Callable[[Any], Any]] = {
+    # The chart of the secrets operator has no field for a priority class.
+    "secrets-operator": lambda values: {"priorityClassName": "urgent", **values, **values["controllerManager"]},
+    "postgres-operator": lambda values: values,
+    "redis-operator": lambda values: {**values, **values["redisOperator"]},
+    "cert-manager": lambda values: {**values, **values["global"]},
+}
 POD = ("tolerations", "nodeSelector", "priorityClassName", "imagePullSecrets")
 MAKERS: Mapping[str, Callable[[Resource], Any]] = {
     "Job": lambda job: job["spec", "template", "spec"],
@@ -46,11 +53,7 @@ MAKERS: Mapping[str, Callable[[Resource], Any]] = {
         "priorityClassName": database["spec", "podPriorityClassName"],
         "imagePullSecrets": PULLS,
     },
-    "Release": lambda release: {  # the chart of the secrets operator has no field for a priority class
-        "priorityClassName": "urgent",
-        **release["values"],
-        **release["values", "controllerManager"],
-    },
+    "Release": lambda release: RELEASES[release.name](release["values"]),
     "Issuer": lambda issuer: issuer["spec", "acme", "solvers"][0]["http01"]["ingress"]["podTemplate"]["spec"],
 }
 PODLESS = (
@@ -69,7 +72,7 @@ def selected(affinity: Any) -> dict[str, str]:
 def makes_pods(resource: Resource) -> bool:
     """Infisical's own release says it through the patch, and other issuers than Let's Encrypt start no pods."""
     if resource.kind == "Release":
-        return resource.name == "secrets-operator"
+        return resource.name != "infisical"
     return resource.kind in MAKERS and (resource.kind != "Issuer" or "acme" in resource["spec"])
 
 
@@ -131,6 +134,11 @@ def test_the_databases_pods_pull_by_their_account() -> None:
 
 def test_without_credentials_nothing_is_made_for_them() -> None:
     assert not [resource for resource in platform() if "pull-secrets" in resource.name]
+
+
+def test_every_part_of_cert_manager_bears_the_taints() -> None:
+    values = shape("installed", pods=SECTION)["Release/cert-manager"]["values"]
+    assert [values[part]["tolerations"] for part in ("webhook", "cainjector")] == [[TAINT], [TAINT]]
 
 
 def test_labels_are_for_infisical_and_the_jobs() -> None:

@@ -11,7 +11,10 @@ from unittest import mock
 import pulumi
 import pytest
 
+from components.operator_values import RELEASES
 from tests.unit.harness import SHAPES, Graph, Resource, platform, shape
+
+INSTALLING = {f"{release}-gate" for release in RELEASES.values()}
 
 JOB = "kubernetes:batch/v1:Job"
 CRON_JOB = "kubernetes:batch/v1:CronJob"
@@ -118,13 +121,13 @@ def test_whole_components_wait(graph: Graph, later: str, earlier: str) -> None:
 def test_what_is_made_at_once_waits_for_nothing_that_takes_time(graph: Graph) -> None:
     """Namespaces, passwords, certificates and the environment are there while operators work.
 
-    Only a rotation of Redis' password, which Redis has to learn before anybody uses it, and the backup before a change
-    come first.
+    Only a rotation of Redis' password, which Redis has to learn before anybody uses it, the backup before a change and
+    the operators that the stack installs come first.
     """
     for name in ("platform-db", "platform-kv", "infisical-secrets", "ingress-certificate"):
         for resource in graph.made_by(name):
             for job in graph.of_type(JOB):
-                if job.name in ("platform-kv-rotation", "backup-before"):
+                if job.name in {"platform-kv-rotation", "backup-before", *INSTALLING}:
                     continue
                 assert resource.kind == "Job" or graph.free(str(resource), of=str(job))
 
@@ -242,7 +245,7 @@ def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Gr
     jobs = graph.of_type(JOB)
     rotation = [job for job in jobs if job.name == "platform-kv-rotation"]
     more = {"secrets-operator-gate", "bootstrap", "application-secrets", "secret-delivery-free", "secret-delivery-gate"}
-    operator = [job for job in jobs if job.name in more]
+    operator = [job for job in jobs if job.name in more | INSTALLING]
     asked = [job for job in jobs if job.name == "ingress-gate"]
     # three gates, one of two steps, certificate sync, migration
     assert len(jobs) - len(rotation) - len(operator) - len(_backups(graph)) - len(asked) == 6

@@ -38,6 +38,15 @@ THROW_AWAY = {
     "awsSecretAccessKey": "throw-away-aws",
 }
 OPERATOR = {"chart": {"path": "embedded/charts/secrets-operator"}}  # which `make charts` would put into charts/
+_CHARTS = "tests/unit/charts"  # two kinds of each operator
+INSTALLED = {
+    "postgres": "install",
+    "redis": "install",
+    "certManager": "install",
+    "postgresChart": {"path": f"{_CHARTS}/postgres-operator"},
+    "redisChart": {"path": f"{_CHARTS}/redis-operator"},
+    "certManagerChart": {"path": f"{_CHARTS}/cert-manager"},
+}
 ORGANIZATION = {"name": "dog", "admin": "ops@example.org"}
 SHOP = {
     "environments": {"prod": "Production"},
@@ -54,7 +63,7 @@ SHOP = {
     },
     "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env", "restarts": ["deployment/shop"]}],
 }
-_MORE = ("operator", "organization", "applications", "backed-up", "bucket", "restored")
+_MORE = ("installed", "operator", "organization", "applications", "backed-up", "bucket", "restored")
 SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
 AUTHORITY = authority("Cloud Root").pem
 EXTERNAL_DATABASE = {"kind": "external", "host": "db.example.org", "port": 6432, "authority": AUTHORITY}
@@ -88,12 +97,12 @@ def platform(
     nothing is known that a provider makes. `state` is what the last update left. The cluster is empty, but for
     `namespaces` (name to annotations) and an `infisical-secrets` with `environment`.
     """
-    cluster = (json.dumps(namespaces or {}), json.dumps(environment or {}))
+    cluster = (json.dumps(namespaces or {}), json.dumps(environment or {}), json.dumps(_running(keys)))
     return _platform(stack, preview, json.dumps(state or {}), cluster, json.dumps(keys, sort_keys=True))
 
 
 @functools.cache
-def _platform(stack: str, preview: bool, state: str, cluster: tuple[str, str], keys: str) -> Graph:
+def _platform(stack: str, preview: bool, state: str, cluster: tuple[str, str, str], keys: str) -> Graph:
     values = configuration(stack, **json.loads(keys))
     environment = {"PULUMI_CONFIG": json.dumps(values), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(encrypted(values))}
 
@@ -105,15 +114,27 @@ def _platform(stack: str, preview: bool, state: str, cluster: tuple[str, str], k
     return replace(graph, given=frozenset(values[key] for key in encrypted(values)))
 
 
+def _running(keys: Mapping[str, Configured]) -> Mapping[str, list[str]]:
+    """Return the operators that the cluster has, by image: those that the stack doesn't install."""
+    operators = keys.get("operators", {})
+    installed = operators if isinstance(operators, Mapping) else {}
+    return {image: [image] for operator, image in IMAGES.items() if installed.get(operator) != "install"}
+
+
 @contextmanager
-def _cluster(namespaces: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]) -> Iterator[None]:
+def _cluster(
+    namespaces: Mapping[str, Mapping[str, str]],
+    environment: Mapping[str, str],
+    images: Mapping[str, list[str]],
+) -> Iterator[None]:
     """Answer the program's questions about its cluster."""
     found = {"kube-system": {"uid": CLUSTER}}
     found |= {name: {"uid": f"uid-{name}", "annotations": annotations} for name, annotations in namespaces.items()}
     with (
         mock.patch.object(LiveCluster, "namespaces", side_effect=lambda *others: {name: {} for name in others} | found),
         mock.patch.object(LiveCluster, "environment", return_value=environment),
-        mock.patch.object(LiveCluster, "images", return_value={name: [name] for name in IMAGES.values()}),
+        mock.patch.object(LiveCluster, "images", return_value=images),
+        mock.patch.object(LiveCluster, "helm_release", return_value=""),
         mock.patch.object(LiveCluster, "listeners", return_value=[{"name": "https", "protocol": "HTTPS"}]),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
     ):
@@ -140,6 +161,8 @@ def shape(name: str, **more: Any) -> Graph:
             return platform(ingress={"route": route}, **more)
         case "smallest":
             return platform(database={"instances": 1, "pooler": {"instances": 1}}, infisical={"replicas": 1}, **more)
+        case "installed":
+            return platform(operators=INSTALLED, **more)
         case "operator":
             return platform(secretsOperator=OPERATOR, **more)
         case "organization":

@@ -1,0 +1,64 @@
+"""Waits until an operator's pods run and its webhook answers, and says what holds them up."""
+
+from dataclasses import dataclass
+
+from job import Pending, Report, run, wait
+from kube import Api, path
+from webhook import Webhook
+from workloads import causes, pods_of, unfinished
+
+
+@dataclass(frozen=True)
+class Config:
+    """deployments: as the chart names them. webhook: the path of a kind that cert-manager's webhook judges."""
+
+    namespace: str
+    deployments: tuple[str, ...]
+    deadline_seconds: float
+    webhook: str | None = None
+
+
+def running(api: Api, namespace: str, name: str) -> None:
+    """Raise Pending with what holds a Deployment up."""
+    deployment = api.find(path("deployments", namespace, name))
+    if deployment is None:
+        raise Pending(
+            f"deployment {namespace}/{name} does not exist: the release has not made it, or names it otherwise"
+        )
+    deployment = {"kind": "Deployment", **deployment}
+    if held_up := unfinished(deployment):
+        why = causes(api, namespace, deployment, pods_of(api, namespace, deployment))
+        raise Pending(f"deployment {namespace}/{name}: {held_up}{why}")
+
+
+def answers(webhook: Webhook) -> None:
+    """Raise Pending until the webhook refuses what it must refuse: that something passes tells nothing."""
+    refusal = webhook.judges(
+        {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Issuer",
+            "metadata": {"name": "infisical-platform-asks"},
+            "spec": {"selfSigned": {}, "ca": {"secretName": "none"}},  # an issuer has one of them
+        }
+    )
+    if "admission webhook" not in refusal:
+        raise Pending(f"cert-manager's webhook doesn't answer: {refusal or 'an impossible Issuer was accepted'}")
+
+
+def ready(api: Api, config: Config) -> str:
+    """Return that all of it runs. Raise Pending with what holds it up."""
+    for name in config.deployments:
+        running(api, config.namespace, name)
+    if config.webhook:
+        answers(Webhook(config.webhook))
+    return f"{', '.join(config.deployments)} {'runs' if len(config.deployments) == 1 else 'run'}"
+
+
+def main(config: Config, report: Report) -> str:
+    """Wait for it."""
+    api = Api()
+    return wait(lambda: ready(api, config), report, deadline_seconds=config.deadline_seconds)
+
+
+if __name__ == "__main__":
+    run("operators-ready", Config, main)

@@ -1,0 +1,76 @@
+"""A second operator of a kind is refused before the first resource."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from components.operator_values import RELEASES
+from safeguards import LastState, Refusal
+from safeguards.cluster import LiveCluster
+from safeguards.network import refuse_cut_off
+from safeguards.operators import refuse_second_operator
+from settings.cluster import ClusterSettings
+from tests.unit.harness import COMMANDS, INSTALLED, settings_of
+
+IMAGES = {"postgres": "postgres-operator", "redis": "redis-operator", "certManager": "cert-manager-controller"}
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch,
+    images: Mapping[str, Collection[str]],
+    release: str = "",
+    installed_before: Collection[str] = (),
+    **operators: Any,
+) -> str:
+    monkeypatch.setattr(LiveCluster, "images", lambda _: images)
+    monkeypatch.setattr(LiveCluster, "helm_release", lambda _, kind: release if "cert-manager" in kind else "")
+    own = {
+        f"urn:pulumi:dev::p::t::{name}": {"type": "kubernetes:helm.sh/v3:Release", "outputs": {"name": name}}
+        for name in installed_before
+    }
+    stack = settings_of(operators=operators or INSTALLED)
+    try:
+        refuse_second_operator(stack, LastState(own), LiveCluster(ClusterSettings()), COMMANDS)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def test_an_empty_cluster_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, {}) == ""
+    assert refused(monkeypatch, {"nginx": ["web"]}) == ""
+
+
+@pytest.mark.parametrize("operator", IMAGES)
+def test_an_operator_that_runs_already_is_named_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, operator: str
+) -> None:
+    said = refused(monkeypatch, {IMAGES[operator]: ["theirs"]})
+    assert said.startswith(f"operators.{operator}: an operator with image {IMAGES[operator]} runs in theirs")
+    assert f"pulumi config set --stack dev --path 'infisical-platform:operators.{operator}' present" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_kinds_of_a_release_of_others_are_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused(monkeypatch, {}, release="security/cert-manager")
+    assert "operators.certManager: Helm's release security/cert-manager owns certificates.cert-manager.io" in said
+
+
+def test_the_stacks_own_operator_is_not_a_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = {image: ["x"] for image in IMAGES.values()}
+    assert refused(monkeypatch, running, installed_before=RELEASES.values()) == ""
+
+
+def test_present_is_judged_by_doctor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, {image: ["x"] for image in IMAGES.values()}, postgres="present") == ""
+
+
+def test_policies_wait_for_no_operator_that_is_still_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveCluster, "images", lambda _: {})
+    monkeypatch.setattr(LiveCluster, "api_server", lambda _: set())
+    refuse_cut_off(settings_of(operators=INSTALLED), LiveCluster(ClusterSettings()), COMMANDS)
+    with pytest.raises(Refusal):
+        refuse_cut_off(settings_of(), LiveCluster(ClusterSettings()), COMMANDS)
