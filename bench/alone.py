@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import yaml
 
 from bench.samples import seconds
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from pictures.order import DATA_SERVICES
+from settings.names import Names
 from tests.contract.manifests import Json, manifest
 from tests.e2e.views import Kubectl
 from tests.unit.harness import Graph, Resource
 
-NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE)
+NAMES = Names()  # of stack dev
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Platform:
 
     def delete(self) -> None:
         """Delete custom resources first, because their operators delete by name and go on for a while."""
-        for namespace in NAMESPACES:
+        for namespace in NAMES.namespaces:
             for kind in ("postgresql", "redissentinel", "redisreplication"):
                 self.kubectl("delete", kind, "--all", "-n", namespace, "--timeout=120s")
-        self.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--timeout=300s")
+        self.kubectl("delete", "namespace", *NAMES.namespaces, "--ignore-not-found", "--timeout=300s")
 
     def _members(self, names: Iterable[str]) -> list[Resource]:
         made = {r.urn for name in names for r in self.graph.made_by(name)}
@@ -97,11 +97,11 @@ class Platform:
 def rendered(kubectl: Kubectl) -> list[Json]:
     """Return the chart's objects as Helm keeps them beside a release. Helm adds the namespace when it applies them."""
     stored = json.loads(
-        kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", INFISICAL_NAMESPACE, "-o", "json")
+        kubectl("get", "secret", "sh.helm.release.v1.infisical.v1", "-n", NAMES.infisical, "-o", "json")
     )
     packed = base64.b64decode(base64.b64decode(stored["data"]["release"]))
     made: list[Json] = [item for item in yaml.safe_load_all(json.loads(gzip.decompress(packed))["manifest"]) if item]
-    return [item | {"metadata": {"namespace": INFISICAL_NAMESPACE, **item["metadata"]}} for item in made]
+    return [item | {"metadata": {"namespace": NAMES.infisical, **item["metadata"]}} for item in made]
 
 
 def _slow(resource: Resource) -> bool:

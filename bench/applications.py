@@ -10,8 +10,9 @@ from typing import Any
 
 from bench.memory import peak_memory
 from bench.samples import Samples, in_turn, seconds
-from components.base.names import INFISICAL_NAMESPACE, JOB_LABEL
+from components.base.names import JOB_LABEL
 from embedded.stack import Stack
+from settings.names import Names
 from tests.e2e.views import Kubectl
 
 APPLICATIONS, SECRETS = 20, 50  # secrets of each application
@@ -63,10 +64,10 @@ def _previews(stack: Stack) -> list[Samples]:
 
 def _run(kubectl: Kubectl) -> str:
     """Return how long the youngest run of the Job took, and how many requests it made."""
-    found = ("-n", INFISICAL_NAMESPACE, "-l", f"{JOB_LABEL}={JOB}", "--sort-by=.metadata.creationTimestamp")
+    found = ("-n", Names().infisical, "-l", f"{JOB_LABEL}={JOB}", "--sort-by=.metadata.creationTimestamp")
     pod: dict[str, Any] = json.loads(kubectl("get", "pods", *found, "-o", "json"))["items"][-1]
     ended: dict[str, str] = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     took = datetime.fromisoformat(ended["finishedAt"]) - datetime.fromisoformat(ended["startedAt"])
-    said = kubectl("logs", "-n", INFISICAL_NAMESPACE, pod["metadata"]["name"])
+    said = kubectl("logs", "-n", Names().infisical, pod["metadata"]["name"])
     [requests] = re.findall(r"(\d+) requests", said)
     return f"{took.total_seconds():.0f} s, {requests} requests"

@@ -124,9 +124,12 @@ class ApplicationSecrets(ComponentResource):
             return []
         namespace, made = args.operator.namespace, list[Resource]()
         for each in _living(args.applications):
-            account = service_account(f"infisical-{each}", namespace, parent=self)
+            account_name = f"infisical-{each}"
+            account = service_account(account_name, namespace, parent=self)
             if args.machine_auth == "kubernetes":
-                made.append(token_reviewer(f"infisical-{each}", account, parent=self))
+                made.append(
+                    token_reviewer(account_name, account, in_cluster=args.operator.names.own(account_name), parent=self)
+                )
             metadata = meta.v1.ObjectMetaArgs(name=f"infisical-identity-{each}", namespace=namespace)
             options = ResourceOptions(parent=self)
             made.append(core.v1.Secret(f"infisical-identity-{each}", metadata=metadata, opts=options))

@@ -9,7 +9,7 @@ from pulumi_kubernetes import core, meta
 
 from components.backup_store import BackupStore
 from components.base.job import run_on_schedule, run_once
-from components.base.names import DATABASE_NAMESPACE, type_token
+from components.base.names import type_token
 from components.base.pod import SecretFiles
 from components.base.scripts import scripts_map
 from components.databases import Database
@@ -68,7 +68,7 @@ class Backup(ComponentResource):
         rehearsal = store.step(
             "rehearsal",
             "backup/rehearse.py",
-            {"namespace": DATABASE_NAMESPACE, "keys": "/keys"},
+            {"namespace": args.database.authority.namespace, "keys": "/keys"},
             label=label,
             files=[SecretFiles(secret=keys.metadata.name, folder="/keys")],
         )

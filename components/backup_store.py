@@ -12,13 +12,14 @@ from pydantic import SecretStr
 
 from components.base.content import digest
 from components.base.job import run_once
-from components.base.names import BACKUP_STATUS, DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
+from components.base.names import BACKUP_STATUS, DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
 from components.base.pod import ClaimFolder, SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
-from components.base.references import Endpoint
+from components.base.references import Endpoint, SecretRef
 from components.base.scripts import scripts_map
 from settings import Settings
 from settings.backup import BackupSettings, BucketTarget
+from settings.names import Names
 
 _FOLDER, _VOLUME = "/store", "/backups"
 _CA_FILES = ("/authority/ca.crt", "/leaf/ca.crt")
@@ -32,6 +33,7 @@ class BackupStoreArgs:
     access_key: SecretStr | None
     secret_key: SecretStr | None
     changes: Mapping[str, str]
+    prefix: str  # of every object in a bucket
     protect: bool
 
     @classmethod
@@ -49,8 +51,15 @@ class BackupStoreArgs:
                 "chart": f"{chart.flavour} {chart.version}",
                 "database": settings.database.version if settings.database.kind == "operator" else "external",
             },
+            prefix=_prefix(settings.backup, settings.cluster.names),
             protect=settings.cluster.protect,
         )
+
+
+def _prefix(backup: BackupSettings, names: Names) -> str:
+    """Return where the backups begin in a bucket: stacks of one cluster may have one bucket, and never one place."""
+    said = backup.target.prefix if isinstance(backup.target, BucketTarget) else None
+    return (names.prefix and f"{names.prefix}/") if said is None else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class DatabaseLogin:
     namespace: Output[str]
     primary: Endpoint
     database: str
-    authority: str
-    leaf: str | None  # None: the database is somebody else's, so nobody issues a certificate for it here
+    authority: SecretRef
+    leaf: SecretRef | None  # None: the database is somebody else's, so nobody issues a certificate for it here
     credentials: str = DATABASE_CREDENTIALS  # the Secret with the role's name and password
     given: Sequence[Resource] = ()  # what the Jobs read, where the database does not come after the first of them
 
@@ -83,7 +92,7 @@ class DatabaseLogin:
     def config(self) -> dict[str, object]:
         """Return what the scripts are told. They read the password at each run, so that they follow a rotation."""
         return {
-            "namespace": DATABASE_NAMESPACE,
+            "namespace": self.authority.namespace,
             **({"cluster": DATABASE_CLUSTER} if self.leaf else {}),
             "credentials": self.credentials,
             "host": self.primary.host,
@@ -95,10 +104,10 @@ class DatabaseLogin:
     @property
     def files(self) -> list[SecretFiles]:
         """Return the authorities, which a new platform does not have yet."""
-        authority = SecretFiles(secret=self.authority, folder="/authority", keys=["ca.crt"], optional=True)
+        authority = SecretFiles(secret=self.authority.name, folder="/authority", keys=["ca.crt"], optional=True)
         if self.leaf is None:
             return [authority]
-        return [authority, SecretFiles(secret=self.leaf, folder="/leaf", keys=["ca.crt"], optional=True)]
+        return [authority, SecretFiles(secret=self.leaf.name, folder="/leaf", keys=["ca.crt"], optional=True)]
 
 
 class BackupStore(ComponentResource):
@@ -199,7 +208,7 @@ class BackupStore(ComponentResource):
                 "region": target.region,
                 "style": target.addressing,
             }
-            optional = {"prefix": target.prefix or None, "lock_days": target.lock_days}
+            optional = {"prefix": self._args.prefix or None, "lock_days": target.lock_days}
             return config | {key: value for key, value in optional.items() if value is not None}
         claim = core.v1.PersistentVolumeClaim(
             f"{name}-volume",

@@ -20,6 +20,7 @@ from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from components.stack_identity import StackIdentity
 from settings import Settings
+from settings.names import Names
 from settings.organization import OrganizationSettings
 
 PROVISIONER = "infisical-provisioner"
@@ -35,6 +36,7 @@ class BootstrapArgs:
     password: SecretStr | None
     token: SecretStr | None  # of an instance that was set up long ago
     namespace: str
+    names: Names
     address: str
     stack_id: Input[str]
     protect: bool
@@ -53,6 +55,7 @@ class BootstrapArgs:
             password=settings.admin_password,
             token=settings.organization_token,
             namespace=secrets.ref.namespace,
+            names=settings.cluster.names,
             address=release.address,
             stack_id=identity.annotations[STACK_ID_ANNOTATION],
             protect=settings.cluster.protect,
@@ -88,7 +91,7 @@ class Bootstrap(ComponentResource):
         rules = [PolicyRule(group="", resource="secrets", verbs=["get", "patch"], names=[BOOTSTRAP_SECRET])]
         rights: list[Resource] = [role_binding(PROVISIONER, args.namespace, rules, account, parent=self)]
         if args.organization.machine_auth == "kubernetes":
-            rights.append(token_reviewer(PROVISIONER, account, parent=self))
+            rights.append(token_reviewer(PROVISIONER, account, in_cluster=args.names.own(PROVISIONER), parent=self))
         step = _step(args, admin.metadata.name)
         scripts = scripts_map(f"{name}-scripts", args.namespace, [step.script], parent=self)
         run_once(

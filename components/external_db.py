@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import DATABASE_NAMESPACE, type_token
+from components.base.names import type_token
 from components.base.namespace import namespace
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.references import Endpoint, SecretRef
@@ -24,6 +24,7 @@ from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.cluster import JobSettings
 from settings.external import ExternalDatabase
+from settings.names import Names
 
 _SECRET, _CA = "external-database", "ca.crt"
 
@@ -35,6 +36,7 @@ class ExternalDbArgs:
     database: ExternalDatabase
     password: SecretStr
     jobs: JobSettings
+    names: Names
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
@@ -50,6 +52,7 @@ class ExternalDbArgs:
             database=settings.database,
             password=settings.database_password,
             jobs=settings.jobs,
+            names=settings.cluster.names,
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
@@ -74,13 +77,13 @@ class ExternalDb(ComponentResource):
         database, password = args.database, Output.secret(args.password.get_secret_value())
         self._database, self._password = database, password
         self.primary = self.pooler = Endpoint(host=database.host, role="primary", port=database.port)
-        self.authority = SecretRef(namespace=DATABASE_NAMESPACE, name=_SECRET)
+        self.authority = SecretRef(namespace=args.names.database, name=_SECRET)
         self.root_certificate = base64.b64encode(database.authority.encode()).decode()
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
+        own = namespace(f"{name}-namespace", args.names.database, args.identity.annotations, protected)
         made = own.metadata.name
         self.namespace = made.apply(str)
-        policies = NetworkPoliciesArgs(namespace=DATABASE_NAMESPACE, made=made, paths=args.paths)
+        policies = NetworkPoliciesArgs(namespace=args.names.database, made=made, paths=args.paths)
         closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         secret = core.v1.Secret(
             f"{name}-external",
@@ -92,7 +95,7 @@ class ExternalDb(ComponentResource):
             namespace=self.namespace,
             primary=self.primary,
             database=database.name,
-            authority=_SECRET,
+            authority=self.authority,
             leaf=None,
             credentials=_SECRET,
             given=[secret, closed],

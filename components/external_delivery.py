@@ -30,7 +30,7 @@ def store(logical: str, delivery: DeliveredSecret, operator: SecretsOperator, op
         logical,
         api_version=_API_VERSION,
         kind="ClusterSecretStore",
-        metadata={"name": store_name(delivery)},
+        metadata={"name": store_name(delivery, operator)},
         spec={
             "conditions": [{"namespaces": [delivery.namespace]}],
             "provider": {
@@ -81,7 +81,7 @@ def external_secret(
         },
         spec={
             "refreshInterval": f"{args.operator.settings.refresh_seconds}s",
-            "secretStoreRef": {"kind": "ClusterSecretStore", "name": store_name(delivery)},
+            "secretStoreRef": {"kind": "ClusterSecretStore", "name": store_name(delivery, args.operator)},
             "target": {
                 "name": delivery.secret,
                 "creationPolicy": "Orphan" if args.keep else "Owner",
@@ -93,6 +93,6 @@ def external_secret(
     )
 
 
-def store_name(delivery: DeliveredSecret) -> str:
+def store_name(delivery: DeliveredSecret, operator: SecretsOperator) -> str:
     """Return the name of a delivery's store. The cluster has one store of a name."""
-    return f"infisical.{delivery.namespace}.{delivery.secret}"
+    return operator.names.own(f"infisical.{delivery.namespace}.{delivery.secret}")

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import REDIS_NAMESPACE, type_token
+from components.base.names import type_token
 from components.base.namespace import namespace
 from components.base.pod import SecretFiles, Step
 from components.network_paths import Path, network_paths
@@ -21,6 +21,7 @@ from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.cluster import JobSettings
 from settings.external import ExternalRedis
+from settings.names import Names
 
 _FOLDER = "/authority"
 
@@ -33,6 +34,7 @@ class ExternalKvArgs:
     password: SecretStr
     sentinel_password: SecretStr | None
     jobs: JobSettings
+    names: Names
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
@@ -48,6 +50,7 @@ class ExternalKvArgs:
             password=settings.redis_password,
             sentinel_password=settings.redis_sentinel_password,
             jobs=settings.jobs,
+            names=settings.cluster.names,
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
@@ -65,9 +68,9 @@ class ExternalKv(ComponentResource):
         super().__init__(type_token("ExternalKv"), name, None, opts)
         self._args = args
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", REDIS_NAMESPACE, args.identity.annotations, protected)
+        own = namespace(f"{name}-namespace", args.names.redis, args.identity.annotations, protected)
         self.namespace: Output[str] = own.metadata.name.apply(str)
-        policies = NetworkPoliciesArgs(namespace=REDIS_NAMESPACE, made=own.metadata.name, paths=args.paths)
+        policies = NetworkPoliciesArgs(namespace=args.names.redis, made=own.metadata.name, paths=args.paths)
         closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         login = versioned_secret(f"{name}-login-secret", self.namespace, self.login, parent=self)
         step = Step(

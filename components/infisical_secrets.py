@@ -12,7 +12,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
-from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET, type_token
+from components.base.names import INFISICAL_SECRET, type_token
 from components.base.namespace import namespace
 from components.base.references import SecretRef
 from components.databases import Database, Redis
@@ -22,6 +22,7 @@ from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.stack_identity import StackIdentity
 from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
+from settings.names import Names
 
 CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it, where the database is the stack's own
 # Infisical takes the certificate in these headers for one that a proxy has verified, whoever sends it. A name that
@@ -42,6 +43,7 @@ class InfisicalSecretsArgs:
     read_replicas: bool  # whether the database's own replicas are read from
     database: Database
     redis: Redis
+    names: Names
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
@@ -54,6 +56,7 @@ class InfisicalSecretsArgs:
             read_replicas=settings.infisical.read_replicas == "cluster",
             database=database,
             redis=redis,
+            names=settings.cluster.names,
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
@@ -75,12 +78,12 @@ class InfisicalSecrets(ComponentResource):
 
     def __init__(self, name: str, args: InfisicalSecretsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalSecrets"), name, None, opts)
-        self.ref = SecretRef(namespace=INFISICAL_NAMESPACE, name=INFISICAL_SECRET)
+        self.ref = SecretRef(namespace=args.names.infisical, name=INFISICAL_SECRET)
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self.namespace = namespace(f"{name}-namespace", INFISICAL_NAMESPACE, args.identity.annotations, protected)
+        self.namespace = namespace(f"{name}-namespace", args.names.infisical, args.identity.annotations, protected)
         made = self.namespace.metadata.name
-        policies = NetworkPoliciesArgs(namespace=INFISICAL_NAMESPACE, made=made, paths=args.paths)
+        policies = NetworkPoliciesArgs(namespace=args.names.infisical, made=made, paths=args.paths)
         NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         # Always made: a key that may be in use can't be taken out of the stack again.
         generated = {

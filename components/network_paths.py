@@ -7,19 +7,14 @@ may go out, and the one who is called may be reached.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from components.base.names import (
-    DATABASE_CLUSTER,
-    DATABASE_NAMESPACE,
-    INFISICAL_NAMESPACE,
-    JOB_LABEL,
-    REDIS_NAMESPACE,
-    REDIS_REPLICATION,
-)
+from components.base.names import DATABASE_CLUSTER, JOB_LABEL, REDIS_REPLICATION
 from components.network_ends import Addresses, End, Others, Path, Pods
 from settings import Settings
 from settings.external import ExternalDatabase, ExternalRedis
+from settings.names import Names
 from settings.network_policies import ExtraPath, Part, Peer
 
 HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
@@ -56,26 +51,27 @@ PUBLIC = (
     Addresses(ranges=["::/0"], but=["::1/128", "fc00::/7", "fe80::/10"]),
 )
 
+_UNNAMED = Names()  # network_paths gives every end the names of its stack
 # The servers. Both charts call their component differently, and during a switch there are pods of both.
-INFISICAL = Pods(name="infisical", namespace=INFISICAL_NAMESPACE, labels={"component": ["backend", "infisical"]})
-DATABASE = Pods(name="database", namespace=DATABASE_NAMESPACE, labels=_members(DATABASE_CLUSTER))
-POOLER = Pods(name="pooler", namespace=DATABASE_NAMESPACE, labels={"connection-pooler": [f"{DATABASE_CLUSTER}-pooler"]})
-REDIS_SERVERS = Pods(name="redis", namespace=REDIS_NAMESPACE, labels=_members(REDIS_REPLICATION))
-SENTINELS = Pods(name="sentinel", namespace=REDIS_NAMESPACE, labels=_members(f"{REDIS_REPLICATION}-sentinel-sentinel"))
+INFISICAL = Pods(name="infisical", namespace=_UNNAMED.infisical, labels={"component": ["backend", "infisical"]})
+DATABASE = Pods(name="database", namespace=_UNNAMED.database, labels=_members(DATABASE_CLUSTER))
+POOLER = Pods(name="pooler", namespace=_UNNAMED.database, labels={"connection-pooler": [f"{DATABASE_CLUSTER}-pooler"]})
+REDIS_SERVERS = Pods(name="redis", namespace=_UNNAMED.redis, labels=_members(REDIS_REPLICATION))
+SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels=_members(f"{REDIS_REPLICATION}-sentinel-sentinel"))
 ACME_SOLVER = Pods(
-    name="acme-solver", namespace=INFISICAL_NAMESPACE, labels={"acme.cert-manager.io/http01-solver": ["true"]}
+    name="acme-solver", namespace=_UNNAMED.infisical, labels={"acme.cert-manager.io/http01-solver": ["true"]}
 )
 # The Jobs.
-DATABASE_READY = _job("platform-db-gate-operator", DATABASE_NAMESPACE)
-DATABASE_LOGIN = _job("platform-db-gate-login", DATABASE_NAMESPACE)
-CERT_SYNC = _job("cert-sync", DATABASE_NAMESPACE)
-REDIS_READY = _job("platform-kv-gate", REDIS_NAMESPACE)
-REDIS_ROTATION = _job("platform-kv-rotation", REDIS_NAMESPACE)
-MIGRATION = _job("infisical-migration", INFISICAL_NAMESPACE)
-INFISICAL_READY = _job("infisical-gate", INFISICAL_NAMESPACE)
-ROUTE_MOVED = _job("ingress-moved", INFISICAL_NAMESPACE)
-EXTERNAL_LOGIN = _job("platform-db-login", DATABASE_NAMESPACE)
-EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", REDIS_NAMESPACE)
+DATABASE_READY = _job("platform-db-gate-operator", _UNNAMED.database)
+DATABASE_LOGIN = _job("platform-db-gate-login", _UNNAMED.database)
+CERT_SYNC = _job("cert-sync", _UNNAMED.database)
+REDIS_READY = _job("platform-kv-gate", _UNNAMED.redis)
+REDIS_ROTATION = _job("platform-kv-rotation", _UNNAMED.redis)
+MIGRATION = _job("infisical-migration", _UNNAMED.infisical)
+INFISICAL_READY = _job("infisical-gate", _UNNAMED.infisical)
+ROUTE_MOVED = _job("ingress-moved", _UNNAMED.infisical)
+EXTERNAL_LOGIN = _job("platform-db-login", _UNNAMED.database)
+EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", _UNNAMED.redis)
 
 SERVERS: Mapping[Part, Pods] = {
     "infisical": INFISICAL,
@@ -106,7 +102,16 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_extra(settings),
         *_to_external(settings),
     )
-    return [path for path in paths if path.source not in absent and path.target not in absent]
+    names = settings.cluster.names
+    return [
+        replace(path, source=_named(path.source, names), target=_named(path.target, names))
+        for path in paths
+        if path.source not in absent and path.target not in absent
+    ]
+
+
+def _named(end: End, names: Names) -> End:
+    return replace(end, namespace=names.own(end.namespace)) if isinstance(end, Pods) else end
 
 
 def _absent(settings: Settings) -> Sequence[Pods]:
@@ -122,7 +127,7 @@ def _absent(settings: Settings) -> Sequence[Pods]:
 def _to_external(settings: Settings) -> Iterator[Path]:
     """Yield the paths to databases that somebody else runs. Their ports are known, their addresses may change."""
     backed_up, restored = settings.backup, settings.restore
-    before, backup, restore = (_job(name, DATABASE_NAMESPACE) for name in ("backup-before", "backup", "restore"))
+    before, backup, restore = (_job(name, _UNNAMED.database) for name in ("backup-before", "backup", "restore"))
     if isinstance(settings.database, ExternalDatabase):
         jobs = [EXTERNAL_LOGIN, MIGRATION, *((before, backup) if backed_up else ()), *((restore,) if restored else ())]
         for pods in (INFISICAL, *jobs):
@@ -171,13 +176,13 @@ def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:
 def _way_in(settings: Settings) -> Iterator[Path]:
     """Yield the path of the Job that asks the site. Balancers, nodes and controllers may have any address and port."""
     if settings.ingress.route.asked:
-        yield Path(source=_job("ingress-gate", INFISICAL_NAMESPACE), target=ANYBODY)
+        yield Path(source=_job("ingress-gate", _UNNAMED.infisical), target=ANYBODY)
 
 
 def _bootstrap(settings: Settings) -> Iterator[Path]:
     """Yield the paths of the Job that makes the first organisation."""
     if settings.organization:
-        pods = _job("bootstrap", INFISICAL_NAMESPACE)
+        pods = _job("bootstrap", _UNNAMED.infisical)
         yield Path(source=pods, target=INFISICAL, ports=[HTTP])
         yield from _to_dns(settings, pods)
         yield from _to_the_api_server(settings, pods)
@@ -203,7 +208,7 @@ def _applications(settings: Settings) -> Iterator[Path]:
     if not settings.applications:
         return
     provision, *gates = (
-        _job(name, INFISICAL_NAMESPACE)
+        _job(name, _UNNAMED.infisical)
         for name in ("application-secrets", "secret-delivery-free", "secret-delivery-gate")
     )
     yield Path(source=provision, target=INFISICAL, ports=[HTTP])
@@ -217,7 +222,7 @@ def _backups(settings: Settings) -> Iterator[Path]:
     if not settings.backup:
         return
     before, backup, rehearsal, restore = (
-        _job(name, DATABASE_NAMESPACE) for name in ("backup-before", "backup", "backup-rehearsal", "restore")
+        _job(name, _UNNAMED.database) for name in ("backup-before", "backup", "backup-rehearsal", "restore")
     )
     restores = [restore] if settings.restore else []
     yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores))

@@ -11,12 +11,13 @@ from pulumi_kubernetes import batch, core, meta
 
 from components.base.content import digest
 from components.base.job import START_SECONDS
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE, REDIS_REPLICATION
+from components.base.names import REDIS_REPLICATION
 from components.placed_charts import CHARTS, merged
 from components.redis_specs import SENTINELS
 from settings import Settings
 from settings.affinity import in_python
 from settings.cluster import JobSettings
+from settings.names import Names
 from settings.pods import PodSettings
 from settings.resources import resources_of
 
@@ -25,7 +26,6 @@ PULLS = "registry-credentials"
 _NO_SIDECAR_LABELS = {"sidecar.istio.io/inject": "false"}
 _NO_SIDECAR_ANNOTATIONS = {"linkerd.io/inject": "disabled"}
 _WHEN = {"preferred": "ScheduleAnyway", "required": "DoNotSchedule"}
-_LEVELS = {INFISICAL_NAMESPACE: "restricted", REDIS_NAMESPACE: "restricted", DATABASE_NAMESPACE: "baseline"}
 _POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 _CONTAINER_CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
 _SERVER = 1001  # the user of Infisical's image, as a number because the kubelet can't judge a name
@@ -43,11 +43,13 @@ class Placement:
     pods: PodSettings
     pulls: bool  # with the credentials of a registry
     jobs: JobSettings = field(default_factory=JobSettings)
+    names: Names = field(default_factory=Names)
 
     @classmethod
     def of(cls, settings: Settings) -> Placement:
         """Return the placement that a stack's settings make."""
-        return cls(pods=settings.pods, jobs=settings.jobs, pulls=settings.registry_credentials is not None)
+        pulls, names = settings.registry_credentials is not None, settings.cluster.names
+        return cls(pods=settings.pods, jobs=settings.jobs, pulls=pulls, names=names)
 
     def __call__(self, args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
         """Return the resource with what it says of its pods. A resource without pods is left as it is."""
@@ -255,9 +257,10 @@ def _solver(placement: Placement, props: Json) -> None:
 
 
 def _namespace(placement: Placement, props: Json) -> None:
-    metadata = props["metadata"]
-    if placement.pods.pod_security and metadata.name in _LEVELS:
-        metadata.labels = _with(metadata.labels, {"pod-security.kubernetes.io/enforce": _LEVELS[metadata.name]})
+    names, metadata = placement.names, props["metadata"]
+    levels = {names.infisical: "restricted", names.redis: "restricted", names.database: "baseline"}
+    if placement.pods.pod_security and metadata.name in levels:
+        metadata.labels = _with(metadata.labels, {"pod-security.kubernetes.io/enforce": levels[metadata.name]})
 
 
 _JOB = "kubernetes:batch/v1:Job"

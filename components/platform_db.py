@@ -15,12 +15,13 @@ from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, DATABASE_NAMESPACE, type_token
+from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
 from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.base.references import Endpoint, SecretRef
+from components.database_services import dns_names, host
 from components.database_spec import cluster_spec
 from components.network_paths import Path, network_paths
 from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
@@ -30,12 +31,12 @@ from settings import Settings
 from settings.certificates import CertificateSettings
 from settings.cluster import JobSettings
 from settings.database import DatabaseSettings
+from settings.names import Names
 
 DATABASE = "infisical"
 ROLE = "infisical_user"
 _AUTHORITY = "platform-db-ca"
 _LEAF = "platform-db-tls"
-_SERVICES = ("", "-repl", "-pooler", "-pooler-repl")
 _CERT_MANAGER = "cert-manager.io/v1"
 
 
@@ -47,6 +48,7 @@ class PlatformDbArgs:
     certificates: CertificateSettings
     password: SecretStr | None  # None: generated
     jobs: JobSettings
+    names: Names
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
@@ -62,6 +64,7 @@ class PlatformDbArgs:
             certificates=settings.certificates,
             password=settings.database_password,
             jobs=settings.jobs,
+            names=settings.cluster.names,
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
@@ -90,20 +93,21 @@ class PlatformDb(ComponentResource):
 
     def __init__(self, name: str, args: PlatformDbArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformDb"), name, None, opts)
-        self.authority = SecretRef(namespace=DATABASE_NAMESPACE, name=_AUTHORITY)
-        self.leaf = SecretRef(namespace=DATABASE_NAMESPACE, name=_LEAF)
-        self.primary = Endpoint(host=_host(""), role="primary")
-        self.pooler = Endpoint(host=_host("-pooler"), role="pooler")
+        self._own = args.names.database
+        self.authority = SecretRef(namespace=self._own, name=_AUTHORITY)
+        self.leaf = SecretRef(namespace=self._own, name=_LEAF)
+        self.primary = Endpoint(host=host("", self._own), role="primary")
+        self.pooler = Endpoint(host=host("-pooler", self._own), role="pooler")
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self._namespace = namespace(f"{name}-namespace", DATABASE_NAMESPACE, args.identity.annotations, protected)
+        self._namespace = namespace(f"{name}-namespace", self._own, args.identity.annotations, protected)
         made = self._namespace.metadata.name
         closed = NetworkPolicies(
             f"{name}-policies",
-            NetworkPoliciesArgs(namespace=DATABASE_NAMESPACE, made=made, paths=args.paths),
+            NetworkPoliciesArgs(namespace=self._own, made=made, paths=args.paths),
             ResourceOptions(parent=self),
         )
-        self.login = DatabaseLogin(made.apply(str), self.primary, DATABASE, _AUTHORITY, _LEAF)
+        self.login = DatabaseLogin(made.apply(str), self.primary, DATABASE, self.authority, self.leaf)
         self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
@@ -154,7 +158,7 @@ class PlatformDb(ComponentResource):
     @property
     def replicas(self) -> Endpoint:
         """Return the Service of the replicas. With one instance it has no endpoints."""
-        return Endpoint(host=_host("-repl"), role="replica")
+        return Endpoint(host=host("-repl", self._own), role="replica")
 
     def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         """Return metadata in the component's namespace, so that the object waits for it."""
@@ -187,10 +191,7 @@ class PlatformDb(ComponentResource):
             _LEAF,
             {
                 "secretName": _LEAF,
-                "dnsNames": [
-                    *(name for service in _SERVICES for name in _dns_names(service)),
-                    *certificates.extra_names,
-                ],
+                "dnsNames": [*dns_names(self._own), *certificates.extra_names],
                 "duration": certificates.leaf_duration,
                 "renewBefore": certificates.leaf_renew_before,
                 "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
@@ -272,7 +273,7 @@ def _ready(args: PlatformDbArgs) -> Step:
         script="platform_db/database_ready.py",
         rules=_READY_RULES,
         config={
-            "namespace": DATABASE_NAMESPACE,
+            "namespace": args.names.database,
             "cluster": DATABASE_CLUSTER,
             "database": DATABASE,
             "owner": ROLE,
@@ -287,14 +288,3 @@ def _ready(args: PlatformDbArgs) -> Step:
             "deadline_seconds": args.deadline_seconds,
         },
     )
-
-
-def _host(service: str) -> str:
-    """Return the name by which pods anywhere reach one of the cluster's Services, whatever the cluster's domain is."""
-    return f"{DATABASE_CLUSTER}{service}.{DATABASE_NAMESPACE}.svc"
-
-
-def _dns_names(service: str) -> list[str]:
-    """Return every name by which a client may verify one of the cluster's Services. The last is D50's old one."""
-    short = f"{DATABASE_CLUSTER}{service}"
-    return [short, f"{short}.{DATABASE_NAMESPACE}", _host(service), f"{_host(service)}.cluster.local"]

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from components.base.content import content_addressed, versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import REDIS_NAMESPACE, REDIS_REPLICATION, type_token
+from components.base.names import REDIS_REPLICATION, type_token
 from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretKey, Step
@@ -45,6 +45,7 @@ from components.redis_specs import (
 from components.stack_identity import StackIdentity
 from settings import Commands, Settings
 from settings.cluster import JobSettings
+from settings.names import Names
 from settings.redis import RedisSettings
 
 _API_VERSION = "redis.redis.opstreelabs.in/v1beta2"
@@ -80,6 +81,7 @@ class PlatformKvArgs:
     redis: RedisSettings
     password: SecretStr | None  # None: generated
     jobs: JobSettings
+    names: Names
     identity: StackIdentity  # whose the namespace is
     paths: Sequence[Path]  # who may reach whom
     protect: bool
@@ -93,6 +95,7 @@ class PlatformKvArgs:
             redis=settings.redis,
             password=settings.redis_password,
             jobs=settings.jobs,
+            names=settings.cluster.names,
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
@@ -113,12 +116,12 @@ class PlatformKv(ComponentResource):
 
     def __init__(self, name: str, args: PlatformKvArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformKv"), name, None, opts)
-        self.sentinel_host = f"{SENTINEL}-sentinel.{REDIS_NAMESPACE}.svc"
+        self.sentinel_host = f"{SENTINEL}-sentinel.{args.names.redis}.svc"
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", REDIS_NAMESPACE, args.identity.annotations, protected)
+        own = namespace(f"{name}-namespace", args.names.redis, args.identity.annotations, protected)
         self._namespace = own.metadata.name
-        policies = NetworkPoliciesArgs(namespace=REDIS_NAMESPACE, made=self._namespace, paths=args.paths)
+        policies = NetworkPoliciesArgs(namespace=args.names.redis, made=self._namespace, paths=args.paths)
         self._closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
@@ -197,7 +200,7 @@ class PlatformKv(ComponentResource):
             script="platform_kv/redis_rotation.py",
             rules=_ROTATION_RULES,
             config={
-                "namespace": REDIS_NAMESPACE,
+                "namespace": args.names.redis,
                 "secret": AUTH,
                 "replication": REDIS_REPLICATION,
                 "redis_port": REDIS_PORT,
@@ -235,9 +238,9 @@ class PlatformKv(ComponentResource):
             script="platform_kv/redis_ready.py",
             rules=_READY_RULES,
             config={
-                "namespace": REDIS_NAMESPACE,
+                "namespace": args.names.redis,
                 "workloads": workloads(args.redis),
-                "sentinels_host": f"{SENTINEL}-sentinel-headless.{REDIS_NAMESPACE}.svc",
+                "sentinels_host": f"{SENTINEL}-sentinel-headless.{args.names.redis}.svc",
                 "sentinel_port": SENTINEL_PORT,
                 "sentinels": args.redis.sentinels,
                 "master_name": MASTER_GROUP,

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from components.backup_store import BackupStore
 from components.base.content import versioned_secret
 from components.base.job import run_once
-from components.base.names import INFISICAL_NAMESPACE, type_token
+from components.base.names import type_token
 from components.base.pod import SecretFiles
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.scripts import scripts_map
@@ -81,7 +81,7 @@ class Restore(ComponentResource):
             config["overwrite"] = restore.overwrite
         config |= {
             "database": args.database.login.config,
-            "workloads": {"namespace": INFISICAL_NAMESPACE, "deployments": list(_DEPLOYMENTS)},
+            "workloads": {"namespace": args.secrets.ref.namespace, "deployments": list(_DEPLOYMENTS)},
             "queues": args.redis.queues(_REDIS_FOLDER),
         }
         step = store.step("restore", "backup/restore.py", config, label=args.secrets.key_label, files=files)

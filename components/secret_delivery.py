@@ -14,7 +14,7 @@ from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION, type_to
 from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.external_delivery import external_secret, store
-from components.secrets_operator import DEPLOYMENT, SecretsOperator
+from components.secrets_operator import SecretsOperator
 
 CONNECTION = "infisical"
 MARK = "infisical-platform/application"
@@ -156,7 +156,7 @@ class SecretDelivery(ComponentResource):
             if installed:
                 config["operator"] = {
                     "namespace": args.operator.namespace,
-                    "deployment": DEPLOYMENT,
+                    "deployment": args.operator.deployment,
                     "connection": CONNECTION,
                 }
         step = Step(
@@ -284,7 +284,7 @@ def _rules(args: SecretDeliveryArgs, proves: bool, installed: bool) -> Mapping[s
         auths = sorted({f"infisical-{delivery.application}" for delivery in args.deliveries})
         rules.setdefault(args.operator.namespace, []).extend(
             [
-                PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[DEPLOYMENT]),
+                PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[args.operator.deployment]),
                 PolicyRule(group=_GROUP, resource="infisicalconnections", verbs=["get"], names=[CONNECTION]),
                 PolicyRule(group=_GROUP, resource="infisicalauths", verbs=["get"], names=auths),
             ]

@@ -21,11 +21,11 @@ from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
 from components.operator_chart import OperatorChart
 from components.stack_identity import StackIdentity
 from settings import Settings
+from settings.names import Names
 from settings.secrets_operator import SecretsOperatorSettings
 
 RELEASE = "infisical-secrets-operator"
-# The chart cuts its name to 15 characters.
-DEPLOYMENT = f"{RELEASE[:15].removesuffix('-')}-controller-manager"
+_LONGEST = 15  # the chart cuts its name to as many characters
 # The chart serves metrics to whoever asks, without a log-in.
 _ARGUMENTS = ("--leader-elect", "--health-probe-bind-address=:8081", "--metrics-bind-address=0")
 
@@ -35,6 +35,7 @@ class SecretsOperatorArgs:
     """Which operator is installed, and where it may act."""
 
     operator: SecretsOperatorSettings
+    names: Names
     chart: OperatorChart | None  # None where the cluster's own operator is used
     targets: Sequence[str]  # namespaces that get something
     identity: Mapping[str, Input[str]]  # annotations that tell whose the namespace is
@@ -56,12 +57,13 @@ class SecretsOperatorArgs:
             return None
         return cls(
             operator=settings.secrets_operator,
+            names=settings.cluster.names,
             chart=chart,
             targets=settings.target_namespaces,
             identity=identity.annotations,
             address=release.address,
             paths=network_paths(settings),
-            keep=settings.cluster.protect,
+            keep=settings.cluster.protect or bool(settings.cluster.name_prefix),
             python_image=settings.jobs.python_image,
         )
 
@@ -78,10 +80,12 @@ class SecretsOperator(ComponentResource):
     made: Output[str]  # its name, known once it is there
     address: str  # of Infisical, as the operator reaches it
     settings: SecretsOperatorSettings
+    names: Names
 
     def __init__(self, name: str, args: SecretsOperatorArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("SecretsOperator"), name, None, opts)
-        self.namespace, self.address, self.settings = args.operator.namespace, args.address, args.operator
+        self.address, self.settings, self.names = args.address, args.operator, args.names
+        self.namespace = args.names.own(args.operator.namespace)
         own = own_namespace(f"{name}-namespace", self.namespace, args.identity, ResourceOptions(parent=self))
         self.made = own.metadata.name
         policies = NetworkPoliciesArgs(namespace=self.namespace, made=self.made, paths=args.paths)
@@ -95,6 +99,11 @@ class SecretsOperator(ComponentResource):
     def wanted(cls, name: str, args: SecretsOperatorArgs | None, opts: ResourceOptions) -> SecretsOperator | None:
         """Create it for a stack that has one."""
         return cls(name, args, opts) if args else None
+
+    @property
+    def deployment(self) -> str:
+        """Return the name of the operator's Deployment."""
+        return f"{chart_name(self.names)}-controller-manager"
 
     def _install(
         self,
@@ -120,11 +129,11 @@ class SecretsOperator(ComponentResource):
             script="secrets_operator/operator_ready.py",
             config={
                 "namespace": self.namespace,
-                "deployment": DEPLOYMENT,
+                "deployment": self.deployment,
                 "deadline_seconds": deadline,
             },
             rules=[
-                PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[DEPLOYMENT]),
+                PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[self.deployment]),
                 PolicyRule(group="", resource="pods", verbs=["list"]),
                 PolicyRule(group="", resource="events", verbs=["list"]),
             ],
@@ -146,11 +155,14 @@ class SecretsOperator(ComponentResource):
 def values(args: SecretsOperatorArgs) -> dict[str, Input[object]]:
     """Return the chart's values. It has no schema, and would ignore a misplaced key."""
     repository, tag = args.operator.image.rsplit(":", 1)
+    # The release's name, cut, would be another stack's too, and some of the chart's roles are the cluster's.
+    named = {"fullnameOverride": chart_name(args.names)} if args.names.prefix else {}
     return {
+        **named,
         "hostAPI": f"{args.address}/api",  # otherwise older kinds would ask Infisical's own cloud
         "installCRDs": False,
         # Both, or the operator is told no namespaces and may read every Secret of the cluster.
-        "scopedNamespaces": sorted({args.operator.namespace, *args.targets}),
+        "scopedNamespaces": sorted({args.names.own(args.operator.namespace), *args.targets}),
         "scopedRBAC": True,
         "controllerManager": {
             "manager": {
@@ -161,6 +173,11 @@ def values(args: SecretsOperatorArgs) -> dict[str, Input[object]]:
         },
         "telemetry": {"serviceMonitor": {"enabled": False}},
     }
+
+
+def chart_name(names: Names) -> str:
+    """Return what the names of the chart's objects begin with."""
+    return f"{names.prefix}-so" if names.prefix else RELEASE[:_LONGEST].removesuffix("-")
 
 
 def _short(kind: Mapping[str, Any]) -> str:

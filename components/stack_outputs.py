@@ -6,13 +6,7 @@ from pathlib import Path
 
 from pulumi import export, get_organization
 
-from components.base.names import (
-    DATABASE_CLUSTER,
-    DATABASE_NAMESPACE,
-    INFISICAL_NAMESPACE,
-    INFISICAL_SECRET,
-    REDIS_NAMESPACE,
-)
+from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET
 from components.databases import Database, ExternalDb, ExternalKv, Redis
 from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
@@ -34,7 +28,8 @@ def export_outputs(
     """
     chart = settings.infisical.chart
     export("url", settings.infisical.site_url)
-    export("namespaces", {"infisical": INFISICAL_NAMESPACE, "database": DATABASE_NAMESPACE, "redis": REDIS_NAMESPACE})
+    names = settings.cluster.names
+    export("namespaces", {"infisical": names.infisical, "database": names.database, "redis": names.redis})
     export("infisical", {"service": release.service, "address": release.address, "secret": INFISICAL_SECRET})
     export(
         "database",

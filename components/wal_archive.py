@@ -14,7 +14,7 @@ from pulumi_kubernetes import core
 from components.backup_store import BackupStoreArgs
 from components.base.content import digest, versioned_secret
 from components.base.names import DATABASE_CLUSTER
-from settings.backup import BackupSettings, BucketTarget
+from settings.backup import BucketTarget
 from settings.database import DatabaseSettings
 
 _FOLDER, _CA = "/run/wal-archive", "ca.crt"
@@ -51,7 +51,7 @@ class WalArchive:
         identifier = namespace.metadata.apply(lambda metadata: f"{(metadata.uid or '')[:8]}{begun}")
         secret = versioned_secret(f"{name}-wal-archive", namespace.metadata.name, _data(store, target), parent=parent)
         credentials = _credentials(secret.metadata.name)
-        env = [*_writes(store.backup, target, identifier), *credentials, *_files(target)]
+        env = [*_writes(store, target, identifier), *credentials, *_files(target)]
         fields: dict[str, object] = {
             "postgresql": {"version": database.version, "parameters": {"archive_timeout": "60"}},
         }
@@ -64,7 +64,7 @@ class WalArchive:
             fields["clone"] = {
                 "cluster": DATABASE_CLUSTER,
                 "timestamp": database.recover.time,
-                "s3_wal_path": _path(target, database.recover.archive, database.version),
+                "s3_wal_path": _path(store, target, database.recover.archive, database.version),
                 "s3_endpoint": target.endpoint,
                 "s3_force_path_style": target.addressing == "path",
             }
@@ -78,13 +78,13 @@ class WalArchive:
                     "volumeSource": {"secret": {"secretName": secret.metadata.name}},
                 }
             ]
-        path = identifier.apply(lambda found: _path(target, found, database.version))
+        path = identifier.apply(lambda found: _path(store, target, found, database.version))
         return cls(fields=fields, path=path)
 
 
-def _path(target: BucketTarget, identifier: str, version: str) -> str:
+def _path(store: BackupStoreArgs, target: BucketTarget, identifier: str, version: str) -> str:
     """Return where Spilo puts an archive."""
-    return f"s3://{target.name}/spilo/{target.prefix}{DATABASE_CLUSTER}/{identifier}/wal/{version}"
+    return f"s3://{target.name}/spilo/{store.prefix}{DATABASE_CLUSTER}/{identifier}/wal/{version}"
 
 
 def _data(store: BackupStoreArgs, target: BucketTarget) -> dict[str, Input[str]]:
@@ -108,16 +108,16 @@ def _files(target: BucketTarget) -> list[dict[str, object]]:
     return [{"name": "WALG_S3_CA_CERT_FILE", "value": f"{_FOLDER}/{_CA}"}] if target.authority else []
 
 
-def _writes(backup: BackupSettings, target: BucketTarget, identifier: Output[str]) -> list[dict[str, object]]:
+def _writes(store: BackupStoreArgs, target: BucketTarget, identifier: Output[str]) -> list[dict[str, object]]:
     values: dict[str, Input[str]] = {
         "USE_WALG_BACKUP": "true",
         "USE_WALG_RESTORE": "true",
         "WAL_S3_BUCKET": target.name,
-        "WAL_BUCKET_SCOPE_PREFIX": target.prefix,  # unset, it is the namespace
+        "WAL_BUCKET_SCOPE_PREFIX": store.prefix,  # unset, it is the namespace
         "WAL_BUCKET_SCOPE_SUFFIX": identifier.apply(lambda found: f"/{found}"),
         "AWS_ENDPOINT": target.endpoint,
         "AWS_REGION": target.region,
-        "BACKUP_SCHEDULE": backup.schedule,
-        "BACKUP_NUM_TO_RETAIN": str(backup.retention.days),  # Spilo counts days, and keeps as many backups
+        "BACKUP_SCHEDULE": store.backup.schedule,
+        "BACKUP_NUM_TO_RETAIN": str(store.backup.retention.days),  # Spilo counts days, and keeps as many backups
     }
     return [{"name": name, "value": value} for name, value in values.items()]

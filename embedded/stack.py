@@ -37,11 +37,12 @@ class Stack:
 
     Its state lies in a folder of that cluster's own, encrypted with a passphrase beside it. The configuration is a copy
     of Pulumi.dev.yaml: initialising a stack adds its encryption salt to that file, and a checkout should stay as it is.
+    With a `folder` of its own, a second stack is in the same cluster.
     """
 
-    def __init__(self, instance: Instance, programs: Programs, context: str = "") -> None:
+    def __init__(self, instance: Instance, programs: Programs, context: str = "", folder: str = "pulumi") -> None:
         self._context = context
-        self._folder = state_folder() / "contexts" / context if context else instance.folder / "pulumi"
+        self._folder = state_folder() / "contexts" / context if context else instance.folder / folder
         self._kubeconfig = instance.kubeconfig
         self._binaries = instance.folder / "bin"
         self._programs = programs

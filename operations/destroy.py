@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
+from settings.names import Names
 
 # Kinds that people put into a namespace. Objects with an owner go with it; controllers make all other kinds for these.
 _KINDS = (
@@ -26,7 +26,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     cluster_settings = stack.settings().cluster
     cluster = Cluster(cluster_settings.context, cluster_settings.kubeconfig)
     try:
-        if foreign := _foreign(stack, cluster):
+        if foreign := _foreign(stack, cluster, cluster_settings.names):
             lines = "\n".join(f"  {line}" for line in foreign)
             raise OperationError(
                 f"the namespaces of stack {stack.name} hold what is not its own and would take it along:\n{lines}\n"
@@ -38,10 +38,10 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
+def _foreign(stack: Stack, cluster: Cluster, names: Names) -> list[str]:
     """Return, as namespace/kind/name, the objects that are neither in the state nor made for one that is."""
     known = {resource.get("id", "") for resource in resources_of(stack.deployment)}
-    namespaces = [name for name in (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE) if name in known]
+    namespaces = [name for name in names.namespaces if name in known]
     return [
         f"{namespace}: {live['kind']} {live['metadata']['name']}"
         for namespace in namespaces

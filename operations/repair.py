@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.names import INFISICAL_NAMESPACE
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
 from operations.ownership import one_owner
@@ -54,8 +53,9 @@ def _release_lock(stack: Stack, _: Cluster) -> str:
 def _clear_helm(stack: Stack, cluster: Cluster) -> str:
     """Delete the mark that Helm sets before it changes a release, because Helm refuses to touch a marked one."""
     cleared: list[str] = []
+    namespace = stack.settings().cluster.names.infisical
     for name in sorted({_FIRST_RELEASE, *_releases(stack.deployment)}):
-        cleared += cluster.delete("secrets", "-n", INFISICAL_NAMESPACE, "-l", f"owner=helm,name={name},{_HALF_WAY}")
+        cleared += cluster.delete("secrets", "-n", namespace, "-l", f"owner=helm,name={name},{_HALF_WAY}")
     return f"cleared {', '.join(cleared)}" if cleared else "none is stuck half-way"
 
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from operations.checks.backup import STATUS
+from operations.checks.backup import status_of
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.table import table
+from settings.names import Names
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -23,12 +24,13 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         raise OperationError("the stack has no section backup, so it has no backup to restore: docs/backup.md")
     if arguments.confirm:
         return _confirm(stack, arguments.confirm)
-    told = _told(Cluster(cluster.get("context"), cluster.get("kubeconfig")))
-    names = told.get("kept", "").split()
+    names = Names(cluster.get("namePrefix") or "")
+    told = _told(Cluster(cluster.get("context"), cluster.get("kubeconfig")), names)
+    kept = told.get("kept", "").split()
     if not arguments.backup:
-        _list(stack, names, told.get("rehearsedName", ""))
+        _list(stack, kept, told.get("rehearsedName", ""))
         return 0
-    chosen = _chosen(arguments.backup, names)
+    chosen = _chosen(arguments.backup, kept)
     now = datetime.now(UTC)
     # The database remembers each id, and a known one restores nothing, so that every call needs one of its own.
     stack.set("restore.id", f"{now:%Y-%m-%d}t{now:%H%M%S}", secret=False, text=True)
@@ -53,10 +55,10 @@ def _confirm(stack: Stack, value: str) -> int:
     return 0
 
 
-def _told(cluster: Cluster) -> dict[str, str]:
+def _told(cluster: Cluster, names: Names) -> dict[str, str]:
     """Return what the backup's Jobs have told; nothing of a cluster that is new, or away."""
     try:
-        return (cluster.get(STATUS) or {}).get("data") or {}
+        return (cluster.get(status_of(names)) or {}).get("data") or {}
     except Unanswered as reason:
         print(f"the cluster does not tell which backups there are: {reason}\n")
         return {}

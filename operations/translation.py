@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE
+from components.base.names import DATABASE_CLUSTER
 from operations.external_translation import outside
 from settings import Settings
 from settings.machinery.environment import fields
@@ -22,6 +22,7 @@ from settings.machinery.types import Password, VariableName
 from settings.machinery.variable_forms import FORMS, why_secret
 from settings.machinery.variables import OWNED, REFUSED, Variable
 from settings.mail import IMPLICIT_TLS
+from settings.names import Names
 
 _REPLICAS = (f"{DATABASE_CLUSTER}-repl", f"{DATABASE_CLUSTER}-pooler-repl")  # Services of the platform's own database
 
@@ -245,7 +246,8 @@ def _is_own(entry: Any) -> bool:
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
     service, _, rest = host.partition(".")
-    return service in _REPLICAS and rest.partition(".")[0] in ("", DATABASE_NAMESPACE)
+    namespace = rest.partition(".")[0]
+    return service in _REPLICAS and (not namespace or f"-{namespace}".endswith(f"-{Names().database}"))  # any prefix
 
 
 def _replica(entry: Any, authority: str) -> Any:

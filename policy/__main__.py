@@ -31,12 +31,12 @@ def policy(rule: Rule) -> Policy:
     about: dict[str, Any] = {"name": rule.name, "description": rule.description, "remediation_steps": rule.remedy}
 
     def resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for message in rule.messages(_resource(args), Stack(protects=_protects())):
+        for message in rule.messages(_resource(args), Stack(protects=_protects(), prefix=_prefix())):
             report(message, None)
 
     def stack(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = {declared.urn: _resource(declared) for declared in args.resources}
-        known = Stack(protects=_protects(), secrets=[*_encrypted(), *secrets_of(resources.values())])
+        known = Stack(protects=_protects(), prefix=_prefix(), secrets=[*_encrypted(), *secrets_of(resources.values())])
         for urn, declared in resources.items():
             for message in rule.messages(declared, known):
                 report(message, urn)
@@ -49,6 +49,11 @@ def policy(rule: Rule) -> Policy:
 def _protects() -> bool:
     """Return cluster.protect, which is on where it is not set."""
     return (pulumi.Config().get_object("cluster") or {}).get("protect", True)
+
+
+def _prefix() -> str:
+    """Return cluster.namePrefix."""
+    return (pulumi.Config().get_object("cluster") or {}).get("namePrefix") or ""
 
 
 def _encrypted() -> Iterator[str]:

@@ -49,10 +49,15 @@ class Resource:
 class Stack:
     """What rules have to know beside the resource that they look at."""
 
-    def __init__(self, *, protects: bool, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, *, protects: bool, prefix: str = "", secrets: Iterable[str] = ()) -> None:
         self.protects = protects
+        self._prefix = prefix
         self._whole = {form for secret in secrets for form in _forms(secret)}
         self._parts = {form for form in self._whole if len(form) >= 8}  # `on` is a part of too many words
+
+    def own(self, name: str) -> str:
+        """Return the name of a namespace as this stack has it (settings/names.py)."""
+        return f"{self._prefix}-{name}" if self._prefix else name
 
     def reveals(self, text: str) -> bool:
         """Return whether a text is a secret or contains one, as it is or as base64, a URI or JSON has it."""

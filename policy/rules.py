@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from declared import Path, Resource, Stack, leaves, mapping, texts, where
 
-REDIS_NAMESPACE = "platform-kv-redis-cluster"
-DATA_NAMESPACES = ("platform-db-pg", REDIS_NAMESPACE)
+DATABASE_NAMESPACE, REDIS_NAMESPACE = "platform-db-pg", "platform-kv-redis-cluster"
 DATA_KINDS = ("postgresql", "RedisReplication", "RedisSentinel")
 
 _SSLMODE = re.compile(r"postgres(ql)?://[^\s\"']*[?&]sslmode=", re.IGNORECASE)
@@ -38,9 +37,10 @@ class Rule:
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 
-def data_services_are_private(resource: Resource, _: Stack) -> Iterator[str]:
+def data_services_are_private(resource: Resource, stack: Stack) -> Iterator[str]:
     """Find load balancers, node ports and public names. An unset flag counts, since it means the operator's default."""
-    if resource.kind not in DATA_KINDS and resource.metadata.get("namespace") not in DATA_NAMESPACES:
+    own = stack.own(DATABASE_NAMESPACE), stack.own(REDIS_NAMESPACE)
+    if resource.kind not in DATA_KINDS and resource.metadata.get("namespace") not in own:
         return
     if resource.kind == "postgresql":
         spec = mapping(resource.props, "spec")
@@ -141,9 +141,9 @@ def routes_name_their_listener(resource: Resource, _: Stack) -> Iterator[str]:
             yield f"spec.parentRefs.{number} names no listener"
 
 
-def redis_has_no_inline_comment(resource: Resource, _: Stack) -> Iterator[str]:
+def redis_has_no_inline_comment(resource: Resource, stack: Stack) -> Iterator[str]:
     """Find lines of redis.conf with a comment behind a directive."""
-    if resource.kind != "ConfigMap" or resource.metadata.get("namespace") != REDIS_NAMESPACE:
+    if resource.kind != "ConfigMap" or resource.metadata.get("namespace") != stack.own(REDIS_NAMESPACE):
         return
     for path, value in leaves(mapping(resource.props, "data")):
         if path[-1].endswith(".conf") and isinstance(value, str):

@@ -16,7 +16,7 @@ from safeguards.applications import refuse_dropped_applications
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
-from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
+from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster, refuse_other_names
 from safeguards.kind import refuse_other_kind
 from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
@@ -81,6 +81,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     A preview compares with the state alone, so that it needs neither the cluster nor a network. It knows the cluster of
     the last update, if there was one.
     """
+    refuse_other_names(settings, state, commands)
     refuse_key_change(settings, state, commands)
     refuse_other_kind(settings, state, commands)
     refuse_downgrade(settings, state, commands)
@@ -92,7 +93,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     namespaces = cluster.namespaces(*settings.target_namespaces)
     uid = uid_of(namespaces)
     refuse_other_cluster(settings, state, namespaces, uid, commands)
-    refuse_foreign_namespaces(state, namespaces, commands)
+    refuse_foreign_namespaces(settings, state, namespaces, commands)
     refuse_missing_namespaces(settings, namespaces)
     refuse_other_live_key(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)

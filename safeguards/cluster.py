@@ -12,12 +12,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, INFISICAL_SECRET, REDIS_NAMESPACE
+from components.base.names import INFISICAL_SECRET
 from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from settings.cluster import ClusterSettings
 
-NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
 WHOLE = "kube-system"  # it exists as long as its cluster, so its uid identifies the cluster
 _SECONDS = 30
 
@@ -30,12 +29,12 @@ class LiveCluster:
 
     def namespaces(self, *others: str) -> Mapping[str, Mapping[str, Any]]:
         """Return metadata of kube-system and of those of the stack's namespaces and `others` that exist, by name."""
-        found = self._get("namespaces", WHOLE, *NAMESPACES, *others)
+        found = self._get("namespaces", WHOLE, *self.settings.names.namespaces, *others)
         return {item["metadata"]["name"]: item["metadata"] for item in found}
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables of `infisical-secrets`, none when the cluster has no such Secret."""
-        found = self._get("secret", INFISICAL_SECRET, "--namespace", INFISICAL_NAMESPACE)
+        found = self._get("secret", INFISICAL_SECRET, "--namespace", self.settings.names.infisical)
         data: Mapping[str, str] = found[0].get("data", {}) if found else {}
         return {name: base64.b64decode(value).decode() for name, value in data.items()}
 

@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.base.names import (
-    DATABASE_NAMESPACE,
-    INFISICAL_NAMESPACE,
-    REDIS_NAMESPACE,
-    STACK_ANNOTATION,
-    STACK_ID_ANNOTATION,
-)
-from safeguards.cluster import NAMESPACES
+from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.names import Names
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
-# Logical names of the namespaces, for states that were written before the provider had an identifier.
-_LOGICAL = {
-    DATABASE_NAMESPACE: "platform-db-namespace",
-    REDIS_NAMESPACE: "platform-kv-namespace",
-    INFISICAL_NAMESPACE: "infisical-secrets-namespace",
-}
+_LOGICAL = ("platform-db-namespace", "platform-kv-namespace", "infisical-secrets-namespace")
 
 Metadata = Mapping[str, Mapping[str, Any]]
 
@@ -51,11 +40,29 @@ def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, u
 
 def _elsewhere(state: LastState, live: Metadata) -> bool:
     """Return whether the state has a namespace that this cluster lacks or has with a different uid."""
-    kept = {name: state.outputs(_NAMESPACE, logical).get("metadata", {}) for name, logical in _LOGICAL.items()}
-    return any(m.get("uid") and m["uid"] != live.get(name, {}).get("uid") for name, m in kept.items())
+    kept = [state.outputs(_NAMESPACE, logical).get("metadata", {}) for logical in _LOGICAL]
+    return any(m.get("uid") and m["uid"] != live.get(m.get("name", ""), {}).get("uid") for m in kept)
 
 
-def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Commands) -> None:
+def refuse_other_names(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Raise Refusal when the settings name the namespaces otherwise than the last update did.
+
+    Pulumi would make all of them anew, with an empty database in one of them, and delete those that have the data.
+    """
+    names, logical = settings.cluster.names, "infisical-secrets-namespace"
+    deployed = state.outputs(_NAMESPACE, logical).get("metadata", {}).get("name", names.infisical)
+    if deployed == names.infisical:
+        return
+    before = deployed.removesuffix(Names().infisical).rstrip("-")
+    back = commands.set("cluster.namePrefix", before) if before else commands.remove("cluster.namePrefix")
+    raise Refusal(
+        f"cluster.namePrefix: this stack is in namespace {deployed}, and no namespace can be renamed: in "
+        f"{names.infisical} it would begin with an empty database. Set it back: {back}. A new stack with that prefix "
+        "gets the data by a backup and a restore: docs/backup.md"
+    )
+
+
+def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metadata, commands: Commands) -> None:
     """Raise Refusal when a namespace has the id of a different stack, or of a lost state of this one.
 
     A namespace without an id is accepted. Somebody made it for the stack, or an earlier version of the program did.
@@ -63,7 +70,7 @@ def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Comman
     own = state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
     foreign = {
         name: live[name]["annotations"][STACK_ANNOTATION]
-        for name in NAMESPACES
+        for name in settings.cluster.names.namespaces
         if live.get(name, {}).get("annotations", {}).get(STACK_ID_ANNOTATION, own) != own
     }
     if not foreign:
@@ -71,7 +78,10 @@ def refuse_foreign_namespaces(state: LastState, live: Metadata, commands: Comman
     names, owners = " ".join(sorted(foreign)), " and ".join(sorted(set(foreign.values())))
     message = f"this cluster's namespaces {names} belong to stack {owners}"
     if f"/{commands.project}/{commands.stack}" not in owners:
-        raise Refusal(f"{message}: a stack needs a cluster, or namespaces, of its own")
+        raise Refusal(
+            f"{message}: a stack needs names of its own in a cluster. Before its first update: "
+            f"{commands.set('cluster.namePrefix', 'PREFIX')}"
+        )
     command = f"kubectl annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
     raise Refusal(
         f"{message}, but to a different state of it than the one of this run. Bring that state back: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.base.names import INFISICAL_NAMESPACE, INFISICAL_SECRET
+from components.base.names import INFISICAL_SECRET
 from safeguards.cluster import LiveCluster
 from safeguards.encryption_key import lost_keys, wanted_keys
 from safeguards.refusal import Refusal
@@ -24,7 +24,9 @@ def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveClu
         return
     label = key_label(lost[0], live[lost[0]])
     context = f" --context {settings.cluster.context}" if settings.cluster.context else ""
-    source = f"kubectl{context} get secret {INFISICAL_SECRET} --namespace {INFISICAL_NAMESPACE} --output yaml"
+    source = (
+        f"kubectl{context} get secret {INFISICAL_SECRET} --namespace {settings.cluster.names.infisical} --output yaml"
+    )
     raise Refusal(
         f"encryptionKey: the cluster has a Secret {INFISICAL_SECRET} that this stack's state does not know, with a "
         f"{lost[0]} (label {label}) that the stack does not have. Nobody can read what is stored under that key "

@@ -46,8 +46,10 @@ class BucketTarget(Section):
     region: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")] = Field(
         default="us-east-1", description="Region. It is part of every signature; most services take us-east-1."
     )
-    prefix: BucketPrefix = Field(
-        default="", description="Beginning of every object's name, as in platform/. Two stacks must not share one."
+    prefix: BucketPrefix | None = Field(
+        default=None,
+        description="Beginning of every object's name, as in platform/. Two stacks must not share one. Default: none, "
+        "or cluster.namePrefix and a slash.",
     )
     addressing: Literal["path", "virtual"] = Field(
         default="path",

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
-from settings.machinery.types import Cpu, Image, Memory, Minutes, Section, bytes_of
+from settings.machinery.types import Cpu, Image, Memory, Minutes, NamePrefix, Section, bytes_of
+from settings.names import Names
 from settings.resources import refuse_what_does_not_fit
 
 
@@ -26,11 +27,22 @@ class ClusterSettings(Section):
         "needs the file at this path. Prefer to set KUBECONFIG. Default: KUBECONFIG, then "
         "~/.kube/config.",
     )
+    name_prefix: NamePrefix | None = Field(
+        default=None,
+        description="Beginning of the names of the stack's namespaces, and of all else that a cluster has only one of. "
+        "It lets several stacks share a cluster: with `blue`, Infisical runs in blue-infisical. Choose it before the "
+        "first `up`, because a namespace can't be renamed. Default: none.",
+    )
     protect: bool = Field(
         default=True,
         description="Refuse to delete what holds data: namespaces, database, Redis, keys. Set it to false only where "
         "the data has no value.",
     )
+
+    @property
+    def names(self) -> Names:
+        """Return what the stack has in the cluster by name."""
+        return Names(self.name_prefix or "")
 
 
 class JobSettings(Section):

@@ -1,16 +1,14 @@
-"""Names that users' clusters already have, and that must not change."""
+"""Names that users' clusters already have, and that must not change. settings/names.py has those of namespaces."""
 
 from __future__ import annotations
 
-DATABASE_NAMESPACE = "platform-db-pg"
-REDIS_NAMESPACE = "platform-kv-redis-cluster"
-INFISICAL_NAMESPACE = "infisical"
 DATABASE_CLUSTER = "platform-db-cluster"
 REDIS_REPLICATION = "platform-kv"
 ADMIN_SECRET = "infisical-admin"  # the first admin's address and password
 BOOTSTRAP_SECRET = "infisical-bootstrap"  # what the stack logs in to Infisical with
 INFISICAL_SECRET = "infisical-secrets"
-DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"  # the operator's name
+# The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
+DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"
 BACKUP_STATUS = "backup-status"
 DRIFT_STATUS = "infisical-drift"  # what of applications is not as the stack says
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.

@@ -70,11 +70,13 @@ def role_binding(
     )
 
 
-def token_reviewer(name: str, account: core.v1.ServiceAccount, *, parent: Resource) -> rbac.v1.ClusterRoleBinding:
+def token_reviewer(
+    name: str, account: core.v1.ServiceAccount, *, in_cluster: str, parent: Resource
+) -> rbac.v1.ClusterRoleBinding:
     """Let `account` ask the API server whose a token is, and nothing else. Infisical asks so with the token itself."""
     role = rbac.v1.ClusterRole(
         f"{name}-token-review",
-        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-token-review"),
+        metadata=meta.v1.ObjectMetaArgs(name=f"{in_cluster}-token-review"),
         rules=[
             rbac.v1.PolicyRuleArgs(api_groups=["authentication.k8s.io"], resources=["tokenreviews"], verbs=["create"])
         ],
@@ -82,7 +84,7 @@ def token_reviewer(name: str, account: core.v1.ServiceAccount, *, parent: Resour
     )
     return rbac.v1.ClusterRoleBinding(
         f"{name}-token-review",
-        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-token-review"),
+        metadata=meta.v1.ObjectMetaArgs(name=f"{in_cluster}-token-review"),
         role_ref=rbac.v1.RoleRefArgs(
             api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role.metadata.name
         ),

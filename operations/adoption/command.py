@@ -51,7 +51,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     cluster = Cluster(settings.cluster.context, settings.cluster.kubeconfig)
     try:
         if arguments.back:
-            return _back(stack, cluster, arguments.back)
+            return _back(stack, cluster, settings.cluster.names.infisical, arguments.back)
         plan = _plan(stack, cluster, settings)
         print("\n".join(report(stack, plan)))
         if arguments.write and plan.keeps:
@@ -80,7 +80,7 @@ def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
         live=live,
         chart=chart,
         releases=asked.releases,
-        records=helm.records(cluster, asked.releases),
+        records=helm.records(cluster, asked.releases, settings.cluster.names.infisical),
         refusals=[*lost_secrets(stack, cluster, settings), *argocd.still_acting(cluster, names)],
     )
 
@@ -144,7 +144,7 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
     print(f"back: {stack.commands.make('adopt', OPTIONS=f'--back {file.name}')}")
 
 
-def _back(stack: Stack, cluster: Cluster, file: Path) -> int:
+def _back(stack: Stack, cluster: Cluster, namespace: str, file: Path) -> int:
     saved = [Taken.read(json.loads(line)) for line in file.read_text().splitlines()]
     there, returned = found(cluster, [taken.key for taken in saved]), 0
     for taken in saved:
@@ -152,7 +152,7 @@ def _back(stack: Stack, cluster: Cluster, file: Path) -> int:
         if live and live["metadata"]["uid"] == taken.uid:
             give_back(cluster, live, taken)
             returned += 1
-    records = helm.come_back(cluster)
+    records = helm.come_back(cluster, namespace)
     print(f"gave {returned} of {len(saved)} objects back, and {records} records of Helm")
     remove = stack.commands.pulumi("stack rm --force --preserve-config")
     print(f"if `up` has run since, its state is of no use any more, and must not destroy anything: {remove}")

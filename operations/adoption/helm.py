@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.base.names import INFISICAL_NAMESPACE
 from components.infisical_pods import labels, workload_name
 from operations.adoption.owners import TRACKING
 from operations.cluster import Cluster, Object
@@ -35,7 +34,7 @@ def chart_objects(cluster: Cluster, settings: Settings) -> list[Object]:
     return [
         live
         for kind in _KINDS
-        for live in cluster.objects([kind], INFISICAL_NAMESPACE)
+        for live in cluster.objects([kind], settings.cluster.names.infisical)
         if live["metadata"]["name"] == name or _label(live, "app") == app or f":{app}" in _tracking(live)
     ]
 
@@ -43,7 +42,7 @@ def chart_objects(cluster: Cluster, settings: Settings) -> list[Object]:
 def mark(cluster: Cluster, live: Object, release: str) -> bool:
     """Give an object Helm's labels for `release`. Return whether it had none. Raises Unanswered."""
     metadata = live["metadata"]
-    wanted = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": INFISICAL_NAMESPACE}
+    wanted = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": metadata["namespace"]}
     annotations = {**(metadata.get("annotations") or {}), **wanted}
     named = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
     if annotations == metadata.get("annotations") and named == metadata.get("labels"):
@@ -58,9 +57,9 @@ def mark(cluster: Cluster, live: Object, release: str) -> bool:
     return True
 
 
-def records(cluster: Cluster, releases: Sequence[str]) -> list[Object]:
+def records(cluster: Cluster, releases: Sequence[str], namespace: str) -> list[Object]:
     """Return Helm's records of the releases that the stack would install. Raises Unanswered."""
-    secrets = cluster.objects(["Secret.v1."], INFISICAL_NAMESPACE)
+    secrets = cluster.objects(["Secret.v1."], namespace)
     return [s for s in secrets if _label(s, _OWNER) == "helm" and _label(s, "name") in releases]
 
 
@@ -70,12 +69,12 @@ def step_aside(cluster: Cluster, found: Sequence[Object]) -> None:
         _rename(cluster, record, f"{_ASIDE}{record['metadata']['name']}", "before-adoption")
 
 
-def come_back(cluster: Cluster) -> int:
+def come_back(cluster: Cluster, namespace: str) -> int:
     """Put the records back in the place of Pulumi's. Return how many there were. Raises Unanswered."""
-    secrets = cluster.objects(["Secret.v1."], INFISICAL_NAMESPACE)
+    secrets = cluster.objects(["Secret.v1."], namespace)
     kept = [s for s in secrets if _label(s, _OWNER) == "before-adoption"]
     for release in sorted({_label(record, "name") for record in kept}):
-        cluster.delete("secrets", "-n", INFISICAL_NAMESPACE, "-l", f"owner=helm,name={release}")
+        cluster.delete("secrets", "-n", namespace, "-l", f"owner=helm,name={release}")
     for record in kept:
         _rename(cluster, record, record["metadata"]["name"].removeprefix(_ASIDE), "helm")
     return len(kept)

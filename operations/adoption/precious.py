@@ -9,10 +9,7 @@ from pydantic import SecretStr
 
 from components.base.names import (
     DATABASE_CREDENTIALS,
-    DATABASE_NAMESPACE,
-    INFISICAL_NAMESPACE,
     INFISICAL_SECRET,
-    REDIS_NAMESPACE,
 )
 from components.redis_specs import AUTH
 from operations.cluster import Cluster
@@ -24,14 +21,15 @@ _KEYS = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY", "AUTH_SECRET", "COOKIE_SECRET_
 
 def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[str]:
     """Yield a sentence for each key and password that `up` would not keep. Raises Unanswered."""
-    environment = _data(cluster, INFISICAL_NAMESPACE, INFISICAL_SECRET)
+    names = settings.cluster.names
+    environment = _data(cluster, names.infisical, INFISICAL_SECRET)
     known = environment_of(settings).secret
     wrong = [name for name in _KEYS if name in environment and not _same(known.get(name), environment[name])]
     passwords = {
-        "databasePassword": (settings.database_password, _data(cluster, DATABASE_NAMESPACE, DATABASE_CREDENTIALS)),
-        "redisPassword": (settings.redis_password, _data(cluster, REDIS_NAMESPACE, AUTH)),
+        "databasePassword": (settings.database_password, _data(cluster, names.database, DATABASE_CREDENTIALS)),
+        "redisPassword": (settings.redis_password, _data(cluster, names.redis, AUTH)),
     }
-    source = cluster.kubectl(f"get secret {INFISICAL_SECRET} --namespace {INFISICAL_NAMESPACE} --output yaml")
+    source = cluster.kubectl(f"get secret {INFISICAL_SECRET} --namespace {names.infisical} --output yaml")
     take = f"`{source} | {stack.commands.make('import-secrets', FILE='/dev/stdin')}`"
     for name in wrong:
         yield f"{name} of {INFISICAL_SECRET} is not the stack's, and `up` would replace it: {take}"

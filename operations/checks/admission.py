@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks.result import Result, fail, ok, unknown
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
@@ -20,7 +19,6 @@ from settings import Settings
 
 _ASKED_AT_A_TIME = 4  # each is a kubectl
 _SUBJECT = "pods of Jobs"
-_NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +38,9 @@ class PlannedPod:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def pods_of_jobs(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
+def pods_of_jobs(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Ask for each planned pod in a dry run, where its namespace exists already. Raises Unanswered."""
-    there = {name for name in _NAMESPACES if cluster.get(f"/api/v1/namespaces/{name}")}
+    there = {name for name in settings.cluster.names.namespaces if cluster.get(f"/api/v1/namespaces/{name}")}
     asked = [pod for pod in planned_pods(stack) if pod.namespace in there] if there else []
     if not asked:
         yield ok(_SUBJECT, "not asked: their namespaces are made by the first `up`")

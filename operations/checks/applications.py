@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from components.base.names import DRIFT_STATUS, INFISICAL_NAMESPACE
+from components.base.names import DRIFT_STATUS
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
 from settings import Commands, Settings
 
-_STATUS = f"/api/v1/namespaces/{INFISICAL_NAMESPACE}/configmaps/{DRIFT_STATUS}"
 _LATE = timedelta(hours=3)  # the Job runs every hour
 
 
@@ -18,7 +17,8 @@ def applications(commands: Commands, cluster: Cluster, settings: Settings) -> It
     """Judge what the Job has written down. Raises Unanswered."""
     if not settings.applications:
         return
-    status = cluster.get(_STATUS)
+    namespace = settings.cluster.names.infisical
+    status = cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{DRIFT_STATUS}")
     told: Mapping[str, str] = (status or {}).get("data") or {}
     if "checked" not in told:
         yield warn("applications", "nothing is provisioned yet", f"run `{commands.pulumi('up')}`")
@@ -26,7 +26,7 @@ def applications(commands: Commands, cluster: Cluster, settings: Settings) -> It
     age = datetime.now(UTC) - datetime.fromisoformat(told["checked"])
     lines = [line for line in told.get("drift", "").splitlines() if line]
     if age > _LATE:
-        fix = f"kubectl get jobs -n {INFISICAL_NAMESPACE} shows the last {DRIFT_STATUS}-…, whose log says why"
+        fix = f"kubectl get jobs -n {namespace} shows the last {DRIFT_STATUS}-…, whose log says why"
         yield fail("applications", f"nobody has looked for {age.total_seconds() / 3600:.0f} hours", fix)
     elif lines:
         fix = "docs/applications.md, Take something away: list it, remove it in the web UI, or let it be people's"

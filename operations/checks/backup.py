@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from components.base.names import BACKUP_STATUS, DATABASE_NAMESPACE
+from components.base.names import BACKUP_STATUS
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
 from settings import Commands, Settings
 from settings.machinery.cron import longest_pause
+from settings.names import Names
 
-STATUS = f"/api/v1/namespaces/{DATABASE_NAMESPACE}/configmaps/{BACKUP_STATUS}"
 _LATE = timedelta(hours=2)  # how long after its time a Job may take, before it counts as missed
+
+
+def status_of(names: Names) -> str:
+    """Return the path of the object in which the Jobs tell what they did."""
+    return f"/api/v1/namespaces/{names.database}/configmaps/{BACKUP_STATUS}"
 
 
 def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -25,18 +30,19 @@ def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
         fix = f"{commands.set('backup.target.kind', 'volume')}; docs/backup.md says what else it takes"
         yield warn("backup", "there is no backup: what is deleted or damaged is gone", fix)
         return
-    status = cluster.get(STATUS)
+    status = cluster.get(status_of(settings.cluster.names))
     if status is None:
         yield warn("backup", "there is none yet", f"run `{commands.pulumi('up')}`, which makes the first one")
         return
     told: Mapping[str, str] = status.get("data") or {}
-    yield _row("backup", told, "last", longest_pause(backup.schedule))
-    yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule))
+    where = settings.cluster.names.database
+    yield _row("backup", told, "last", longest_pause(backup.schedule), where)
+    yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule), where)
 
 
-def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta) -> Result:
+def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta, where: str) -> Result:
     job = {"backup": "backup", "rehearsal": "backup-rehearsal"}[subject]
-    fix = f"mend the cause, then kubectl create job --namespace {DATABASE_NAMESPACE} {job}-now --from cronjob/{job}"
+    fix = f"mend the cause, then kubectl create job --namespace {where} {job}-now --from cronjob/{job}"
     name, at = (
         (told.get("lastName"), told.get("lastSuccess"))
         if subject == "backup"

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from components.base.names import (
     DATABASE_CLUSTER,
     DATABASE_CREDENTIALS,
-    DATABASE_NAMESPACE,
-    INFISICAL_NAMESPACE,
     INFISICAL_SECRET,
-    REDIS_NAMESPACE,
     REDIS_REPLICATION,
 )
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
 from settings import Settings
+from settings.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,54 +29,54 @@ class _Thing:
     fix: str
 
 
-def _things(stack: Stack, cluster: Cluster) -> Iterator[_Thing]:
+def _things(stack: Stack, cluster: Cluster, names: Names) -> Iterator[_Thing]:
     take_over = f"take it over where it is, with its data: {stack.commands.make('adopt')}"
     yield _Thing(
         f"Secret {INFISICAL_SECRET}",
         "kubernetes:core/v1:Secret",
-        f"{INFISICAL_NAMESPACE}/{INFISICAL_SECRET}",
-        ("secrets", INFISICAL_SECRET, "-n", INFISICAL_NAMESPACE),
+        f"{names.infisical}/{INFISICAL_SECRET}",
+        ("secrets", INFISICAL_SECRET, "-n", names.infisical),
         "it has the key that opens everything users stored: take it over, keep a copy, and delete it then: "
         + stack.commands.make("import-secrets", FILE="MANIFEST"),
     )
     yield _Thing(
         "Helm release infisical",
         "kubernetes:helm.sh/v3:Release",
-        f"{INFISICAL_NAMESPACE}/infisical",
-        ("secrets", "-l", "owner=helm,name=infisical", "-n", INFISICAL_NAMESPACE),
-        f"{cluster.helm(f'uninstall infisical -n {INFISICAL_NAMESPACE}')}; left by a killed `up`: "
+        f"{names.infisical}/infisical",
+        ("secrets", "-l", "owner=helm,name=infisical", "-n", names.infisical),
+        f"{cluster.helm(f'uninstall infisical -n {names.infisical}')}; left by a killed `up`: "
         + stack.commands.make("repair"),
     )
     yield _Thing(
         f"postgresql {DATABASE_CLUSTER}",
         "kubernetes:acid.zalan.do/v1:postgresql",
-        f"{DATABASE_NAMESPACE}/{DATABASE_CLUSTER}",
-        ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", DATABASE_NAMESPACE),
+        f"{names.database}/{DATABASE_CLUSTER}",
+        ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", names.database),
         take_over,
     )
     yield _Thing(
         f"Secret {DATABASE_CREDENTIALS}",
         "kubernetes:core/v1:Secret",
-        f"{DATABASE_NAMESPACE}/{DATABASE_CREDENTIALS}",
-        ("secrets", DATABASE_CREDENTIALS, "-n", DATABASE_NAMESPACE),
+        f"{names.database}/{DATABASE_CREDENTIALS}",
+        ("secrets", DATABASE_CREDENTIALS, "-n", names.database),
         "an earlier deployment has left it, with a password that is not this stack's; unless its database is to come "
-        f"back: {cluster.kubectl(f'delete secret -n {DATABASE_NAMESPACE} {DATABASE_CREDENTIALS}')}",
+        f"back: {cluster.kubectl(f'delete secret -n {names.database} {DATABASE_CREDENTIALS}')}",
     )
     yield _Thing(
         f"RedisReplication {REDIS_REPLICATION}",
         "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication",
-        f"{REDIS_NAMESPACE}/{REDIS_REPLICATION}",
-        ("redisreplications.v1beta2.redis.redis.opstreelabs.in", REDIS_REPLICATION, "-n", REDIS_NAMESPACE),
+        f"{names.redis}/{REDIS_REPLICATION}",
+        ("redisreplications.v1beta2.redis.redis.opstreelabs.in", REDIS_REPLICATION, "-n", names.redis),
         take_over,
     )
 
 
-def clashes(stack: Stack, cluster: Cluster, _: Settings) -> Iterator[Result]:
+def clashes(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the namespaces, and what would be overwritten in them."""
     ours = stack.owned
-    for name in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
+    for name in settings.cluster.names.namespaces:
         yield _asked(f"Namespace {name}", lambda subject, name=name: _namespace(cluster, subject, name, ours))
-    for thing in _things(stack, cluster):
+    for thing in _things(stack, cluster, settings.cluster.names):
         yield _asked(thing.subject, lambda subject, thing=thing: _thing(cluster, subject, thing, ours))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object
 from settings import Settings
@@ -13,9 +12,9 @@ from settings import Settings
 _LATE = timedelta(hours=1)  # how long cert-manager may take
 
 
-def expiry(cluster: Cluster, _: Settings) -> Iterator[Result]:
+def expiry(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the Certificates of the database and of the site. Raises Unanswered."""
-    for namespace in (DATABASE_NAMESPACE, INFISICAL_NAMESPACE):
+    for namespace in (settings.cluster.names.database, settings.cluster.names.infisical):
         for certificate in cluster.items(f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificates"):
             yield _certificate(cluster, namespace, certificate)
 

@@ -9,20 +9,21 @@ from operations.cluster import Cluster
 from operations.pulumi import Stack
 from operations.state import state_of
 from safeguards import Refusal
-from safeguards.cluster import NAMESPACES, WHOLE
-from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster
+from safeguards.cluster import WHOLE
+from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster, refuse_other_names
 from settings import Settings
 
 
 def identity(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Compare the stack's state with the cluster's uid and with the ids that the namespaces carry."""
-    found = {name: cluster.get(f"/api/v1/namespaces/{name}") for name in (WHOLE, *NAMESPACES)}
+    found = {name: cluster.get(f"/api/v1/namespaces/{name}") for name in (WHOLE, *settings.cluster.names.namespaces)}
     live = {name: namespace["metadata"] for name, namespace in found.items() if namespace}
     uid = live[WHOLE]["uid"]
     state = state_of(stack)
     try:
+        refuse_other_names(settings, state, stack.commands)
         refuse_other_cluster(settings, state, live, uid, stack.commands)
-        refuse_foreign_namespaces(state, live, stack.commands)
+        refuse_foreign_namespaces(settings, state, live, stack.commands)
     except Refusal as refusal:
         message = str(refusal)
         seen, _, way_out = message.partition(". " if ". " in message else ": ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from components.network_paths import Pods, network_paths
 from operations.checks.deployments import find
 from operations.checks.result import Result, fail, ok, warn
@@ -67,7 +66,7 @@ def _api_server(cluster: Cluster) -> set[tuple[str, int]]:
 def _unknown(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Warn of pods in the platform's namespaces that no path is for, because policies cut them off."""
     ends = [end for path in network_paths(settings) for end in (path.source, path.target) if isinstance(end, Pods)]
-    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
+    for namespace in settings.cluster.names.namespaces:
         known = [end.labels for end in ends if end.namespace == namespace]
         pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
         strange = [pod["metadata"]["name"] for pod in pods if _runs(pod) and not _is_one_of(pod, known)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks import domain, zalando
 from operations.checks.deployments import Deployed, find, flag, watching
 from operations.checks.installed import by_stack
@@ -72,7 +71,9 @@ def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         except Unanswered as reason:
             yield unknown(f"{subject}: namespaces", reason)
             return
-        yield watching(subject, scope, [REDIS_NAMESPACE], f"add it to WATCH_NAMESPACE of Deployment {operator}")
+        yield watching(
+            subject, scope, [settings.cluster.names.redis], f"add it to WATCH_NAMESPACE of Deployment {operator}"
+        )
         fix = f"set SERVICE_DNS_DOMAIN to {{}} in Deployment {operator}"
         yield from domain.judge(cluster, subject, told, fix)
 
@@ -89,7 +90,7 @@ def cert_manager(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         # It takes one namespace or all of them, and the platform has certificates in two.
         only = flag(controller, "namespace")
         scope, fix = {only} if only else set[str](), f"remove --namespace from the arguments of Deployment {controller}"
-        yield watching(subject, scope, (DATABASE_NAMESPACE, INFISICAL_NAMESPACE), fix)
+        yield watching(subject, scope, (settings.cluster.names.database, settings.cluster.names.infisical), fix)
 
     return _best(controllers, results) or [_absent(cluster, settings, "certManager", subject, _CERT_MANAGER_INSTALL)]
 

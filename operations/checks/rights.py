@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from operations.checks.result import Result, fail, ok, unknown
 from operations.cluster import Cluster, Object, Rules, Unanswered
 from settings import Settings
@@ -67,24 +66,25 @@ _FOLLOWED = (("pods", "list"), ("pods", "watch"), ("events", "list"))
 
 def needed(settings: Settings) -> list[Right]:
     """Return every right that `up`, and `destroy` after it, make use of."""
+    names = settings.cluster.names
     has_database, has_redis = settings.database.kind == "operator", settings.redis.kind == "operator"
     managed = {
         "": ["namespaces"],
-        DATABASE_NAMESPACE: [*_JOBS, *_ROLES, *(_DATABASE if has_database else _BACKUPS)],
-        REDIS_NAMESPACE: [*_JOBS, *_ROLES, *(_REDIS if has_redis else ())],
-        INFISICAL_NAMESPACE: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services", _BUDGETS],
+        names.database: [*_JOBS, *_ROLES, *(_DATABASE if has_database else _BACKUPS)],
+        names.redis: [*_JOBS, *_ROLES, *(_REDIS if has_redis else ())],
+        names.infisical: [*_JOBS, *_ROLES, *_CERTIFICATES, "deployments.apps", "services", _BUDGETS],
     }
     if settings.ingress.route.kind == "gateway":
-        managed[INFISICAL_NAMESPACE] += [f"httproutes.{_GATEWAY_API}", f"referencegrants.{_GATEWAY_API}"]
+        managed[names.infisical] += [f"httproutes.{_GATEWAY_API}", f"referencegrants.{_GATEWAY_API}"]
     else:
-        managed[INFISICAL_NAMESPACE] += ["ingresses.networking.k8s.io"]
+        managed[names.infisical] += ["ingresses.networking.k8s.io"]
     if settings.network_policies.enabled:
-        for namespace in (DATABASE_NAMESPACE, REDIS_NAMESPACE, INFISICAL_NAMESPACE):
+        for namespace in names.namespaces:
             managed[namespace] += ["networkpolicies.networking.k8s.io"]
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.
-        DATABASE_NAMESPACE: [
+        names.database: [
             *_FOLLOWED,
             *(
                 (("statefulsets.apps", "get"), ("deployments.apps", "get"), ("endpoints", "get"))
@@ -92,8 +92,8 @@ def needed(settings: Settings) -> list[Right]:
                 else ()
             ),
         ],
-        REDIS_NAMESPACE: [*_FOLLOWED, *((("statefulsets.apps", "get"),) if has_redis else ())],
-        INFISICAL_NAMESPACE: [
+        names.redis: [*_FOLLOWED, *((("statefulsets.apps", "get"),) if has_redis else ())],
+        names.infisical: [
             ("pods", "list"),
             ("pods", "watch"),
             ("pods/log", "get"),

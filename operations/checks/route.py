@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from components.base.names import INFISICAL_NAMESPACE
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object
 from safeguards.plain_http import https_listener, plain_listeners
@@ -19,7 +18,7 @@ def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[
     if isinstance(wanted, IngressClass):
         yield _class(commands, cluster, wanted)
     else:
-        yield _gateway(commands, cluster, wanted)
+        yield _gateway(commands, cluster, wanted, settings.cluster.names.infisical)
 
 
 def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Result:
@@ -34,7 +33,7 @@ def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Result
     return fail(subject, "no such class, nor any other", "install an ingress controller with its class")
 
 
-def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Result:
+def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute, own: str) -> Result:
     subject = f"Gateway {wanted.namespace}/{wanted.name}"
     path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{wanted.namespace}/gateways/{wanted.name}"
     found = cluster.get(path)
@@ -49,11 +48,11 @@ def _gateway(commands: Commands, cluster: Cluster, wanted: GatewayRoute) -> Resu
     if plain := plain_listeners(wanted, listeners):
         fix = commands.set("ingress.route.listener", https_listener(listeners))
         return fail(subject, f"listener {', '.join(plain)} has no TLS, and would serve the site in plain text", fix)
-    open_ones = [entry["name"] for entry in matching if _lets_in(entry, wanted.namespace)]
+    open_ones = [entry["name"] for entry in matching if _lets_in(entry, wanted.namespace == own)]
     if not open_ones:
         return fail(
             subject,
-            f"no listener takes routes from namespace {INFISICAL_NAMESPACE}",
+            f"no listener takes routes from namespace {own}",
             "set allowedRoutes.namespaces.from of the listener to All, or to a Selector which has it",
         )
     conditions = {entry["type"]: entry for entry in found.get("status", {}).get("conditions", [])}
@@ -79,6 +78,6 @@ def addressed(entry: Object) -> list[str]:
     return [point.get("ip") or point["hostname"] for point in points]
 
 
-def _lets_in(listener: dict[str, Any], namespace: str) -> bool:
+def _lets_in(listener: dict[str, Any], same: bool) -> bool:
     where = listener.get("allowedRoutes", {}).get("namespaces", {}).get("from", "Same")
-    return where != "None" and (where != "Same" or namespace == INFISICAL_NAMESPACE)
+    return where != "None" and (where != "Same" or same)

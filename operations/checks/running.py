@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.base.names import DATABASE_CLUSTER, DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from components.base.names import DATABASE_CLUSTER
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object, outcome_of
 from settings import Commands, Settings
@@ -15,10 +15,11 @@ _PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo
 
 def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the Deployments and StatefulSets of each namespace by their ready pods. Raises Unanswered."""
-    operator = [settings.secrets_operator.namespace] if settings.secrets_operator else []
-    database = [DATABASE_NAMESPACE] if settings.database.kind == "operator" else []
-    redis = [REDIS_NAMESPACE] if settings.redis.kind == "operator" else []
-    for namespace in (INFISICAL_NAMESPACE, *database, *redis, *operator):
+    names = settings.cluster.names
+    operator = [names.own(settings.secrets_operator.namespace)] if settings.secrets_operator else []
+    database = [names.database] if settings.database.kind == "operator" else []
+    redis = [names.redis] if settings.redis.kind == "operator" else []
+    for namespace in (names.infisical, *database, *redis, *operator):
         found = [
             (kind, workload)
             for kind in ("deployment", "statefulset")
@@ -38,17 +39,18 @@ def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     if isinstance(settings.database, ExternalDatabase):
         yield ok("PostgreSQL", f"{settings.database.host}, which somebody else runs")
         return
-    path = f"/apis/acid.zalan.do/v1/namespaces/{DATABASE_NAMESPACE}"
+    namespace = settings.cluster.names.database
+    path = f"/apis/acid.zalan.do/v1/namespaces/{namespace}"
     found = cluster.get(f"{path}/postgresqls/{DATABASE_CLUSTER}")
     subject = "PostgreSQL"
     if not found:
-        yield fail(subject, "there is no database", cluster.kubectl(f"get postgresqls -n {DATABASE_NAMESPACE}"))
+        yield fail(subject, "there is no database", cluster.kubectl(f"get postgresqls -n {namespace}"))
         return
     version = found["spec"]["postgresql"]["version"]
     told = (found.get("status") or {}).get("PostgresClusterStatus", "nothing")
-    pods = cluster.items(f"/api/v1/namespaces/{DATABASE_NAMESPACE}/pods?labelSelector={_PRIMARY}")
+    pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={_PRIMARY}")
     names = ", ".join(pod["metadata"]["name"] for pod in pods)
-    describe = cluster.kubectl(f"describe postgresql -n {DATABASE_NAMESPACE} {DATABASE_CLUSTER}")
+    describe = cluster.kubectl(f"describe postgresql -n {namespace} {DATABASE_CLUSTER}")
     if len(pods) != 1:
         yield fail(subject, f"version {version}, with {names or 'no pod'} as primary", describe)
     elif told != "Running":
@@ -57,9 +59,9 @@ def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
         yield ok(subject, f"version {version}, primary {names}")
 
 
-def scheduled(cluster: Cluster, _: Settings) -> Iterator[Result]:
+def scheduled(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge each CronJob by its newest Job. Raises Unanswered."""
-    for namespace in (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE):
+    for namespace in settings.cluster.names.namespaces:
         newest: dict[str, Object] = {}
         for job in cluster.items(f"/apis/batch/v1/namespaces/{namespace}/jobs"):
             for owner in job["metadata"].get("ownerReferences") or []:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from components.base.names import DATABASE_NAMESPACE
 from operations.checks import domain
 from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, unknown, warn
@@ -32,8 +31,8 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     # The operator's own order: environment, settings, its own namespace.
     scope = operator.environment.get("WATCHED_NAMESPACE") or found.get("watched_namespace") or operator.namespace
     fix = f'set watched_namespace to "*" in {where}, and restart the operator'
-    yield watching(_SUBJECT, set() if scope == "*" else {scope}, [DATABASE_NAMESPACE], fix)
-    yield from _controller(operator)
+    yield watching(_SUBJECT, set() if scope == "*" else {scope}, [settings.cluster.names.database], fix)
+    yield from _controller(operator, settings.cluster.names.database)
     fix = f"set cluster_domain to {{}} in {where}, and restart the operator"
     yield from domain.judge(cluster, _SUBJECT, found.get("cluster_domain", ""), fix)
     yield _deletion(where, found, operator)
@@ -45,7 +44,7 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     yield from _placing(where, found, settings)
 
 
-def _controller(operator: Deployed) -> Iterator[Result]:
+def _controller(operator: Deployed, namespace: str) -> Iterator[Result]:
     """Judge the operator's CONTROLLER_ID: with one it leaves every database alone that does not name it."""
     subject = f"{_SUBJECT}: CONTROLLER_ID"
     try:
@@ -58,8 +57,7 @@ def _controller(operator: Deployed) -> Iterator[Result]:
             subject,
             f"{identity}: it acts on databases with the annotation acid.zalan.do/controller: {identity} alone, and "
             "this one has none",
-            f"take CONTROLLER_ID out of Deployment {operator}, or have an operator without it act in "
-            f"{DATABASE_NAMESPACE}",
+            f"take CONTROLLER_ID out of Deployment {operator}, or have an operator without it act in {namespace}",
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from components.base.names import INFISICAL_NAMESPACE
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
 from operations.moving import sealed, stack_file
@@ -46,10 +45,12 @@ class Move:
     def pod(self) -> Pod:
         """Return what runs the script."""
         name = "infisical-backend" if self.settings.infisical.chart.flavour == "infisical" else "infisical"
-        address = f"http://{name}.{INFISICAL_NAMESPACE}.svc:{_PORT}"
+        home = self.settings.cluster.names.infisical
+        address = f"http://{name}.{home}.svc:{_PORT}"
         return Pod(
             cluster=self.cluster,
             namespace=self.namespace,
+            home=home,
             image=self.settings.jobs.python_image,
             address=address,
             pods=self.settings.pods,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.names import INFISICAL_NAMESPACE, JOB_LABEL
+from components.base.names import JOB_LABEL
 from operations.cluster import Cluster, Object, outcome_of
 from operations.errors import OperationError
 from settings.pods import PodSettings
@@ -29,6 +29,7 @@ class Pod:
 
     cluster: Cluster
     namespace: str  # whose Secrets are read
+    home: str  # namespace of Infisical, in which the script runs
     image: str
     address: str  # of Infisical, within the cluster
     pods: PodSettings  # where pods of the stack run
@@ -53,17 +54,17 @@ class Pod:
     def _ended(self, name: str) -> tuple[str, bool]:
         """Return the Job's log, and whether it succeeded."""
         end = time.monotonic() + _LONGEST_SECONDS
-        path = f"/apis/batch/v1/namespaces/{INFISICAL_NAMESPACE}/jobs/{name}"
+        path = f"/apis/batch/v1/namespaces/{self.home}/jobs/{name}"
         while time.monotonic() < end:
             if outcome := outcome_of(self.cluster.get(path) or {}):
-                return self.cluster.log(INFISICAL_NAMESPACE, f"job/{name}"), outcome == "Complete"
+                return self.cluster.log(self.home, f"job/{name}"), outcome == "Complete"
             time.sleep(1)
-        pods = self.cluster.kubectl(f"describe pods -n {INFISICAL_NAMESPACE} -l job-name={name}")
+        pods = self.cluster.kubectl(f"describe pods -n {self.home} -l job-name={name}")
         raise OperationError(f"the Job {name} has not ended within {_LONGEST_SECONDS} s: see {pods}")
 
     def _clear(self) -> None:
         for kinds, namespace in (
-            ("jobs.batch,configmaps", INFISICAL_NAMESPACE),
+            ("jobs.batch,configmaps", self.home),
             ("rolebindings,roles", self.namespace),
         ):
             self.cluster.delete(kinds, "-n", namespace, "-l", f"{LABEL}={NAME}", "--wait=false")
@@ -77,14 +78,14 @@ class Pod:
         files = {path.name: path.read_text() for path in sorted(with_imports([_SCRIPT]))}
         rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
-        account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": INFISICAL_NAMESPACE}
+        account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": self.home}
         return [
             _object("rbac.authorization.k8s.io/v1", "Role", name, self.namespace, rules=rules),
             _object(
                 "rbac.authorization.k8s.io/v1", "RoleBinding", name, self.namespace, roleRef=role, subjects=[account]
             ),
-            _object("v1", "ConfigMap", name, INFISICAL_NAMESPACE, data=files),
-            _object("batch/v1", "Job", name, INFISICAL_NAMESPACE, spec=self._job(name, config, FOLDER, placed)),
+            _object("v1", "ConfigMap", name, self.home, data=files),
+            _object("batch/v1", "Job", name, self.home, spec=self._job(name, config, FOLDER, placed)),
         ]
 
     def _job(self, name: str, config: Mapping[str, Any], folder: str, placed: Mapping[str, Any]) -> Object:

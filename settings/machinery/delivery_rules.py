@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from settings.applications import ApplicationSettings
+from settings.cluster import ClusterSettings
 from settings.machinery.finding import Finding, key_path
 from settings.secrets_operator import SecretsOperatorSettings
 
@@ -21,12 +22,12 @@ def somebody_delivers(applications: Applications, secrets_operator: SecretsOpera
 
 
 def the_operators_namespace_is_its_own(
-    applications: Applications, secrets_operator: SecretsOperatorSettings | None
+    applications: Applications, secrets_operator: SecretsOperatorSettings | None, cluster: ClusterSettings
 ) -> Findings:
     """Refuse deliveries into the operator's namespace, which has every application's log-in."""
     for name, application in applications.items():
         for number, delivery in enumerate(application.deliver):
-            if secrets_operator and delivery.namespace == secrets_operator.namespace:
+            if secrets_operator and delivery.namespace == cluster.names.own(secrets_operator.namespace):
                 reason = "it is the operator's own namespace, which has every application's log-in. Use the pods' own"
                 yield Finding(key_path("applications", name, "deliver", number, "namespace"), reason)
 

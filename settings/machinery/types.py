@@ -176,6 +176,14 @@ BucketName = Annotated[
     Field(min_length=3, max_length=63),
     matching(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", "Use a-z, 0-9, '-' and '.', as every S3-compatible service takes it"),
 ]
+NamePrefix = Annotated[
+    str,
+    Field(max_length=12),
+    matching(
+        r"(?!(infisical|platform)$)[a-z][a-z0-9]*",
+        "Use at most 12 of a-z and 0-9, a letter first, and not infisical or platform, which names begin with anyway",
+    ),
+]
 BucketPrefix = Annotated[
     str,
     Field(max_length=200),

@@ -15,13 +15,13 @@ import pytest
 from views import Kubectl
 from waits import DELETION, eventually, kubectl_timeout
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
+from settings.names import Names
 from tests.contract.manifests import Json, manifests, pods
 from tests.contract.rights import Right, accounts, written
 from tests.unit.harness import SHAPES, Graph, shape
 
 PREFIX = "contract-"
-NAMESPACES = (INFISICAL_NAMESPACE, DATABASE_NAMESPACE, REDIS_NAMESPACE, "infisical-secrets-operator", "shop")
+NAMESPACES = (*Names().namespaces, "infisical-secrets-operator", "shop")
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 PODS = {"rotated": 8, "operator": 8, "organization": 8, "backed-up": 12, "bucket": 12, "restored": 13}
 PODS |= {"applications": 13}  # others: 7

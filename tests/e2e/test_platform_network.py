@@ -16,19 +16,20 @@ from steps import assert_healthy, configure
 from views import Kubectl, Site
 from waits import ROLLOUT, kubectl_timeout
 
-from components.base.names import DATABASE_NAMESPACE, INFISICAL_NAMESPACE, REDIS_NAMESPACE
 from embedded import imagebuild
 from embedded.stack import Stack
+from settings.names import Names
 
 pytestmark = pytest.mark.platform
 JOB = "infisical-platform/job"
+NAMES = Names()
 # A pod of each kind: its namespace and the labels that find it.
 REAL = {
-    "infisical": (INFISICAL_NAMESPACE, "component=infisical"),
-    "database": (DATABASE_NAMESPACE, "application=spilo"),
-    "pooler": (DATABASE_NAMESPACE, "connection-pooler"),
-    "redis": (REDIS_NAMESPACE, "app=platform-kv"),
-    "sentinel": (REDIS_NAMESPACE, "app=platform-kv-sentinel-sentinel"),
+    "infisical": (NAMES.infisical, "component=infisical"),
+    "database": (NAMES.database, "application=spilo"),
+    "pooler": (NAMES.database, "connection-pooler"),
+    "redis": (NAMES.redis, "app=platform-kv"),
+    "sentinel": (NAMES.redis, "app=platform-kv-sentinel-sentinel"),
     "postgres-operator": ("postgres-operator", "name=postgres-operator"),
     "redis-operator": ("redis-operator", "control-plane=redis-operator"),
     "controller": ("ingress", "app=traefik"),
@@ -36,17 +37,17 @@ REAL = {
 }
 # Jobs have ended by now, so pods that do nothing stand in for theirs. Nobody knows the last four.
 MADE = {
-    "gate-operator": (DATABASE_NAMESPACE, {JOB: "platform-db-gate-operator"}),
-    "gate-login": (DATABASE_NAMESPACE, {JOB: "platform-db-gate-login"}),
-    "cert-sync": (DATABASE_NAMESPACE, {JOB: "cert-sync"}),
-    "redis-gate": (REDIS_NAMESPACE, {JOB: "platform-kv-gate"}),
-    "migration": (INFISICAL_NAMESPACE, {JOB: "infisical-migration"}),
-    "infisical-gate": (INFISICAL_NAMESPACE, {JOB: "infisical-gate"}),
-    "ingress-gate": (INFISICAL_NAMESPACE, {JOB: "ingress-gate"}),
+    "gate-operator": (NAMES.database, {JOB: "platform-db-gate-operator"}),
+    "gate-login": (NAMES.database, {JOB: "platform-db-gate-login"}),
+    "cert-sync": (NAMES.database, {JOB: "cert-sync"}),
+    "redis-gate": (NAMES.redis, {JOB: "platform-kv-gate"}),
+    "migration": (NAMES.infisical, {JOB: "infisical-migration"}),
+    "infisical-gate": (NAMES.infisical, {JOB: "infisical-gate"}),
+    "ingress-gate": (NAMES.infisical, {JOB: "ingress-gate"}),
     "foreign": ("default", {JOB: "cert-sync", "component": "infisical"}),  # whatever it calls itself
-    "in-database": (DATABASE_NAMESPACE, {}),
-    "in-redis": (REDIS_NAMESPACE, {}),
-    "in-infisical": (INFISICAL_NAMESPACE, {}),
+    "in-database": (NAMES.database, {}),
+    "in-redis": (NAMES.redis, {}),
+    "in-infisical": (NAMES.infisical, {}),
 }
 # What listens. Nothing limits who reaches the last three, so they tell what may go out.
 SERVICES = (

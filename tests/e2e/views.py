@@ -23,13 +23,14 @@ class Site:
     """Infisical as a browser reaches it: over HTTPS through the ingress, the certificate checked."""
 
     instance: Instance
+    host: str = HOST
 
     def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
         context = ssl.create_default_context(cafile=self.instance.folder / "ca.crt")
         raw = socket.create_connection((str(self.instance.node_address), 443), timeout=REQUEST)
-        connection = http.client.HTTPConnection(HOST, timeout=REQUEST)
-        connection.sock = context.wrap_socket(raw, server_hostname=HOST)
+        connection = http.client.HTTPConnection(self.host, timeout=REQUEST)
+        connection.sock = context.wrap_socket(raw, server_hostname=self.host)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()

@@ -57,18 +57,18 @@ def test_a_record_steps_aside_and_comes_back_in_the_place_of_the_next_one() -> N
     first = record("sh.helm.release.v1.infisical.v1")
     cluster = FakeCluster(copy.deepcopy(first), record("sh.helm.release.v1.other.v1") | {"data": {}})
     cluster.secrets["sh.helm.release.v1.other.v1"]["metadata"]["labels"]["name"] = "other"
-    (found,) = helm.records(cluster, [RELEASE])
+    (found,) = helm.records(cluster, [RELEASE], "infisical")
     helm.step_aside(cluster, [found])
-    assert helm.records(cluster, [RELEASE]) == []
+    assert helm.records(cluster, [RELEASE], "infisical") == []
     assert sorted(cluster.secrets) == ["before-adoption.sh.helm.release.v1.infisical.v1", "sh.helm.release.v1.other.v1"]
 
     cluster.create(record("sh.helm.release.v1.infisical.v1") | {"data": {"release": "of pulumi"}})
-    assert helm.come_back(cluster) == 1
-    (back,) = helm.records(cluster, [RELEASE])
+    assert helm.come_back(cluster, "infisical") == 1
+    (back,) = helm.records(cluster, [RELEASE], "infisical")
     assert back["data"] == first["data"]
     assert back["metadata"]["labels"] == first["metadata"]["labels"]
     assert len(cluster.secrets) == 2
-    assert helm.come_back(cluster) == 0
+    assert helm.come_back(cluster, "infisical") == 0
 
 
 def test_an_object_gets_helms_labels_once() -> None:

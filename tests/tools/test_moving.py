@@ -250,6 +250,7 @@ def a_pod(shop: Shop, **pods: Any) -> Pod:
     return Pod(
         cluster=shop.cluster,  # type: ignore[arg-type]
         namespace="shop",
+        home="infisical",
         image="python",
         address="http://i:8080",
         pods=PodSettings.model_validate(pods),

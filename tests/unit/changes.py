@@ -272,6 +272,7 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
 }
 # What no resource has to know: who reads it, and which test says so.
 ELSEWHERE = {
+    "cluster.namePrefix": "changes nearly everything: tests/unit/test_names.py",
     "pods.registry": "settings/machinery/mirror.py, tests/unit/test_placement.py",
     "applications.secrets.initial.encoding": "refused, tests/unit/test_application_settings.py",
     "infisical.chart.digest": "settings.local_copy, tests/unit/test_chart_copy.py",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from components.infisical_secrets import InfisicalSecrets, InfisicalSecretsArgs
 from settings import Environment, key_label
+from settings.names import Names
 from tests.unit.harness import Computed, Graph, everything, platform, run
 
 SECRET = "Secret/infisical-secrets"
@@ -248,6 +249,7 @@ ARGS: dict[str, Any] = {
     "redis": Redis(),
     "identity": SimpleNamespace(annotations={}),
     "protect": False,
+    "names": Names(),
 }
 
 

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 
 from components.secret_delivery import DeliveredKey, DeliveredSecret, SecretDelivery, SecretDeliveryArgs, template
+from settings.names import Names
 from settings.secrets_operator import SecretsOperatorSettings
 from tests.unit.harness import Graph, run
 
@@ -49,6 +50,7 @@ class Operator(pulumi.ComponentResource):
     def __init__(self, settings: SecretsOperatorSettings) -> None:
         super().__init__("test:Operator", "operator")
         self.namespace, self.address, self.settings = OPERATOR, "http://infisical.infisical.svc:8080", settings
+        self.names, self.deployment = Names(), "infisical-secre-controller-manager"
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from components.operator_chart import OperatorChart
-from components.secrets_operator import DEPLOYMENT
 from settings import ChartError, LocalChart
 from tests.packed import packed
 from tests.unit.harness import ROOT, Graph, platform, shape
@@ -75,7 +75,9 @@ def test_the_kinds_stay_where_data_is_protected() -> None:
 def test_the_gate_waits_for_the_deployment_that_the_chart_makes(graph: Graph) -> None:
     """The chart cuts its name to 15 characters."""
     assert graph["Release/secrets-operator"]["name"] == NAMESPACE
-    assert DEPLOYMENT == "infisical-secre-controller-manager"
+    [container] = graph["Job/secrets-operator-gate"]["spec", "template", "spec", "containers"]
+    config = json.loads(next(each["value"] for each in container["env"] if each["name"] == "CONFIG"))
+    assert config["deployment"] == "infisical-secre-controller-manager"
     assert graph.waits("Job/secrets-operator-gate", for_="Release/secrets-operator")
 
 

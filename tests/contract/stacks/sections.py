@@ -41,7 +41,7 @@ from tests.jobs.job_pki import authority
 
 minutes = one_of(2, 15, 240)
 
-clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans)
+clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans, namePrefix=one_of("blue", "a1", "b" * 12))
 sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
              {"cpuLimit": "1.5", "memoryLimit": "1.5G"})  # fmt: skip
 databases = together(

@@ -171,7 +171,7 @@ class Exported(Stack):
         return stack_settings()
 
     def run(self, *arguments: str, input: str = "") -> str:
-        if arguments == ("preview", "--json"):
+        if arguments[:2] == ("preview", "--json"):
             return json.dumps({"steps": []})
         assert arguments == ("stack", "export")
         self.exports.append("state")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from components.base.names import DATABASE_NAMESPACE
 from operations.checks import admission
 from operations.checks.result import Level, Result
 from operations.cluster import Unanswered
 from operations.errors import OperationError
+from settings.names import Names
 from tests.tools.doctor.known import Answers, Exported, ask, cluster, stack_settings
 
 TEMPLATE = {
@@ -31,7 +31,7 @@ def step(kind: str, name: str, namespace: str) -> dict[str, Any]:
 
 PLAN = (
     step("Job", "gate", "infisical"),
-    step("CronJob", "sync", DATABASE_NAMESPACE),
+    step("CronJob", "sync", Names().database),
     {"op": "create", "newState": {"type": "kubernetes:core/v1:Secret", "inputs": {}}},
     {"op": "delete", "oldState": {"type": "kubernetes:batch/v1:Job"}},
 )
@@ -58,7 +58,7 @@ def there(*namespaces: str, **others: Any) -> Answers:
 
 
 def test_every_planned_pod_is_asked_for_and_none_of_them_could_run() -> None:
-    of = there("infisical", DATABASE_NAMESPACE)
+    of = there("infisical", Names().database)
     assert admitted(of)["pods of Jobs"].seen == "all 2 would be admitted"
     assert [pod["metadata"]["generateName"] for pod in of.asked] == ["gate-", "sync-"]
     for pod in of.asked:
@@ -70,7 +70,7 @@ def test_every_planned_pod_is_asked_for_and_none_of_them_could_run() -> None:
 
 def test_a_refused_pod_fails_with_its_cause_once_a_namespace() -> None:
     plan = (*PLAN, step("Job", "migration", "infisical"))
-    of = there("infisical", DATABASE_NAMESPACE, pods_refused={"infisical": QUOTA})
+    of = there("infisical", Names().database, pods_refused={"infisical": QUOTA})
     [row] = admission.pods_of_jobs(Planned("dev", steps=plan), of, stack_settings())
     assert (row.level, row.subject) == (Level.FAIL, "pods of Jobs in infisical")
     assert f"would be refused: {QUOTA}" in row.seen
