@@ -51,7 +51,7 @@ def test_what_counts_as_generated_is_what_the_program_generates() -> None:
     assert described == secrets.GENERATED
     graph = shape("organization")  # without any secret
     made = {resource.name for resource in graph if str(resource.type).endswith("RandomPassword")}
-    assert len(made) == len(secrets.GENERATED) + 1  # and the key of the fingerprint
+    assert len(made) == len(secrets.GENERATED) + 2  # and the key of the fingerprint, and the name of a header
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_defaults_that_pulumi_yaml_declares_are_not_set() -> None:
 def test_a_section_that_is_not_valid_yet_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
     assert secrets.run(stack_of(mail={"username": "u"}, redis={"sentinels": 4}), Namespace()) == 1
     printed = capsys.readouterr().out
-    assert "which secrets mail will need can't be told" in printed
+    assert "which secrets mail and redis will need can't be told" in printed
     assert "nothing is missing" not in printed
 
 
