@@ -21,10 +21,11 @@ from tests.contract.rights import Right, accounts, written
 from tests.unit.harness import SHAPES, Graph, shape
 
 PREFIX = "contract-"
-NAMESPACES = (*Names().namespaces, "infisical-secrets-operator", "shop")
+OPERATORS = ("cert-manager", "postgres-operator", "redis-operator")
+NAMESPACES = (*Names().namespaces, "infisical-secrets-operator", "shop", *OPERATORS)
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
-PODS = {"rotated": 8, "operator": 8, "organization": 8, "backed-up": 12, "bucket": 12, "restored": 13}
-PODS |= {"applications": 13}  # others: 7
+PODS = {"gateway": 7, "rotated": 9, "operator": 9, "organization": 9, "backed-up": 13, "bucket": 13, "restored": 14}
+PODS |= {"applications": 14, "installed": 11}  # others: 8
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 RESOURCES = (
     "secrets",
@@ -47,6 +48,7 @@ RESOURCES = (
     "postgresqls.acid.zalan.do",
     "redisreplications.redis.redis.opstreelabs.in",
     "certificates.cert-manager.io",
+    "ingresses.networking.k8s.io",
     "infisicalstaticsecrets.secrets.infisical.com",
     "infisicalconnections.secrets.infisical.com",
     "infisicalauths.secrets.infisical.com",
@@ -130,7 +132,7 @@ def pods_of(graph: Graph) -> list[Json]:
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_pod_of_ours_is_admitted_at_level_restricted(kubectl: Kubectl, name: str) -> None:
     made = pods_of(shape(name))
-    assert len(made) == PODS.get(name, 7)
+    assert len(made) == PODS.get(name, 8)
     assert refusal(kubectl, "create", made) == ""
 
 

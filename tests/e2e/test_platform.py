@@ -62,6 +62,32 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
     assert_nothing_to_do(stack)
 
 
+def test_drift_is_named_with_its_owner_and_healed(stack: Stack, kubectl: Kubectl) -> None:
+    stack.operate("drift", quiet=True)  # what operators and CertSync write is none
+    secret, role = kubectl.secret("infisical", "infisical-secrets"), ("role", "infisical-gate", "-n", "infisical")
+    rules = kubectl("get", *role, "-o", "jsonpath={.rules}")
+    reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    more = json.dumps([{"op": "add", "path": "/rules/-", "value": reads}])
+    other = json.dumps({"stringData": {"SITE_URL": "https://throwaway.example.org"}})
+    kubectl("patch", *role, "--type=json", "-p", more)
+    kubectl("patch", "secret", "infisical-secrets", "-n", "infisical", "--type=merge", "-p", other)
+    kubectl("scale", "deployment", "infisical", "-n", "infisical", "--replicas=3")
+
+    with pytest.raises(EmbeddedError) as drifted:
+        stack.operate("drift", quiet=True)
+    told = {line.split()[1]: " ".join(line.split()[2:]) for line in str(drifted.value).splitlines() if "/" in line}
+    assert told["infisical/infisical-gate"].startswith("rules 5 elements 6 elements kubectl-patch 20")
+    assert told["infisical/infisical-secrets"].startswith("data.SITE_URL differs differs kubectl-patch 20")
+    assert told["infisical/infisical"] == "spec.replicas 2 3 kubectl through scale"
+    assert "throwaway" not in str(drifted.value)
+
+    stack.operate("heal", "--yes", quiet=True)
+    assert kubectl("get", *role, "-o", "jsonpath={.rules}") == rules
+    assert kubectl.secret("infisical", "infisical-secrets") == secret
+    assert kubectl("get", "deployment", "infisical", "-n", "infisical", "-o", "jsonpath={.spec.replicas}") == "2"
+    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+
+
 def test_the_policy_pack_has_nothing_to_say_of_what_runs(stack: Stack) -> None:
     subprocess.run(["policy/sync.sh"], cwd=PROJECT, check=True, env=os.environ | {"PYTHON": sys.executable})
     stack.run("preview", "--policy-pack", "policy", "--expect-no-changes", quiet=True)
@@ -121,32 +147,6 @@ def test_cert_sync_owns_its_key_and_nothing_else(kubectl: Kubectl) -> None:
 
     assert owned.pop("cert-sync") == {"f:DB_ROOT_CERT"}
     assert not any("f:DB_ROOT_CERT" in keys for keys in owned.values())
-
-
-def test_drift_is_named_with_its_owner_and_healed(stack: Stack, kubectl: Kubectl) -> None:
-    stack.operate("drift", quiet=True)  # what operators and CertSync write is none
-    secret, role = kubectl.secret("infisical", "infisical-secrets"), ("role", "infisical-gate", "-n", "infisical")
-    rules = kubectl("get", *role, "-o", "jsonpath={.rules}")
-    reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
-    more = json.dumps([{"op": "add", "path": "/rules/-", "value": reads}])
-    other = json.dumps({"stringData": {"SITE_URL": "https://throwaway.example.org"}})
-    kubectl("patch", *role, "--type=json", "-p", more)
-    kubectl("patch", "secret", "infisical-secrets", "-n", "infisical", "--type=merge", "-p", other)
-    kubectl("scale", "deployment", "infisical", "-n", "infisical", "--replicas=3")
-
-    with pytest.raises(EmbeddedError) as drifted:
-        stack.operate("drift", quiet=True)
-    told = {line.split()[1]: " ".join(line.split()[2:]) for line in str(drifted.value).splitlines() if "/" in line}
-    assert told["infisical/infisical-gate"].startswith("rules 5 elements 6 elements kubectl-patch 20")
-    assert told["infisical/infisical-secrets"].startswith("data.SITE_URL differs differs kubectl-patch 20")
-    assert told["infisical/infisical"] == "spec.replicas 2 3 kubectl through scale"
-    assert "throwaway" not in str(drifted.value)
-
-    stack.operate("heal", "--yes", quiet=True)
-    assert kubectl("get", *role, "-o", "jsonpath={.rules}") == rules
-    assert kubectl.secret("infisical", "infisical-secrets") == secret
-    assert kubectl("get", "deployment", "infisical", "-n", "infisical", "-o", "jsonpath={.spec.replicas}") == "2"
-    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
 
 
 def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kubectl) -> None:

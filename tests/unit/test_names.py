@@ -42,7 +42,8 @@ def identities(graph: Graph) -> set[tuple[str, str, str]]:
     return {each for each in found if each[1] not in TARGETS}
 
 
-@pytest.mark.parametrize("name", SHAPES)
+# Operators serve the whole cluster: a second stack that would install them is refused before it begins.
+@pytest.mark.parametrize("name", [name for name in SHAPES if name != "installed"])
 def test_stacks_with_different_prefixes_have_nothing_in_common(name: str) -> None:
     sets = [identities(under(prefix, name)) for prefix in ("", "blue", "green")]
     assert len({len(each) for each in sets}) == 1

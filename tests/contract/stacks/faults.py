@@ -41,6 +41,8 @@ class Fault:
         parents = [fault.key.rpartition(".")[0] for fault in (self, other)]
         if parents[0] == parents[1] and {self.key, other.key} & {f"{parents[0]}.kind"}:
             return False  # which keys there are depends on the kind
+        if {self.key, other.key} == {"restore.id", "restore.from"}:
+            return False  # without either the section is empty, which counts as none
         one, two = sorted((self.key, other.key), key=len)
         return two != one and not two.startswith((f"{one}.", f"{one}["))
 
