@@ -22,7 +22,8 @@ from tests.unit.harness import SHAPES, Graph, shape
 
 PREFIX = "contract-"
 OPERATORS = ("cert-manager", "postgres-operator", "redis-operator")
-NAMESPACES = (*Names().namespaces, "infisical-secrets-operator", "shop", *OPERATORS)
+OURS = (*Names().namespaces, "infisical-secrets-operator", "shop")
+NAMESPACES = (*OURS, *OPERATORS)
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 PODS = {"gateway": 7, "rotated": 9, "operator": 9, "organization": 9, "backed-up": 13, "bucket": 13, "restored": 14}
 PODS |= {"applications": 14, "installed": 11}  # others: 8
@@ -156,7 +157,7 @@ def matrix(granted: set[Right]) -> list[Right]:
     """Every account, namespace, verb and kind; with every name that occurs in the table, another one, and none."""
     names = sorted({"", "another"} | {right.name for right in granted})
     accounts = sorted({right.account for right in granted})
-    places = ("", "default", "kube-system", *NAMESPACES)
+    places = ("", "default", "kube-system", *OURS)
     asked = itertools.product(accounts, places, VERBS, RESOURCES, names)
     interesting = {(right.resource, right.name) for right in granted}
     # A name that belongs to another kind says nothing new of this one.
