@@ -119,6 +119,7 @@ BREACHES = [
         message="ConfigMap/notes: data.smtp holds the value of a secret. Put the value into a Secret and refer to it "
         "(valueFrom, envFrom, a volume).",
         program="""
+import pulumi
 import pulumi_kubernetes
 
 password = pulumi.Config().require("databasePassword")
