@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from job import Pending, Report, run, wait
-from kube import Api, path
+from kube import Api
 from webhook import Webhook
-from workloads import causes, pods_of, unfinished
+from workloads import deployed
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,6 @@ class Config:
     deployments: tuple[str, ...]
     deadline_seconds: float
     webhook: str | None = None
-
-
-def running(api: Api, namespace: str, name: str) -> None:
-    """Raise Pending with what holds a Deployment up."""
-    deployment = api.find(path("deployments", namespace, name))
-    if deployment is None:
-        raise Pending(
-            f"deployment {namespace}/{name} does not exist: the release has not made it, or names it otherwise"
-        )
-    deployment = {"kind": "Deployment", **deployment}
-    if held_up := unfinished(deployment):
-        why = causes(api, namespace, deployment, pods_of(api, namespace, deployment))
-        raise Pending(f"deployment {namespace}/{name}: {held_up}{why}")
 
 
 def answers(webhook: Webhook) -> None:
@@ -48,7 +35,7 @@ def answers(webhook: Webhook) -> None:
 def ready(api: Api, config: Config) -> str:
     """Return that all of it runs. Raise Pending with what holds it up."""
     for name in config.deployments:
-        running(api, config.namespace, name)
+        deployed(api, config.namespace, name)
     if config.webhook:
         answers(Webhook(config.webhook))
     return f"{', '.join(config.deployments)} {'runs' if len(config.deployments) == 1 else 'run'}"

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from job import Pending, Report, run, wait
-from kube import Api, path
-from workloads import causes, pods_of, unfinished
+from job import Report, run, wait
+from kube import Api
+from workloads import deployed
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,7 @@ class Config:
 
 def ready(api: Api, namespace: str, name: str) -> str:
     """Return that the Deployment is rolled out. Raise Pending with what holds it up."""
-    deployment = api.find(path("deployments", namespace, name))
-    if deployment is None:
-        raise Pending(
-            f"deployment {namespace}/{name} does not exist: the release has not made it, or names it otherwise"
-        )
-    deployment = {"kind": "Deployment", **deployment}
-    if held_up := unfinished(deployment):
-        why = causes(api, namespace, deployment, pods_of(api, namespace, deployment))
-        raise Pending(f"deployment {namespace}/{name}: {held_up}{why}")
+    deployed(api, namespace, name)
     return f"deployment {namespace}/{name} runs"
 
 

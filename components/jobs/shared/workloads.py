@@ -2,6 +2,7 @@
 
 import re
 
+from job import Pending
 from kube import Api, Object, path
 from pods import problems
 
@@ -54,6 +55,19 @@ def pods_of(api: Api, namespace: str, workload: Object) -> list[Object]:
     labels = workload["spec"]["selector"]["matchLabels"]
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
     return api.items(path("pods", namespace), labelSelector=selector)
+
+
+def deployed(api: Api, namespace: str, name: str) -> None:
+    """Return once a Deployment is rolled out. Raise Pending with what holds it up."""
+    deployment = api.find(path("deployments", namespace, name))
+    if deployment is None:
+        raise Pending(
+            f"deployment {namespace}/{name} does not exist: the release has not made it, or names it otherwise"
+        )
+    deployment = {"kind": "Deployment", **deployment}
+    if held_up := unfinished(deployment):
+        why = causes(api, namespace, deployment, pods_of(api, namespace, deployment))
+        raise Pending(f"deployment {namespace}/{name}: {held_up}{why}")
 
 
 def container(spec: Object, name: str) -> Object:
