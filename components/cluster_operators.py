@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import helm
-from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
-from components.base.namespace import namespace as own_namespace
 from components.base.pod import Step
 from components.base.rbac import PolicyRule
 from components.network_paths import Path
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
-from components.operator_chart import OperatorChart
+from components.network_policies import closed_namespace
+from components.operator_chart import OperatorChart, own_kind
 from components.operator_paths import operator_paths
 from components.operator_values import RELEASES, VALUES, Json, namespace_of
 from components.stack_identity import StackIdentity
@@ -99,11 +97,9 @@ class ClusterOperators(ComponentResource):
         return cls(name, args, opts) if args else None
 
     def _install(self, name: str, each: InstalledOperator, args: ClusterOperatorsArgs) -> Output[str]:
-        own = own_namespace(f"{name}-namespace", each.namespace, args.identity, ResourceOptions(parent=self))
+        own, closed = closed_namespace(name, each.namespace, args.identity, args.paths, ResourceOptions(parent=self))
         made = own.metadata.name
-        policies = NetworkPoliciesArgs(namespace=each.namespace, made=made, paths=args.paths)
-        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
-        kinds = [self._kind(kind) for kind in each.chart.terse_kinds]
+        kinds = [own_kind(kind["metadata"]["name"], kind, keep=True, parent=self) for kind in each.chart.terse_kinds]
         release = helm.v3.Release(
             name,
             name=name,
@@ -123,18 +119,6 @@ class ClusterOperators(ComponentResource):
         )
         Gate(f"{name}-gate", gate, ResourceOptions(parent=self))
         return made.apply(str)
-
-    def _kind(self, manifest: Mapping[str, Json]) -> Resource:
-        """Create a CustomResourceDefinition. It may be there already, from a stack before."""
-        metadata = manifest["metadata"]
-        return CustomResource(
-            metadata["name"],
-            api_version="apiextensions.k8s.io/v1",
-            kind="CustomResourceDefinition",
-            metadata={**metadata, "annotations": {"pulumi.com/patchForce": "true"}},
-            spec=manifest["spec"],
-            opts=ResourceOptions(parent=self, retain_on_delete=True),
-        )
 
 
 def _ready(each: InstalledOperator, args: ClusterOperatorsArgs) -> Step:

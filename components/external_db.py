@@ -15,11 +15,10 @@ from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
-from components.base.namespace import namespace
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.references import Endpoint, SecretRef
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.network_policies import NetworkPolicies, closed_namespace
 from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.cluster import JobSettings
@@ -80,14 +79,12 @@ class ExternalDb(ComponentResource):
         self.authority = SecretRef(namespace=args.names.database, name=_SECRET)
         self.root_certificate = base64.b64encode(database.authority.encode()).decode()
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", args.names.database, args.identity.annotations, protected)
-        made = own.metadata.name
-        self.namespace = made.apply(str)
-        policies = NetworkPoliciesArgs(namespace=args.names.database, made=made, paths=args.paths)
-        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
+        annotations = args.identity.annotations
+        own, closed = closed_namespace(name, args.names.database, annotations, args.paths, protected)
+        self.namespace = own.metadata.name.apply(str)
         secret = core.v1.Secret(
             f"{name}-external",
-            metadata=meta.v1.ObjectMetaArgs(name=_SECRET, namespace=made),
+            metadata=meta.v1.ObjectMetaArgs(name=_SECRET, namespace=own.metadata.name),
             string_data={"username": database.user, "password": password, _CA: database.authority},
             opts=ResourceOptions(parent=self),
         )

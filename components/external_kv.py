@@ -12,10 +12,9 @@ from pydantic import SecretStr
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
-from components.base.namespace import namespace
 from components.base.pod import SecretFiles, Step
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.network_policies import closed_namespace
 from components.redis_login import CA, PASSWORD, SENTINEL_PASSWORD, redis_variables
 from components.stack_identity import StackIdentity
 from settings import Settings
@@ -68,10 +67,9 @@ class ExternalKv(ComponentResource):
         super().__init__(type_token("ExternalKv"), name, None, opts)
         self._args = args
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", args.names.redis, args.identity.annotations, protected)
+        annotations = args.identity.annotations
+        own, closed = closed_namespace(name, args.names.redis, annotations, args.paths, protected)
         self.namespace: Output[str] = own.metadata.name.apply(str)
-        policies = NetworkPoliciesArgs(namespace=args.names.redis, made=own.metadata.name, paths=args.paths)
-        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         login = versioned_secret(f"{name}-login-secret", self.namespace, self.login, parent=self)
         step = Step(
             name="redis",

@@ -13,13 +13,12 @@ from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
 from components.base.names import INFISICAL_SECRET, type_token
-from components.base.namespace import namespace
 from components.base.references import SecretRef
 from components.databases import Database, Redis
 from components.external_db import ExternalDb
 from components.external_kv import ExternalKv
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.network_policies import closed_namespace
 from components.stack_identity import StackIdentity
 from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
 from settings.names import Names
@@ -81,10 +80,8 @@ class InfisicalSecrets(ComponentResource):
         self.ref = SecretRef(namespace=args.names.infisical, name=INFISICAL_SECRET)
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self.namespace = namespace(f"{name}-namespace", args.names.infisical, args.identity.annotations, protected)
-        made = self.namespace.metadata.name
-        policies = NetworkPoliciesArgs(namespace=args.names.infisical, made=made, paths=args.paths)
-        NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
+        annotations = args.identity.annotations
+        self.namespace, _ = closed_namespace(name, args.names.infisical, annotations, args.paths, protected)
         # Always made: a key that may be in use can't be taken out of the stack again.
         generated = {
             "ENCRYPTION_KEY": _random_hex(encryption_key_name(name), 32, protected),  # used as 32 bytes, not decoded
@@ -104,7 +101,7 @@ class InfisicalSecrets(ComponentResource):
         proven = [part for part in (args.database, args.redis) if isinstance(part, ExternalDb | ExternalKv)]
         secret = core.v1.Secret(
             name,
-            metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=made),
+            metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=self.namespace.metadata.name),
             string_data=environment,
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=list(proven)),
         )

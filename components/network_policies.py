@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, ResourceOptions
-from pulumi_kubernetes import meta
+from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.networking import v1
 
 from components.base.names import type_token
+from components.base.namespace import namespace as create_namespace
 from components.network_paths import Addresses, End, Others, Path, Pods
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"  # which Kubernetes sets, and nobody else can
@@ -22,6 +23,18 @@ class NetworkPoliciesArgs:
     namespace: str
     made: Input[str]  # the same name, as the Namespace's own output: the policies wait for it
     paths: Sequence[Path]
+
+
+def closed_namespace(
+    name: str, namespace: str, identity: Mapping[str, Input[str]], paths: Sequence[Path], opts: ResourceOptions
+) -> tuple[core.v1.Namespace, NetworkPolicies]:
+    """Create a Namespace of this stack, and the policies that close it. `opts` are the Namespace's.
+
+    `identity` has the annotations that tell whose it is, and `paths` are those of the whole stack.
+    """
+    own = create_namespace(f"{name}-namespace", namespace, identity, opts)
+    policies = NetworkPoliciesArgs(namespace=namespace, made=own.metadata.name, paths=paths)
+    return own, NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=opts.parent))
 
 
 class NetworkPolicies(ComponentResource):

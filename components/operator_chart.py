@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from pulumi import Resource, ResourceOptions
+from pulumi_kubernetes.apiextensions import CustomResource
 
 from settings import ChartError, LocalChart
 
@@ -45,6 +47,18 @@ class OperatorChart:
     def terse_kinds(self) -> Sequence[Mapping[str, Any]]:
         """Return the kinds without descriptions: these are most of 3 MB, which would be in the state twice."""
         return [{**kind, "spec": _terse(kind["spec"])} for kind in self.kinds]
+
+
+def own_kind(name: str, manifest: Mapping[str, Any], *, keep: bool, parent: Resource) -> CustomResource:
+    """Create a CustomResourceDefinition. It may be there already: from a stack before, or from a release of Helm's."""
+    return CustomResource(
+        name,
+        api_version="apiextensions.k8s.io/v1",
+        kind="CustomResourceDefinition",
+        metadata={**manifest["metadata"], "annotations": {"pulumi.com/patchForce": "true"}},
+        spec=manifest["spec"],
+        opts=ResourceOptions(parent=parent, retain_on_delete=keep),
+    )
 
 
 def _folder(path: Path) -> Iterator[tuple[str, str]]:

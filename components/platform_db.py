@@ -16,7 +16,6 @@ from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
-from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.rbac import PolicyRule
@@ -24,7 +23,7 @@ from components.base.references import Endpoint, SecretRef
 from components.database_services import dns_names, host
 from components.database_spec import cluster_spec
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.network_policies import closed_namespace
 from components.stack_identity import StackIdentity
 from components.wal_archive import WalArchive
 from settings import Settings
@@ -100,14 +99,11 @@ class PlatformDb(ComponentResource):
         self.pooler = Endpoint(host=host("-pooler", self._own), role="pooler")
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        self._namespace = namespace(f"{name}-namespace", self._own, args.identity.annotations, protected)
-        made = self._namespace.metadata.name
-        closed = NetworkPolicies(
-            f"{name}-policies",
-            NetworkPoliciesArgs(namespace=self._own, made=made, paths=args.paths),
-            ResourceOptions(parent=self),
+        annotations = args.identity.annotations
+        self._namespace, closed = closed_namespace(name, self._own, annotations, args.paths, protected)
+        self.login = DatabaseLogin(
+            self._namespace.metadata.name.apply(str), self.primary, DATABASE, self.authority, self.leaf
         )
-        self.login = DatabaseLogin(made.apply(str), self.primary, DATABASE, self.authority, self.leaf)
         self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)

@@ -24,12 +24,11 @@ from pydantic import SecretStr
 from components.base.content import content_addressed, versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import REDIS_REPLICATION, type_token
-from components.base.namespace import namespace
 from components.base.password import password
 from components.base.pod import SecretKey, Step
 from components.base.rbac import PolicyRule
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.network_policies import closed_namespace
 from components.redis_login import PASSWORD
 from components.redis_specs import (
     AUTH,
@@ -119,10 +118,9 @@ class PlatformKv(ComponentResource):
         self.sentinel_host = f"{SENTINEL}-sentinel.{args.names.redis}.svc"
 
         protected = ResourceOptions(parent=self, protect=args.protect)
-        own = namespace(f"{name}-namespace", args.names.redis, args.identity.annotations, protected)
+        annotations = args.identity.annotations
+        own, self._closed = closed_namespace(name, args.names.redis, annotations, args.paths, protected)
         self._namespace = own.metadata.name
-        policies = NetworkPoliciesArgs(namespace=args.names.redis, made=self._namespace, paths=args.paths)
-        self._closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
         rotates = args.password is not None or args.redis.password_rotation > 1

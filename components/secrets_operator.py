@@ -8,17 +8,15 @@ from typing import Any
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import helm
-from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
-from components.base.namespace import namespace as own_namespace
 from components.base.pod import Step
 from components.base.rbac import PolicyRule
 from components.infisical_release import InfisicalRelease
 from components.network_paths import Path, network_paths
-from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
-from components.operator_chart import OperatorChart
+from components.network_policies import closed_namespace
+from components.operator_chart import OperatorChart, own_kind
 from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.names import Names
@@ -86,12 +84,10 @@ class SecretsOperator(ComponentResource):
         super().__init__(type_token("SecretsOperator"), name, None, opts)
         self.address, self.settings, self.names = args.address, args.operator, args.names
         self.namespace = args.names.own(args.operator.namespace)
-        own = own_namespace(f"{name}-namespace", self.namespace, args.identity, ResourceOptions(parent=self))
+        own, closed = closed_namespace(name, self.namespace, args.identity, args.paths, ResourceOptions(parent=self))
         self.made = own.metadata.name
-        policies = NetworkPoliciesArgs(namespace=self.namespace, made=self.made, paths=args.paths)
-        closed = NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=self))
         if args.chart:
-            kinds = [_kind(f"{name}-{_short(kind)}", kind, args.keep, self) for kind in args.chart.kinds]
+            kinds = [own_kind(f"{name}-{_short(kind)}", kind, keep=args.keep, parent=self) for kind in args.chart.kinds]
             self._install(name, args, args.chart, self.made, [*kinds, closed])
         self.register_outputs({"namespace": self.namespace})
 
@@ -182,16 +178,3 @@ def chart_name(names: Names) -> str:
 
 def _short(kind: Mapping[str, Any]) -> str:
     return str(kind["metadata"]["name"]).partition(".")[0]
-
-
-def _kind(name: str, manifest: Mapping[str, Any], keep: bool, parent: Resource) -> CustomResource:
-    """Create a CustomResourceDefinition. It may be there already: from a stack before, or from a release of Helm's."""
-    annotations = {"pulumi.com/patchForce": "true"}
-    return CustomResource(
-        name,
-        api_version="apiextensions.k8s.io/v1",
-        kind="CustomResourceDefinition",
-        metadata={**manifest["metadata"], "annotations": annotations},
-        spec=manifest["spec"],
-        opts=ResourceOptions(parent=parent, retain_on_delete=keep),
-    )

@@ -34,9 +34,7 @@ def main(config: Config, report: Report) -> str:
         with connection:
             try:
                 return f"ready: {where} takes the password and writes{_judged(connection, config.redis)}"
-            except ReplyError as error:
-                raise Pending(f"redis {where}: {error}") from error
-            except OSError as error:
+            except (ReplyError, OSError) as error:
                 raise Pending(f"redis {where}: {error}") from error
 
     return wait(check, report, deadline_seconds=config.deadline_seconds)

@@ -1,12 +1,11 @@
 """Reach a Redis that somebody else runs, as Infisical will: its user, its TLS, its Sentinels."""
 
 import os
-import socket
 import ssl
 from dataclasses import dataclass
 
 from job import Failed, Pending
-from redis_connection import TIMEOUT_SECONDS, Address, Connection, ReplyError, refused
+from redis_connection import NOT_PROTECTED, Address, Connection, ReplyError, refused
 from tls import trusting
 
 PUBLIC = "public"
@@ -31,19 +30,11 @@ class LoggedIn(Connection):
     """A connection of a user of an access list, encrypted or not."""
 
     def __init__(self, where: Address, username: str | None, password: str | None, tls: ssl.SSLContext | None) -> None:
-        plain = socket.create_connection((where.host, where.port), TIMEOUT_SECONDS)
-        try:
-            self._socket = tls.wrap_socket(plain, server_hostname=where.host) if tls else plain
-        except BaseException:
-            plain.close()
-            raise
-        self._replies = self._socket.makefile("rb")
-        try:
-            if password:
-                self.call("AUTH", *([username] if username else []), password)
-        except BaseException:
-            self.close()
-            raise
+        self._username = username
+        super().__init__(where.host, where.port, password, tls)
+
+    def _authenticate(self, password: str) -> None:
+        self.call("AUTH", *([self._username] if self._username else []), password)
 
 
 def connected(config: ExternalRedis) -> tuple[Address, Connection]:
@@ -98,7 +89,7 @@ def _context(trust: str | None) -> ssl.SSLContext | None:
 
 def _refusal(server: str, error: ReplyError, key: str) -> Exception:
     """Return Failed when the login is the cause, named and never shown, otherwise Pending."""
-    if not refused(error) and "without any password configured" not in str(error):
+    if not refused(error) and NOT_PROTECTED not in str(error):
         return Pending(f"{server}: {error.code}")
     return Failed(f"{server}: {error.code}: it refuses the login: see {key}, and redis.username")
 

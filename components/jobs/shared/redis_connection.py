@@ -1,6 +1,7 @@
 """Just enough of a Redis client for the scripts here: the image has Python and nothing else."""
 
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +24,13 @@ class ReplyError(Exception):
 class Connection:
     """Just enough of RESP2 for commands whose replies are strings, numbers and arrays of those."""
 
-    def __init__(self, host: str, port: int, password: str | None = None) -> None:
-        self._socket = socket.create_connection((host, port), TIMEOUT_SECONDS)
+    def __init__(self, host: str, port: int, password: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        plain = socket.create_connection((host, port), TIMEOUT_SECONDS)
+        try:
+            self._socket = tls.wrap_socket(plain, server_hostname=host) if tls else plain
+        except BaseException:
+            plain.close()
+            raise
         self._replies = self._socket.makefile("rb")
         self.asks_password = False
         try:
