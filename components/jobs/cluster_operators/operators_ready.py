@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from job import Pending, Report, run, wait
+from job import Failed, Pending, Report, run, wait
 from kube import Api
-from webhook import Webhook
 from workloads import deployed
 
 
@@ -18,18 +17,21 @@ class Config:
     webhook: str | None = None
 
 
-def answers(webhook: Webhook) -> None:
+def answers(api: Api, issuers: str) -> None:
     """Raise Pending until the webhook refuses what it must refuse: that something passes tells nothing."""
-    refusal = webhook.judges(
-        {
-            "apiVersion": "cert-manager.io/v1",
-            "kind": "Issuer",
-            "metadata": {"name": "infisical-platform-asks"},
-            "spec": {"selfSigned": {}, "ca": {"secretName": "none"}},  # an issuer has one of them
-        }
-    )
+    impossible = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Issuer",
+        "metadata": {"name": "infisical-platform-asks"},
+        "spec": {"selfSigned": {}, "ca": {"secretName": "none"}},  # an issuer has one of them
+    }
+    refusal = "an impossible Issuer was accepted"
+    try:
+        api.admit(issuers, impossible)
+    except (Pending, Failed) as error:
+        refusal = str(error)
     if "admission webhook" not in refusal:
-        raise Pending(f"cert-manager's webhook doesn't answer: {refusal or 'an impossible Issuer was accepted'}")
+        raise Pending(f"cert-manager's webhook doesn't answer: {refusal}")
 
 
 def ready(api: Api, config: Config) -> str:
@@ -37,7 +39,7 @@ def ready(api: Api, config: Config) -> str:
     for name in config.deployments:
         deployed(api, config.namespace, name)
     if config.webhook:
-        answers(Webhook(config.webhook))
+        answers(api, config.webhook)
     return f"{', '.join(config.deployments)} {'runs' if len(config.deployments) == 1 else 'run'}"
 
 
