@@ -16,6 +16,7 @@ FOLDER = "/job"  # where a pod finds them, all in one folder
 _SHARED = "shared"
 # A line each, as the linter wants them. Parsing every script would take a tenth of a second of each preview.
 _IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+_SOURCED = re.compile(r"^\. \"\$\{0%/\*\}/(\w+\.sh)\"$", re.MULTILINE)
 
 
 def scripts_map(name: str, namespace: Input[str], scripts: Iterable[str], *, parent: Resource) -> core.v1.ConfigMap:
@@ -29,7 +30,7 @@ def scripts_map(name: str, namespace: Input[str], scripts: Iterable[str], *, par
 
 
 def with_imports(scripts: Iterable[str]) -> set[Path]:
-    """Return the files of `scripts`, and the modules of their own folder and of shared/ that they import."""
+    """Return the files of `scripts`, and the modules of their own folder and of shared/ that they import or source."""
     found: set[Path] = set()
     pending = [SCRIPTS / script for script in scripts]
     while pending:
@@ -41,8 +42,11 @@ def with_imports(scripts: Iterable[str]) -> set[Path]:
 
 
 def _imported(path: Path) -> list[Path]:
+    text = path.read_text()
+    if path.suffix == ".sh":
+        return [path.parent / name for name in _SOURCED.findall(text)]
     if path.suffix != ".py":
         return []
-    modules = set(_IMPORT.findall(path.read_text()))
+    modules = set(_IMPORT.findall(text))
     places = (folder / f"{module}.py" for module in modules for folder in (path.parent, SCRIPTS / _SHARED))
     return [place for place in places if place.exists()]

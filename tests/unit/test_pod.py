@@ -146,6 +146,7 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
         "platform-db-gate-scripts": {
             "database_ready.py",
             "database_login.sh",
+            "database_gate.sh",
             "database_workloads.py",
             "workloads.py",
             "job.py",
@@ -206,6 +207,13 @@ def test_imports_are_followed_into_the_own_folder_and_the_shared_one(
         (tmp_path / name).write_text(text)
     found = {str(path.relative_to(tmp_path)) for path in with_imports(["part/mine.py"])}
     assert found == {"part/mine.py", "part/mate.py", "shared/one.py", "shared/late.py"}
+
+
+def test_a_shell_script_brings_what_it_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "SCRIPTS", tmp_path)
+    for name, text in {"one.sh": 'set -u\n. "${0%/*}/two.sh"\n', "two.sh": "true\n", "other.sh": "true\n"}.items():
+        (tmp_path / name).write_text(text)
+    assert {path.name for path in with_imports(["one.sh"])} == {"one.sh", "two.sh"}
 
 
 def test_no_two_scripts_have_one_name() -> None:

@@ -11,44 +11,14 @@
 # PGPORT PGUSER PGDATABASE PGPASSWORD are read by psql itself: no secret on a command line.
 set -u
 
-NAME='database gate'
+. "${0%/*}/database_gate.sh"
+
 QUERY="select 1, pg_is_in_recovery(), current_setting('transaction_read_only')
 , current_setting('server_version_num')::int / 10000"
 WRITABLE='1|f|off'
 
-end() { # status, text
-  printf '%s: %s\n' "$NAME" "$2"
-  log=${TERMINATION_LOG:-/dev/termination-log}
-  if [ "$1" -ne 0 ] && [ -e "$log" ]; then printf '%s: %s\n' "$NAME" "$2" >"$log"; fi
-  exit "$1"
-}
-
-seconds() { # whole seconds of a clock nobody sets
-  read -r uptime _ </proc/uptime
-  echo "${uptime%%.*}"
-}
-
-one_line() {
-  set -f
-  # shellcheck disable=SC2086  # splitting is the purpose: newlines become spaces
-  set -- $1
-  set +f
-  echo "$*"
-}
-
-for variable in HOSTS CA_FILES MAJOR_VERSION UPGRADE_SECONDS DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD; do
-  eval "value=\${$variable:-}"
-  [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
-done
-for variable in DEADLINE_SECONDS UPGRADE_SECONDS; do
-  eval "value=\$$variable"
-  case $value in
-    *[!0-9]*) end 2 "misconfigured: $variable must be a whole number of seconds" ;;
-  esac
-done
-for program in psql sleep timeout; do
-  command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
-done
+need HOSTS CA_FILES MAJOR_VERSION UPGRADE_SECONDS DEADLINE_SECONDS PGPORT PGUSER PGDATABASE PGPASSWORD
+whole DEADLINE_SECONDS UPGRADE_SECONDS
 AUTHORITIES=${TMPDIR:-/tmp}/authorities.crt # psql takes one file
 export PGSSLMODE=verify-full PGSSLROOTCERT="$AUTHORITIES" PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
 

@@ -7,7 +7,8 @@
 # PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT are read by psql itself: no secret on a command line.
 set -u
 
-NAME='database gate'
+. "${0%/*}/database_gate.sh"
+
 OLDEST=14
 # Infisical's tables are in schema public, and its queues make a schema of their own.
 QUERY="select pg_is_in_recovery() or current_setting('transaction_read_only')::bool
@@ -15,36 +16,8 @@ QUERY="select pg_is_in_recovery() or current_setting('transaction_read_only')::b
 , has_schema_privilege('public', 'create'), has_database_privilege(current_database(), 'create')
 , has_schema_privilege('public', 'usage'), current_setting('server_encoding')"
 
-end() { # status, text
-  printf '%s: %s\n' "$NAME" "$2"
-  log=${TERMINATION_LOG:-/dev/termination-log}
-  if [ "$1" -ne 0 ] && [ -e "$log" ]; then printf '%s: %s\n' "$NAME" "$2" >"$log"; fi
-  exit "$1"
-}
-
-seconds() { # whole seconds of a clock nobody sets
-  read -r uptime _ </proc/uptime
-  echo "${uptime%%.*}"
-}
-
-one_line() {
-  set -f
-  # shellcheck disable=SC2086  # splitting is the purpose: newlines become spaces
-  set -- $1
-  set +f
-  echo "$*"
-}
-
-for variable in DEADLINE_SECONDS PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT; do
-  eval "value=\${$variable:-}"
-  [ -n "$value" ] || end 2 "misconfigured: the environment variable $variable is not set"
-done
-case $DEADLINE_SECONDS in
-  *[!0-9]*) end 2 "misconfigured: DEADLINE_SECONDS must be a whole number of seconds" ;;
-esac
-for program in psql sleep timeout; do
-  command -v "$program" >/dev/null || end 2 "misconfigured: the image has no $program"
-done
+need DEADLINE_SECONDS PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT
+whole DEADLINE_SECONDS
 export PGSSLMODE=verify-full PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
 
 why_not() { # what is wrong with the answer, on one line; nothing when nothing is
