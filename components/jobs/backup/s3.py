@@ -15,7 +15,7 @@ from typing import IO
 from urllib.parse import quote, urlsplit
 
 from job import ConfigError, Failed, Pending
-from tls import trusting
+from tls import trusting, trusting_public
 
 TIMEOUT_SECONDS = 60
 CHUNK = 1 << 20
@@ -77,7 +77,7 @@ class S3:
         self._host = url.hostname if place.style == "path" else f"{place.bucket}.{url.hostname}"
         self._port = url.port or 443
         self._root = f"/{place.bucket}" if place.style == "path" else ""
-        self._tls = trusting(cafile=str(authority)) if authority else ssl.create_default_context()
+        self._tls = trusting(cafile=str(authority)) if authority else trusting_public()
 
     def put(self, name: str, file: Path, headers: Mapping[str, str] | None = None) -> None:
         """Write a file as a new object. Raises Exists where there is one of that name."""

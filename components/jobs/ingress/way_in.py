@@ -9,6 +9,7 @@ from pathlib import Path
 
 from job import ConfigError, Pending, Report, run, wait
 from kube import Api, Object
+from tls import trusting_public
 from x509 import certificate
 
 STATUS = "/api/status"
@@ -150,9 +151,8 @@ def trusting_the_site(folder: Path) -> ssl.SSLContext:
     The last one, because an issuer that is not public need not tell its authority (Let's Encrypt's staging, Vault).
     Name and time are verified for all of them.
     """
-    context = ssl.create_default_context()
-    context.hostname_checks_common_name = False
-    context.verify_flags = (context.verify_flags & ~ssl.VERIFY_X509_STRICT) | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context = trusting_public()
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     pem = "\n".join(path.read_text() for key in ("tls.crt", "ca.crt") if (path := folder / key).is_file())
     if pem:
         context.load_verify_locations(cadata=pem)

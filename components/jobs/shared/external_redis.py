@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from job import Failed, Pending
 from redis_connection import NOT_PROTECTED, Address, Connection, ReplyError, refused
-from tls import trusting
+from tls import trusting, trusting_public
 
 PUBLIC = "public"
 
@@ -83,7 +83,7 @@ def _master(config: ExternalRedis) -> Address:
 
 def _context(trust: str | None) -> ssl.SSLContext | None:
     if trust == PUBLIC:
-        return ssl.create_default_context()
+        return trusting_public()
     return trusting(cafile=trust) if trust else None
 
 
