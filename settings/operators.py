@@ -3,59 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.machinery.charts import ArchiveDigest, Chart, FetchedFrom, OwnChart
+from settings.machinery.charts import Chart, FetchedFrom, OperatorChartSettings
 from settings.machinery.types import CertificateName, ChartVersion, Image, Minutes, OperatorVersion, Section
 
 Operator = Literal["postgres", "redis", "certManager"]
 Provided = Literal["present", "install"]
 
 
-class _ChartSettings(Protocol):
-    @property
-    def version(self) -> str: ...
-    @property
-    def digest(self) -> str | None: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def path(self) -> str | None: ...
-
-
-class PostgresOperatorChart(Section):
+class PostgresOperatorChart(OperatorChartSettings):
     """The Helm chart `postgres-operator` of Zalando."""
 
     version: ChartVersion = Field(
         default="1.15.1", description="Version of the chart. 2.0.0 and 2.0.1 salt every password anew at each sync."
     )
-    digest: ArchiveDigest = None
     repository: FetchedFrom = "https://opensource.zalando.com/postgres-operator/charts/postgres-operator"
-    path: OwnChart = None
 
 
-class RedisOperatorChart(Section):
+class RedisOperatorChart(OperatorChartSettings):
     """The Helm chart `redis-operator` of OT-CONTAINER-KIT."""
 
     version: ChartVersion = Field(
         default="0.23.0", description="Version of the chart, which has numbers of its own. The image decides."
     )
-    digest: ArchiveDigest = None
     repository: FetchedFrom = "https://ot-container-kit.github.io/helm-charts"
-    path: OwnChart = None
 
 
-class CertManagerChart(Section):
+class CertManagerChart(OperatorChartSettings):
     """The Helm chart `cert-manager`."""
 
     version: OperatorVersion = Field(
         default="v1.21.2", description="Version of the chart. Upstream writes it with a v."
     )
-    digest: ArchiveDigest = None
     repository: FetchedFrom = "https://charts.jetstack.io"
-    path: OwnChart = None
 
 
 class PostgresOperatorImages(Section):
@@ -143,18 +126,11 @@ class OperatorSettings(Section):
     @property
     def charts(self) -> Iterator[Chart]:
         """Yield the charts of what is installed, as `make charts` and the program take any chart."""
-        charts: dict[Operator, tuple[str, _ChartSettings]] = {
+        charts: dict[Operator, tuple[str, OperatorChartSettings]] = {
             "postgres": ("postgres-operator", self.postgres_chart),
             "redis": ("redis-operator", self.redis_chart),
             "certManager": ("cert-manager", self.cert_manager_chart),
         }
         for operator in self.installed:
             name, chart = charts[operator]
-            yield Chart(
-                key=f"operators.{operator}Chart",
-                name=name,
-                version=chart.version,
-                digest=chart.digest,
-                repository=chart.repository,
-                path=chart.path,
-            )
+            yield chart.wanted(f"operators.{operator}Chart", name)

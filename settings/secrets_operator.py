@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
+from settings.machinery.charts import PUBLIC_CHARTS, Chart, FetchedFrom, OperatorChartSettings
 from settings.machinery.types import (
     DnsLabel,
     Image,
@@ -20,15 +20,13 @@ from settings.machinery.types import (
 CHART = "secrets-operator"
 
 
-class OperatorChartSettings(Section):
+class SecretsOperatorChart(OperatorChartSettings):
     """The Helm chart `secrets-operator`, which deploys Infisical's own operator."""
 
     version: OperatorVersion = Field(
         default="v0.11.5", description="Version of the chart. Upstream writes it with a v."
     )
-    digest: ArchiveDigest = None
     repository: FetchedFrom = PUBLIC_CHARTS
-    path: OwnChart = None
 
 
 class SecretsOperatorSettings(Section):
@@ -44,7 +42,7 @@ class SecretsOperatorSettings(Section):
         description="Namespace of the operator, and of the accounts by which it logs in. A different one deploys the "
         "operator anew.",
     )
-    chart: OperatorChartSettings = OperatorChartSettings()
+    chart: SecretsOperatorChart = SecretsOperatorChart()
     image: Image = Field(
         default="docker.io/infisical/kubernetes-operator:v0.11.5",
         description="Image of Infisical's operator. Use the version of the chart.",
@@ -79,11 +77,4 @@ class SecretsOperatorSettings(Section):
         """Return the chart, as `make charts` and the program take any chart. None where nothing is installed."""
         if self.kind != "infisical":
             return None
-        return Chart(
-            key="secretsOperator.chart",
-            name=CHART,
-            version=self.chart.version,
-            digest=self.chart.digest,
-            repository=self.chart.repository,
-            path=self.chart.path,
-        )
+        return self.chart.wanted("secretsOperator.chart", CHART)

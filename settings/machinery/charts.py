@@ -12,7 +12,7 @@ from pydantic import Field
 
 from settings.machinery.commands import Commands
 from settings.machinery.finding import SettingsError
-from settings.machinery.types import ChartRepository, Digest
+from settings.machinery.types import ChartRepository, Digest, Section
 
 PUBLIC_CHARTS = "https://dl.cloudsmith.io/public/infisical/helm-charts/helm/charts/"
 
@@ -65,6 +65,26 @@ class Chart:
 
     def __str__(self) -> str:
         return f"chart {self.name} {self.version}"
+
+
+class OperatorChartSettings(Section):
+    """Which chart of an operator is deployed."""
+
+    version: str
+    digest: ArchiveDigest = None
+    repository: FetchedFrom
+    path: OwnChart = None
+
+    def wanted(self, key: str, name: str) -> Chart:
+        """Return the chart, as `make charts` and the program take any chart."""
+        return Chart(
+            key=key,
+            name=name,
+            version=self.version,
+            digest=self.digest,
+            repository=self.repository,
+            path=self.path,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
