@@ -170,6 +170,11 @@ class PlatformKv(ComponentResource):
         }
 
     @property
+    def address(self) -> dict[str, str]:
+        """Return where it is, for others who ask the stack."""
+        return {"sentinels": f"{self.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP}
+
+    @property
     def login(self) -> dict[str, Input[str]]:
         """Return what a Job logs in with."""
         return {PASSWORD: self.password}

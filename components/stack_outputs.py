@@ -7,10 +7,9 @@ from pathlib import Path
 from pulumi import export, get_organization
 
 from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET
-from components.databases import Database, ExternalDb, ExternalKv, Redis
+from components.databases import Database, ExternalDb, Redis
 from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
-from components.redis_specs import MASTER_GROUP, SENTINEL_PORT
 from settings import Settings
 
 _EXTERNAL = "external"  # whoever runs it knows the version
@@ -40,7 +39,7 @@ def export_outputs(
             "authority": f"{db.authority.namespace}/{db.authority.name}",
         },
     )
-    export("redis", _redis(kv))
+    export("redis", kv.address)
     export(
         "versions",
         {
@@ -53,10 +52,3 @@ def export_outputs(
     export("keyLabel", secrets.key_label)
     if get_organization() != _NO_CLOUD:
         export("readme", _README.read_text())
-
-
-def _redis(kv: Redis) -> dict[str, str]:
-    """Return where Redis is found."""
-    if isinstance(kv, ExternalKv):
-        return kv.address
-    return {"sentinels": f"{kv.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP}
