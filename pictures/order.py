@@ -20,7 +20,7 @@ class Node:
     urn: str
     kind: str
     name: str
-    label: str  # the name, without that of the component
+    label: str  # the name, without those of the components that it is in
     component: bool = False
     secret: bool = False
     data: bool = False
@@ -88,12 +88,14 @@ class _Reader:
 
     def _node(self, urn: str, depth: Mapping[str, int]) -> Node:
         members = tuple(self._node(member, depth) for member in self._below(urn, depth))
-        above = self.parents[urn].rpartition("::")[2]
         resource = self.resources[urn]
         if not resource:
             kind, _, name = self.reads[urn].partition("/")
             return Node(urn=urn, kind=kind, name=name, label=name, read=True)
-        short = resource.name.removeprefix(above).removeprefix("-")
+        short, above = resource.name, self.parents[urn]
+        while above:
+            short = short.removeprefix(above.rpartition("::")[2]).removeprefix("-")
+            above = self.parents.get(above, "")
         return Node(
             urn=urn,
             kind=resource.kind,
