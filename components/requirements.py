@@ -61,7 +61,7 @@ class Requirements(ComponentResource):
                     api_version=api_version,
                     kind=kind,
                     id=id_,
-                    opts=ResourceOptions(parent=self, depends_on=[self.operators] if self.operators else []),
+                    opts=ResourceOptions(parent=self),
                 )
         self.register_outputs({})
 

@@ -75,7 +75,7 @@ def test_what_needs_an_operator_waits_for_its_gate(graph: Graph, part: str) -> N
         assert graph.waits(part, for_=f"Job/{release}-gate")
 
 
-def test_what_settings_name_is_read_once_the_kinds_are_there(graph: Graph) -> None:
+def test_what_settings_name_is_read_where_it_can_be_there(graph: Graph) -> None:
     assert sorted(graph.reads.values()) == ["IngressClass/nginx"], "no ClusterIssuer can be there before cert-manager"
     assert "ClusterIssuer/embedded-ca" in installed("postgres", "redis").reads.values()
 

@@ -130,6 +130,14 @@ def test_what_holds_data_is_protected(protect: bool) -> None:
     assert graph["Secret/infisical-secrets"].protect is protect
 
 
+def test_all_that_is_made_is_below_its_part(graph: Graph) -> None:
+    for name in ("platform-db", "platform-kv"):
+        parts = {"namespace": "Namespace", "policies": "NetworkPolicies", "login": "Gate"}
+        below = {f"{kind}/{name}-{part}" for part, kind in parts.items()}
+        below |= {"Secret/platform-db-external"} if name == "platform-db" else set()
+        assert below <= set(map(str, graph.children(name)))
+
+
 def test_no_secret_stands_in_the_plain() -> None:
     for graph in (external(), with_sentinels()):
         plain = [

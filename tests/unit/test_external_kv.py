@@ -6,8 +6,23 @@ import json
 from typing import Any
 
 import pytest
+from pulumi import ResourceOptions, export
 
-from tests.unit.harness import AUTHORITY, EXTERNAL_REDIS, Graph, external, platform, with_sentinels
+from components.external_db import ExternalDb, ExternalDbArgs
+from components.external_kv import ExternalKv, ExternalKvArgs
+from components.stack_identity import StackIdentity
+from tests.unit.harness import (
+    AUTHORITY,
+    EXTERNAL_DATABASE,
+    EXTERNAL_REDIS,
+    EXTERNAL_SENTINELS,
+    Graph,
+    external,
+    platform,
+    run,
+    settings_of,
+    with_sentinels,
+)
 from tests.unit.test_external_db import env_of
 
 GATE = "Job/platform-kv-login"
@@ -95,3 +110,31 @@ def test_a_database_of_its_own_stays_as_it_is() -> None:
     mine, other = platform("minimal"), with_sentinels()
     for name in ("postgresql/platform-db-cluster", "Job/platform-db-gate-login", "Certificate/platform-db-leaf"):
         assert mine[name].inputs == other[name].inputs
+
+
+@pytest.mark.parametrize(
+    ("redis", "passwords", "secret"),
+    [
+        (EXTERNAL_REDIS, ["redisPassword"], {"uri", "REDIS_URL", "password"}),
+        (
+            EXTERNAL_SENTINELS,
+            ["redisPassword", "redisSentinelPassword"],
+            {"uri", "REDIS_PASSWORD", "REDIS_SENTINEL_PASSWORD", "password", "sentinel-password"},
+        ),
+    ],
+)
+def test_what_leads_to_the_servers_is_secret_wherever_it_goes(
+    redis: dict[str, Any], passwords: list[str], secret: set[str]
+) -> None:
+    """A Secret marks its content itself. An output, or a name with a digest, does not."""
+    stack = {"database": EXTERNAL_DATABASE, "redis": redis, "databasePassword": "throw-away/d@tabase"}
+    settings = settings_of("minimal", **stack, **dict.fromkeys(passwords, "throw-away/red|s"))
+
+    def make(options: ResourceOptions) -> None:
+        identity = StackIdentity("identity", options)
+        kv = ExternalKv("platform-kv", ExternalKvArgs.of(settings, identity), options)
+        db = ExternalDb("platform-db", ExternalDbArgs.of(settings, identity), options)
+        for name, value in {"uri": db.uri(db.primary), **kv.variables, **kv.login}.items():
+            export(name, value)
+
+    assert {name for name, leaf in run(make).exports.items() if leaf.secret} == secret
