@@ -10,10 +10,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-from waits import REQUEST, eventually
-
 from embedded.instance import Instance
 from embedded.programs import Programs
+from tests.e2e.waits import REQUEST, eventually
 
 HOST = "secrets.infisical.test"
 

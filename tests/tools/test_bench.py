@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
 
 from bench.samples import Samples, in_turn, unexplained, waited
+from tests.unit.harness import ROOT
+
+
+def test_the_benchmarks_find_what_they_import() -> None:
+    """They run without pytest, which adds folders to the path. They take long, so no other test starts them."""
+    command = [sys.executable, "-c", "import bench.__main__"]
+    done = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_ratios_are_of_pairs() -> None:
