@@ -45,7 +45,7 @@ class Platform:
 
     def waves(self) -> float:
         """Return the platform's seconds in three waves, like those of the deployment that this program replaces."""
-        later = self._members(["cert-sync", "infisical", "ingress"])
+        later = self._members(["cert-sync", "infisical-migration", "infisical", "ingress"])
         databases = [[r for r in self._members([name]) if _slow(r)] for name in ("platform-db", "platform-kv")]
         not_yet = [*later, *itertools.chain(*databases)]
         first = [r for r in self._members(map(str, self.graph.objects)) if r not in not_yet]
