@@ -37,7 +37,7 @@ def distribution(commands: Commands, cluster: Cluster, settings: Settings) -> It
         yield fail(
             "OpenShift",
             "its SCCs refuse the user ids that PostgreSQL, Redis and this program's Jobs run with",
-            "take a cluster that is not OpenShift; docs/clusters.md says why",
+            "take a cluster that is not OpenShift; docs/clusters/openshift.md says why",
         )
     service = cluster.get("/api/v1/namespaces/default/services/kubernetes") or {}
     if service.get("spec", {}).get("ipFamilies", ["IPv4"]) != ["IPv6"]:
