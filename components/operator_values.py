@@ -46,6 +46,8 @@ def postgres(settings: Settings) -> Json:
         "configDebug": {"debug_logging": False},
         "podServiceAccount": {"name": "postgres-pod"},
         "podPriorityClassName": {"create": False},  # pods.priorityClassName names one
+        # The chart has no context for the pod, so the container's has the profile as well.
+        "securityContext": {**_RESTRICTED, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "500Mi"}},
     }
 

@@ -9,7 +9,6 @@ from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
-from settings.names import Names
 
 # Kinds that people put into a namespace. Objects with an owner go with it; controllers make all other kinds for these.
 _KINDS = (
@@ -17,8 +16,12 @@ _KINDS = (
     *("Deployment.v1.apps", "StatefulSet.v1.apps", "DaemonSet.v1.apps", "Job.v1.batch", "CronJob.v1.batch"),
     *("Ingress.v1.networking.k8s.io",),
 )
-# The operators, the chart, cert-manager and Kubernetes give one of these names to what they make there for the stack.
-_OURS = re.compile(r"infisical|platform-(db|kv)|cert-sync|kube-root-ca\.crt|istio-ca-root-cert")
+# The operators, the charts, cert-manager and Kubernetes give one of these names to what they make there for the stack.
+_OURS = re.compile(
+    r"infisical|platform-(db|kv)|cert-sync|kube-root-ca\.crt|istio-ca-root-cert"
+    r"|^(sh\.helm\.release\.v1\.)?(postgres-operator|redis-operator|cert-manager)"
+)
+_NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -26,7 +29,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     cluster_settings = stack.settings().cluster
     cluster = Cluster(cluster_settings.context, cluster_settings.kubeconfig)
     try:
-        if foreign := _foreign(stack, cluster, cluster_settings.names):
+        if foreign := _foreign(stack, cluster):
             lines = "\n".join(f"  {line}" for line in foreign)
             raise OperationError(
                 f"the namespaces of stack {stack.name} hold what is not its own and would take it along:\n{lines}\n"
@@ -38,10 +41,14 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _foreign(stack: Stack, cluster: Cluster, names: Names) -> list[str]:
-    """Return, as namespace/kind/name, the objects that are neither in the state nor made for one that is."""
-    known = {resource.get("id", "") for resource in resources_of(stack.deployment)}
-    namespaces = [name for name in names.namespaces if name in known]
+def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
+    """Return, as namespace/kind/name, the objects that are neither in the state nor made for one that is.
+
+    All namespaces of the stack count: whoever makes a ClusterIssuer keeps its key in cert-manager's.
+    """
+    resources = resources_of(stack.deployment)
+    known = {resource.get("id", "") for resource in resources}
+    namespaces = [resource["id"] for resource in resources if resource["type"] == _NAMESPACE and resource.get("id")]
     return [
         f"{namespace}: {live['kind']} {live['metadata']['name']}"
         for namespace in namespaces

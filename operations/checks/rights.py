@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
+from components.operator_values import namespace_of
 from operations.checks.result import Result, fail, ok, unknown
 from operations.cluster import Cluster, Object, Rules, Unanswered
 from settings import Settings
@@ -22,6 +23,13 @@ _BACKUPS = ("cronjobs.batch",)
 _DATABASE = (*_CERTIFICATES, *_BACKUPS, "postgresqls.acid.zalan.do", _BUDGETS)
 _REDIS = ("redisreplications.redis.redis.opstreelabs.in", "redissentinels.redis.redis.opstreelabs.in")
 _GATEWAY_API = "gateway.networking.k8s.io"
+_POLICIES = "networkpolicies.networking.k8s.io"
+_CLUSTER_ROLES = ("clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io")
+_OPERATORS = (*_JOBS, *_ROLES, "deployments.apps", "services")
+_WEBHOOKS = (
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def needed(settings: Settings) -> list[Right]:
         managed[names.infisical] += ["ingresses.networking.k8s.io"]
     if settings.network_policies.enabled:
         for namespace in names.namespaces:
-            managed[namespace] += ["networkpolicies.networking.k8s.io"]
+            managed[namespace] += [_POLICIES]
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.
@@ -111,7 +119,26 @@ def needed(settings: Settings) -> list[Right]:
             for namespace, resources in managed.items()
             for resource, verb in [*((r, v) for r in resources for v in _MANAGE), *used.get(namespace, [])]
         ),
+        *dict.fromkeys(_installing(settings)),
     ]
+
+
+def _installing(settings: Settings) -> Iterator[Right]:
+    """Yield the rights to install operators. Their charts hand out more than stacks use, hence `escalate`."""
+    installed = settings.operators.installed
+    if not installed:
+        return
+    whole = ["customresourcedefinitions.apiextensions.k8s.io", *_CLUSTER_ROLES]
+    whole += _WEBHOOKS if "certManager" in installed else ()
+    yield from (Right("", resource, verb) for resource in whole for verb in _MANAGE)
+    yield from (Right("", _CLUSTER_ROLES[0], verb) for verb in ("escalate", "bind"))
+    for operator in installed:
+        namespace, resources = namespace_of(settings, operator), list(_OPERATORS)
+        resources += [_POLICIES] if settings.network_policies.enabled else []
+        resources += ["issuers.cert-manager.io"] if operator == "certManager" else []  # the webhook is asked about one
+        resources += ["operatorconfigurations.acid.zalan.do"] if operator == "postgres" else []
+        yield from (Right(namespace, resource, verb) for resource in resources for verb in _MANAGE)
+        yield from (Right(namespace, *used) for used in (*_FOLLOWED, ("secrets", "update")))
 
 
 def _read(settings: Settings) -> Iterator[Right]:
@@ -119,7 +146,7 @@ def _read(settings: Settings) -> Iterator[Right]:
     for name in settings.storage_classes:
         yield Right("", "storageclasses.storage.k8s.io", "get", name)
     issuer, route = settings.ingress.issuer, settings.ingress.route
-    if issuer.kind == "existing":
+    if issuer.kind == "existing" and "certManager" not in settings.operators.installed:
         yield Right("", "clusterissuers.cert-manager.io", "get", issuer.name)
     if route.kind == "ingress":
         yield Right("", "ingressclasses.networking.k8s.io", "get", route.class_name)

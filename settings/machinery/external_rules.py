@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from settings.external import Database, ExternalRedis, Redis
 from settings.machinery.finding import Finding
 from settings.machinery.types import PASSWORD
+from settings.operators import OperatorSettings
 
 Findings = Iterator[Finding]
 
@@ -41,8 +42,16 @@ def sentinels_are_there(redis: Redis, redis_sentinel_password: SecretStr | None)
         yield Finding("redisSentinelPassword", "redis.sentinelHosts is not set, so nothing would use it", "remove")
 
 
+def installed_operators_are_used(operators: OperatorSettings, database: Database, redis: Redis) -> Findings:
+    """Refuse to install an operator that would have nothing to run: it serves the whole cluster, and stays."""
+    for key, section, server in (("postgres", "database", database), ("redis", "redis", redis)):
+        if key in operators.installed and server.kind == "external":
+            yield Finding(f"operators.{key}", f"{section}.kind is external, so nothing here would need it", "remove")
+
+
 EXTERNAL_RULES: tuple[Callable[..., Findings], ...] = (
     database_password_fits,
     redis_password_fits,
     sentinels_are_there,
+    installed_operators_are_used,
 )

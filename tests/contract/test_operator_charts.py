@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import yaml
 
 from components.cluster_operators import DEPLOYMENTS
 from components.operator_chart import OperatorChart
+from components.placed_charts import merged
 from embedded.pinned import PROGRAMS
 from embedded.programs import SOURCES
 from settings import LocalChart
+from tests.contract.pod_security import refusals
 from tests.contract.test_charts import passed_over
 from tests.unit.harness import shape
 from tests.unit.test_placement import SECTION
@@ -27,6 +30,12 @@ CHARTS = {
 KINDS = {"postgres-operator": 3, "redis-operator": 4, "cert-manager": 6}
 # What is a comment in values.yaml, and what templates give on as it is.
 COMMENTED = {"cert-manager": {"tag": "", "tolerations": []}, "postgres-operator": {"imagePullSecrets": []}}
+# What each chart calls the security context of a pod, where it has one, and of its container.
+_CONTEXTS = {
+    "postgres-operator": ("", "securityContext"),
+    "redis-operator": ("podSecurityContext", "securityContext"),
+    "cert-manager": ("securityContext", "containerSecurityContext"),
+}
 OF_USERS = {"podSecurityContext", "securityContext", "resources", "nodeSelector", "tolerations", "leaderElection"}
 
 
@@ -75,6 +84,25 @@ def test_the_chart_has_every_key_that_it_is_given(release: str) -> None:
 )
 def test_a_key_that_it_does_not_have_goes_red(release: str, wrong: dict[str, Any]) -> None:
     assert judged(wrong, release)
+
+
+def pods_of(release: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The pod of each Deployment, as far as admission looks at what the chart takes from its values."""
+    parts = [values] if release != "cert-manager" else [values, values["webhook"], values["cainjector"]]
+    pod, container = _CONTEXTS[release]
+    for part in parts:
+        whole = {"name": "main", "resources": part["resources"], "securityContext": part[container]}
+        yield {"spec": {"securityContext": part.get(pod, {}), "containers": [whole]}}
+
+
+@pytest.mark.parametrize("release", CHARTS)
+def test_its_pods_are_admitted_by_pod_security_and_by_a_quota(release: str) -> None:
+    values = merged(known(release), shape("installed")[f"Release/{release}"]["values"])
+    for pod in pods_of(release, values):
+        assert refusals(pod) == []
+        [container] = pod["spec"]["containers"]
+        for kind in ("requests", "limits"):
+            assert {*container["resources"][kind]} == {"cpu", "memory"}
 
 
 @pytest.mark.parametrize("release", CHARTS)

@@ -126,19 +126,20 @@ def test_the_path_that_the_stack_names_stays() -> None:
 
 
 def holding(monkeypatch: pytest.MonkeyPatch, *live: Object) -> Kept:
-    """Return a stack of which one namespace holds these."""
+    """Return a stack whose namespaces hold these: Infisical's, and that of a cert-manager that it has installed."""
 
     def objects(_self: Cluster, _kinds: Sequence[str], namespace: str = "") -> list[Object]:
         return [o for o in live if o["metadata"]["namespace"] == namespace]
 
     monkeypatch.setattr(Cluster, "objects", objects)
     deployed = state()
-    deployed["deployment"]["resources"].append({"urn": "u", "type": "kubernetes:core/v1:Namespace", "id": "infisical"})
+    made = [{"urn": "u", "type": "kubernetes:core/v1:Namespace", "id": id_} for id_ in ("infisical", "cert-manager")]
+    deployed["deployment"]["resources"] += made
     return Kept(state=deployed)
 
 
-def named(kind: str, name: str, **metadata: Any) -> Object:
-    return {"kind": kind, "metadata": {"namespace": "infisical", "name": name, **metadata}}
+def named(kind: str, name: str, namespace: str = "infisical", **metadata: Any) -> Object:
+    return {"kind": kind, "metadata": {"namespace": namespace, "name": name, **metadata}}
 
 
 OWN = (
@@ -146,6 +147,8 @@ OWN = (
     named("Secret", "sh.helm.release.v1.infisical.v3"),
     named("ConfigMap", "kube-root-ca.crt"),
     named("Pod", "x-1", ownerReferences=[{"kind": "ReplicaSet"}]),
+    named("Deployment", "cert-manager-webhook", "cert-manager"),
+    named("Secret", "sh.helm.release.v1.cert-manager.v1", "cert-manager"),
 )
 
 
@@ -160,6 +163,13 @@ def test_nothing_is_destroyed_with_somebody_elses_inside(monkeypatch: pytest.Mon
     with pytest.raises(OperationError) as caught:
         destroy.run(stack, argparse.Namespace(yes=True))
     assert "  infisical: Deployment shop\n  infisical: PersistentVolumeClaim orders\n" in str(caught.value)
+    assert not stack.shown
+
+
+def test_the_key_of_an_issuer_is_not_destroyed_with_cert_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = holding(monkeypatch, *OWN, named("Secret", "corporate-ca", "cert-manager"))
+    with pytest.raises(OperationError, match="  cert-manager: Secret corporate-ca\n"):
+        destroy.run(stack, argparse.Namespace(yes=True))
     assert not stack.shown
 
 

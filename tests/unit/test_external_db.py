@@ -11,6 +11,7 @@ import pytest
 from components.external_db import ExternalDbArgs
 from safeguards import Refusal, check
 from safeguards.state import LastState
+from settings import SettingsError
 from tests.unit.harness import (
     AUTHORITY,
     COMMANDS,
@@ -31,6 +32,16 @@ PASSWORD = "throw-away/d@tabase"
 @pytest.fixture(scope="module")
 def graph() -> Graph:
     return external()
+
+
+def test_an_operator_without_anything_to_run_is_not_installed() -> None:
+    keys = {"redisPassword": "throw-away-redis", "databasePassword": "throw-away-database"}
+    section = {"postgres": "install", "redis": "install", "certManager": "install"}
+    with pytest.raises(SettingsError) as refused:
+        settings_of("minimal", database=EXTERNAL_DATABASE, redis=EXTERNAL_REDIS, operators=section, **keys)
+    said = str(refused.value).splitlines()[1:]
+    assert [line.partition(":")[0] for line in said] == ["- operators.postgres", "- operators.redis"]
+    assert "database.kind is external" in said[0]
 
 
 def env_of(job: Resource) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from tests.tools.doctor.known import (
     only,
     stack_settings,
 )
-from tests.unit.harness import Graph, platform
+from tests.unit.harness import INSTALLED, Graph, platform
 
 _IRREGULAR = {
     "NetworkPolicy": "networkpolicies",
@@ -37,6 +37,7 @@ _READ = {
     "ClusterIssuer": "cert-manager.io",
     "Gateway": "gateway.networking.k8s.io",
 }
+APART = {"postgres": "postgres-operator", "redis": "redis-operator"}
 _EVERYTHING = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
 
 
@@ -78,6 +79,11 @@ def _used_by(graph: Graph) -> Iterable[rights.Right]:
         {"ingress": LETS_ENCRYPT, "infisical": PUBLIC},
         {"database": {"storageClass": "fast"}, "redis": {"storageClass": "slow"}},
         {"redis": {"passwordRotation": 2}, "database": {"passwordRotation": 2}},
+        {"operators": INSTALLED, "networkPolicies": {"operators": APART}},
+        {
+            "operators": {**INSTALLED, "certManager": "present"},
+            "networkPolicies": {"enabled": False, "operators": APART},
+        },
     ],
 )
 def test_every_right_that_the_program_uses_is_asked_for(sections: dict[str, Any]) -> None:
@@ -91,6 +97,21 @@ def test_helms_record_and_the_charts_own_objects_are_asked_for() -> None:
     for resource in ("secrets", "deployments.apps", "services", "serviceaccounts", "roles.rbac.authorization.k8s.io"):
         assert rights.Right("infisical", resource, "create") in asked
     assert rights.Right("infisical", "secrets", "update") in asked
+
+
+def test_who_installs_operators_may_hand_out_their_rights() -> None:
+    section: dict[str, Any] = {"operators": INSTALLED, "networkPolicies": {"operators": APART}}
+    asked = set(rights.needed(stack_settings(**section)))
+    for verb in ("create", "escalate", "bind"):
+        assert rights.Right("", "clusterroles.rbac.authorization.k8s.io", verb) in asked
+    for namespace in (*APART.values(), "cert-manager"):
+        assert rights.Right(namespace, "deployments.apps", "create") in asked
+        assert rights.Right(namespace, "secrets", "update") in asked, "Helm's record of its release"
+    webhooks = rights.Right("", "validatingwebhookconfigurations.admissionregistration.k8s.io", "create")
+    assert webhooks in asked
+    only_redis = {"operators": {"redis": "install", "redisChart": INSTALLED["redisChart"]}}
+    assert webhooks not in rights.needed(stack_settings(**only_redis))
+    assert not {right for right in rights.needed(stack_settings()) if right.verb == "escalate"}
 
 
 def test_all_rights_are_one_row_a_namespace() -> None:
