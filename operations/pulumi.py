@@ -20,6 +20,7 @@ from operations.outlast import outlast
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
+_UNREADABLE = "failed to load checkpoint"
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 
 
@@ -39,6 +40,12 @@ class Stack:
     def commands(self) -> settings.Commands:
         """Return commands on this stack, for messages."""
         return settings.Commands(PROJECT, self.name, self.config_file)
+
+    @property
+    def backend(self) -> str:
+        """Return the address of the backend, as file:///state or https://api.pulumi.com. Raises OperationError."""
+        asked = ("whoami", "--json")
+        return json.loads(self._done(asked, [_program(), *asked, "--non-interactive"]))["url"]
 
     @cached_property
     def configuration(self) -> Mapping[str, Any]:
@@ -105,9 +112,14 @@ class Stack:
 
     def run(self, *arguments: str, input: str = "") -> str:
         """Run `pulumi ARGUMENTS` on the stack and return its stdout. Raises OperationError with Pulumi's own words."""
-        done = subprocess.run(self._command(arguments), cwd=ROOT, input=input, capture_output=True, text=True)
+        return self._done(arguments, self._command(arguments), input)
+
+    def _done(self, arguments: Sequence[str], command: Sequence[str], input: str = "") -> str:
+        done = subprocess.run(command, cwd=ROOT, input=input, capture_output=True, text=True)
         if done.returncode:
-            raise OperationError(f"{self._failed(arguments)}: {_words(done)}")
+            reason = _words(done)
+            mend = f"; `{self.commands.make('repair')}` mends a state that was cut off" if _UNREADABLE in reason else ""
+            raise OperationError(f"{self._failed(arguments)}: {reason}{mend}")
         return done.stdout
 
     def show(self, *arguments: str) -> None:
@@ -130,16 +142,20 @@ class Stack:
         )
 
     def _command(self, arguments: Sequence[str], *, asks: bool = False) -> list[str]:
-        program = shutil.which("pulumi")
-        if not program:
-            raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/")
         options = ["--stack", self.name, *([] if asks else ["--non-interactive"])]
         if self.config_file and arguments[0] in ("config", "preview", "up", "refresh", "destroy"):
             options += ["--config-file", str(self.config_file)]
-        return [program, *arguments, *options]
+        return [_program(), *arguments, *options]
 
     def _failed(self, arguments: Sequence[str]) -> str:
         return f"`pulumi {' '.join(arguments[:2])}` on stack {self.name} failed"
+
+
+def _program() -> str:
+    program = shutil.which("pulumi")
+    if not program:
+        raise OperationError("`pulumi` is not on PATH: https://www.pulumi.com/docs/install/")
+    return program
 
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:

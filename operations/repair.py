@@ -12,6 +12,7 @@ from operations.errors import OperationError
 from operations.ownership import one_owner
 from operations.pulumi import Stack
 from operations.state import leave_kubeconfig_out
+from operations.state_file import mend
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _FIRST_RELEASE = "infisical"  # may be stuck although the state has lost it
@@ -28,6 +29,7 @@ class Step:
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Take every step, and print what each has done. Return 0. Raises OperationError."""
+    print(f"the state's file: {mend(stack)}", flush=True)  # first: without it, Pulumi tells not even the settings
     settings = stack.settings().cluster
     cluster = Cluster(settings.context, settings.kubeconfig)
     for step in STEPS:

@@ -19,7 +19,7 @@ from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
 from embedded.stack import STACK
 from embedded.stack import Stack as Embedded
-from operations import escrow, importing, secrets
+from operations import escrow, importing, repair, secrets
 from operations.errors import OperationError
 from operations.pulumi import PROJECT, Stack
 from settings import environment_of
@@ -224,6 +224,30 @@ def test_gpg_keeps_what_only_its_key_opens(
     stack(pulumi).set("githubAppPrivateKey", KEY_PEM, secret=True)
     assert escrow.run(stack(pulumi), Namespace(recipient="ops@example.org", output=output)) == 0
     inside(["gpg", "--batch", "--decrypt", str(output)], deployed)
+
+
+@pytest.mark.parametrize(
+    ("torn", "left"), [(["dev.json.attrs"], 0), (["dev.json"], 40), (["dev.json", "dev.json.attrs"], 0)]
+)
+@pytest.mark.usefixtures("deployed")
+def test_a_state_that_was_cut_off_is_readable_after_a_repair(
+    pulumi: Embedded, torn: list[str], left: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pulumi writes the file with `.attrs` in place, so that a kill leaves it empty."""
+    before = stack(pulumi).deployment
+    stack(pulumi).replace_deployment(before)  # so the state before is the same
+    [folder] = (pulumi.configuration.parent / "state" / ".pulumi" / "stacks").iterdir()
+    for name in torn:
+        os.truncate(folder / name, left)
+    with pytest.raises(OperationError, match=r"failed to load checkpoint: .*; `make repair STACK=dev` mends"):
+        assert stack(pulumi).exported
+    monkeypatch.setattr(repair, "STEPS", ())  # they need a cluster
+    assert repair.run(stack(pulumi), Namespace()) == 0
+    assert f"{torn[0]} was cut off, and is {torn[0]}.torn-" in capfd.readouterr().out
+    found = stack(pulumi).deployment
+    assert [resource["urn"] for resource in found["resources"]] == [resource["urn"] for resource in before["resources"]]
+    assert repair.run(stack(pulumi), Namespace()) == 0
+    assert "the state's file: can be read\n" in capfd.readouterr().out
 
 
 def test_a_stack_that_was_never_deployed_has_nothing_to_keep(pulumi: Embedded, tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ class FakeStack(Stack):
     state: dict[str, Any] = field(default_factory=lambda: {"deployment": {}})
     ran: list[tuple[str, ...]] = field(default_factory=list)
 
+    @property
+    def backend(self) -> str:
+        return "s3://state"
+
     def run(self, *arguments: str, input: str = "") -> str:
         self.ran.append(arguments)
         match arguments:

@@ -91,6 +91,7 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
     assert stack.ran.count(("stack", "export")) == 1, "every step takes a second with a remote backend"
     assert records.asked == [("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical"))]
     assert capsys.readouterr().out.splitlines() == [
+        "the state's file: is not in a folder, and the backend keeps it whole",
         "the stack's lock: released",
         "the kubeconfig: no path of another machine is in the state",
         "owners of fields: each has one",
