@@ -18,7 +18,8 @@ def still_acting(cluster: Cluster, names: Collection[str]) -> Iterator[str]:
         if metadata["name"] not in names:
             continue
         patch = {}
-        if (spec.get("syncPolicy") or {}).get("automated"):
+        automated = (spec.get("syncPolicy") or {}).get("automated")
+        if automated is not None and automated.get("enabled") is not False:
             patch["spec"] = {"syncPolicy": {"automated": None}}
         if any(str(each).startswith(_CASCADE) for each in metadata.get("finalizers") or []):
             patch["metadata"] = {"finalizers": None}

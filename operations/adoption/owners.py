@@ -24,12 +24,15 @@ _DEPLOYERS = {
     "kubectl-rollout": "kubectl",
     "kubectl-patch": "kubectl",
     "before-first-apply": "kubectl",
+    "cert-manager-ingress-shim": "cert-manager, for an Ingress",
     "helm": "Helm",
     "Helm": "Helm",
 }
 _PULUMI = "pulumi-kubernetes-"
 _SEALED = "SealedSecret"
 _ARGOCD = "argocd.argoproj.io/"
+# With these an Ingress has cert-manager keep a certificate, and undo what the stack says of the same one.
+_SHIM = ("cert-manager.io/", "kubernetes.io/tls-acme")
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 TRACKING = f"{_ARGOCD}tracking-id"
 
@@ -56,7 +59,7 @@ def owner_of(live: Object) -> str:
     application = metadata.get("annotations", {}).get(TRACKING, "").partition(":")[0]
     if application:
         return f"ArgoCD ({application})"
-    if any(each["kind"] == _SEALED for each in metadata.get("ownerReferences", [])):
+    if any(each["kind"] == _SEALED for each in _makers(live)):
         return "Sealed Secrets"
     managers = {each["manager"] for each in metadata.get("managedFields", [])}
     names = {_DEPLOYERS[name] for name in managers if name in _DEPLOYERS}
@@ -68,7 +71,7 @@ def before(live: Object) -> Taken | None:
     """Return what an object has of its deployer; None when it has none."""
     metadata = live["metadata"]
     managers = [each for each in metadata.get("managedFields", []) if _deploys(each)]
-    owners = [each for each in metadata.get("ownerReferences", []) if each["kind"] == _SEALED]
+    owners = _makers(live)
     annotations = _tracked(live)
     if not (managers or owners or annotations):
         return None
@@ -101,15 +104,23 @@ def _deploys(entry: Object) -> bool:
     return is_deployer(entry) or (not entry.get("subresource") and entry["manager"].startswith(_PULUMI))
 
 
+def _makers(live: Object) -> Sequence[Object]:
+    """Return the owner references that go: with a SealedSecret, or with an Ingress, what they made would go too."""
+    owners = live["metadata"].get("ownerReferences") or []
+    return [each for each in owners if each["kind"] == _SEALED or (live["kind"], each["kind"]) == _OF_INGRESS]
+
+
 def _tracked(live: Object) -> Mapping[str, str]:
-    """Return the annotations that go. Those of custom resources stay: operators copy them into pods, and roll these."""
-    if "." in str(live["apiVersion"]).partition("/")[0] and not str(live["apiVersion"]).startswith(_BUILT_IN):
+    """Return the annotations that go. Those that operators copy into pods stay, because these would restart."""
+    if str(live["apiVersion"]).startswith(_COPIED):
         return {}
-    annotations = live["metadata"].get("annotations", {})
-    return {name: value for name, value in annotations.items() if name.startswith(_ARGOCD) or name == _APPLIED}
+    annotations = live["metadata"].get("annotations") or {}
+    names = (_ARGOCD, _APPLIED, *(_SHIM if live["kind"] == "Ingress" else ()))
+    return {name: value for name, value in annotations.items() if name.startswith(names)}
 
 
-_BUILT_IN = ("networking.k8s.io/", "rbac.authorization.k8s.io/", "policy/", "apps/", "batch/", "autoscaling/")
+_OF_INGRESS = ("Certificate", "Ingress")
+_COPIED = ("acid.zalan.do/", "redis.redis.opstreelabs.in/")
 
 
 def _patch(

@@ -150,7 +150,7 @@ def test_a_preview_tells_what_is_wanted_without_what_it_does_not_know() -> None:
     assert asked.releases == ("infisical",)
 
 
-@pytest.mark.parametrize("api", ["v1", "networking.k8s.io/v1", "acid.zalan.do/v1"])
+@pytest.mark.parametrize("api", ["v1", "networking.k8s.io/v1", "cert-manager.io/v1", "acid.zalan.do/v1"])
 def test_an_object_is_taken_and_given_back(api: str) -> None:
     annotations = {helm.TRACKING: "platform:x", "kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"}
     sealed = {"kind": "SealedSecret", "name": "s"}
@@ -174,6 +174,31 @@ def test_an_object_is_taken_and_given_back(api: str) -> None:
     by_name = {each["manager"]: each for each in cluster.live["metadata"].pop("managedFields")}
     assert by_name == {each["manager"]: each for each in untouched["metadata"].pop("managedFields")}
     assert cluster.live == untouched
+
+
+def test_an_ingress_no_longer_has_cert_manager_keep_a_certificate_beside_the_stack() -> None:
+    """Both would write it, each in its own form, and delete it with the Ingress."""
+    asked = {"cert-manager.io/cluster-issuer": "ca", "kubernetes.io/tls-acme": "true", "own": "1"}
+    ingress = object_("Ingress", "networking.k8s.io/v1", metadata={"annotations": asked})
+    taken = before(ingress)
+    assert taken
+    cluster = FakeCluster(ingress)
+    take(cluster, ingress, taken)
+    assert cluster.live["metadata"]["annotations"] == {"own": "1"}
+    give_back(cluster, cluster.live, taken)
+    assert cluster.live["metadata"]["annotations"] == asked
+
+    shim = {"manager": "cert-manager-ingress-shim", "operation": "Update"}
+    metadata = {"managedFields": [shim, OPERATOR], "ownerReferences": [{"kind": "Ingress", "name": "infisical"}]}
+    certificate = object_("Certificate", "cert-manager.io/v1", metadata=metadata)
+    assert owner_of(certificate) == "cert-manager, for an Ingress"
+    taken = before(certificate)
+    assert taken
+    cluster = FakeCluster(certificate)
+    take(cluster, certificate, taken)
+    assert (cluster.live["metadata"]["managedFields"], cluster.live["metadata"]["ownerReferences"]) == ([OPERATOR], [])
+    kept = object_("ConfigMap", metadata={"managedFields": [OPERATOR], "ownerReferences": [{"kind": "Ingress"}]})
+    assert before(kept) is None
 
 
 def vars_of(key: Key) -> dict[str, str]:
@@ -243,5 +268,9 @@ def test_argocd_must_neither_sync_nor_delete() -> None:
     assert list(argocd.still_acting(FakeCluster({}, [acting]), ["other"])) == []
     quiet = {"metadata": {"name": "platform", "namespace": "argocd"}, "spec": {"syncPolicy": {}}}
     assert list(argocd.still_acting(FakeCluster({}, [quiet]), ["platform"])) == []
+    off = {"metadata": quiet["metadata"], "spec": {"syncPolicy": {"automated": {"enabled": False}}}}
+    assert list(argocd.still_acting(FakeCluster({}, [off]), ["platform"])) == []
+    every = {"metadata": quiet["metadata"], "spec": {"syncPolicy": {"automated": {}}}}
+    assert "syncs by itself:" in next(argocd.still_acting(FakeCluster({}, [every]), ["platform"]))
     made = quiet | {"metadata": quiet["metadata"] | {"ownerReferences": [{"kind": "ApplicationSet", "name": "all"}]}}
     assert "belongs to ApplicationSet all" in next(argocd.still_acting(FakeCluster({}, [made]), ["platform"]))
