@@ -94,6 +94,13 @@ class Site:
         listed = self.instance.call("GET", f"/api/v1/identities?orgId={self.instance.organization}")["identities"]
         return [each["identity"]["name"] for each in listed]
 
+    def viewers(self, application: Application) -> list[str]:
+        """The machine identities that may read a project."""
+        server = self._server()
+        project = next(each["id"] for each in server.projects() if each["slug"] == application.slug)
+        found = self.instance.call("GET", server.identities(project))["identityMemberships"]
+        return [each["identity"]["id"] for each in found if [role["role"] for role in each["roles"]] == ["viewer"]]
+
     def write(self, key: str, value: str) -> None:
         """Change a secret as a person does, in the older API, which every release serves."""
         body = {"workspaceId": self.project, "environment": "prod", "secretPath": "/", "secretValue": value}

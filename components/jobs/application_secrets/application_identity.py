@@ -1,7 +1,6 @@
 """Give each application's operator a machine identity: one project to read, one account that may log in."""
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -58,23 +57,28 @@ def _identity(application: Application, known: str, server: Server, operator: Op
     """Return the application's identity, and whether it was made. A run that was killed may have made it."""
     if known and _exists(server, known):
         return known, False
-    if made_before := next(_made(application.slug, server, operator.organization, operator.marker), None):
-        return made_before, False
+    if made_before := _made(application.slug, server, operator.organization, operator.marker):
+        return made_before[0], False
     wish = {"name": _name(application.slug), "organizationId": operator.organization, "role": "no-access"}
     metadata = [{"key": "infisical-platform", "value": operator.marker}]
-    made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})
-    return made["identity"]["id"], True
+    made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})["identity"]["id"]
+    # Names are not unique: a second run at the same time may have made one just before, which both then take.
+    first = _made(application.slug, server, operator.organization, operator.marker)[0]
+    if first != made:
+        server.api.delete(f"/api/v1/identities/{made}")
+    return first, True
 
 
 def _name(slug: str) -> str:
     return f"{slug}-operator"
 
 
-def _made(slug: str, server: Server, organization: str, marker: str) -> Iterator[str]:
-    """Yield the identities that the stack made for an application. Others may have one of the same name."""
-    for each in server.api.get("/api/v1/identities", orgId=organization)["identities"]:
-        if each["identity"]["name"] == _name(slug) and _ours(server, each["identity"]["id"], marker):
-            yield each["identity"]["id"]
+def _made(slug: str, server: Server, organization: str, marker: str) -> list[str]:
+    """Return the identities that the stack made for an application, the oldest first. Others may be called the same."""
+    listed: list[Object] = server.api.get("/api/v1/identities", orgId=organization)["identities"]
+    named = [each for each in listed if each["identity"]["name"] == _name(slug)]
+    named.sort(key=lambda each: (str(each.get("createdAt") or ""), each["identity"]["id"]))
+    return [each["identity"]["id"] for each in named if _ours(server, each["identity"]["id"], marker)]
 
 
 def _exists(server: Server, identity: str) -> bool:

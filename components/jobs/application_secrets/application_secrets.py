@@ -6,11 +6,11 @@ that was killed anywhere is completed by the next one.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from application_identity import Operator, give, take
 from application_licensed import licensed
@@ -22,6 +22,7 @@ from job import Failed, Pending, Report, run, secret, wait
 from kube import Api, NotFound
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 MANAGER = "infisical-platform-applications"
 _ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
@@ -69,29 +70,39 @@ class Provision:
                 raise Failed(f"application {application.name}: {error}") from error
 
     def _one(self, application: Application) -> None:
-        project = self._project(application)
+        project = self._settled(lambda: self._project(application))
         if project is None:
             return
         self.counts["projects"] += 1
         plans: list[Plan] = []
-
-        def settled() -> Plan:
-            """Raises Pending until nothing is left to do."""
-            try:
-                return self._round(application, project["id"], plans)
-            except ApiError as error:
-                if error.status and error.status < 500 and error.status not in (404, 409):
-                    raise
-                raise Pending(str(error)) from error  # a lost answer may have been a write: look again
-
-        last = wait(settled, self.report, deadline_seconds=self.deadline, interval=0.2)
-        if self.operator:
-            self.counts["identities changed"] += give(application, project["id"], self.server, self.kube, self.operator)
-        licensed(application, project["id"], self.server)
+        last = self._settled(lambda: self._round(application, project["id"], plans))
+        if operator := self.operator:
+            self.counts["identities changed"] += self._settled(
+                lambda: give(application, project["id"], self.server, self.kube, operator)
+            )
+        self._settled(lambda: licensed(application, project["id"], self.server))
         first = plans[0] if plans else last
         self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
         for name in ("created", "put_back", "removed"):
             self.counts[name] += getattr(first, name)
+
+    def _settled(self, act: Callable[[], T]) -> T:
+        """Return what `act` does, begun again where it can find what there is. Raises Failed at the deadline.
+
+        An answer that was lost may have been a write, and a second run at the same time, which the drift's CronJob may
+        be, makes or removes what this one was about to.
+        """
+
+        def once() -> T:
+            try:
+                return act()
+            except ApiError as error:
+                overtaken = error.status in (404, 409) or "already" in error.message
+                if error.status and error.status < 500 and not overtaken:
+                    raise
+                raise Pending(str(error)) from error
+
+        return wait(once, self.report, deadline_seconds=self.deadline, interval=0.2)
 
     def _round(self, application: Application, project: str, plans: list[Plan]) -> Plan:
         environments = {*application.environments} | {environment for environment, _, _ in application.removed}
@@ -115,10 +126,7 @@ class Provision:
         raise Pending(f"{application.slug} is written and read back")
 
     def _project(self, application: Application) -> Object | None:
-        found = {each["slug"]: each for each in self.server.projects()}
-        project = found.get(application.slug)
-        if project and not str(project.get("description") or "").startswith(self.marker):
-            raise Failed(self._not_ours(application.slug, str(project.get("description") or "")))
+        project = self._found(application.slug)
         if application.retired:
             take(application.slug, self.server, self.organization, self.marker)
             if project:
@@ -126,6 +134,13 @@ class Provision:
                 self.counts["projects removed"] += 1
             return None
         return project or self._create(application)
+
+    def _found(self, slug: str) -> Object | None:
+        """Return the project. Raises Failed where it isn't the stack's."""
+        project = next((each for each in self.server.projects() if each["slug"] == slug), None)
+        if project and not str(project.get("description") or "").startswith(self.marker):
+            raise Failed(self._not_ours(slug, str(project.get("description") or "")))
+        return project
 
     def _create(self, application: Application) -> Object:
         description = (
@@ -136,12 +151,11 @@ class Provision:
         except ApiError as error:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
-            if error.status == 400:
+            if error.status == 400 and not self._found(application.slug):
                 self.server.enter(application.slug, self.marker)
-        found = {each["slug"]: each for each in self.server.projects()}
-        if application.slug not in found:
+        if not (project := self._found(application.slug)):
             raise Failed(f"project {application.slug} was made and is not listed")
-        return found[application.slug]
+        return project
 
     def _not_ours(self, slug: str, description: str) -> str:
         if description.startswith("infisical-platform "):

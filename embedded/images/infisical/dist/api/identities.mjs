@@ -27,6 +27,7 @@ export const identityRoutes = ({ db, permissions }) => {
     id: identity.id,
     identityId: identity.id,
     orgId: identity.orgId,
+    createdAt: identity.createdAt,
     role,
     metadata,
     identity: await shown(identity),
