@@ -131,8 +131,13 @@ def start(
 def build(progress: Callable[[str], None]) -> tuple[Programs, imagebuild.Layout]:
     """Build the programs and images that the cache lacks, and return all. Raises EmbeddedError."""
     modules = (name for name, program in PROGRAMS.items() if not name.startswith("pulumi") and not program.rehearsals)
-    programs = build_for_pulumi(progress, *modules)
-    return programs, imagebuild.build(cache_folder() / "images", programs.path, progress)
+    images, paths = cache_folder() / "images", Programs(cache_folder()).path
+    with ThreadPoolExecutor(1) as pool:
+        # Packages come over the network, while the compilers keep the cores busy.
+        packages = pool.submit(imagebuild.build, images, paths, progress, imagebuild.OF_PACKAGES)
+        programs = build_for_pulumi(progress, *modules)
+        packages.result()
+    return programs, imagebuild.build(images, paths, progress)
 
 
 def build_for_pulumi(progress: Callable[[str], None], *others: str) -> Programs:

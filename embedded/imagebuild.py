@@ -31,7 +31,7 @@ from embedded.layers import (
 )
 from embedded.oci import Descriptor, Layout, Store, directory
 
-__all__ = ["IMAGES", "REQUIRED_COMMANDS", "BuildError", "Image", "Layout", "build", "reference"]
+__all__ = ["IMAGES", "OF_PACKAGES", "REQUIRED_COMMANDS", "BuildError", "Image", "Layout", "build", "reference"]
 
 SOURCES = Path(__file__).parent / "images"
 
@@ -115,7 +115,7 @@ IMAGES: Mapping[str, Image] = {
     # As cert-manager's chart starts them: each image is one part, and its arguments are that part's alone.
     **{
         f"cert-manager-{part}": _static("1.21.2", "certmanager", part, user="1000:1000")
-        for part in ("controller", "webhook", "cainjector")
+        for part in ("controller", "webhook", "cainjector", "acmesolver")
     },
     "local-path-provisioner": _static("0.0.30", "local-path-provisioner"),
     # The chart names the command /manager.
@@ -123,6 +123,10 @@ IMAGES: Mapping[str, Image] = {
     "traefik": _static("3.7.13", "traefik", user="65532:65532"),
     "pause": _static("1", "pause", user="65535:65535"),
 }
+# Those that no program of PROGRAMS is part of.
+OF_PACKAGES = frozenset(
+    name for name, image in IMAGES.items() if not any(isinstance(layer, StaticProgram) for layer in image.layers)
+)
 
 
 def reference(name: str) -> str:

@@ -16,6 +16,7 @@ class Program:
     ldflags: str = ""
     tags: str = ""
     cgo: bool = False
+    source: str = ""  # the folder below programs/, where it is not called as the program
     rehearsals: bool = False  # needed by `make rehearse` alone, so neither `make up` nor `make test` builds it
 
 
@@ -30,6 +31,7 @@ _CNI = "github.com/containernetworking/plugins/plugins"
 _PULUMI = "github.com/pulumi/pulumi/sdk/v3"
 _ZALANDO = "github.com/zalando/postgres-operator"
 _REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
+_PEBBLE = "github.com/letsencrypt/pebble/v2"
 _SEALED = "github.com/bitnami-labs/sealed-secrets"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
@@ -120,6 +122,15 @@ PROGRAMS: Mapping[str, Program] = {
         binaries={"sealed-secrets-controller": f"{_SEALED}/cmd/controller", "kubeseal": f"{_SEALED}/cmd/kubeseal"},
         files={"sealed-secrets-crds": (_SEALED, "helm/sealed-secrets/crds")},
         ldflags=_version("main.VERSION", "0.27.1"),
+        rehearsals=True,
+    ),
+    "cert-manager-acme": Program(
+        seconds=90, source="cert-manager", binaries={"certmanager-acme": "."}, tags="acme", rehearsals=True
+    ),
+    # Let's Encrypt's own test server, and the DNS that it asks.
+    "pebble": Program(
+        seconds=20,
+        binaries={name: f"{_PEBBLE}/cmd/{name}" for name in ("pebble", "pebble-challtestsrv")},
         rehearsals=True,
     ),
     # The operators' real charts, as their modules carry them.

@@ -84,7 +84,7 @@ class Programs:
         program, target = PROGRAMS[module], self.folder(module)
         work = self._root / "work" / target.name
         shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(SOURCES / module, work)
+        shutil.copytree(sources_of(module), work)
         if (work / "prepare.sh").exists():
             _run(module, ["./prepare.sh"], work, {})
         env = {"CGO_ENABLED": "1" if program.cgo else "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
@@ -103,6 +103,11 @@ class Programs:
             path.chmod(path.stat().st_mode | 0o200)
         os.rename(out, target)
         shutil.rmtree(work)
+
+
+def sources_of(module: str) -> Path:
+    """Return the folder with its pins, which two programs may share."""
+    return SOURCES / (PROGRAMS[module].source or module)
 
 
 class _Course:
@@ -157,7 +162,7 @@ def _key(module: str) -> str:
     digest.update(
         json.dumps([_FLAGS, dict(program.binaries), dict(program.files), program.ldflags, program.tags]).encode()
     )
-    for path in sorted((SOURCES / module).rglob("*")):
+    for path in sorted(sources_of(module).rglob("*")):
         if path.is_file():
             digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_mode & 0o111}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import threading
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,8 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded import pki, programs
+from embedded import __main__ as command
+from embedded import imagebuild, pki, programs
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
@@ -79,7 +82,7 @@ def test_certificates_are_made_once_and_their_keys_are_private(tmp_path: Path) -
 
 def test_every_pinned_module_is_built_with_its_checksums() -> None:
     for module in PROGRAMS:
-        folder = programs.SOURCES / module
+        folder = programs.sources_of(module)
         pins = (folder / "go.mod").read_text()
         assert (folder / "go.sum").exists() or "require" not in pins, module
 
@@ -109,6 +112,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(programs.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(Programs, "_build", build)
     return clock
+
+
+def test_packages_are_fetched_while_programs_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute of the first `make up`."""
+    begun, built = threading.Event(), []
+
+    def images(_cache: Path, _binaries: object, _progress: object, only: Collection[str] | None = None) -> None:
+        built.append(only)
+        begun.set()
+
+    def compiled(_progress: object, *_modules: str) -> None:
+        assert begun.wait(10), "nobody fetches anything meanwhile"
+
+    monkeypatch.setattr(imagebuild, "build", images)
+    monkeypatch.setattr(command, "build_for_pulumi", compiled)
+    command.build(lambda _: None)
+    assert built == [{"infisical", "pooler", "postgres", "redis", "tools"}, None]
 
 
 @pytest.mark.usefixtures("clock")
