@@ -9,18 +9,19 @@ _SPILO_GROUP = 103  # Spilo runs PostgreSQL with this group, which must be able 
 
 
 def cluster_spec(settings: DatabaseSettings, *, role: str, name: str, leaf: str) -> dict[str, object]:
-    """Return a cluster with one database and its owner, whose servers and pooler serve the certificate in `leaf`."""
+    """Return a cluster whose servers and pooler serve the certificate in `leaf`, with `name` and what others have."""
+    shared = settings.shared
     volume = {"size": settings.storage} | ({"storageClass": settings.storage_class} if settings.storage_class else {})
     return {
         "teamId": "platform-db",
-        "postgresql": {"version": settings.version},
+        "postgresql": {"version": settings.version} | ({"parameters": shared.parameters} if shared.parameters else {}),
         "numberOfInstances": settings.instances,
         "volume": volume,
         # Without it the primary steps down as soon as the API server is away, though every server sees every other.
         "patroni": {"failsafe_mode": True} | ({"synchronous_mode": True} if settings.synchronous else {}),
         "resources": resources_of(settings),
-        "users": {role: []},
-        "databases": {name: role},
+        "users": {role: [], **{user: [*flags] for user, flags in shared.users.items()}},
+        "databases": {name: role, **shared.databases},
         "enableConnectionPooler": True,
         "connectionPooler": _pooler(settings.pooler),
         # Unset means the operator's default, which may be a load balancer and a public DNS name.

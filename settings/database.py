@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from settings.affinity import DatabaseAffinity
 from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Minutes, Moment, Section
 from settings.resources import refuse_what_does_not_fit
+from settings.shared_database import SharedDatabase
 
 
 class PoolerSettings(Section):
@@ -102,6 +103,10 @@ class DatabaseSettings(Section):
         "Set more where volumes attach slowly, or where an upgrade in place has much data to go through.",
     )
     pooler: PoolerSettings = PoolerSettings()
+    shared: SharedDatabase = Field(
+        default=SharedDatabase(),
+        description="What others have in the same PostgreSQL cluster. Without it everything of theirs stays as it is.",
+    )
     recover: RecoverySettings | None = Field(
         default=None,
         description="Recovery to a point in time: docs/runbooks/point-in-time.md. Not rehearsed here, as "

@@ -34,6 +34,7 @@ from tests.unit.harness import Graph, platform
 from tests.unit.network_changes import NETWORK, policies
 from tests.unit.operator_changes import INSTALLING, OPERATORS
 from tests.unit.placement_changes import PLACES
+from tests.unit.shared_changes import SHARED
 from tests.unit.way_in_changes import OTHER_WAYS_IN, WAYS_IN
 
 
@@ -75,7 +76,7 @@ PROVEN = {
     "ConfigMap/platform-kv-config": ["Job/platform-kv-gate"],
 }
 RUNS = [
-    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES)),
+    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES + SHARED)),
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
     *((BACKED_UP, group) for group in groups(BACKUPS)),
     *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
@@ -135,6 +136,7 @@ def test_no_setting_is_left_out() -> None:
         + OTHER_WAYS_IN
         + NETWORK
         + PLACES
+        + SHARED
         + BACKUPS
         + BUCKETS
         + APPLICATIONS

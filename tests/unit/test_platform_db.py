@@ -106,6 +106,7 @@ def test_rules_of_the_cluster(graph: Any) -> None:
     assert [cluster["spec", flag] for flag in balancers] == [False] * 4, "unset is the operator's choice"
     assert cluster["spec", "spiloFSGroup"] == 103, "without it the key can't be read"
     assert cluster["spec", "tls"] == {"secretName": "platform-db-tls", "caFile": "ca.crt"}
+    assert cluster["spec", "postgresql"] == {"version": "15"}
     assert cluster["spec", "users"] == {"infisical_user": []}, "null is refused by operator 2.0"
     assert cluster["spec", "databases"] == {"infisical": "infisical_user"}
     assert cluster["spec", "enableConnectionPooler"] is True

@@ -53,6 +53,9 @@ FAULTS: tuple[Fault, ...] = (
     wrong("database.cpuLimit", "2 cores"), wrong("database.cpuRequest", -1), wrong("database.memoryLimit", "512k"),
     wrong("database.memoryRequest", "0.5 Gi"), wrong("database.pooler.mode", "statement"),
     wrong("database.pooler.instances", 11), wrong("database.passwordRotation", 0),
+    wrong("database.shared.users", {"infisical_user": []}), wrong("database.shared.users", {"a": ["root"]}),
+    *(wrong("database.shared.databases", value) for value in ({"reports": "nobody"}, {"a-b": "c"})),
+    *(wrong("database.shared.parameters", {name: "x"}) for name in ("ssl_ciphers", "archive_command", "Work-Mem")),
     wrong("redis.instances", 1), wrong("redis.sentinels", 2), wrong("redis.quorum", 1), wrong("redis.image", "redis"),
     wrong("redis.sentinelImage", "a:latest"), wrong("redis.storage", "lots"), wrong("redis.storageClass", "a_b"),
     wrong("redis.cpuRequest", "fast"),
@@ -213,8 +216,8 @@ FAULTS: tuple[Fault, ...] = (
     rule("databaseReadReplicas[0].authority", "certificates infisical", {
         "databaseReadReplicas[0].uri": f"postgresql://u:{SECRET}{SECRET}@nowhere/i",
         "databaseReadReplicas[0].authority": None}),
-    rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME, "route": _GATEWAY},
-                                              "infisical.siteUrl": "https://a.example.org"}),
+    rule("ingress.route.redirectListener", "infisical", {
+        "ingress": {"issuer": _ACME, "route": _GATEWAY}, "infisical.siteUrl": "https://a.example.org"}),
     *(rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME}, "infisical.siteUrl": f"https://{host}"})
       for host in ("secrets", "secrets.corp.internal")),
     rule("smtpPassword", "mail", {"mail.username": "u", "mail.tls": "required", "smtpPassword": None}),

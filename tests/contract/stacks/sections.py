@@ -54,6 +54,10 @@ databases = together(
         affinity=keys_of({"nodeAffinity": nodes}),
         deadlineMinutes=minutes,
         passwordRotation=rotations,
+        shared=one_of(
+            {"users": {"reports": ["createdb"], "app-1": []}, "databases": {"Reports": "reports", "app": "app-1"}},
+            {"parameters": {"max_connections": 150, "log_statement": "ddl", "jit": False}},
+        ),
     ),
     one_of({}, {"instances": 1}, {"instances": 3, "synchronous": True}, {"instances": 9, "synchronous": False}),
     one_of({}, {"cpuRequest": "50m"}, {"cpuLimit": "1"}, {"cpuLimit": 4}, {"cpuLimit": "0.25"},
@@ -136,8 +140,9 @@ infisicals = together(
     ),
 )
 proxies = list_of(one_of("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/64"), 0, 3)
-issuers = keys_of({"kind": one_of("existing"), "name": names})
-lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans)
+_issuing = {"deadlineMinutes": one_of(2, 60), "challengeMinutes": one_of(1, 60)}
+issuers = keys_of({"kind": one_of("existing"), "name": names}, **_issuing)
+lets_encrypts = keys_of({"kind": one_of("letsEncrypt"), "email": emails}, staging=booleans, **_issuing)
 controllers = keys_of({"namespace": labels, "service": labels}, port=ports)
 classes = keys_of(
     {"kind": one_of("ingress")},

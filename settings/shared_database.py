@@ -1,0 +1,78 @@
+"""What others have in the same PostgreSQL cluster, as the Zalando operator names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from settings.machinery.types import Section, matching
+
+# postgres-operator 1.15, pkg/cluster/cluster.go and util.go.
+_Role = Annotated[
+    str, Field(max_length=63), matching(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?", "Use a-z, 0-9, '-' and '_', as in reports")
+]
+_Database = Annotated[
+    str, Field(max_length=63), matching(r"[a-zA-Z_][a-zA-Z0-9_]*", "Use letters, digits and '_', as in reports")
+]
+_Parameter = Annotated[str, matching(r"[a-z_][a-z0-9_.]*", "Write it as PostgreSQL does: max_connections")]
+_Flag = Literal["superuser", "inherit", "login", "nologin", "createrole", "createdb", "replication", "bypassrls"]
+_OURS = frozenset({"infisical", "infisical_user", "postgres", "standby", "pooler"})
+_OWNED: Mapping[str, str] = {
+    "ssl": "the certificate is the program's: see section certificates",
+    "archive": "the archive is the program's: see backup.target.pointInTime",
+    "recovery": "see database.recover",
+    "restore": "see database.recover",
+    "synchronous": "see database.synchronous",
+    "listen_addresses": "Patroni sets it",
+    "port": "Patroni sets it",
+}
+
+
+def _text(value: object) -> object:
+    """Return a number or a switch as PostgreSQL reads it, because the operator takes strings alone."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _of_others(name: str) -> str:
+    if name in _OURS:
+        raise ValueError("Name it otherwise, because the platform has one of this name")
+    return name
+
+
+def _free(name: str) -> str:
+    for prefix, reason in _OWNED.items():
+        if name == prefix or name.startswith(f"{prefix}_"):
+            raise ValueError(f"Remove it, because {reason}")
+    return name
+
+
+class SharedDatabase(Section):
+    """Roles, databases and parameters beside Infisical's. The operator makes them, and drops none that is taken out."""
+
+    users: dict[Annotated[_Role, AfterValidator(_of_others)], tuple[_Flag, ...]] = Field(
+        default={},
+        description="Roles of others, each with its flags. The operator makes a Secret with the password of each, "
+        "named like Infisical's.",
+    )
+    databases: dict[Annotated[_Database, AfterValidator(_of_others)], _Role] = Field(
+        default={},
+        description="Databases of others, each with the role that owns it. The platform's backups do not have them. "
+        "Whoever uses them from other namespaces needs `networkPolicies.extraIngress`.",
+    )
+    parameters: dict[Annotated[_Parameter, AfterValidator(_free)], Annotated[str, BeforeValidator(_text)]] = Field(
+        default={},
+        description="Parameters of PostgreSQL, as in max_connections. Some restart every server, with a fail-over.",
+    )
+
+    @model_validator(mode="after")
+    def _every_owner_is_a_role(self) -> SharedDatabase:
+        for database, owner in self.databases.items():
+            if owner not in self.users:
+                raise ValueError(
+                    f"databases.{database}: add {owner} to users, because the operator makes no owner by itself"
+                )
+        return self
