@@ -16,24 +16,32 @@ from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.infisical_release import PORT, InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
+from components.site_certificate import CERTIFICATE, NOT_AWAITED, issuer_ref, parent_ref, site_certificate
 from settings import Settings
-from settings.ingress import ExistingIssuer, GatewayRoute, IngressClass, IngressSettings, LetsEncrypt, Route
+from settings.ingress import GatewayRoute, IngressClass, IngressSettings, Route
 
-CERTIFICATE = "infisical-tls"
 _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
 _TRUSTED = "/trusted"
 _SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, others in a few more
 # Annotations.
-_READY = {"pulumi.com/waitFor": "condition=Ready"}
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
 # A pod that has just ended, or whose node is lost, stays an endpoint for a while. A connection to it fails after 5 s
 # with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
 _SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
 _BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
+# Never plain HTTP, and time for an import, in the words of controllers whose class is known by its usual name.
+_BY_CLASS: Mapping[str, Mapping[str, str]] = {
+    "alb": {
+        "alb.ingress.kubernetes.io/listen-ports": '[{"HTTPS": 443}]',
+        "alb.ingress.kubernetes.io/target-type": "ip",
+    },
+    "cilium": {"ingress.cilium.io/force-https": "enabled"},
+    "gce": {"kubernetes.io/ingress.allow-http": "false"},
+    "haproxy": {"haproxy.org/ssl-redirect": "true", "haproxy.org/timeout-server": "5m"},
+}
 # What Infisical believes of a client's address before it looks at what proxies say in X-Forwarded-For.
 _BELIEVED = ("CF-Connecting-IP", "CF-Pseudo-IPv4", "X-Client-IP", "X-Envoy-External-Address")
-_NOT_AWAITED = {"pulumi.com/skipAwait": "true"}  # the gate asks the site; not every controller publishes an address
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,31 +75,21 @@ class IngressArgs:
 class Ingress(ComponentResource):
     """Create a Certificate and an Ingress, or an HTTPRoute and a ReferenceGrant.
 
-    The grant lets the Gateway read the certificate. For Let's Encrypt there is an Issuer too. Ready once the
-    certificate is issued, the route is accepted, and the site has answered through the ingress controller.
+    The grant lets the Gateway read the certificate. For Let's Encrypt there is an Issuer too. One gate holds the route
+    up until the certificate is issued. Ready once the route is accepted, and the site has answered through the ingress
+    controller.
     """
 
     def __init__(self, name: str, args: IngressArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Ingress"), name, None, opts)
         settings = args.ingress
-        issuer = _lets_encrypt(name, args, settings.issuer, self) if settings.issuer.kind == "letsEncrypt" else None
-        certificate = CustomResource(
-            f"{name}-certificate",
-            api_version="cert-manager.io/v1",
-            kind="Certificate",
-            metadata=_metadata(CERTIFICATE, args, _READY),
-            spec={
-                "secretName": CERTIFICATE,
-                "dnsNames": [args.host],
-                "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
-                "issuerRef": _issuer_ref(settings.issuer),
-            },
-            opts=_awaited(self, "10m", issuer),
+        issued = site_certificate(
+            name, settings, host=args.host, namespace=args.namespace, python_image=args.python_image, parent=self
         )
         if settings.route.kind == "ingress":
-            route = _ingress(name, args, settings.route, self, certificate)
+            route = _ingress(name, args, settings.route, self, issued)
         else:
-            route = _http_route(name, args, settings.route, self, certificate)
+            route = _http_route(name, args, settings.route, self, issued)
         if settings.route.asked:
             _asked(name, args, settings.route, self, route)
         if args.release.leaves:
@@ -109,40 +107,6 @@ def _awaited(parent: Resource, limit: str, *needs: Resource | None) -> ResourceO
         depends_on=[need for need in needs if need],
         delete_before_replace=True,
         custom_timeouts=CustomTimeouts(create=limit, update=limit),
-    )
-
-
-def _issuer_ref(issuer: ExistingIssuer | LetsEncrypt) -> dict[str, str]:
-    if issuer.kind == "existing":
-        return {"kind": "ClusterIssuer", "name": issuer.name}
-    return {"kind": "Issuer", "name": _issuer_name(issuer)}
-
-
-def _issuer_name(issuer: LetsEncrypt) -> str:
-    """Return a name for each ACME directory, because cert-manager issues again only when the issuer's name changes."""
-    return "infisical-letsencrypt-staging" if issuer.staging else "infisical-letsencrypt"
-
-
-def _lets_encrypt(name: str, args: IngressArgs, issuer: LetsEncrypt, parent: Resource) -> CustomResource:
-    """Create the Issuer for Let's Encrypt. It answers HTTP-01 through the ingress class; settings refuse a Gateway."""
-    assert isinstance(args.ingress.route, IngressClass)
-    directory = "acme-staging-v02" if issuer.staging else "acme-v02"
-    issuer_name = _issuer_name(issuer)
-    solver = {"http01": {"ingress": {"ingressClassName": args.ingress.route.class_name}}}
-    return CustomResource(
-        f"{name}-issuer",
-        api_version="cert-manager.io/v1",
-        kind="Issuer",
-        metadata=_metadata(issuer_name, args, _READY),
-        spec={
-            "acme": {
-                "server": f"https://{directory}.api.letsencrypt.org/directory",
-                "email": issuer.email,
-                "privateKeySecretRef": {"name": f"{issuer_name}-account"},  # an account belongs to one directory
-                "solvers": [solver],
-            }
-        },
-        opts=_awaited(parent, "2m"),
     )
 
 
@@ -185,7 +149,7 @@ def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Re
         files=[SecretFiles(secret=CERTIFICATE, folder=_TRUSTED, keys=["tls.crt", "ca.crt"], optional=True)],
         rules=() if way.controller else [address],
     )
-    triggers = {"route": way.model_dump(mode="json"), "issuer": _issuer_ref(args.ingress.issuer)}
+    triggers = {"route": way.model_dump(mode="json"), "issuer": issuer_ref(args.ingress.issuer)}
     Gate(
         f"{name}-gate",
         GateArgs(
@@ -199,9 +163,7 @@ def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Re
     )
 
 
-def _ingress(
-    name: str, args: IngressArgs, route: IngressClass, parent: Resource, certificate: CustomResource
-) -> Resource:
+def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource, issued: Gate) -> Resource:
     backend = networking.v1.IngressBackendArgs(
         service=networking.v1.IngressServiceBackendArgs(
             name=args.release.service, port=networking.v1.ServiceBackendPortArgs(number=PORT)
@@ -218,18 +180,16 @@ def _ingress(
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
             ],
         ),
-        opts=_awaited(parent, "5m", certificate, args.release, args.bootstrap),
+        opts=_awaited(parent, "5m", issued, args.release, args.bootstrap),
     )
 
 
 def _annotations(route: IngressClass) -> Mapping[str, str]:
     own = {**_SHORT_CONNECT_TIMEOUT, _BODY_SIZE: f"{route.max_body_mib}m"}
-    return {**own, **route.annotations, **_NOT_AWAITED}
+    return {**own, **_BY_CLASS.get(route.class_name, {}), **route.annotations, **NOT_AWAITED}
 
 
-def _http_route(
-    name: str, args: IngressArgs, route: GatewayRoute, parent: Resource, certificate: CustomResource
-) -> Resource:
+def _http_route(name: str, args: IngressArgs, route: GatewayRoute, parent: Resource, issued: Gate) -> Resource:
     reference_grant = CustomResource(
         f"{name}-grant",
         api_version=f"{_GATEWAY_API}/v1beta1",
@@ -249,7 +209,7 @@ def _http_route(
         kind="HTTPRoute",
         metadata=_metadata(_NAME, args, _ACCEPTED),
         spec={
-            "parentRefs": [_parent_ref(route, route.listener)],
+            "parentRefs": [parent_ref(route, route.listener)],
             "hostnames": [args.host],
             "rules": [
                 {
@@ -259,13 +219,8 @@ def _http_route(
                 }
             ],
         },
-        opts=_awaited(parent, "2m", certificate, reference_grant, args.release, args.bootstrap),
+        opts=_awaited(parent, "2m", issued, reference_grant, args.release, args.bootstrap),
     )
-
-
-def _parent_ref(route: GatewayRoute, listener: str | None) -> dict[str, str]:
-    section = {"sectionName": listener} if listener else {}
-    return {"name": route.name, "namespace": route.namespace, **section}
 
 
 def _redirect(name: str, args: IngressArgs, route: GatewayRoute, listener: str, parent: Resource) -> None:
@@ -277,7 +232,7 @@ def _redirect(name: str, args: IngressArgs, route: GatewayRoute, listener: str, 
         kind="HTTPRoute",
         metadata=_metadata(f"{_NAME}-redirect", args, _ACCEPTED),
         spec={
-            "parentRefs": [_parent_ref(route, listener)],
+            "parentRefs": [parent_ref(route, listener)],
             "hostnames": [args.host],
             "rules": [{"filters": [to_https]}],
         },

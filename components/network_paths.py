@@ -69,6 +69,7 @@ REDIS_READY = _job("platform-kv-gate", _UNNAMED.redis)
 REDIS_ROTATION = _job("platform-kv-rotation", _UNNAMED.redis)
 MIGRATION = _job("infisical-migration", _UNNAMED.infisical)
 INFISICAL_READY = _job("infisical-gate", _UNNAMED.infisical)
+ISSUED = _job("ingress-issued", _UNNAMED.infisical)
 ROUTE_MOVED = _job("ingress-moved", _UNNAMED.infisical)
 EXTERNAL_LOGIN = _job("platform-db-login", _UNNAMED.database)
 EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", _UNNAMED.redis)
@@ -80,8 +81,9 @@ SERVERS: Mapping[Part, Pods] = {
     "redis": REDIS_SERVERS,
     "sentinel": SENTINELS,
 }
-JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_READY, REDIS_ROTATION, MIGRATION, INFISICAL_READY, ROUTE_MOVED)
-CALL_THE_API_SERVER = (DATABASE, DATABASE_READY, CERT_SYNC, REDIS_READY, REDIS_ROTATION, INFISICAL_READY, ROUTE_MOVED)
+_CALLING = (DATABASE_READY, CERT_SYNC, REDIS_READY, REDIS_ROTATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
+JOBS = (*_CALLING, DATABASE_LOGIN, MIGRATION)
+CALL_THE_API_SERVER = (DATABASE, *_CALLING)
 
 
 def network_paths(settings: Settings) -> Sequence[Path]:

@@ -252,8 +252,9 @@ def _solver(placement: Placement, props: Json) -> None:
     spec, pod = props["spec"], placement.fields
     if "acme" in spec and pod:
         [solver] = spec["acme"]["solvers"]
-        ingress = {**solver["http01"]["ingress"], "podTemplate": {"spec": pod}}
-        props["spec"] = {**spec, "acme": {**spec["acme"], "solvers": [{"http01": {"ingress": ingress}}]}}
+        [(kind, way)] = solver["http01"].items()  # through an Ingress or a Gateway
+        http01 = {kind: {**way, "podTemplate": {"spec": pod}}}
+        props["spec"] = {**spec, "acme": {**spec["acme"], "solvers": [{"http01": http01}]}}
 
 
 def _namespace(placement: Placement, props: Json) -> None:

@@ -22,15 +22,30 @@ def _of_proxies(value: str) -> str:
 ProxyRange = Annotated[Cidr, AfterValidator(_of_proxies)]
 
 
-class ExistingIssuer(Section):
+class _Issuer(Section):
+    """What both kinds of issuer have."""
+
+    deadline_minutes: Minutes = Field(
+        default=10,
+        description="Minutes until the certificate is issued. An issuer that asks DNS, or a person, may need more.",
+    )
+    challenge_minutes: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=1,
+        description="Minutes for which a challenge by HTTP-01 may fail to be answered before `up` stops with the "
+        "reason. Raise it where the host's DNS record is made after the Ingress, as external-dns does. The next `up` "
+        "goes on where this one has stopped.",
+    )
+
+
+class ExistingIssuer(_Issuer):
     """A ClusterIssuer of cert-manager that the cluster has already."""
 
     kind: Literal["existing"] = "existing"
     name: DnsName = Field(description="Name of the ClusterIssuer.")
 
 
-class LetsEncrypt(Section):
-    """An issuer of Let's Encrypt, made for this stack. It proves the host by HTTP-01 through the Ingress class."""
+class LetsEncrypt(_Issuer):
+    """An issuer of Let's Encrypt, made for this stack. It proves the host by HTTP-01, through the stack's own route."""
 
     kind: Literal["letsEncrypt"] = "letsEncrypt"
     email: Email = Field(
@@ -106,7 +121,7 @@ class IngressClass(_WayIn):
     annotations: dict[AnnotationName, str] = Field(
         default={},
         description="More annotations of the Ingress, for the needs of your controller. They win over the program's "
-        "timeouts and sizes.",
+        "timeouts and sizes, and over what it sets for the classes alb, cilium, gce and haproxy.",
     )
 
     @property

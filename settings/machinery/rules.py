@@ -88,13 +88,14 @@ def replicas_verify(
 
 
 def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> Findings:
-    """Require a public name and an Ingress for Let's Encrypt, which asks for a file over HTTP."""
+    """Require a public name and a way for plain HTTP, over which Let's Encrypt asks for a file."""
     if not isinstance(ingress.issuer, LetsEncrypt):
         return
-    if ingress.route.kind == "gateway":
+    if ingress.route.kind == "gateway" and not ingress.route.redirect_listener:
         yield Finding(
-            "ingress.issuer.kind",
-            "Let's Encrypt (HTTP-01) is answered through an Ingress, not a Gateway. Use an existing issuer",
+            "ingress.route.redirectListener",
+            "required, but not set. Let's Encrypt asks over plain HTTP (HTTP-01), so name the Gateway's listener of "
+            "protocol HTTP, or use an existing issuer",
         )
     host = infisical.host
     if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):

@@ -29,7 +29,8 @@ def written(graph: Graph) -> set[Right]:
     """Return the rows of docs/rights.md, the Deployment called what the graph's chart calls it."""
     rows = [line.split("|")[1:-1] for line in (ROOT / "docs" / "rights.md").read_text().splitlines()]
     old = graph["Release/infisical"]["chart"].endswith("/infisical")
-    meant = {**_SHOP, "DEPLOYMENT": "infisical-backend" if old else "infisical"}
+    issuers = [resource["metadata", "name"] for resource in graph if resource.name == "ingress-issuer"]
+    meant = {**_SHOP, "ISSUER": "".join(issuers), "DEPLOYMENT": "infisical-backend" if old else "infisical"}
     operated = any(component.kind == "PlatformDb" for component in graph.components)
     serves_applications = any(component.kind == "ApplicationSecrets" for component in graph.components)
     return {
@@ -38,6 +39,7 @@ def written(graph: Graph) -> set[Right]:
         if "/" in account
         and ((operated and name != "external-database") or (not operated and name not in _OPERATED))
         and (serves_applications or not reason.startswith("with applications:"))
+        and (issuers or not reason.startswith("with Let's Encrypt:"))
         for verb in verbs.split(", ")
     }
 

@@ -19,6 +19,7 @@ PODS = {
     "Job/platform-db-gate-login",
     "Job/platform-db-gate-operator",
     "Job/platform-kv-gate",
+    "Job/ingress-issued",
     "Job/ingress-gate",
 }
 BACKUP = {"Job/backup-before", "Job/backup", "Job/backup-rehearsal", "CronJob/backup", "CronJob/backup-rehearsal"}

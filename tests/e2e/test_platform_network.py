@@ -43,6 +43,7 @@ MADE = {
     "redis-gate": (NAMES.redis, {JOB: "platform-kv-gate"}),
     "migration": (NAMES.infisical, {JOB: "infisical-migration"}),
     "infisical-gate": (NAMES.infisical, {JOB: "infisical-gate"}),
+    "ingress-issued": (NAMES.infisical, {JOB: "ingress-issued"}),
     "ingress-gate": (NAMES.infisical, {JOB: "ingress-gate"}),
     "foreign": ("default", {JOB: "cert-sync", "component": "infisical"}),  # whatever it calls itself
     "in-database": (NAMES.database, {}),

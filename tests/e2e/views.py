@@ -23,10 +23,12 @@ class Site:
 
     instance: Instance
     host: str = HOST
+    authority: str = ""  # PEM, the cluster's own one where it is empty
 
     def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
-        context = ssl.create_default_context(cafile=self.instance.folder / "ca.crt")
+        cluster_authority = self.instance.folder / "ca.crt"
+        context = ssl.create_default_context(cadata=self.authority or cluster_authority.read_text())
         raw = socket.create_connection((str(self.instance.node_address), 443), timeout=REQUEST)
         connection = http.client.HTTPConnection(self.host, timeout=REQUEST)
         connection.sock = context.wrap_socket(raw, server_hostname=self.host)

@@ -45,6 +45,7 @@ _TESTS = (
     "affinity",
     "deadlines",
     "ingress",
+    "site_certificate",
     "secrets_operator",
     "secret_delivery",
     "application_secrets",

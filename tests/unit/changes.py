@@ -119,7 +119,7 @@ CHANGES = (
     change(
         "jobs.pythonImage",
         "p:1",
-        f"{CERT_SYNC} Job/bootstrap Job/infisical-gate Job/ingress-gate "
+        f"{CERT_SYNC} Job/bootstrap Job/infisical-gate Job/ingress-issued Job/ingress-gate "
         "Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
@@ -160,7 +160,7 @@ CHANGES = (
     change(
         "infisical.siteUrl",
         "https://a.example.net",
-        f"{ENVIRONMENT} Certificate/ingress-certificate Ingress/ingress-route Job/ingress-gate",
+        f"{ENVIRONMENT} Certificate/ingress-certificate Job/ingress-issued Ingress/ingress-route Job/ingress-gate",
     ),
     change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration", "v1.2.3"),
     change("infisical.replicas", 7, RELEASE),

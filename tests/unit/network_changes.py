@@ -9,7 +9,7 @@ from tests.unit.changes import Change, change
 
 _DATABASE = ("database", "pooler", "platform-db-gate-operator", "platform-db-gate-login", "cert-sync")
 _REDIS = ("redis", "sentinel", "platform-kv-gate", "platform-kv-rotation")
-_INFISICAL = ("infisical", "infisical-migration", "infisical-gate", "ingress-moved", "acme-solver")
+_INFISICAL = ("infisical", "infisical-migration", "infisical-gate", "ingress-issued", "ingress-moved", "acme-solver")
 _OPERATOR = ("secrets-operator", "secrets-operator-gate")
 _PREFIX = {
     **dict.fromkeys(_DATABASE, "platform-db"),
@@ -28,6 +28,7 @@ API_CLIENTS = (
     "platform-kv-rotation",
     "infisical",
     "infisical-gate",
+    "ingress-issued",
     "ingress-moved",
     "bootstrap",
     *_OPERATOR,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 import pytest
 
+from tests.unit.changes import put
 from tests.unit.harness import OPERATOR, ORGANIZATION, SHAPES, Graph, shape, with_applications
 from tests.unit.test_placement import jobs, template_of
 
@@ -19,9 +21,15 @@ PATIENCE: dict[str, tuple[str, int]] = {
     "organization.deadlineMinutes": ("bootstrap", 4),
     "secretsOperator.deadlineMinutes": ("secrets-operator-gate", 5),
     "secretsOperator.deliveryMinutes": ("secret-delivery-free secret-delivery-gate", 3),
+    "ingress.issuer.deadlineMinutes": ("ingress-issued", 10),
+    "ingress.route.deadlineMinutes": ("ingress-gate", 5),
     "jobs.applicationsMinutes": ("application-secrets infisical-drift-schedule", 10),
 }
-SECTIONS: dict[str, dict[str, Any]] = {"organization": ORGANIZATION, "secretsOperator": OPERATOR}
+SECTIONS: dict[str, dict[str, Any]] = {
+    "organization": ORGANIZATION,
+    "secretsOperator": OPERATOR,
+    "ingress": {"issuer": {"kind": "existing", "name": "ca"}, "route": {"kind": "ingress", "className": "nginx"}},
+}
 
 
 def patience(graph: Graph) -> dict[str, tuple[float, float]]:
@@ -52,7 +60,8 @@ def test_a_setting_gives_a_script_and_its_job_more_time(key: str) -> None:
     names, default = PATIENCE[key]
     section, _, setting = key.partition(".")
     before = patience(with_applications())
-    longer: dict[str, Any] = {section: {**SECTIONS.get(section, {}), setting: default + 7}}
+    longer: dict[str, Any] = {section: copy.deepcopy(SECTIONS.get(section, {}))}
+    put(longer[section], setting, default + 7)
     after = patience(with_applications("dev", **longer))
     changed = {job for job, seconds in after.items() if seconds != before[job]}
     assert changed == {*names.split()}

@@ -48,6 +48,7 @@ def test_what_it_creates() -> None:
         "NetworkPolicy/infisical-secrets-policies-acme-solver",
         "NetworkPolicy/infisical-secrets-policies-infisical-gate",
         "NetworkPolicy/infisical-secrets-policies-infisical-migration",
+        "NetworkPolicy/infisical-secrets-policies-ingress-issued",
         "NetworkPolicy/infisical-secrets-policies-ingress-moved",
         "NetworkPolicy/infisical-secrets-policies-ingress-gate",
         "NetworkPolicy/infisical-secrets-policies-others",

@@ -45,14 +45,14 @@ def ingress_of(graph: Graph) -> Resource:
 
 
 def test_what_it_creates() -> None:
-    gate = {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"}
+    gate = {"ConfigMap", "ServiceAccount", "Role", "RoleBinding", "Job"}  # before the route and after it
     for graph, kinds in (
         (platform(), {"Certificate", "Ingress"}),
         (everything(), {"Issuer", "Certificate", "Ingress"}),
     ):
         assert {r.kind for r in graph.made_by("ingress")} == kinds | gate
     made = entrance(route=GATEWAY).made_by("ingress")
-    assert {r.kind for r in made} == {"Certificate", "ReferenceGrant", "HTTPRoute"}
+    assert {r.kind for r in made} == {"Certificate", "ReferenceGrant", "HTTPRoute"} | gate
     for graph in (everything(), entrance(route=GATEWAY)):
         assert {r["metadata", "namespace"] for r in graph.made_by("ingress")} == {"infisical"}
 
@@ -77,6 +77,25 @@ def test_the_ingress() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("controller", "name", "value"),
+    [
+        ("alb", "alb.ingress.kubernetes.io/listen-ports", '[{"HTTPS": 443}]'),
+        ("cilium", "ingress.cilium.io/force-https", "enabled"),
+        ("gce", "kubernetes.io/ingress.allow-http", "false"),
+        ("haproxy", "haproxy.org/ssl-redirect", "true"),
+    ],
+)
+def test_a_class_that_is_known_gets_its_own_words_and_the_stack_has_the_last_one(
+    controller: str, name: str, value: str
+) -> None:
+    route = {"kind": "ingress", "className": controller}
+    assert ingress_of(entrance(route=route))["metadata", "annotations"][name] == value
+    said = ingress_of(entrance(route={**route, "annotations": {name: "mine"}}))
+    assert said["metadata", "annotations"][name] == "mine"
+    assert name not in ingress_of(entrance())["metadata", "annotations"]
+
+
 def test_the_ingress_of_the_charts_service() -> None:
     for graph, service in ((platform(), "infisical"), (everything(), "infisical-backend")):
         [rule] = ingress_of(graph)["spec", "rules"]
@@ -88,18 +107,20 @@ def test_the_certificate_is_there_first() -> None:
     """A class answers with a certificate of its own until the Secret exists."""
     graph = entrance()
     certificate = graph["ingress-certificate"]
-    assert certificate["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert certificate["metadata", "annotations"] == {"pulumi.com/skipAwait": "true"}
     assert certificate["spec", "dnsNames"] == ["secrets.example.org"]
     assert certificate["spec", "secretName"] == "infisical-tls"
     assert certificate["spec", "issuerRef"] == {"kind": "ClusterIssuer", "name": "ca"}
     for graph in (entrance(), entrance(route=GATEWAY)):
-        assert graph.waits("ingress-route", for_="ingress-certificate")
+        assert graph.waits("ingress-route", for_="Job/ingress-issued")
+        assert graph.waits("Job/ingress-issued", for_="ingress-certificate")
+        assert graph["Gate/ingress-issued"].parent == graph["ingress"].urn
 
 
 def test_the_certificate_is_issued_while_the_backend_comes_up() -> None:
     for graph in (entrance(), entrance(route=GATEWAY)):
         assert graph.waits("ingress-route", for_="release")
-        assert graph.free("ingress-certificate", of="release")
+        assert graph.free("Job/ingress-issued", of="release")
 
 
 @pytest.mark.parametrize(("staging", "directory"), [(True, "acme-staging-v02"), (False, "acme-v02")])
@@ -112,7 +133,7 @@ def test_lets_encrypt(staging: bool, directory: str) -> None:
         "privateKeySecretRef": {"name": f"{issuer['metadata', 'name']}-account"},
         "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}],
     }
-    assert issuer["metadata", "annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+    assert issuer["metadata", "annotations"] == {"pulumi.com/skipAwait": "true"}
     assert graph["ingress-certificate"]["spec", "issuerRef"] == {"kind": "Issuer", "name": issuer["metadata", "name"]}
     assert graph.waits("ingress-certificate", for_="ingress-issuer")
 
@@ -154,7 +175,7 @@ def test_a_route_without_listener_leaves_the_choice_to_the_gateway() -> None:
 def test_every_wait_has_an_end() -> None:
     for graph in (entrance(), entrance(route=GATEWAY), everything()):
         for resource in graph.made_by("ingress"):
-            waits = resource.kind in ("Ingress", "Job") or "annotations" in resource["metadata"]
+            waits = resource.kind in ("Ingress", "Job") or "waitFor" in str(resource["metadata"])
             assert bool(resource.create_timeout) == waits, resource
 
 
@@ -174,8 +195,8 @@ def test_a_stack_that_never_switched_waits_for_nothing() -> None:
     assert "Job/ingress-moved" not in {str(r) for r in entrance()}
 
 
-def asks(graph: Graph) -> dict[str, Any]:
-    return json.loads(graph["Job/ingress-gate"]["spec", "template", "spec", "containers", 0, "env", 0, "value"])
+def asks(graph: Graph, job: str = "ingress-gate") -> dict[str, Any]:
+    return json.loads(graph[f"Job/{job}"]["spec", "template", "spec", "containers", 0, "env", 0, "value"])
 
 
 def test_the_site_is_asked_through_the_address_of_its_route() -> None:
@@ -189,8 +210,7 @@ def test_the_site_is_asked_through_the_address_of_its_route() -> None:
         "deadline_seconds": 300,
         "controller": None,
     }
-    [role] = [r for r in graph if r.kind == "Role"]
-    [rule] = role["rules"]
+    [rule] = graph["Role/ingress-gate"]["rules"]
     assert (rule["resources"], rule["verbs"], rule["resourceNames"]) == (["ingresses"], ["get"], ["infisical"])
     assert graph.waits("Job/ingress-gate", for_="ingress-route")
     assert graph["Gate/ingress-gate"].parent == graph["ingress"].urn
@@ -201,7 +221,7 @@ def test_the_site_is_asked_through_a_controller_by_a_job_without_an_account() ->
     controller = {"namespace": "web", "service": "proxy", "port": 8443}
     graph = entrance(route=GATEWAY | {"controller": controller})
     assert asks(graph)["controller"] == "proxy.web.svc:8443"
-    assert not [r for r in graph if r.kind in ("Role", "ServiceAccount")]
+    assert not {"Role/ingress-gate", "ServiceAccount/ingress-gate"} & {str(r) for r in graph}
     volumes = graph["Job/ingress-gate"]["spec", "template", "spec", "volumes"]
     [secret] = [volume["secret"] for volume in volumes if "secret" in volume]
     assert (secret["secretName"], secret["optional"]) == ("infisical-tls", True)

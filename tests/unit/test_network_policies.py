@@ -37,6 +37,7 @@ REDIS_ROTATION = job("platform-kv-rotation", REDIS_NS)
 MIGRATION = job("infisical-migration", INFISICAL_NS)
 INFISICAL_READY = job("infisical-gate", INFISICAL_NS)
 ROUTE_MOVED = job("ingress-moved", INFISICAL_NS)
+ISSUED = job("ingress-issued", INFISICAL_NS)
 POSTGRES_OPERATOR = Pod("postgres-operator", {"name": "postgres-operator"})
 REDIS_OPERATOR = Pod("redis-operator", {"control-plane": "redis-operator"})
 CONTROLLER = Pod("ingress", {"app": "traefik"})
@@ -49,7 +50,8 @@ STRANGERS = (
     Pod("ingress", {"app": "another"}),
     Pod("kube-system", {"app": "another"}),
 )
-JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_READY, REDIS_ROTATION, MIGRATION, INFISICAL_READY, ROUTE_MOVED)
+IN_INFISICAL = (MIGRATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
+JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_READY, REDIS_ROTATION, *IN_INFISICAL)
 OWN = (INFISICAL, OLD_CHART, DATABASE, REPLICA, POOLER, REDIS, SENTINEL, SOLVER, *JOBS)
 PODS = (*OWN, POSTGRES_OPERATOR, REDIS_OPERATOR, CONTROLLER, RESOLVER, *STRANGERS)
 PORTS = (53, 443, 5432, 6379, 6443, 8008, 8080, 8089, 9121, 9187, 9464, 26379)

@@ -167,14 +167,8 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
         },
         "infisical-migration-scripts": {"migrate.mjs"},
         "cert-sync-scripts": {
-            "cert_sync.py",
-            "cert_observe.py",
-            "cert_decide.py",
-            "cert_act.py",
-            "job.py",
-            "kube.py",
-            "tls.py",
-            "x509.py",
+            *("cert_sync.py", "cert_observe.py", "cert_decide.py", "cert_act.py"),
+            *("job.py", "kube.py", "tls.py", "x509.py"),
         },
         "infisical-gate-scripts": {
             "rollout.py",
@@ -186,6 +180,7 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
             "tls.py",
             "redact.py",
         },
+        "ingress-issued-scripts": {"issued.py", "job.py", "kube.py", "tls.py"},
         "ingress-gate-scripts": {"way_in.py", "job.py", "kube.py", "tls.py", "x509.py"},
     }
 

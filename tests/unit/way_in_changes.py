@@ -18,7 +18,9 @@ _THROUGH = {
     }.items()
 }
 OTHER_WAYS_IN = (
-    change("ingress.issuer.name", "other-ca", "Certificate/ingress-certificate"),
+    change("ingress.issuer.name", "other-ca", "Certificate/ingress-certificate Job/ingress-issued"),
+    change("ingress.issuer.deadlineMinutes", 11, "Job/ingress-issued", None),
+    change("ingress.issuer.challengeMinutes", 7, "Job/ingress-issued", None),
     change("ingress.route.name", "private", "HTTPRoute/ingress-route"),
     change("ingress.route.namespace", "inside", "HTTPRoute/ingress-route ReferenceGrant/ingress-grant"),
     change("ingress.route.listener", "tls", "HTTPRoute/ingress-route"),
@@ -40,7 +42,7 @@ WAYS_IN = (
     change(
         "ingress.issuer.staging",
         True,
-        "Issuer/ingress-issuer Certificate/ingress-certificate Job/ingress-gate",
+        "Issuer/ingress-issuer Certificate/ingress-certificate Job/ingress-issued Role/ingress-issued Job/ingress-gate",
         "staging",
     ),
     change("ingress.route.maxBodyMib", 40, "Ingress/ingress-route Job/ingress-gate", "40m"),

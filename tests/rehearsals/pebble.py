@@ -1,0 +1,132 @@
+"""Run Pebble, Let's Encrypt's own test server, and the DNS that it believes, on the host beside the cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.instance import Instance
+from embedded.programs import Programs
+from tests.e2e.views import Kubectl
+from tests.e2e.waits import REQUEST, eventually
+
+_DNS_PORT, _DNS_CONTROL_PORT = 8053, 8055
+_NAMESPACE = "cert-manager"
+_HURRY = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}  # by default it sleeps and refuses at random
+
+
+@dataclass(frozen=True)
+class Acme:
+    """Pebbles by the name of their ClusterIssuer, and their DNS."""
+
+    instance: Instance
+    folder: Path
+    ports: dict[str, int]
+
+    def resolves_to(self, address: str) -> None:
+        """Have every name lead to an address from now on."""
+        body = json.dumps({"ip": address}).encode()
+        url = f"http://{self.instance.host_address}:{_DNS_CONTROL_PORT}/set-default-ipv4"
+        urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=REQUEST).read()
+
+    def root(self, name: str) -> str:
+        """Return the certificate of the authority that one of them has made for itself."""
+        context = ssl.create_default_context(cafile=self.folder / "ca.crt")
+        url = f"https://{self.instance.host_address}:{self.ports[name] + 1000}/roots/0"
+        return urllib.request.urlopen(url, timeout=REQUEST, context=context).read().decode()
+
+
+@contextmanager
+def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Path) -> Iterator[Acme]:
+    """Start the servers, and make ClusterIssuers for them. The last one knows that it must refuse the host."""
+    acme = Acme(instance=instance, folder=folder, ports={"pebble-staging": 14100, "pebble": 14200, "pebble-no": 14300})
+    _certificate(instance, kubectl, folder)
+    with ExitStack() as stack:
+
+        def start(name: str, *command: str) -> None:
+            log = stack.enter_context((folder / f"{name}.log").open("wb"))
+            process = subprocess.Popen(
+                [str(programs.path(name.split("@")[0])), *command], cwd=folder, stdout=log, stderr=log, env=_HURRY
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+
+        address = instance.host_address
+        servers = ("-http01", "-https01", "-tlsalpn01", "-doh")
+        none = [part for server in servers for part in (server, "")]
+        start(
+            "pebble-challtestsrv",
+            *none,
+            *("-dns01", f"{address}:{_DNS_PORT}"),
+            *("-management", f"{address}:{_DNS_CONTROL_PORT}"),
+            *("-defaultIPv4", str(instance.node_address), "-defaultIPv6", ""),
+        )
+        for name, port in acme.ports.items():
+            config = {
+                "listenAddress": f"{address}:{port}",
+                "managementListenAddress": f"{address}:{port + 1000}",
+                "certificate": "tls.crt",
+                "privateKey": "tls.key",
+                "httpPort": 80,
+                "tlsPort": 443,
+                "domainBlocklist": ["secrets.infisical.test"] if name == "pebble-no" else [],
+            }
+            (folder / f"{name}.json").write_text(json.dumps({"pebble": config}))
+            start(f"pebble@{name}", "-config", f"{name}.json", "-dnsserver", f"{address}:{_DNS_PORT}")
+            kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(name, f"https://{address}:{port}/dir", folder)))
+        _looks_there(kubectl, programs, f"{address}:{_DNS_PORT}")
+        yield acme
+
+
+def _certificate(instance: Instance, kubectl: Kubectl, folder: Path) -> None:
+    """Have the cluster's own authority issue the certificate of the servers' API."""
+    spec = {
+        "secretName": "pebble-tls",
+        "ipAddresses": [str(instance.host_address)],
+        "issuerRef": {"kind": "ClusterIssuer", "name": "embedded-ca"},
+    }
+    metadata = {"name": "pebble-tls", "namespace": _NAMESPACE}
+    certificate = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata, "spec": spec}
+    kubectl("apply", "-f", "-", stdin=json.dumps(certificate))
+    kubectl("wait", "-n", _NAMESPACE, "certificate/pebble-tls", "--for=condition=Ready", "--timeout=60s")
+    for key, value in kubectl.secret(_NAMESPACE, "pebble-tls").items():
+        (folder / key).write_bytes(base64.b64decode(value))
+
+
+def _issuer(name: str, server: str, folder: Path) -> dict[str, object]:
+    acme = {
+        "server": server,
+        "caBundle": base64.b64encode((folder / "ca.crt").read_bytes()).decode(),
+        "email": "ops@example.org",
+        "privateKeySecretRef": {"name": f"{name}-account"},
+        "solvers": [{"http01": {"ingress": {"ingressClassName": "nginx"}}}],
+    }
+    metadata = {"name": name}
+    return {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": metadata, "spec": {"acme": acme}}
+
+
+def _looks_there(kubectl: Kubectl, programs: Programs, resolver: str) -> None:
+    """Have a cert-manager that knows ACME check a challenge by the same DNS before it asks the server to.
+
+    Its program comes from the host, because the image that `make up` builds has only what it needs.
+    """
+    name = "certmanager-acme"
+    pod = "/spec/template/spec"
+    values: dict[str, object] = {
+        f"{pod}/containers/0/args/-": f"--acme-http01-solver-nameservers={resolver}",
+        f"{pod}/containers/0/command": [f"/programs/{name}"],
+        f"{pod}/containers/0/volumeMounts": [{"name": "programs", "mountPath": "/programs"}],
+        f"{pod}/volumes": [{"name": "programs", "hostPath": {"path": str(programs.path(name).parent)}}],
+    }
+    patch = [{"op": "add", "path": path, "value": value} for path, value in values.items()]
+    kubectl("patch", "deployment", "cert-manager", "-n", _NAMESPACE, "--type=json", "-p", json.dumps(patch))
+    kubectl("rollout", "status", "deployment/cert-manager", "-n", _NAMESPACE, "--timeout=120s")
+    accepted = ("get", "clusterissuers", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}")
+    eventually(lambda: kubectl(*accepted, check=False).split() == ["True"] * 5, "every ClusterIssuer has its account")

@@ -1,0 +1,75 @@
+"""Certificates by ACME against Pebble: wrong DNS, a refused name, and from one directory to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from embedded.cluster import Cluster
+from embedded.errors import EmbeddedError
+from embedded.instance import Instance
+from embedded.programs import Programs
+from embedded.stack import Stack
+from tests.e2e.steps import configure
+from tests.e2e.views import HOST, Kubectl, Site
+from tests.rehearsals import pebble
+from tests.rehearsals.pebble import Acme
+
+NOBODY = "10.88.255.254"  # of the pods' range, and no pod's
+
+
+@pytest.fixture
+def acme(
+    instance: Instance, cluster: Cluster, programs: Programs, kubectl: Kubectl, stack: Stack, tmp_path: Path
+) -> Iterator[Acme]:
+    """Start the servers beside a platform that is up."""
+    assert cluster
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    with pebble.running(instance, programs, kubectl, tmp_path) as acme:
+        yield acme
+        configure(stack)
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+
+
+def test_certificates_by_acme(acme: Acme, stack: Stack, site: Site) -> None:
+    acme.resolves_to(NOBODY)
+    took, said = refused(stack, "pebble-staging")
+    assert f"HTTP-01 of {HOST} is pending: Waiting for HTTP-01 challenge propagation" in said
+    assert took < 150, f"{took:.0f} s, of which a minute is the challenge's patience"
+    served(site)  # with the certificate of before
+
+    acme.resolves_to(str(acme.instance.node_address))
+    issued(stack, "pebble-staging")
+    served(site, acme.root("pebble-staging"))
+    issued(stack, "pebble")
+    served(site, acme.root("pebble"))
+
+    took, said = refused(stack, "pebble-no")
+    assert "rejectedIdentifier" in said, said
+    assert took < 90, f"{took:.0f} s, though no challenge is made"
+    served(site, acme.root("pebble"))  # still
+
+
+def issued(stack: Stack, issuer: str) -> None:
+    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}})
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
+
+
+def refused(stack: Stack, issuer: str) -> tuple[float, str]:
+    """Return how long `up` took to say why, and what it said."""
+    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}})
+    began = time.monotonic()
+    with pytest.raises(EmbeddedError) as error:
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+    took = time.monotonic() - began
+    return took, next(line for line in str(error.value).splitlines() if "ingress-issued: FAILED" in line)
+
+
+def served(site: Site, root: str = "") -> None:
+    """Ask the site as a browser that believes in one authority; the cluster's own without one."""
+    assert replace(site, authority=root).status()
