@@ -3,6 +3,7 @@ INSTANCE ?= dev
 NODES ?= 1
 BARE ?=
 DOMAIN ?=
+CLUSTER ?=
 CONTEXT ?=
 tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
 export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
@@ -35,8 +36,8 @@ help: ## list these commands
 	@echo 'cluster, and INSTANCE=name on a second one beside it.'
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
-up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, TIMELINE=up.html draws it)
-	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(TIMELINE),--timeline '$(TIMELINE)'))
+up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, TIMELINE=up.html draws it)
+	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(TIMELINE),--timeline '$(TIMELINE)'))
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)

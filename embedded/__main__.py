@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from embedded import host, imagebuild, stack
+from embedded import host, imagebuild, registry, stack
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
+from embedded.hostile import DOMAIN as HOSTILE_DOMAIN
 from embedded.instance import Instance, cache_folder
 from embedded.pinned import PROGRAMS
 from embedded.programs import Programs
@@ -39,6 +40,7 @@ def main() -> int:
     up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes the cluster has")
     up.add_argument("--domain", default="", help="the domain of the cluster's Services, instead of cluster.local")
     up.add_argument("--bare", action="store_true", help="without operators and cert-manager, which the stack installs")
+    up.add_argument("--cluster", choices=("plain", "hostile"), default="plain", help="what the cluster asks of pods")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -83,7 +85,8 @@ def _up(arguments: argparse.Namespace) -> None:
     if arguments.context:
         build_for_pulumi(progress)
     else:
-        cluster = start(instance, progress, arguments.nodes, arguments.domain, bare=arguments.bare)
+        hostile = arguments.cluster == "hostile"
+        cluster = start(instance, progress, arguments.nodes, arguments.domain, bare=arguments.bare, hostile=hostile)
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
@@ -114,16 +117,28 @@ def meanwhile(cluster: Cluster | None) -> Iterator[None]:
 
 
 def start(
-    instance: Instance, progress: Callable[[str], None], nodes: int = 1, domain: str = "", *, bare: bool = False
+    instance: Instance,
+    progress: Callable[[str], None],
+    nodes: int = 1,
+    domain: str = "",
+    *,
+    bare: bool = False,
+    hostile: bool = False,
 ) -> Cluster:
-    """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError."""
+    """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError.
+
+    A `hostile` one has two nodes, a domain of its own and no operators.
+    """
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
-    cluster.up(images, domain, bare=bare)
+    domain = domain or (HOSTILE_DOMAIN if hostile else "")
+    if hostile or instance.hostile:
+        build_for_pulumi(progress, registry.PROGRAM)
+    cluster.up(images, domain, bare=bare or hostile, hostile=hostile)
     if instance.bare:
         build_for_pulumi(progress, stack.CHARTS)
-    if nodes > 1:
+    if nodes > 1 or instance.hostile:
         cluster.join(images)
     return cluster
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from embedded import imagebuild
+from embedded import hostile, imagebuild
 from embedded.agent import DNS_ADDRESS
 from embedded.instance import Instance
 from embedded.programs import Programs
@@ -25,6 +25,8 @@ def manifests(instance: Instance, programs: Programs) -> list[str]:
     }
     own = {path.stem: Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))}
     issuer = own.pop("issuer")
+    if instance.hostile:
+        own["traefik"] = hostile.unpublished(own["traefik"])
     if instance.bare:
         namespaces = own.pop("namespaces")
         others = [text for name, text in own.items() if name not in OPERATORS]

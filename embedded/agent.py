@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from embedded import enforcement
+from embedded import enforcement, hostile, registry
 from embedded.daemons import Daemons
 from embedded.instance import PODS, Instance, NodePlace
 
@@ -20,6 +20,8 @@ class Agent:
         self._folder = instance.folder  # certificates and kubeconfigs
         self._api_server = str(instance.node_address)
         self._domain = instance.domain
+        self._hostile = instance.hostile
+        self._tainted = instance.hostile and place == instance.second_node
         self._place = place
         self._binaries = binaries
         self._pause_image = pause_image
@@ -32,6 +34,9 @@ class Agent:
             Path(path).mkdir(parents=True, exist_ok=True)
             _run("mount", "-t", "tmpfs", "tmpfs", path)
         _run("hostname", self._place.name)
+        if self._hostile:
+            names = f"{Path('/etc/hosts').read_text()}\n{self._api_server} {registry.HOST}\n"
+            _run("mount", "--bind", str(self.write("hosts", names)), "/etc/hosts")
         bridge = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
         for setting in (bridge, Path("/proc/sys/net/ipv4/ip_forward")):
             # Without the first, the answer to a pod that called through a Service would bypass the NAT.
@@ -66,6 +71,7 @@ class Agent:
             f"--root-dir={self._place.folder}/kubelet",
             f"--node-ip={self._place.address}",
             f"--cert-dir={self._place.folder}/kubelet/pki",
+            *([f"--node-labels={hostile.LABEL}"] if self._tainted else []),
         )
         self.daemons.start("kube-proxy", "--config", self.write("kube-proxy.json", json.dumps(self._proxy_config())))
 
@@ -103,7 +109,7 @@ state = "/run/containerd"
   address = "{self._place.containerd_socket}"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{self._pause_image}"
-[plugins.'io.containerd.cri.v1.runtime']
+{self._registries()}[plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.cni]
   bin_dirs = ["{self._binaries}"]
@@ -114,6 +120,12 @@ state = "/run/containerd"
     BinaryName = "{self._binaries}/runc"
     SystemdCgroup = false
 """
+
+    def _registries(self) -> str:
+        if not self._hostile:
+            return ""
+        path = registry.trusted(self._place.folder / "registries", self._folder / "pki" / "ca.crt")
+        return f"[plugins.'io.containerd.cri.v1.images'.registry]\n  config_path = \"{path}\"\n"
 
     def _kubelet_config(self) -> dict[str, object]:
         pki = self._folder / "pki"
@@ -148,6 +160,7 @@ state = "/run/containerd"
                 "nodefs.inodesFree": "1%",
             },
             "maxPods": 200,
+            **(hostile.kubelet(tainted=self._tainted) if self._hostile else {}),
         }
 
     def _proxy_config(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import imagebuild, network, pki
+from embedded import imagebuild, network, pki, registry
 from embedded.addons import authority, manifests
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, NodePlace
@@ -43,15 +43,19 @@ class Cluster:
         self._first = Machine(instance, instance.node)
         self._second = Machine(instance, instance.second_node)
 
-    def up(self, images: imagebuild.Layout, domain: str = "", *, bare: bool = False) -> None:
+    def up(self, images: imagebuild.Layout, domain: str = "", *, bare: bool = False, hostile: bool = False) -> None:
         """Start what is not running, over whatever a killed run left. It is safe to repeat.
 
-        A cluster keeps its first `domain`, because running pods look names up in it, and stays `bare` of operators.
-        Raises EmbeddedError that names the daemon or add-on that did not come up.
+        A cluster keeps its first `domain`, because running pods look names up in it, and stays `bare` of operators and
+        `hostile`. Raises EmbeddedError that names the daemon or add-on that did not come up.
         """
         self._name(domain)
         if bare and not self._instance.bare:
             self._begin("bare", "", "has operators")
+        if hostile and not self._instance.hostile:
+            self._begin("hostile", "", "is not hostile")
+        if self._instance.hostile:
+            registry.fill(self._instance.folder / registry.PROGRAM, images)
         if not self._first.pids():
             self._start()
         self._await("the container runtime", lambda: self._instance.node.containerd_socket.is_socket())
@@ -90,7 +94,11 @@ class Cluster:
         self._progress("starting the node")
         instance.logs.mkdir(parents=True, exist_ok=True)
         nodes = (instance.node, instance.second_node)
-        pki.create(instance.folder, {node.name: str(node.address) for node in nodes})
+        pki.create(
+            instance.folder,
+            {node.name: str(node.address) for node in nodes},
+            {registry.PROGRAM: registry.HOST} if instance.hostile else {},
+        )
         self._link_binaries()
         network.connect_first(instance)
         self._first.launch(self._binaries, imagebuild.reference("pause"))
@@ -135,7 +143,11 @@ class Cluster:
         shutil.rmtree(self._binaries, ignore_errors=True)
         self._binaries.mkdir()
         for module, program in PROGRAMS.items():
-            if not module.startswith("pulumi") and not program.rehearsals:
+            if module == registry.PROGRAM:
+                wanted = self._instance.hostile
+            else:
+                wanted = not module.startswith("pulumi") and not program.rehearsals
+            if wanted:
                 for name in program.binaries:
                     (self._binaries / name).symlink_to(self._programs.path(name))
 
@@ -212,6 +224,7 @@ class Cluster:
                 "no matches for kind",
                 "failed calling webhook",
                 "ensure CRDs are installed first",
+                "could not find the requested resource",  # a kind that is known, and not served yet
                 'namespaces "cert-manager" not found',
             )
             if time.monotonic() > limit or not any(text in done.stderr for text in transient):

@@ -22,12 +22,12 @@ class Daemons:
         self._binaries = binaries
         self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
 
-    def start(self, name: str, *arguments: str | Path, **environment: str) -> None:
-        """Start the program `name`. Its output goes to its log."""
+    def start(self, name: str, *arguments: str | Path, program: str = "", **environment: str) -> None:
+        """Start the program `name`, or the one at the path `program`. Its output goes to the log of that name."""
         log = (self._place.logs / f"{name}.log").open("ab")
         path = f"{self._binaries}:/usr/sbin:/usr/bin:/sbin:/bin"
         process = subprocess.Popen(
-            [self._binaries / name, *arguments],
+            [program or self._binaries / name, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

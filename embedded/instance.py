@@ -75,6 +75,11 @@ class Instance:
         return (self.folder / "bare").exists()
 
     @property
+    def hostile(self) -> bool:
+        """Return whether the cluster asks much of pods and namespaces: embedded/hostile.py."""
+        return (self.folder / "hostile").exists()
+
+    @property
     def logs(self) -> Path:
         """Return the folder of the logs, one file a daemon."""
         return self.folder / "logs"

@@ -7,15 +7,16 @@ stays behind on the host. A daemon that dies ends the node, and `failure` names 
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from embedded import enforcement
+from embedded import enforcement, hostile, registry
 from embedded.agent import Agent
 from embedded.instance import Instance
 
@@ -28,6 +29,8 @@ class ControlPlane:
     def __init__(self, instance: Instance, agent: Agent) -> None:
         self._folder = instance.folder
         self._pki = instance.folder / "pki"
+        self._hostile = instance.hostile
+        self._kubectl = instance.folder / "bin" / "kubectl"
         self._address = instance.node_address
         self._daemons = agent.daemons
 
@@ -63,7 +66,14 @@ class ControlPlane:
             f"--kubelet-client-certificate={self._pki}/apiserver-kubelet-client.crt",
             f"--kubelet-client-key={self._pki}/apiserver-kubelet-client.key",
             f"--kubelet-certificate-authority={self._pki}/ca.crt",
+            *self._admission(),
         )
+
+    def _admission(self) -> Iterator[str]:
+        if self._hostile:
+            path = self._folder / "admission.json"
+            path.write_text(json.dumps(hostile.admission()))
+            yield f"--admission-control-config-file={path}"
 
     def start_controllers(self) -> None:
         """Start the controllers and the scheduler once the API server answers."""
@@ -78,6 +88,13 @@ class ControlPlane:
             "--leader-elect=false",
         )
         self._daemons.start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")
+        if self._hostile:
+            arguments = ("-m", hostile.__name__, self._kubectl, self._folder / "admin.conf")
+            root = str(Path(__file__).parent.parent)
+            self._daemons.start("tenants", *arguments, program=sys.executable, PYTHONPATH=root)
+            files = (self._pki / f"{registry.PROGRAM}.{kind}" for kind in ("crt", "key"))
+            served = (self._folder / registry.PROGRAM, *files, registry.login(self._folder))
+            self._daemons.start(registry.PROGRAM, f":{registry.PORT}", *served)
 
     def _api_is_ready(self) -> bool:
         context = ssl.create_default_context(cafile=self._pki / "ca.crt")

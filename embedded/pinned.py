@@ -144,6 +144,7 @@ PROGRAMS: Mapping[str, Program] = {
         },
         rehearsals=True,
     ),
+    "registry": Program(seconds=60, binaries={"registry": "."}, rehearsals=True),
     "secrets-operator": Program(seconds=10, binaries={"manager": "."}),
     "pause": Program(seconds=1, binaries={"pause": "."}),
 }

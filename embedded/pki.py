@@ -20,11 +20,11 @@ SERVICE_ADDRESS = "10.96.0.1"
 _LIFETIME = datetime.timedelta(days=365)
 
 
-def create(folder: Path, nodes: Mapping[str, str]) -> None:
+def create(folder: Path, nodes: Mapping[str, str], servers: Mapping[str, str] | None = None) -> None:
     """Write keys, certificates and a kubeconfig for each client into `folder`, unless they are there.
 
     `nodes` are names with addresses. The first has the control plane. No key of the authority is kept, so a node that
-    may join later is among them.
+    may join later is among them. `servers` are more files with the DNS name that each certificate is for.
     """
     done = folder / "pki" / "complete"
     if done.exists():
@@ -40,6 +40,8 @@ def create(folder: Path, nodes: Mapping[str, str]) -> None:
     authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
     for name, address in nodes.items():
         authority.issue(name, f"system:node:{name}", "system:nodes", sans=[name, "127.0.0.1", address])
+    for name, host in (servers or {}).items():
+        authority.issue(name, host, sans=[host])
     authority.issue("admin", "admin", "system:masters")
     authority.issue("controller-manager", "system:kube-controller-manager")
     authority.issue("scheduler", "system:kube-scheduler")

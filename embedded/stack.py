@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from embedded import imagebuild
+from embedded import imagebuild, registry
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
@@ -29,6 +29,7 @@ _CHARTS = {
     "redisChart": "redis-operator",
     "certManagerChart": "cert-manager",
 }
+_CREDENTIALS = "infisical-platform:registryCredentials"
 _WRITTEN = ("escrow", "restore")  # what operations write into the stack file, and the checkout's does not have
 
 
@@ -36,8 +37,9 @@ class Stack:
     """Stack dev of one cluster, either the instance's or the one that `context` of the user's kubeconfig leads to.
 
     Its state lies in a folder of that cluster's own, encrypted with a passphrase beside it. The configuration is a copy
-    of Pulumi.dev.yaml: initialising a stack adds its encryption salt to that file, and a checkout should stay as it is.
-    With a `folder` of its own, a second stack is in the same cluster.
+    of Pulumi.dev.yaml, or of Pulumi.hostile.yaml for a cluster of that kind: initialising a stack adds its encryption
+    salt to that file, and a checkout should stay as it is. With a `folder` of its own, a second stack is in the same
+    cluster.
     """
 
     def __init__(self, instance: Instance, programs: Programs, context: str = "", folder: str = "pulumi") -> None:
@@ -47,25 +49,31 @@ class Stack:
         self._binaries = instance.folder / "bin"
         self._programs = programs
         self._bare, self._domain = not context and instance.bare, instance.domain
+        self._hostile = not context and instance.hostile
+        self._instance_folder = instance.folder
+        self._settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
 
     def _operators(self) -> dict[str, object]:
         """Return the section that installs the operators, from the real charts and with images of this cluster."""
         paths = {name: {"path": str(self._programs.path(f"{chart}-chart"))} for name, chart in _CHARTS.items()}
         part = imagebuild.reference
-        return {
-            **dict.fromkeys(("postgres", "redis", "certManager"), "install"),
-            **paths,
+        images: dict[str, object] = {
             "postgresImages": {
                 "operator": part("postgres-operator"),
                 "spilo": part("postgres"),
                 "pooler": part("pooler"),
             },
-            "clusterDomain": self._domain,
             "redisImage": part("redis-operator"),
-            "redisConfigInInitContainer": True,  # the image of Redis is Debian's
             "certManagerImages": {
                 name: part(f"cert-manager-{name}") for name in ("controller", "webhook", "cainjector")
             },
+        }
+        return {
+            **dict.fromkeys(("postgres", "redis", "certManager"), "install"),
+            **paths,
+            **({} if self._hostile else images),  # there they have their public names, below a mirror
+            "clusterDomain": self._domain,
+            "redisConfigInInitContainer": True,  # the image of Redis is Debian's
         }
 
     @property
@@ -85,7 +93,7 @@ class Stack:
             passphrase.write_text(secrets.token_urlsafe(32))
         shutil.copy(PROJECT / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         before = yaml.safe_load(self.configuration.read_text()) if self.configuration.exists() else {}
-        wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
+        wanted = yaml.safe_load(self._settings.read_text())
         ours = {"cluster": {"context": self._context, "protect": False}} if self._context else {}
         ours |= {"operators": self._operators()} if self._bare else {}
         for key, value in {**ours, **(overrides or {})}.items():
@@ -98,6 +106,15 @@ class Stack:
         self.configuration.write_text(yaml.safe_dump(wanted, sort_keys=False))
         if not salt:
             self.pulumi("stack", "init", STACK, cwd=self._folder, quiet=True)
+        if self._hostile and _CREDENTIALS not in wanted["config"]:
+            self._encrypt(_CREDENTIALS, registry.credentials(self._instance_folder))
+
+    def _encrypt(self, key: str, value: str) -> None:
+        """Set a secret, which goes over a pipe. Raises EmbeddedError."""
+        command = [self.program, "config", "set", "--secret", key, *self.options, "--non-interactive"]
+        done = subprocess.run(command, cwd=PROJECT, env=self.environment(), input=value, capture_output=True, text=True)
+        if done.returncode:
+            raise EmbeddedError(f"`{_shown(command)}` failed: {done.stderr.strip()}")
 
     def run(self, command: str, *arguments: str, quiet: bool = False) -> str:
         """Run `pulumi COMMAND` on the stack, and with `quiet` return what it prints. Raises EmbeddedError."""

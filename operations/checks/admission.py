@@ -1,7 +1,7 @@
 """Ask whether the cluster admits the pods of this program's Jobs.
 
-A Job whose pod is refused (by Pod Security, a quota, a LimitRange, a policy engine) only waits. Its deadline, minutes
-later, is all that `up` would show, because the script that could tell the cause never runs.
+A Job whose pod is refused (by Pod Security, a quota, a LimitRange, a policy engine) only waits. `up` shows the refusal
+in the Job's row and ends at its deadline, minutes later, because the script that could give up never runs.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ class PlannedPod:
 def pods_of_jobs(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Ask for each planned pod in a dry run, where its namespace exists already. Raises Unanswered."""
     there = {name for name in settings.cluster.names.namespaces if cluster.get(f"/api/v1/namespaces/{name}")}
-    asked = [pod for pod in planned_pods(stack) if pod.namespace in there] if there else []
+    planned = planned_pods(stack) if there else []
+    asked = [pod for pod in planned if pod.namespace in there]
     if not asked:
-        yield ok(_SUBJECT, "not asked: their namespaces are made by the first `up`")
+        none_runs = bool(there) and not planned
+        why = "none would run" if none_runs else "their namespaces are made by the first `up`"
+        yield ok(_SUBJECT, f"not asked: {why}")
         return
     with ThreadPoolExecutor(_ASKED_AT_A_TIME) as pool:
         refusals = [*pool.map(lambda pod: _refusal(cluster, pod), asked)]

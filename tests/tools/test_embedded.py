@@ -12,17 +12,21 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
+import yaml
 from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded import __main__ as command
-from embedded import imagebuild, pki, programs
+from embedded import hostile, imagebuild, pki, programs
+from embedded.addons import MANIFESTS
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance
 from embedded.pinned import PROGRAMS
 from embedded.programs import Programs
+from embedded.stack import Stack
+from tests.unit.harness import ROOT
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,30}[a-z0-9])?", fullmatch=True)
 
@@ -58,6 +62,44 @@ def test_a_cluster_keeps_the_domain_of_its_first_start(tmp_path: Path, monkeypat
         assert instance.domain == "corp.internal"
     with pytest.raises(EmbeddedError, match="instance other has domain"):
         cluster._name("cluster.local")
+
+
+def test_a_hostile_cluster_stays_one_and_has_a_stack_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    instance, programs_ = Instance("other"), Programs(tmp_path)
+    assert Stack(instance, programs_)._settings.name == "Pulumi.dev.yaml"
+    Cluster(instance, programs_, lambda _: None)._begin("hostile", "", "is not hostile")
+    assert instance.hostile
+    assert Stack(instance, programs_)._settings.name == "Pulumi.hostile.yaml"
+    instance.logs.mkdir()
+    with pytest.raises(EmbeddedError, match="make down first"):
+        Cluster(instance, programs_, lambda _: None)._begin("hostile", "", "is not hostile")
+
+
+def test_the_hostile_stack_bears_what_its_cluster_asks() -> None:
+    pods = yaml.safe_load((ROOT / "Pulumi.hostile.yaml").read_text())["config"]["infisical-platform:pods"]
+    assert pods["tolerations"] == [hostile.TAINT]
+    assert [f"{key}={value}" for key, value in pods["nodeSelector"].items()] == [hostile.LABEL]
+
+
+def test_a_hostile_cluster_publishes_no_address_and_serves_all_the_same() -> None:
+    whole = (MANIFESTS / "traefik.yaml").read_text()
+    words = ("publishservice", "statusaddress")
+    assert all(word in whole for word in words)
+    left = hostile.unpublished(whole)
+    assert not any(word in left for word in words)
+    assert [*map(type, yaml.safe_load_all(left))] == [*map(type, yaml.safe_load_all(whole))]
+
+
+def test_each_namespace_that_comes_is_equipped_but_the_clusters_own(tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    names = r"infisical Active\nkube-system Active\nleaving Terminating\n"
+    kubectl.write_text(f'#!/bin/sh\nif [ "$1" = get ]; then printf "{names}"; else echo "$@" >> {tmp_path}/asked; fi\n')
+    kubectl.chmod(0o755)
+    hostile.equip([str(kubectl)])
+    assert (tmp_path / "asked").read_text() == f"apply --server-side -n infisical -f {hostile.TENANT}\n"
 
 
 def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.unit.harness import COMMANDS, PROJECT
 # --- what loads ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stack", ["dev", "minimal", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "hostile", "minimal", "prod"])
 def test_the_stack_files_load(stack: str) -> None:
     load_stack(stack)
 

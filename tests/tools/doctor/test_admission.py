@@ -81,6 +81,11 @@ def test_a_namespace_that_is_not_there_yet_refuses_nothing() -> None:
     assert admitted(there("infisical"))["pods of Jobs"].seen == "all 1 would be admitted"
 
 
+def test_where_nothing_is_to_do_nobody_is_asked() -> None:
+    """A preview leaves out what stays as it is."""
+    assert admitted(there("infisical"), steps=())["pods of Jobs"].seen == "not asked: none would run"
+
+
 def test_who_may_make_no_pods_is_not_told_a_failure() -> None:
     reason = 'User "ops" cannot create resource "pods" in API group "" in the namespace "infisical"'
     [row] = admitted(there("infisical", pods_refused={"infisical": reason})).values()
