@@ -21,6 +21,13 @@ _JOBS = ("secrets", "configmaps", "jobs.batch")
 _BUDGETS = "poddisruptionbudgets.policy"
 _BACKUPS = ("cronjobs.batch",)
 _DATABASE = (*_CERTIFICATES, *_BACKUPS, "postgresqls.acid.zalan.do", _BUDGETS)
+# What the gate of the site's certificate follows, and how it begins anew.
+_CHAIN = (
+    ("certificates.cert-manager.io/status", "patch"),
+    ("certificaterequests.cert-manager.io", "list"),
+    ("orders.acme.cert-manager.io", "list"),
+    ("challenges.acme.cert-manager.io", "list"),
+)
 _REDIS = ("redisreplications.redis.redis.opstreelabs.in", "redissentinels.redis.redis.opstreelabs.in")
 _GATEWAY_API = "gateway.networking.k8s.io"
 _POLICIES = "networkpolicies.networking.k8s.io"
@@ -110,6 +117,7 @@ def needed(settings: Settings) -> list[Right]:
             ("endpoints", "list"),  # with Services, what Pulumi follows beside an Ingress
             ("endpoints", "watch"),
             ("secrets", "update"),  # Helm's record of its release
+            *_CHAIN,
         ],
     }
     return [
