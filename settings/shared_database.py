@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from settings.machinery.types import Section, matching
 
@@ -30,11 +30,11 @@ _OWNED: Mapping[str, str] = {
 }
 
 
-def _text(value: object) -> object:
+def _text(value: str | float | bool) -> str:
     """Return a number or a switch as PostgreSQL reads it, because the operator takes strings alone."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return str(value) if isinstance(value, int | float) else value
+    return str(value)
 
 
 def _of_others(name: str) -> str:
@@ -63,7 +63,9 @@ class SharedDatabase(Section):
         description="Databases of others, each with the role that owns it. The platform's backups do not have them. "
         "Whoever uses them from other namespaces needs `networkPolicies.extraIngress`.",
     )
-    parameters: dict[Annotated[_Parameter, AfterValidator(_free)], Annotated[str, BeforeValidator(_text)]] = Field(
+    parameters: dict[
+        Annotated[_Parameter, AfterValidator(_free)], Annotated[str | int | float | bool, AfterValidator(_text)]
+    ] = Field(
         default={},
         description="Parameters of PostgreSQL, as in max_connections. Some restart every server, with a fail-over.",
     )

@@ -38,9 +38,9 @@ class Fault:
             return not self.touched & other.touched
         if self.plain or other.plain or self.encrypted or other.encrypted:
             return False
-        parents = [fault.key.rpartition(".")[0] for fault in (self, other)]
-        if parents[0] == parents[1] and {self.key, other.key} & {f"{parents[0]}.kind"}:
-            return False  # which keys there are depends on the kind
+        for one, two in ((self.key, other.key), (other.key, self.key)):
+            if one.endswith(".kind") and two.startswith(one.removesuffix("kind")):
+                return False  # which keys there are depends on the kind
         if {self.key, other.key} == {"restore.id", "restore.from"}:
             return False  # without either the section is empty, which counts as none
         one, two = sorted((self.key, other.key), key=len)
