@@ -10,12 +10,33 @@ from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance
 from embedded.programs import Programs
-from embedded.stack import Stack
-from tests.e2e.conftest import instance, kubectl, programs, site, stack
+from embedded.stack import PROJECT, Stack
+from tests.e2e.conftest import (
+    instance,
+    kubectl,
+    programs,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_unconfigure,
+    site,
+    stack,
+)
 from tests.e2e.views import Kubectl
 from tests.rehearsals.faults import Platform
+from tests.rehearsals.living import TAKEN
 
-__all__ = ["instance", "kubectl", "programs", "site", "stack"]  # fixtures that pytest finds here
+__all__ = [  # fixtures and hooks that pytest finds here
+    "instance",
+    "kubectl",
+    "programs",
+    "pytest_runtest_logreport",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_unconfigure",
+    "site",
+    "stack",
+]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +53,12 @@ def platform(instance: Instance, cluster: Cluster, kubectl: Kubectl, stack: Stac
     """Bring the platform up once. Each rehearsal leaves it healed."""
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     return Platform(instance=instance, cluster=cluster, kubectl=kubectl, stack=stack)
+
+
+@pytest.fixture(scope="module")
+def tidy() -> Iterator[None]:
+    """What `make adopt` writes into the working directory goes."""
+    known = set(PROJECT.glob(TAKEN))
+    yield
+    for file in set(PROJECT.glob(TAKEN)) - known:
+        file.unlink()
