@@ -22,11 +22,13 @@ from components.base.scripts import scripts_map
 from components.bootstrap import Bootstrap
 from components.deliveries import deliveries_of
 from components.infisical_release import InfisicalRelease
+from components.operator_canary import OperatorCanary, OperatorCanaryArgs, canary
 from components.secret_delivery import SecretDelivery, SecretDeliveryArgs
 from components.secrets_operator import SecretsOperator
 from components.stack_identity import StackIdentity
 from settings import Settings
 from settings.applications import (
+    CANARY,
     ApplicationSettings,
     Encrypted,
     Generated,
@@ -43,12 +45,13 @@ _SCHEDULE = "23 * * * *"
 class ApplicationSecretsArgs:
     """What applications ask for, and the account that brings Infisical to it."""
 
-    applications: Mapping[str, ApplicationSettings]
+    applications: Mapping[str, ApplicationSettings]  # the stack's own among them, where it proves its operator
     account: Input[str]  # ServiceAccount of the provisioner
     bootstrap: SecretRef  # what the provisioner logs in with
     machine_auth: Literal["kubernetes", "universal"]  # how the operator logs in
     operator: SecretsOperator | None  # None where nothing is delivered
     address: str  # of Infisical, within the cluster
+    server: str  # image of Infisical
     identity: Mapping[str, Input[str]]  # annotations that tell whose a delivered Secret is
     protect: bool
     python_image: str
@@ -63,18 +66,22 @@ class ApplicationSecretsArgs:
         bootstrap: Bootstrap | None,
         operator: SecretsOperator | None,
     ) -> ApplicationSecretsArgs | None:
-        """Return the arguments that a stack's settings make. None where it has no applications."""
-        if not settings.applications:
+        """Return the arguments that a stack's settings make. None where there is nothing to provision."""
+        applications = dict(settings.applications)
+        if operator and settings.proves_operator:
+            applications[CANARY] = canary(operator.namespace)
+        if not applications:
             return None
         assert bootstrap  # settings require it
         external = operator and operator.settings.kind == "externalSecrets"
         return cls(
-            applications=settings.applications,
+            applications=applications,
             account=bootstrap.account,
             bootstrap=bootstrap.ref,
             machine_auth="universal" if external else bootstrap.machine_auth,  # the only one that it has in common
             operator=operator,
             address=release.address,
+            server=settings.infisical.image,
             identity=identity.annotations,
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,
@@ -83,7 +90,7 @@ class ApplicationSecretsArgs:
 
 
 class ApplicationSecrets(ComponentResource):
-    """Create the wish, a Job that provisions it, a CronJob that notices drift, and the delivery into the cluster.
+    """Create the wish, a Job that provisions it, a CronJob that notices drift, the delivery and the operator's proof.
 
     The structure is a ConfigMap and the values are a Secret. Both are named by what they hold, so that a change makes
     a new pod of the Job. Generated values are made once and protected, because what they open would be closed.
@@ -108,7 +115,7 @@ class ApplicationSecrets(ComponentResource):
         done = run_once(name, namespace, template, seconds, parent=self, depends_on=rights)
         run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, template, seconds, parent=self, depends_on=[done])
         self._deliver(args, Output.all(_name(wish), _name(values)).apply(digest), _name(values), done)
-        self.register_outputs({"applications": sorted(_living(args.applications))})
+        self.register_outputs({"applications": sorted({*_living(args.applications)} - {CANARY})})
 
     @classmethod
     def wanted(cls, name: str, args: ApplicationSecretsArgs | None, opts: ResourceOptions) -> ApplicationSecrets | None:
@@ -175,7 +182,17 @@ class ApplicationSecrets(ComponentResource):
             keep=args.protect,
             python_image=args.python_image,
         )
-        SecretDelivery("secret-delivery", delivery, ResourceOptions(parent=self))
+        delivered = SecretDelivery("secret-delivery", delivery, ResourceOptions(parent=self))
+        if CANARY in args.applications:
+            proof = OperatorCanaryArgs(
+                operator=args.operator,
+                account=args.account,
+                bootstrap=args.bootstrap,
+                server=args.server,
+                after=[delivered],
+                python_image=args.python_image,
+            )
+            OperatorCanary(CANARY, proof, ResourceOptions(parent=self))
 
     def _values(self, name: str, args: ApplicationSecretsArgs) -> dict[str, Input[str]]:
         """Return every value that the stack has, in base64, by the name of its file."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from components.operator_canary import REFRESH_SECONDS
 from components.secret_delivery import DeliveredKey, DeliveredSecret
-from settings.applications import ApplicationSettings, Named, PeopleOwned, project_slug, secrets_of
+from settings.applications import CANARY, ApplicationSettings, Named, PeopleOwned, project_slug, secrets_of
 from settings.delivery import Delivery
 
 # The key of the Secret with the stack's values where a secret's own is, by application.
@@ -25,6 +26,7 @@ def deliveries_of(applications: Mapping[str, ApplicationSettings], file_of: File
             type=delivery.type,
             keys=list(_keys(name, application, delivery, file_of)),
             restarts=delivery.restarts,
+            refresh_seconds=REFRESH_SECONDS if name == CANARY else None,
         )
         for name, application in applications.items()
         if not application.retired

@@ -80,7 +80,7 @@ def external_secret(
             "annotations": {"infisical-platform/wish": args.wish},
         },
         spec={
-            "refreshInterval": f"{args.operator.settings.refresh_seconds}s",
+            "refreshInterval": delivery.interval(args.operator),
             "secretStoreRef": {"kind": "ClusterSecretStore", "name": store_name(delivery, args.operator)},
             "target": {
                 "name": delivery.secret,

@@ -206,15 +206,17 @@ def _secrets_operator(settings: Settings) -> Iterator[Path]:
 
 
 def _applications(settings: Settings) -> Iterator[Path]:
-    """Yield the paths of the Jobs that provision applications, and judge what is delivered."""
-    if not settings.applications:
+    """Yield the paths of the Jobs that provision applications, judge what is delivered, and prove the operator."""
+    if not (settings.applications or settings.proves_operator):
         return
-    provision, *gates = (
+    provision, canary, *gates = (
         _job(name, _UNNAMED.infisical)
-        for name in ("application-secrets", "secret-delivery-free", "secret-delivery-gate")
+        for name in ("application-secrets", "operator-canary", "secret-delivery-free", "secret-delivery-gate")
     )
-    yield Path(source=provision, target=INFISICAL, ports=[HTTP])
-    jobs = (provision, *(gates if settings.target_namespaces else ()))
+    delivering = [canary, *gates] if settings.proves_operator else []  # something is delivered then in any case
+    for source in (provision, *delivering[:1]):
+        yield Path(source=source, target=INFISICAL, ports=[HTTP])
+    jobs = (provision, *delivering)
     yield from _to_dns(settings, *jobs)
     yield from _to_the_api_server(settings, *jobs)
 

@@ -48,6 +48,11 @@ class DeliveredSecret:
     type: str
     keys: Sequence[DeliveredKey]
     restarts: Sequence[str] = ()  # as deployment/name
+    refresh_seconds: int | None = None  # None: as often as the operator looks at all others
+
+    def interval(self, operator: SecretsOperator) -> str:
+        """Return how often the operator asks Infisical for it."""
+        return f"{self.refresh_seconds or operator.settings.refresh_seconds}s"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,7 +209,7 @@ def static_spec(delivery: DeliveredSecret, args: SecretDeliveryArgs) -> dict[str
     namespace = args.operator.namespace
     return {
         "infisicalAuthRef": {"name": f"infisical-{delivery.application}", "namespace": namespace},
-        "syncOptions": {"refreshInterval": f"{args.operator.settings.refresh_seconds}s"},
+        "syncOptions": {"refreshInterval": delivery.interval(args.operator)},
         "sources": [
             {
                 "projectSlug": delivery.project,

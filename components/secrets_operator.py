@@ -9,6 +9,7 @@ from typing import Any
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import helm
 
+from components.base.content import digest
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
 from components.base.pod import Step
@@ -79,6 +80,7 @@ class SecretsOperator(ComponentResource):
     address: str  # of Infisical, as the operator reaches it
     settings: SecretsOperatorSettings
     names: Names
+    revision: str  # differs with what is installed
 
     def __init__(self, name: str, args: SecretsOperatorArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("SecretsOperator"), name, None, opts)
@@ -86,6 +88,7 @@ class SecretsOperator(ComponentResource):
         self.namespace = args.names.own(args.operator.namespace)
         own, closed = closed_namespace(name, self.namespace, args.identity, args.paths, ResourceOptions(parent=self))
         self.made = own.metadata.name
+        self.revision = digest([args.chart.digest if args.chart else None, values(args)])
         if args.chart:
             kinds = [own_kind(f"{name}-{_short(kind)}", kind, keep=args.keep, parent=self) for kind in args.chart.kinds]
             self._install(name, args, args.chart, self.made, [*kinds, closed])

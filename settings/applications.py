@@ -35,6 +35,7 @@ from settings.machinery.application_types import (
 from settings.machinery.stored_value import is_kept
 from settings.machinery.types import Email, Line, Section
 
+CANARY = "operator-canary"  # the stack's own application, which proves the operator
 BUILT_IN_ROLES = frozenset({"admin", "member", "viewer", "no-access"})
 _KINDS = "Write text in quotes, {from: KEY}, {generate: LENGTH} or {owner: people}"
 

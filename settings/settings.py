@@ -78,6 +78,11 @@ class Settings(Secrets):
         return "".join(f"{pem.strip()}\n" for pem in (self.infisical.authorities, redis) if pem)
 
     @property
+    def proves_operator(self) -> bool:
+        """Return whether the stack has a secret of its own delivered, which takes an organisation and an operator."""
+        return bool(self.organization and self.secrets_operator)
+
+    @property
     def target_namespaces(self) -> tuple[str, ...]:
         """Return the namespaces that an application's secrets are delivered into."""
         deliveries = (delivery for each in self.applications.values() if not each.retired for delivery in each.deliver)

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from settings.applications import (
     BUILT_IN_ROLES,
+    CANARY,
     ApplicationSettings,
     Encrypted,
     Named,
@@ -75,8 +76,11 @@ def _named_environments(application: ApplicationSettings) -> Iterator[tuple[tupl
 
 def projects_are_apart(applications: Applications) -> Findings:
     """Refuse two applications with one project, because the project is what keeps them apart."""
-    owners: dict[str, str] = {}
+    owners = {CANARY: "the proof of the operator"}
     for name, application in applications.items():
+        if name == CANARY:
+            yield Finding(_in(name), "the stack calls the proof of its operator so. Choose a different name")
+            continue
         slug = project_slug(name, application)
         if slug in owners:
             reason = f"{owners[slug]} has the project {slug} already. Each application needs a project of its own"

@@ -30,6 +30,7 @@ APPLICATIONS = {
     "CronJob/infisical-drift",
     "Job/secret-delivery-free",
     "Job/secret-delivery-gate",
+    "Job/operator-canary",
 }
 
 

@@ -23,5 +23,6 @@ def test_what_is_written_down_is_granted_by_some_stack() -> None:
 @pytest.mark.parametrize("name", [*SHAPES, *OUTSIDE])
 def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
     secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
-    delivered = {"infisical-bootstrap", "infisical-identity-shop", "shop-env"}
+    proof = {"infisical-identity-operator-canary", "operator-canary"}
+    delivered = {"infisical-bootstrap", "infisical-identity-shop", "shop-env", *proof}
     assert secrets <= {"infisical-secrets", "external-database", "platform-kv-auth", DATABASE_CREDENTIALS, *delivered}

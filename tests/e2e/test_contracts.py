@@ -26,7 +26,7 @@ OURS = (*Names().namespaces, "infisical-secrets-operator", "shop")
 NAMESPACES = (*OURS, *OPERATORS)
 CLUSTER_SCOPED = ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
 PODS = {"gateway": 7, "rotated": 9, "operator": 9, "organization": 9, "backed-up": 13, "bucket": 13, "restored": 14}
-PODS |= {"applications": 14, "installed": 11}  # others: 8
+PODS |= {"applications": 15, "installed": 11}  # others: 8
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 RESOURCES = (
     "secrets",

@@ -49,6 +49,7 @@ _TESTS = (
     "secrets_operator",
     "secret_delivery",
     "application_secrets",
+    "operator_canary",
     "gate",
     "pod",
     "backup",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.unit.changes import OPERATOR, Change, Config, change
+from tests.unit.changes import CANARY, OPERATOR, Change, Config, change
 
 SHOP: Config = {
     "environments": {"prod": "Production", "test": "Test"},
@@ -45,7 +45,7 @@ TLS = "InfisicalStaticSecret/secret-delivery-edge-shop-tls"
 # The wish is a ConfigMap named by its content, and its name reaches all who act on it.
 WISH = (
     "ConfigMap/application-secrets-wish Job/application-secrets CronJob/infisical-drift-schedule "
-    f"{STATIC} {TLS} Job/secret-delivery-gate"
+    f"{STATIC} {TLS} {CANARY} Job/secret-delivery-gate"
 )
 VALUES = "Secret/application-secrets-values"
 GATES = "Job/secret-delivery-free Job/secret-delivery-gate"
@@ -57,21 +57,16 @@ MOVED = f"{DELIVERY} InfisicalStaticSecret/secret-delivery-store-shop-env {OPERA
     for gate in ("free", "gate")
     for namespace in ("shop", "store")
 )
-# Its accounts, its delivery and its values.
+# Its accounts, its delivery and its values. The proof of the operator stays.
 ENDED = (
     f"{WISH} {VALUES} {DELIVERY} {TARGET} {OPERATOR}"
     """
     ClusterRole/infisical-shop-token-review ClusterRoleBinding/infisical-shop-token-review
-    ConfigMap/secret-delivery-free-scripts ConfigMap/secret-delivery-gate-scripts Gate/secret-delivery-free
-    Gate/secret-delivery-gate InfisicalAuth/secret-delivery-auth-shop InfisicalConnection/secret-delivery-connection
-    NetworkPolicy/infisical-secrets-policies-secret-delivery-free
-    NetworkPolicy/infisical-secrets-policies-secret-delivery-gate RandomPassword/application-secrets-shop-cca7d477636d
+    InfisicalAuth/secret-delivery-auth-shop RandomPassword/application-secrets-shop-cca7d477636d
     Role/secret-delivery-free-edge Role/secret-delivery-gate-edge RoleBinding/secret-delivery-free-edge
     RoleBinding/secret-delivery-gate-edge Role/application-secrets-identities
-    Role/secret-delivery-gate-infisical-secrets-operator RoleBinding/application-secrets-identities
-    RoleBinding/secret-delivery-free-shop RoleBinding/secret-delivery-gate-infisical-secrets-operator
-    RoleBinding/secret-delivery-gate-shop Secret/infisical-identity-shop SecretDelivery/secret-delivery
-    ServiceAccount/infisical-shop ServiceAccount/secret-delivery-free ServiceAccount/secret-delivery-gate
+    Role/secret-delivery-gate-infisical-secrets-operator RoleBinding/secret-delivery-free-shop
+    RoleBinding/secret-delivery-gate-shop Secret/infisical-identity-shop ServiceAccount/infisical-shop
 """
 )
 
@@ -151,7 +146,7 @@ APPLICATIONS = (
     ),
     _each("retired", "retired", True, ENDED, None),
     change("jobs.applicationsMinutes", 17, "Job/application-secrets CronJob/infisical-drift-schedule", None),
-    change("secretsOperator.deliveryMinutes", 19, GATES, None),
+    change("secretsOperator.deliveryMinutes", 19, f"{GATES} Job/operator-canary", None),
 )
 # These reach nothing but the wish, which test_application_secrets.py compares without a graph.
 WISHES = (

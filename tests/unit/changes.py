@@ -45,16 +45,9 @@ OTHER_AUTHORITY = base64.b64encode(PEM.format("BBBB").encode()).decode()
 RELEASE = "Release/infisical Job/infisical-gate"
 INFISICAL_PODS = "DeploymentPatch/infisical-pods Job/infisical-gate"
 ENVIRONMENT = f"Secret/infisical-secrets {RELEASE}"
-OPERATOR = "Release/secrets-operator Job/secrets-operator-gate"
-OPERATOR_POLICIES = "NetworkPolicy/infisical-secrets-policies-infisical " + " ".join(
-    f"NetworkPolicy/secrets-operator-policies-{name}"
-    for name in ("secrets-operator", "secrets-operator-gate", "others")
-)
-OPERATOR_ALL = (
-    f"{OPERATOR} Namespace/secrets-operator-namespace "
-    + " ".join(f"{kind}/secrets-operator-gate" for kind in ("ServiceAccount", "Role", "RoleBinding"))
-    + " ConfigMap/secrets-operator-gate-scripts"
-)
+CANARY = "InfisicalStaticSecret/secret-delivery-infisical-secrets-operator-operator-canary"
+PROVISIONING = "Job/application-secrets CronJob/infisical-drift-schedule"
+OPERATOR = "Release/secrets-operator Job/secrets-operator-gate Job/operator-canary"
 DATABASE = "postgresql/platform-db-cluster Job/platform-db-gate-operator Job/platform-db-gate-login"
 REPLICATION = "RedisReplication/platform-kv-replication Job/platform-kv-gate"
 SENTINEL = "RedisSentinel/platform-kv-sentinel Job/platform-kv-gate"
@@ -71,7 +64,7 @@ KEPT = (
     f"{NAMESPACES} RandomPassword/bootstrap-admin-password Secret/bootstrap-kept "
     "RandomPassword/infisical-secrets-auth-secret RandomPassword/infisical-secrets-cookie-secret "
     "RandomPassword/infisical-secrets-encryption-key RedisReplication/platform-kv-replication Secret/infisical-secrets "
-    "Secret/platform-db-credentials Secret/platform-kv-auth postgresql/platform-db-cluster"
+    f"Secret/platform-db-credentials Secret/platform-kv-auth postgresql/platform-db-cluster {CANARY}"
 )
 
 
@@ -120,7 +113,8 @@ CHANGES = (
         "jobs.pythonImage",
         "p:1",
         f"{CERT_SYNC} Job/bootstrap Job/infisical-gate Job/ingress-issued Job/ingress-gate "
-        "Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate",
+        "Job/platform-db-gate-operator Job/platform-kv-gate Job/secrets-operator-gate Job/operator-canary "
+        f"Job/secret-delivery-free Job/secret-delivery-gate {PROVISIONING}",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
     # the database
@@ -162,7 +156,7 @@ CHANGES = (
         "https://a.example.net",
         f"{ENVIRONMENT} Certificate/ingress-certificate Job/ingress-issued Ingress/ingress-route Job/ingress-gate",
     ),
-    change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration", "v1.2.3"),
+    change("infisical.image", "i:v1.2.3", f"{RELEASE} Job/infisical-migration Job/operator-canary", "v1.2.3"),
     change("infisical.replicas", 7, RELEASE),
     change("infisical.drainSeconds", 13, INFISICAL_PODS),
     change(
@@ -174,7 +168,8 @@ CHANGES = (
         "infisical.chart.flavour",
         None,
         f"{RELEASE} {INFISICAL_PODS} PodDisruptionBudget/infisical-budget {CERT_SYNC} {OPERATOR} "
-        "Ingress/ingress-route Job/ingress-gate Job/bootstrap Role/cert-sync-target Role/infisical-gate",
+        "Ingress/ingress-route Job/ingress-gate Job/bootstrap Role/cert-sync-target Role/infisical-gate "
+        f"{PROVISIONING} InfisicalConnection/secret-delivery-connection",
         "standalone",
         infisical={"chart": STANDALONE},
     ),
@@ -195,16 +190,13 @@ CHANGES = (
         "organization.machineAuth",
         "kubernetes",
         f"{ENVIRONMENT} Job/bootstrap ClusterRole/infisical-provisioner-token-review "
-        "ClusterRoleBinding/infisical-provisioner-token-review",
+        "ClusterRoleBinding/infisical-provisioner-token-review ClusterRole/infisical-operator-canary-token-review "
+        "ClusterRoleBinding/infisical-operator-canary-token-review InfisicalAuth/secret-delivery-auth-operator-canary "
+        f"{PROVISIONING}",
         None,
     ),
     change("adminPassword", "correct horse battery", "Secret/bootstrap-admin"),
     change("organizationToken", "a.b.c", "Job/bootstrap Secret/bootstrap-admin"),
-    # the secrets operator
-    change("secretsOperator.namespace", "operators", f"{OPERATOR_ALL} {OPERATOR_POLICIES}"),
-    change("secretsOperator.image", "o:v0.11.6", OPERATOR, "v0.11.6"),
-    change("secretsOperator.memoryLimit", "300Mi", OPERATOR),
-    change("secretsOperator.chart.path", "./embedded/charts/secrets-operator", "Release/secrets-operator"),
     # what only Infisical reads, and makes no variable by itself
     change(
         "databaseReadReplicas.uri",

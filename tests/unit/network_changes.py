@@ -11,12 +11,14 @@ _DATABASE = ("database", "pooler", "platform-db-gate-operator", "platform-db-gat
 _REDIS = ("redis", "sentinel", "platform-kv-gate", "platform-kv-rotation")
 _INFISICAL = ("infisical", "infisical-migration", "infisical-gate", "ingress-issued", "ingress-moved", "acme-solver")
 _OPERATOR = ("secrets-operator", "secrets-operator-gate")
+_APPLICATIONS = ("application-secrets", "secret-delivery-free", "secret-delivery-gate", "operator-canary")
 _PREFIX = {
     **dict.fromkeys(_DATABASE, "platform-db"),
     **dict.fromkeys(_REDIS, "platform-kv"),
     **dict.fromkeys(_INFISICAL, "infisical-secrets"),
     "bootstrap": "infisical-secrets",
     "ingress-gate": "infisical-secrets",
+    **dict.fromkeys(_APPLICATIONS, "infisical-secrets"),
     **dict.fromkeys(_OPERATOR, "secrets-operator"),
 }
 EVERYBODY = tuple(name for name in _PREFIX if name not in ("acme-solver", "ingress-gate"))
@@ -32,6 +34,7 @@ API_CLIENTS = (
     "ingress-moved",
     "bootstrap",
     *_OPERATOR,
+    *_APPLICATIONS,
 )
 
 

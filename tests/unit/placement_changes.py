@@ -19,8 +19,10 @@ from tests.unit.changes import (
 TOLERATED = {"key": "a", "operator": "Exists", "effect": "NoExecute"}
 CREDENTIALS = '{"auths": {"registry.example.org": {"auth": "dTpw"}}}'
 _JOBS = "cert-sync infisical-gate infisical-migration platform-db-gate-operator platform-db-gate-login platform-kv-gate"
-JOBS = "CronJob/cert-sync-schedule " + " ".join(
-    f"Job/{job}" for job in f"{_JOBS} bootstrap ingress-issued ingress-gate secrets-operator-gate".split()
+_APPLICATIONS = "application-secrets secret-delivery-free secret-delivery-gate operator-canary"
+JOBS = "CronJob/cert-sync-schedule CronJob/infisical-drift-schedule " + " ".join(
+    f"Job/{job}"
+    for job in f"{_JOBS} {_APPLICATIONS} bootstrap ingress-issued ingress-gate secrets-operator-gate".split()
 )
 REDIS_PODS = "RedisReplication/platform-kv-replication RedisSentinel/platform-kv-sentinel"
 PODS = f"{JOBS} DeploymentPatch/infisical-pods {REDIS_PODS}"

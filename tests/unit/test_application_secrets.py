@@ -168,7 +168,8 @@ def test_each_application_has_an_account_that_the_job_may_name(graph: Graph) -> 
     assert kept["metadata"] == {"name": "infisical-identity-shop", "namespace": OPERATOR}
     assert not {"data", "stringData"} & set(kept.inputs), "the Job fills it, and nothing is compared"
     [rule] = graph["Role/application-secrets-identities"]["rules"]
-    assert (rule["verbs"], rule["resourceNames"]) == (["get", "patch"], ["infisical-identity-shop"])
+    names = ["infisical-identity-shop", "infisical-identity-operator-canary"]
+    assert (rule["verbs"], rule["resourceNames"]) == (["get", "patch"], names)
     [subject] = graph["RoleBinding/application-secrets-identities"]["subjects"]
     assert (subject["name"], subject["namespace"]) == ("infisical-provisioner", "infisical")
     assert graph[JOB]["spec", "template", "spec", "serviceAccountName"] == "infisical-provisioner"

@@ -20,7 +20,7 @@ PATIENCE: dict[str, tuple[str, int]] = {
     "infisical.deadlineMinutes": ("infisical-gate", 15),
     "organization.deadlineMinutes": ("bootstrap", 4),
     "secretsOperator.deadlineMinutes": ("secrets-operator-gate", 5),
-    "secretsOperator.deliveryMinutes": ("secret-delivery-free secret-delivery-gate", 3),
+    "secretsOperator.deliveryMinutes": ("secret-delivery-free secret-delivery-gate operator-canary", 3),
     "ingress.issuer.deadlineMinutes": ("ingress-issued", 10),
     "ingress.route.deadlineMinutes": ("ingress-gate", 5),
     "jobs.applicationsMinutes": ("application-secrets infisical-drift-schedule", 10),

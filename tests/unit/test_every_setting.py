@@ -34,6 +34,7 @@ from tests.unit.harness import Graph, platform
 from tests.unit.network_changes import NETWORK, policies
 from tests.unit.operator_changes import INSTALLING, OPERATORS
 from tests.unit.placement_changes import PLACES
+from tests.unit.secrets_operator_changes import SECRETS_OPERATOR
 from tests.unit.shared_changes import SHARED
 from tests.unit.way_in_changes import OTHER_WAYS_IN, WAYS_IN
 
@@ -76,7 +77,7 @@ PROVEN = {
     "ConfigMap/platform-kv-config": ["Job/platform-kv-gate"],
 }
 RUNS = [
-    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES + SHARED)),
+    *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES + SHARED + SECRETS_OPERATOR)),
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
     *((BACKED_UP, group) for group in groups(BACKUPS)),
     *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
@@ -137,6 +138,7 @@ def test_no_setting_is_left_out() -> None:
         + NETWORK
         + PLACES
         + SHARED
+        + SECRETS_OPERATOR
         + BACKUPS
         + BUCKETS
         + APPLICATIONS

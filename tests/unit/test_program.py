@@ -245,6 +245,7 @@ def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Gr
     jobs = graph.of_type(JOB)
     rotation = [job for job in jobs if job.name == "platform-kv-rotation"]
     more = {"secrets-operator-gate", "bootstrap", "application-secrets", "secret-delivery-free", "secret-delivery-gate"}
+    more |= {"operator-canary"}
     operator = [job for job in jobs if job.name in more | INSTALLING]
     asked = [job for job in jobs if job.name == "ingress-gate"]
     # four gates, one of two steps, certificate sync, migration
