@@ -94,7 +94,7 @@ def effect_of(kind: str, difference: Difference) -> Effect:
     if loses_data(difference):
         return Effect.REFUSED
     if kind == "Certificate":
-        return Effect.REISSUED
+        return Effect.REISSUED if difference.path.startswith("spec.") else Effect.CHANGED
     if kind in ("Deployment", "StatefulSet") and difference.path.startswith("spec.template"):
         return Effect.ROLLED
     if kind in ("Job", "CronJob"):

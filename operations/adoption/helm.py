@@ -35,7 +35,7 @@ def chart_objects(cluster: Cluster, settings: Settings) -> list[Object]:
         live
         for kind in _KINDS
         for live in cluster.objects([kind], settings.cluster.names.infisical)
-        if live["metadata"]["name"] == name or _label(live, "app") == app or f":{app}" in _tracking(live)
+        if live["metadata"]["name"] == name or _label(live, "app") == app
     ]
 
 

@@ -79,6 +79,7 @@ class FakeCluster(Cluster):
         ),
         ("RedisSentinel", "metadata.annotations.x", "a", "b", Effect.ROLLED),
         ("Certificate", "spec.dnsNames", ["a"], ["b"], Effect.REISSUED),
+        ("Certificate", "metadata.annotations.pulumi.com/waitFor", None, "condition=Ready", Effect.CHANGED),
         ("ConfigMap", "data.a", "a", "b", Effect.CHANGED),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from operations.adoption import helm
 from operations.cluster import Cluster, Object
+from tests.unit.harness import settings_of
 
 RELEASE = "infisical"
 
@@ -69,6 +70,22 @@ def test_a_record_steps_aside_and_comes_back_in_the_place_of_the_next_one() -> N
     assert back["metadata"]["labels"] == first["metadata"]["labels"]
     assert len(cluster.secrets) == 2
     assert helm.come_back(cluster, "infisical") == 0
+
+
+def test_what_argocd_tracks_beside_the_chart_is_not_the_charts() -> None:
+    """A tracking annotation has the namespace in it, which is called as the chart is."""
+
+    class Namespace(FakeCluster):
+        def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
+            return list(self.secrets.values()) if kinds == ["ServiceAccount.v1."] else []
+
+    found = [record("extract-certificate"), record("infisical-backend"), record("other")]
+    for each in found:
+        each["metadata"]["annotations"] = {helm.TRACKING: f"platform:/A:infisical/{each['metadata']['name']}"}
+    found[2]["metadata"]["labels"]["app"] = "infisical"
+    chart = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
+    of_chart = helm.chart_objects(Namespace(*found), settings_of(infisical={"chart": chart}))
+    assert [each["metadata"]["name"] for each in of_chart] == ["infisical-backend", "other"]
 
 
 def test_an_object_gets_helms_labels_once() -> None:
