@@ -28,6 +28,8 @@ _DEPLOYERS = {
     "helm": "Helm",
     "Helm": "Helm",
 }
+# The Sealed Secrets controller, whose program is called `controller` in its own image.
+_UNSEALS = ("controller", "sealed-secrets-controller")
 _PULUMI = "pulumi-kubernetes-"
 _SEALED = "SealedSecret"
 _ARGOCD = "argocd.argoproj.io/"
@@ -63,6 +65,7 @@ def owner_of(live: Object) -> str:
         return "Sealed Secrets"
     managers = {each["manager"] for each in metadata.get("managedFields", [])}
     names = {_DEPLOYERS[name] for name in managers if name in _DEPLOYERS}
+    names |= {"Sealed Secrets" for name in managers if live["kind"] == "Secret" and name in _UNSEALS}
     names |= {"a different state" for name in managers if name.startswith(_PULUMI)}
     return ", ".join(sorted(names)) or "nobody"
 
@@ -70,7 +73,7 @@ def owner_of(live: Object) -> str:
 def before(live: Object) -> Taken | None:
     """Return what an object has of its deployer; None when it has none."""
     metadata = live["metadata"]
-    managers = [each for each in metadata.get("managedFields", []) if _deploys(each)]
+    managers = [each for each in metadata.get("managedFields", []) if _deploys(live, each)]
     owners = _makers(live)
     annotations = _tracked(live)
     if not (managers or owners or annotations):
@@ -80,7 +83,7 @@ def before(live: Object) -> Taken | None:
 
 def take(cluster: Cluster, live: Object, taken: Taken) -> None:
     """Take an object from its deployer. Raises Unanswered, also when it changed meanwhile."""
-    kept = [each for each in live["metadata"].get("managedFields", []) if not _deploys(each)]
+    kept = [each for each in live["metadata"].get("managedFields", []) if not _deploys(live, each)]
     _patch(cluster, live, managers=kept, drop=taken)
 
 
@@ -100,8 +103,11 @@ def is_deployer(entry: Object) -> bool:
     return not entry.get("subresource") and entry["manager"] in _DEPLOYERS
 
 
-def _deploys(entry: Object) -> bool:
-    return is_deployer(entry) or (not entry.get("subresource") and entry["manager"].startswith(_PULUMI))
+def _deploys(live: Object, entry: Object) -> bool:
+    if entry.get("subresource"):
+        return False
+    unseals = live["kind"] == "Secret" and entry["manager"] in _UNSEALS
+    return is_deployer(entry) or unseals or entry["manager"].startswith(_PULUMI)
 
 
 def _makers(live: Object) -> Sequence[Object]:

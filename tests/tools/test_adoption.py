@@ -202,6 +202,19 @@ def test_an_ingress_no_longer_has_cert_manager_keep_a_certificate_beside_the_sta
     assert before(kept) is None
 
 
+@pytest.mark.parametrize("program", ["controller", "sealed-secrets-controller"])
+def test_what_was_unsealed_can_be_changed_later(program: str) -> None:
+    """The controller owns each key of the Secret: `up` would end in a conflict with the first that differs."""
+    unsealed = object_("Secret", metadata={"managedFields": [{"manager": program, "operation": "Update"}, OPERATOR]})
+    assert owner_of(unsealed) == "Sealed Secrets"
+    taken, cluster = before(unsealed), FakeCluster(unsealed)
+    assert taken
+    take(cluster, unsealed, taken)
+    assert cluster.live["metadata"]["managedFields"] == [OPERATOR]
+    other = object_(metadata={"managedFields": [{"manager": program, "operation": "Update"}]})
+    assert before(other) is None
+
+
 def vars_of(key: Key) -> dict[str, str]:
     return {"namespace": key.namespace, "kind": key.kind, "name": key.name}
 
