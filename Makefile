@@ -4,6 +4,7 @@ NODES ?= 1
 BARE ?=
 DOMAIN ?=
 CLUSTER ?=
+SAMPLE ?=
 CONTEXT ?=
 tools := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/infisical-platform/tools/bin
 export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
@@ -36,8 +37,8 @@ help: ## list these commands
 	@echo 'cluster, and INSTANCE=name on a second one beside it.'
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
-up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, TIMELINE=up.html draws it)
-	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(TIMELINE),--timeline '$(TIMELINE)'))
+up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, SAMPLE=1 with an application, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, TIMELINE=up.html draws it)
+	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(SAMPLE),--sample) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(TIMELINE),--timeline '$(TIMELINE)'))
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
@@ -88,8 +89,10 @@ heal: .venv/synced ## put back what the stack owns; asks first, unless OPTIONS=-
 forget-cluster: .venv/synced ## take a cluster that is gone for good out of the state (CLUSTER=uid); generated keys stay
 	@$(call operate,forget-cluster,'$(CLUSTER)')
 
-graph: .venv/synced ## draw docs/graph.svg and write the table of docs/architecture.md
-	@$(python) -m pictures graph --table docs/architecture.md
+graph: .venv/synced ## draw docs/graph.svg and docs/applications.svg, and write the table of docs/architecture.md
+	@$(python) -m pictures graph
+	@$(python) -m pictures graph --stack sample --output docs/applications.svg --table docs/architecture.md \
+	  --only InfisicalRelease Bootstrap Ingress SecretsOperator ApplicationSecrets
 
 reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json and Pulumi.yaml from settings/
 	@$(python) -m operations reference

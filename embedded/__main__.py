@@ -41,6 +41,7 @@ def main() -> int:
     up.add_argument("--domain", default="", help="the domain of the cluster's Services, instead of cluster.local")
     up.add_argument("--bare", action="store_true", help="without operators and cert-manager, which the stack installs")
     up.add_argument("--cluster", choices=("plain", "hostile"), default="plain", help="what the cluster asks of pods")
+    up.add_argument("--sample", action="store_true", help="with an application that gets its secrets from Infisical")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
     _command(commands, _status, "status", "what runs, what does not, and why")
@@ -82,6 +83,8 @@ def _command(
 def _up(arguments: argparse.Namespace) -> None:
     progress, instance = Progress(), Instance(arguments.instance)
     cluster = None
+    if arguments.sample and (arguments.context or arguments.cluster == "hostile"):
+        raise EmbeddedError("the sample application is for the plain embedded cluster: leave CONTEXT and CLUSTER out")
     if arguments.context:
         build_for_pulumi(progress)
     else:
@@ -90,6 +93,8 @@ def _up(arguments: argparse.Namespace) -> None:
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
+    if cluster and arguments.sample:
+        cluster.bring_sample()
     target = _stack(arguments)
     progress("pulumi up")
     with meanwhile(cluster):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import imagebuild, network, pki, registry
+from embedded import imagebuild, network, pki, registry, sample
 from embedded.addons import authority, manifests
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, NodePlace
@@ -203,6 +203,11 @@ class Cluster:
         applied.write_text(state)
         if not self._instance.bare:
             self._await_authority()
+
+    def bring_sample(self) -> None:
+        """Make the namespace of the sample application, and have stack dev keep it from now on."""
+        self._apply(sample.NAMESPACE)
+        (self._instance.folder / "sample").touch()
 
     def bring_authority(self) -> None:
         """Make the cluster's own authority as soon as cert-manager is there, whoever installs it."""

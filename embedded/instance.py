@@ -80,6 +80,11 @@ class Instance:
         return (self.folder / "hostile").exists()
 
     @property
+    def sample(self) -> bool:
+        """Return whether stack dev has its sample application."""
+        return (self.folder / "sample").exists()
+
+    @property
     def logs(self) -> Path:
         """Return the folder of the logs, one file a daemon."""
         return self.folder / "logs"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from embedded import imagebuild, registry
+from embedded import imagebuild, registry, sample
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
@@ -52,6 +52,7 @@ class Stack:
         self._hostile = not context and instance.hostile
         self._instance_folder = instance.folder
         self._settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
+        self._sample = not context and instance.sample
 
     def _operators(self) -> dict[str, object]:
         """Return the section that installs the operators, from the real charts and with images of this cluster."""
@@ -94,8 +95,10 @@ class Stack:
         shutil.copy(PROJECT / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         before = yaml.safe_load(self.configuration.read_text()) if self.configuration.exists() else {}
         wanted = yaml.safe_load(self._settings.read_text())
-        ours = {"cluster": {"context": self._context, "protect": False}} if self._context else {}
+        ours: dict[str, object] = {}
+        ours |= {"cluster": {"context": self._context, "protect": False}} if self._context else {}
         ours |= {"operators": self._operators()} if self._bare else {}
+        ours |= sample.sections() if self._sample else {}
         for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
         for key, value in before.get("config", {}).items():
@@ -254,6 +257,7 @@ def summary(instance: Instance) -> str:
             f"  kubeconfig          {instance.kubeconfig}",
             f"  look around         export KUBECONFIG={instance.kubeconfig} PATH=$PATH:{instance.folder}/bin",
             "                      kubectl get pods -A",
+            *([f"  log in              {sample.LOGIN}"] if instance.sample else []),
             f"  stop and delete     make down{'' if instance.name == 'dev' else f' INSTANCE={instance.name}'}",
         ]
     )

@@ -14,7 +14,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pictures", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     graph = commands.add_parser("graph", help="the order in which a stack comes up, as SVG")
-    graph.add_argument("--stack", choices=("dev", "prod", "everything"), default="dev")
+    graph.add_argument("--stack", choices=("dev", "sample", "prod", "everything"), default="dev")
+    graph.add_argument("--only", nargs="+", default=(), help="components to draw, instead of all of them")
     graph.add_argument("--output", type=Path, default=Path("docs/graph.svg"))
     graph.add_argument("--table", type=Path, help="a document between whose marks the table of components is written")
     graph.set_defaults(run=_graph)
@@ -40,8 +41,9 @@ def _graph(arguments: argparse.Namespace) -> None:
     from pictures.graph import draw  # the harness needs what only a development environment has
     from tests.unit import harness
 
-    graph = harness.everything() if arguments.stack == "everything" else harness.platform(arguments.stack)
-    arguments.output.write_text(draw(graph))
+    shapes = {"everything": harness.everything, "sample": harness.sample}
+    graph = shapes[arguments.stack]() if arguments.stack in shapes else harness.platform(arguments.stack)
+    arguments.output.write_text(draw(graph, arguments.only))
     if arguments.table:
         arguments.table.write_text(with_table(arguments.table.read_text(), graph))
 

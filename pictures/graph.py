@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -57,10 +57,11 @@ def _rows(node: Node, depth: int) -> Iterator[tuple[Node, int]]:
         yield from _rows(member, depth + 1)
 
 
-def draw(graph: Graph) -> str:
-    """Return the picture of a recorded graph."""
+def draw(graph: Graph, only: Collection[str] = ()) -> str:
+    """Return the picture of a recorded graph, or of these components of it."""
     stack = next(iter(graph)).urn.split(":")[2]
-    return _Picture(order(graph), stack).svg()
+    found = order(graph)
+    return _Picture(found.only(only) if only else found, stack).svg()
 
 
 class _Picture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.unit.harness import Graph, Resource
@@ -45,6 +45,12 @@ class Order:
 
     components: tuple[Node, ...]
     edges: Edges
+
+    def only(self, kinds: Collection[str]) -> Order:
+        """Return the order of these components alone."""
+        chosen = tuple(component for component in self.components if component.kind in kinds)
+        known = {node.urn for component in chosen for node in component.walk()}
+        return Order(chosen, frozenset(edge for edge in self.edges if known.issuperset(edge)))
 
 
 def order(graph: Graph) -> Order:

@@ -23,8 +23,8 @@ def test_days_are_known() -> None:
     assert DAYS[0] == OLDEST
 
 
-# Later ones ask the API server at once, which isn't there.
-WITHOUT_PROBES = [day for day in DAYS if day < "2025-12-01"]
+# Later ones ask the API server at once, which isn't there; the oldest want the token of a reviewer, which is not given.
+WITHOUT_PROBES = [day for day in DAYS if "2025-03-21" <= day < "2025-12-01"]
 
 
 @thorough

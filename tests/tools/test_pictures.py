@@ -11,10 +11,11 @@ import pytest
 from pictures.architecture import table, with_table
 from pictures.graph import draw
 from pictures.order import order
-from tests.unit.harness import ROOT, Graph, everything, platform
+from tests.unit.harness import ROOT, Graph, everything, platform, sample
 
 STACKS: dict[str, Callable[[], Graph]] = {
     "dev": platform,
+    "sample": sample,
     "prod": lambda: platform("prod"),
     "everything": everything,
 }
@@ -25,7 +26,8 @@ def graph(request: pytest.FixtureRequest) -> Graph:
     return STACKS[request.param]()
 
 
-INSIDE = ("Gate", "NetworkPolicies")  # components that are a part of others
+INSIDE = ("Gate", "NetworkPolicies", "SecretDelivery", "OperatorCanary")  # components that are a part of others
+TIERS = ("InfisicalRelease", "Bootstrap", "Ingress", "SecretsOperator", "ApplicationSecrets")
 
 
 def nodes(svg: str) -> list[str]:
@@ -41,9 +43,20 @@ def test_the_picture_of_the_graph_is_current() -> None:
     assert (ROOT / "docs" / "graph.svg").read_text() == draw(platform()), "run `make graph`"
 
 
+def test_the_picture_of_applications_is_current_and_says_what_waits_for_what() -> None:
+    """From the server to a pod's Secret: the way in waits for the organisation, and the delivery for both."""
+    picture = (ROOT / "docs" / "applications.svg").read_text()
+    assert picture == draw(sample(), TIERS), "run `make graph`"
+    tops = {node.partition(" ")[2].partition("/")[0] for node in nodes(picture) if node.startswith("component ")}
+    assert tops == {*TIERS, *INSIDE}
+    edges = drawn_edges(picture)
+    assert ("component Bootstrap/bootstrap", "component ApplicationSecrets/application-secrets") in edges
+    assert ("component SecretsOperator/secrets-operator", "component ApplicationSecrets/application-secrets") in edges
+
+
 def test_the_table_of_the_architecture_is_current() -> None:
     document = (ROOT / "docs" / "architecture.md").read_text()
-    assert document == with_table(document, platform()), "run `make graph`"
+    assert document == with_table(document, sample()), "run `make graph`"
 
 
 def test_the_table_has_every_component_and_every_wait_between_two(graph: Graph) -> None:
@@ -97,7 +110,7 @@ def test_the_edges_say_what_the_program_declared_no_more_and_no_less(graph: Grap
 
 def test_no_edge_follows_from_the_others() -> None:
     edges = drawn_edges(draw(platform()))
-    assert len(edges) == len(set(edges)) < 115
+    assert len(edges) == len(set(edges)) < 125
     assert ("Namespace/platform-db-namespace", "postgresql/platform-db-cluster") not in edges
     assert ("component PlatformDb/platform-db", "component InfisicalRelease/infisical") not in edges
     assert ("component CertSync/cert-sync", "component InfisicalRelease/infisical") in edges

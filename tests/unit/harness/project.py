@@ -186,6 +186,12 @@ def with_applications(stack: str = "dev", **keys: Any) -> Graph:
     return platform(stack, **{"applications": {"shop": SHOP}, **beside, **keys})
 
 
+def sample() -> Graph:
+    """Run the program with stack dev's sample application."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "embedded" / "sample.yaml").read_text())["config"]
+    return platform(**{key.partition(":")[2]: value for key, value in config.items()})
+
+
 def in_a_bucket(**more: Any) -> Graph:
     """Run the program with backups in a bucket with an authority of its own."""
     authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
