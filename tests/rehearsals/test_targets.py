@@ -16,7 +16,7 @@ _BODY = r"jsonpath={.metadata.annotations.nginx\.ingress\.kubernetes\.io/proxy-b
 def changed(stack: Stack, *options: str) -> set[str]:
     """Return the names of what an `up` makes, changes or replaces."""
     printed = stack.run("up", "--yes", "--skip-preview", "--diff", *options, quiet=True)
-    return {*re.findall(r"^ *[~+-]{1,2} .*?\n(?:.*\n)??.*\[urn=urn:pulumi:.*::(\S+)\]", printed, re.MULTILINE)}
+    return {*re.findall(r"^ *[~+-]{1,2} ?\S.*\n(?:.*\n)??.*\[urn=urn:pulumi:.*::(\S+)\]", printed, re.MULTILINE)}
 
 
 def test_a_target_alone_and_then_the_rest(cluster: Cluster, kubectl: Kubectl, stack: Stack) -> None:
