@@ -47,7 +47,11 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize("written", [content(1), b'{"stack": "prod", "latest": {}}', b"{}", gzip.compress(content(1))])
+@pytest.mark.parametrize(
+    "written",
+    [content(1), b'{"stack": "prod", "latest": {}}', b"{}", gzip.compress(content(1))],
+    ids=["whole", "short", "empty", "compressed"],
+)
 def test_a_state_that_can_be_read_stays_as_it_is(tmp_path: Path, written: bytes) -> None:
     """Whatever its form: only what is no JSON is cut off."""
     stacks = tmp_path / ".pulumi" / "stacks" / PROJECT
