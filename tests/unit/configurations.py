@@ -77,6 +77,7 @@ REPAIRS = {
     "ingress.issuer.email": "ops@example.org",
     "ingress.route": "ingress",
     "ingress.route.kind": "ingress",
+    "ingress.route.redirectListener": "web",
     "infisical.chart.version": "1.10.0",
     "infisical.chart.repository": "https://charts.example.org",
     "infisical.corsAllowedOrigins[0]": "https://app.example.org",

@@ -142,10 +142,10 @@ def test_a_section_that_is_none_is_put_right_too() -> None:
 
 
 def test_rules_over_several_keys_name_the_one_to_change() -> None:
-    gateway = {"kind": "gateway", "name": "public", "namespace": "edge"}
+    gateway = {"kind": "gateway", "name": "public", "namespace": "edge", "listener": "https"}
     config = with_(("ingress.route", gateway), ("ingress.issuer", {"kind": "letsEncrypt", "email": "o@example.org"}))
     [line] = errors(config)
-    assert line.startswith("- ingress.issuer")
+    assert line.startswith("- ingress.route.redirectListener: required")
     load(repaired(config))
 
 
