@@ -64,7 +64,7 @@ def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Pa
         start(
             "pebble-challtestsrv",
             *none,
-            *("-dns01", f"{address}:{_DNS_PORT}"),
+            *("-dnsserver", f"{address}:{_DNS_PORT}"),
             *("-management", f"{address}:{_DNS_CONTROL_PORT}"),
             *("-defaultIPv4", str(instance.node_address), "-defaultIPv6", ""),
         )
@@ -81,7 +81,7 @@ def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Pa
             (folder / f"{name}.json").write_text(json.dumps({"pebble": config}))
             start(f"pebble@{name}", "-config", f"{name}.json", "-dnsserver", f"{address}:{_DNS_PORT}")
             kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(name, f"https://{address}:{port}/dir", folder)))
-        _looks_there(kubectl, programs, f"{address}:{_DNS_PORT}")
+        _looks_there(kubectl, programs, instance.node.name, f"{address}:{_DNS_PORT}")
         yield acme
 
 
@@ -112,7 +112,7 @@ def _issuer(name: str, server: str, folder: Path) -> dict[str, object]:
     return {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": metadata, "spec": {"acme": acme}}
 
 
-def _looks_there(kubectl: Kubectl, programs: Programs, resolver: str) -> None:
+def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str) -> None:
     """Have a cert-manager that knows ACME check a challenge by the same DNS before it asks the server to.
 
     Its program comes from the host, because the image that `make up` builds has only what it needs.
@@ -123,6 +123,7 @@ def _looks_there(kubectl: Kubectl, programs: Programs, resolver: str) -> None:
         f"{pod}/containers/0/args/-": f"--acme-http01-solver-nameservers={resolver}",
         f"{pod}/containers/0/command": [f"/programs/{name}"],
         f"{pod}/containers/0/volumeMounts": [{"name": "programs", "mountPath": "/programs"}],
+        f"{pod}/nodeSelector": {"kubernetes.io/hostname": node},  # the host has no way to the second one's pods
         f"{pod}/volumes": [{"name": "programs", "hostPath": {"path": str(programs.path(name).parent)}}],
     }
     patch = [{"op": "add", "path": path, "value": value} for path, value in values.items()]
