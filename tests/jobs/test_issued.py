@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from embedded.instance import cache_folder
 from embedded.programs import Programs
 
 CERT_MANAGER, ACME = "/apis/cert-manager.io/v1", "/apis/acme.cert-manager.io/v1"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 HOST = "secrets.example.org"
 NXDOMAIN = "DNS problem: NXDOMAIN looking up A for secrets.example.org"
 SELF_CHECK = "Waiting for HTTP-01 challenge propagation: wrong status code '404', expected '200'"
@@ -28,13 +29,13 @@ RULES = [
 ]
 
 
-@pytest.fixture(scope="session")
-def kinds(cluster: Cluster) -> Cluster:
-    """Return the cluster, with cert-manager's kinds in it. The tests play cert-manager."""
+@pytest.fixture(scope="module")
+def kinds(cluster: Cluster) -> Iterator[Cluster]:
+    """Lend the cluster cert-manager's kinds, which tests of others must not find. The tests play cert-manager."""
     folder: Path = Programs(cache_folder()).path("cert-manager-crds")
-    for path in sorted(folder.glob("*.yaml")):
-        for crd in yaml.safe_load_all(path.read_text()):
-            cluster.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    definitions = [crd for path in sorted(folder.glob("*.yaml")) for crd in yaml.safe_load_all(path.read_text())]
+    for crd in definitions:
+        cluster.create(DEFINITIONS, crd)
 
     def served() -> bool:
         try:
@@ -46,7 +47,15 @@ def kinds(cluster: Cluster) -> Cluster:
             return False
 
     eventually(served, "cert-manager's kinds are served")
-    return cluster
+    yield cluster
+    for crd in definitions:
+        cluster.call("DELETE", f"{DEFINITIONS}/{crd['metadata']['name']}")
+    eventually(lambda: not _groups(cluster), "cert-manager's kinds are gone")
+
+
+def _groups(cluster: Cluster) -> list[str]:
+    groups = cluster.call("GET", "/apis")["groups"]
+    return [group["name"] for group in groups if group["name"].endswith("cert-manager.io")]
 
 
 class Chain:
