@@ -15,7 +15,8 @@ from tests.thorough import thorough
 
 pytestmark = [pytest.mark.chain, thorough]
 OPERATOR = ("deployment/redis-operator", "-n", "redis-operator")
-PODS = ("get", "pods", "-n", "platform-kv-redis-cluster", "-o", "jsonpath={.items[*].metadata.uid}")
+SERVERS = ("-n", "platform-kv-redis-cluster", "-l", "statefulset.kubernetes.io/pod-name")
+PODS = ("get", "pods", *SERVERS, "-o", "jsonpath={.items[*].metadata.uid}")
 NEWER = "embedded.local/redis:7.0.99"  # that nobody has
 
 
