@@ -16,10 +16,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import yaml
 from views import Kubectl, Site
 from waits import FIRST_OBJECT
 
+from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT, STACK, Stack
 
 SECRET_PATH = "/api/v3/secrets/raw/e2e"
@@ -29,6 +31,13 @@ def configure(stack: Stack, **changes: dict[str, object]) -> None:
     """The checkout's stack dev with keys of its sections changed."""
     wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
     stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
+
+
+def fails(stack: Stack) -> str:
+    """What an `up` that must fail says."""
+    with pytest.raises(EmbeddedError) as failure:
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
+    return str(failure.value)
 
 
 def login(kubectl: Kubectl) -> str:

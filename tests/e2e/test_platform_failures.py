@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from steps import fails
 from views import Kubectl, Site
 from waits import JOB, eventually
 
-from embedded.errors import EmbeddedError
 from embedded.programs import Programs
 from embedded.stack import Stack
 from tests.thorough import thorough
@@ -18,17 +18,11 @@ OPERATOR = ("deployment/postgres-operator", "-n", "postgres-operator")
 STANDBY = "standby.platform-db-cluster.credentials.postgresql.acid.zalan.do"
 
 
-def _fails(stack: Stack) -> str:
-    with pytest.raises(EmbeddedError) as failure:
-        stack.run("up", "--yes", "--skip-preview", quiet=True)
-    return str(failure.value)
-
-
 def test_wrong_settings_are_named_before_anything_is_created(stack: Stack) -> None:
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     stack.init({"redis": {"sentinels": 4}, "infisical": {"siteUrl": "https://a.test/", "replicaz": 3}})
 
-    printed = _fails(stack)
+    printed = fails(stack)
 
     assert "redis.sentinels: set an odd number. With 4, a network split can leave no majority" in printed
     assert "infisical.siteUrl" in printed
@@ -42,7 +36,7 @@ def test_a_missing_operator_and_a_missing_kind_are_named(stack: Stack, kubectl: 
     kubectl("scale", *OPERATOR, "--replicas=0")
     kubectl("delete", "customresourcedefinition", "redissentinels.redis.redis.opstreelabs.in")
 
-    printed = _fails(stack)
+    printed = fails(stack)
 
     assert "no Zalando postgres-operator" in printed
     assert "RedisSentinel" in printed
@@ -75,7 +69,7 @@ def test_a_database_that_was_never_created_is_made_by_the_next_up(stack: Stack, 
         "--from-literal=password=x",
     )
 
-    assert "CreateFailed" in _fails(stack)
+    assert "CreateFailed" in fails(stack)
 
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert site.status()["detail"]["database"]["verified"] is True

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from steps import assert_healthy, assert_nothing_to_do, configure
+from steps import assert_healthy, assert_nothing_to_do, configure, fails
 from views import Kubectl, Site
 from waits import ROLLOUT, kubectl_timeout
 
-from embedded.errors import EmbeddedError
 from embedded.stack import Stack
 from tests.thorough import thorough
 
@@ -27,12 +26,6 @@ def platform(stack: Stack) -> Iterator[None]:
     yield
     configure(stack)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
-
-
-def fails(stack: Stack) -> str:
-    with pytest.raises(EmbeddedError) as failure:
-        stack.run("up", "--yes", "--skip-preview", quiet=True)
-    return str(failure.value)
 
 
 def test_a_new_image_that_no_operator_has_rolled_out_is_not_ready(stack: Stack, site: Site, kubectl: Kubectl) -> None:

@@ -68,6 +68,10 @@ class Chain:
         spec = {"secretName": "infisical-tls", "dnsNames": [HOST], "issuerRef": {"kind": "Issuer", "name": "ca"}}
         self.certificate = self.make(CERT_MANAGER, "certificates", "infisical-tls", spec)
 
+    def asks_another_issuer(self) -> None:
+        path = f"{CERT_MANAGER}/namespaces/{self.namespace}/certificates/infisical-tls"
+        self.cluster.call("PATCH", path, {"spec": {"issuerRef": {"name": "other"}}})
+
     def make(self, group: str, resource: str, name: str, spec: object, owner: Any = None) -> dict[str, Any]:
         kind = {"certificates": "Certificate", "certificaterequests": "CertificateRequest", "issuers": "Issuer"}
         metadata: dict[str, Any] = {"name": name}
@@ -170,8 +174,7 @@ def test_an_issued_certificate_is_told_with_its_end(chain: Chain) -> None:
 def test_ready_of_before_a_change_does_not_count(chain: Chain) -> None:
     """From staging to production, for example: the certificate is Ready, and another issuer's."""
     chain.conditions(("Ready", "True", ""))
-    path = f"{CERT_MANAGER}/namespaces/{chain.namespace}/certificates/infisical-tls"
-    chain.cluster.call("PATCH", path, {"spec": {"issuerRef": {"name": "other"}}})
+    chain.asks_another_issuer()
     job = chain.wait()
     job.sees("certificate infisical-tls")
     chain.conditions(("Ready", "True", ""), generation=2)
@@ -256,8 +259,7 @@ def test_what_failed_before_is_begun_anew_once(chain: Chain) -> None:
 
 def test_a_failure_of_before_the_change_is_not_this_attempts(chain: Chain) -> None:
     chain.conditions(("Issuing", "False", "The certificate request has failed"), failed=True)
-    path = f"{CERT_MANAGER}/namespaces/{chain.namespace}/certificates/infisical-tls"
-    chain.cluster.call("PATCH", path, {"spec": {"issuerRef": {"name": "other"}}})
+    chain.asks_another_issuer()
     job = chain.wait()
     job.sees("cert-manager has yet to see the change")
     chain.conditions(("Ready", "True", ""), generation=2)

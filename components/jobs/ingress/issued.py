@@ -4,10 +4,10 @@ cert-manager works in a chain: a Certificate makes a CertificateRequest, with AC
 Challenge for each name. Each knows what the one before does not say, so the last link that has a reason is quoted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from conditions import condition
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object
 
@@ -33,6 +33,31 @@ class Config:
     issuer: str | None = None
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """The chain of one attempt, as far as it is made."""
+
+    certificate: Object
+    request: Object | None
+    orders: list[Object]
+    challenges: list[Object]
+
+    def cause(self) -> str:
+        """Return the reason of the last link of the chain that has one."""
+        for challenge in self.challenges:
+            status: Object = challenge.get("status", {})
+            if status.get("state") != "valid" and status.get("reason"):
+                return said_of(challenge)
+        name = self.certificate["metadata"]["name"]
+        for order in self.orders:
+            if reason := order.get("status", {}).get("reason"):
+                return f"order of {name}: {reason}"
+        if message := condition(self.request or {}, "Ready").get("message"):
+            return f"request of {name}: {message}"
+        said = (condition(self.certificate, kind).get("message") for kind in ("Issuing", "Ready"))
+        return f"certificate {name}: {next(filter(None, said), 'cert-manager has not looked at it yet')}"
+
+
 class Issuance:
     """Follows one Certificate. An attempt that failed before is begun anew, as `cmctl renew` does."""
 
@@ -45,7 +70,7 @@ class Issuance:
     def check(self) -> str:
         """Return what was issued. Raise Pending while it may come, Failed once this attempt is lost."""
         certificate = self.api.get(self._path(CERT_MANAGER, "certificates", self.config.certificate))
-        ready, issuing = (condition_of(certificate, kind) for kind in ("Ready", "Issuing"))
+        ready, issuing = (condition(certificate, kind) for kind in ("Ready", "Issuing"))
         # A change of the host or the issuer leaves the Ready of before for a moment.
         if ready.get("status") == "True" and is_current(ready, certificate):
             return f"ready: {self.config.certificate} is issued, until {certificate['status'].get('notAfter')}"
@@ -54,14 +79,15 @@ class Issuance:
             if not is_current(issuing, certificate):
                 raise Pending("cert-manager has yet to see the change of the certificate")
             if not first:
-                raise Failed(self._cause(certificate))
+                raise Failed(self._attempt(certificate, lost=True).cause())
             self._begin_anew(certificate)  # by itself cert-manager waits for an hour, and for longer each time
             raise Pending("the last attempt failed, and a new one is begun")
         if self.config.issuer:
             self._accepted(self.config.issuer)
-        self._challenged(certificate)
+        attempt = self._attempt(certificate, lost=False)
+        self._challenged(attempt)
         self.troubled_since = None
-        raise Pending(self._cause(certificate))
+        raise Pending(attempt.cause())
 
     def _path(self, group: str, resource: str, name: str = "") -> str:
         path = f"/apis/{group}/v1/namespaces/{self.config.namespace}/{resource}"
@@ -88,13 +114,13 @@ class Issuance:
     def _accepted(self, name: str) -> None:
         """Pass when the stack's own issuer has its account."""
         issuer = self.api.get(self._path(CERT_MANAGER, "issuers", name))
-        ready = condition_of(issuer, "Ready")
+        ready = condition(issuer, "Ready")
         if ready.get("status") != "True" or not is_current(ready, issuer):
             self._troubled(f"issuer {name}: {ready.get('message') or 'cert-manager has not looked at it yet'}")
 
-    def _challenged(self, certificate: Object) -> None:
+    def _challenged(self, attempt: Attempt) -> None:
         """Pass when no challenge of the attempt that runs is in trouble."""
-        for challenge in self._challenges(self._request(certificate, lost=False)):
+        for challenge in attempt.challenges:
             status: Object = challenge.get("status", {})
             if status.get("state") in OVER:
                 raise Failed(said_of(challenge))
@@ -108,53 +134,28 @@ class Issuance:
         stands = self.report.elapsed - self.troubled_since >= self.config.challenge_seconds
         raise Failed(trouble) if stands else Pending(trouble)
 
-    def _request(self, certificate: Object, *, lost: bool) -> Object | None:
-        """Return the newest request, among those that failed or those that did not."""
-        mine = [
+    def _attempt(self, certificate: Object, *, lost: bool) -> Attempt:
+        """Return the newest attempt, among those that failed or those that did not."""
+        requests = [
             request
             for request in self._owned("certificaterequests", CERT_MANAGER, certificate)
             if ("failureTime" in request.get("status", {})) == lost
         ]
-        return max(mine, key=lambda request: request["metadata"]["creationTimestamp"], default=None)
-
-    def _challenges(self, request: Object | None) -> list[Object]:
-        orders = self._owned("orders", ACME, request) if request else []
-        return [challenge for order in orders for challenge in self._owned("challenges", ACME, order)]
+        newest = max(requests, key=lambda request: request["metadata"]["creationTimestamp"], default=None)
+        orders = self._owned("orders", ACME, newest) if newest else []
+        challenges = [challenge for order in orders for challenge in self._owned("challenges", ACME, order)]
+        return Attempt(certificate, newest, orders, challenges)
 
     def _owned(self, resource: str, group: str, owner: Object) -> list[Object]:
         uid = owner["metadata"]["uid"]
         items = self.api.items(self._path(group, resource))
         return [item for item in items if any(o["uid"] == uid for o in item["metadata"].get("ownerReferences", []))]
 
-    def _cause(self, certificate: Object) -> str:
-        """Return the reason of the last link of the chain that has one."""
-        issuing, ready = (condition_of(certificate, kind) for kind in ("Issuing", "Ready"))
-        request = self._request(certificate, lost=issuing.get("status") == "False")
-        if request:
-            open_ = [each for each in self._challenges(request) if each.get("status", {}).get("state") != "valid"]
-            for challenge in open_:
-                if challenge.get("status", {}).get("reason"):
-                    return said_of(challenge)
-            for order in self._owned("orders", ACME, request):
-                if reason := order.get("status", {}).get("reason"):
-                    return f"order of {self.config.certificate}: {reason}"
-            if message := condition_of(request, "Ready").get("message"):
-                return f"request of {self.config.certificate}: {message}"
-        said = issuing.get("message") or ready.get("message") or "cert-manager has not looked at it yet"
-        return f"certificate {self.config.certificate}: {said}"
 
-
-def condition_of(found: Object, kind: str) -> Object:
-    """Return a condition by its type, empty where there is none."""
-    conditions: list[Object] = found.get("status", {}).get("conditions", [])
-    absent: Object = {}
-    return next((each for each in conditions if each["type"] == kind), absent)
-
-
-def is_current(condition: Object, found: Object) -> bool:
+def is_current(said: Object, found: Object) -> bool:
     """Return whether a condition is about what the object asks for now."""
     generation: int = found["metadata"]["generation"]
-    return condition.get("observedGeneration", generation) >= generation
+    return said.get("observedGeneration", generation) >= generation
 
 
 def said_of(challenge: Object) -> str:
@@ -166,8 +167,7 @@ def said_of(challenge: Object) -> str:
 
 def main(config: Config, report: Report) -> str:
     """Wait for the certificate."""
-    check: Callable[[], str] = Issuance(config, report).check
-    return wait(check, report, deadline_seconds=config.deadline_seconds)
+    return wait(Issuance(config, report).check, report, deadline_seconds=config.deadline_seconds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery_wish import MARK, STACK, Delivery, Key, condition, find_infisical, find_secret, texts, workload_path
+from conditions import condition
+from delivery_wish import MARK, STACK, Delivery, Key, find_infisical, find_secret, texts, workload_path
 from job import Pending, Report, run, secret, wait
 from kube import Api, Object
 

@@ -61,13 +61,6 @@ def workload_path(namespace: str, workload: str) -> str:
     return f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}"
 
 
-def condition(found: Object, kind: str) -> Object:
-    """Return a condition of a custom resource, empty when it has none of that type."""
-    conditions: list[Object] = found.get("status", {}).get("conditions", [])
-    nothing: Object = {}
-    return next((each for each in conditions if each["type"] == kind), nothing)
-
-
 def texts(found: Object, name: str) -> dict[str, str]:
     """Return labels, annotations or data of an object. The API server leaves out what is empty."""
     section: dict[str, str] | None = found.get(name)
