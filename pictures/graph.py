@@ -17,6 +17,7 @@ from pictures.order import Node, Order, order
 from tests.unit.harness import Graph
 
 _WIDTH, _GAP, _MARGIN, _BOX = 900, 24, 15, 274
+_LETTER, _SMALL_LETTER = 6.5, 5.6  # what one of a name takes, and of a kind
 _TITLE, _ROW, _LANE, _LABEL, _BETWEEN, _TRACK = 30, 19, 6.5, 60, 44, 8
 _STYLE, _SYMBOLS = (Path(__file__).with_name(f"graph.{name}").read_text() for name in ("css", "symbols.svg"))
 
@@ -30,10 +31,19 @@ class _Box:
     node: Node
     x: float = 0
     y: float = 0
+    width: float = _BOX
     rows: list[tuple[Node, int]] = field(default_factory=list)  # with its depth in the tree, 1 for a member
 
     def __post_init__(self) -> None:
         self.rows = [row for member in self.node.members for row in _rows(member, 1)]
+
+    @property
+    def needs(self) -> float:
+        """Return the width in which no name runs into its kind."""
+        rows = (
+            (depth - 1) * 6 + len(node.label) * _LETTER + len(node.kind) * _SMALL_LETTER for node, depth in self.rows
+        )
+        return _LABEL + max(rows, default=0) + 18
 
     @property
     def height(self) -> float:
@@ -41,7 +51,7 @@ class _Box:
 
     @property
     def center(self) -> float:
-        return self.x + _BOX / 2
+        return self.x + self.width / 2
 
     def row(self, urn: str) -> float:
         """Return the middle of a row."""
@@ -61,26 +71,30 @@ def draw(graph: Graph, only: Collection[str] = ()) -> str:
     """Return the picture of a recorded graph, or of these components of it."""
     stack = next(iter(graph)).urn.split(":")[2]
     found = order(graph)
-    return _Picture(found.only(only) if only else found, stack).svg()
+    return _Picture(found.only(only), stack, roomy=True).svg() if only else _Picture(found, stack).svg()
 
 
 class _Picture:
-    def __init__(self, what: Order, stack: str) -> None:
+    def __init__(self, what: Order, stack: str, *, roomy: bool = False) -> None:
         self.stack = stack
         self.boxes = {node.urn: _Box(node) for node in what.components}
         self.home = {node.urn: box for box in self.boxes.values() for node in box.node.walk()}
         self.nodes = {node.urn: node for box in self.boxes.values() for node in box.node.walk()}
         self.edges = sorted(what.edges)
         self.layers = self._layers()
-        self.width = max(_WIDTH, max(map(len, self.layers)) * (_BOX + _GAP) - _GAP + 2 * _MARGIN)
+        # The picture of a whole stack keeps to the width of a page.
+        self.box = max(_BOX, *(box.needs for box in self.boxes.values())) if roomy else _BOX
+        for box in self.boxes.values():
+            box.width = self.box
+        self.width = max(_WIDTH, max(map(len, self.layers)) * (self.box + _GAP) - _GAP + 2 * _MARGIN)
         self.tops: list[float] = []
         y = 74.0
         for layer in self.layers:
             self.tops.append(y)
-            x = (self.width - len(layer) * (_BOX + _GAP) + _GAP) / 2
+            x = (self.width - len(layer) * (self.box + _GAP) + _GAP) / 2
             for box in layer:
                 box.x, box.y = x, y
-                x += _BOX + _GAP
+                x += self.box + _GAP
             y += max(box.height for box in layer) + _BETWEEN
         self.bottom = y
 
@@ -125,14 +139,14 @@ class _Picture:
     def _box(self, box: _Box) -> Iterator[str]:
         node, x, y = box.node, box.x, box.y
         yield f'<g data-node="{node}">'
-        yield f'<rect class="box" x="{x:g}" y="{y:g}" width="{_BOX}" height="{box.height:g}" rx="7"/>'
-        yield f'<path class="rule" d="M{x:g},{y + _TITLE - 4:g}h{_BOX}"/>'
+        yield f'<rect class="box" x="{x:g}" y="{y:g}" width="{self.box:g}" height="{box.height:g}" rx="7"/>'
+        yield f'<path class="rule" d="M{x:g},{y + _TITLE - 4:g}h{self.box:g}"/>'
         yield f'<text class="title" x="{x + 12:g}" y="{y + 18:g}">{escape(node.kind)}</text>'
-        yield f'<text class="kind" x="{x + _BOX - 10:g}" y="{y + 18:g}">{escape(node.name)}</text>'
+        yield f'<text class="kind" x="{x + self.box - 10:g}" y="{y + 18:g}">{escape(node.name)}</text>'
         for nested, depth in box.rows:
             if nested.component:
                 top, left = box.row(nested.urn) - _ROW / 2, x + _LABEL - 28 + depth * 4
-                size = f'width="{x + _BOX - 3 - left:g}" height="{len(list(nested.walk())) * _ROW:g}"'
+                size = f'width="{x + self.box - 3 - left:g}" height="{len(list(nested.walk())) * _ROW:g}"'
                 yield f'<rect class="nested" x="{left:g}" y="{top:g}" {size} rx="5"/>'
         yield from self._rails(box)
         for member, depth in box.rows:
@@ -146,11 +160,11 @@ class _Picture:
             yield f'<use href="#{kind}" x="{x + _LABEL - 20:g}" y="{y - 6:g}"/>'
         classes = f"name {kind}" if not node.component else "title"
         yield f'<text class="{classes}" x="{x + _LABEL + (depth - 1) * 6:g}" y="{y + 4:g}">{escape(node.label)}</text>'
-        right = x + _BOX - (22 if node.protected else 8)
+        right = x + self.box - (22 if node.protected else 8)
         what = f"{node.kind}, read" if node.read else node.kind
         yield f'<text class="kind" x="{right:g}" y="{y + 4:g}">{escape(what)}</text>'
         if node.protected:
-            yield f'<use href="#lock" x="{x + _BOX - 18:g}" y="{y - 6:g}"/>'
+            yield f'<use href="#lock" x="{x + self.box - 18:g}" y="{y - 6:g}"/>'
         yield "</g>"
 
     def _rails(self, box: _Box) -> Iterator[str]:
@@ -198,9 +212,9 @@ class _Picture:
         start = source.row(a) if a not in self.boxes else source.y + 13
         end = target.row(b) if b not in self.boxes else target.y + 13
         rightwards = source.x < target.x
-        lane = target.x - _GAP / 2 if rightwards else target.x + _BOX + _GAP / 2
+        lane = target.x - _GAP / 2 if rightwards else target.x + self.box + _GAP / 2
         lane += (number % 3 - 1) * 4
-        sx, tx = (source.x + _BOX, target.x) if rightwards else (source.x, target.x + _BOX)
+        sx, tx = (source.x + self.box, target.x) if rightwards else (source.x, target.x + self.box)
         if source.x == target.x:  # one above the other: along their right sides
             sx = tx
         return [(sx, start), (lane, start), (lane, end), (tx + (-2 if rightwards else 2), end)]
@@ -216,8 +230,8 @@ class _Picture:
         tx = _port(target.center, above.index((source.center, a)), len(above))
         first, last = (next(n for n, layer in enumerate(self.layers) if box in layer) for box in (source, target))
         passed = [box for layer in self.layers[first + 1 : last] for box in layer]
-        xs = [sx, tx, *(x for box in passed for x in (box.x - _GAP / 2, box.x + _BOX + _GAP / 2))]
-        free = [x for x in xs if not any(box.x - 8 < x < box.x + _BOX + 8 for box in passed)]
+        xs = [sx, tx, *(x for box in passed for x in (box.x - _GAP / 2, box.x + self.box + _GAP / 2))]
+        free = [x for x in xs if not any(box.x - 8 < x < box.x + self.box + 8 for box in passed)]
         way = min(free, key=lambda x: (abs(x - sx) + abs(x - tx), xs.index(x)))
         points: list[Point] = [(sx, source.y + source.height)]
         for layer, x, to in ((first + 1, sx, way), (last, way, tx)):

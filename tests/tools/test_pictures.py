@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from xml.etree import ElementTree
@@ -166,3 +167,19 @@ def test_no_secret_is_in_the_picture(graph: Graph) -> None:
 
 def test_it_asks_for_nothing_from_elsewhere(graph: Graph) -> None:
     assert not re.search(r"(href|src)=\"[^#]|@import|url\([^#]|<script", draw(graph))
+
+
+def test_no_name_runs_into_its_kind_where_some_components_are_drawn() -> None:
+    """Those of docs/applications.svg have the longest names."""
+    root = ElementTree.fromstring(draw(sample(), ["SecretsOperator", "ApplicationSecrets"]))
+    rows = [
+        (name, kind)
+        for group in root.iter()
+        if group.get("data-node")
+        for name, kind in itertools.pairwise(each for each in group if each.tag.endswith("text"))
+        if kind.get("class") == "kind"
+    ]
+    assert len(rows) > 60
+    for name, kind in rows:
+        end = float(name.get("x", 0)) + len(name.text or "") * 6.5
+        assert end <= float(kind.get("x", 0)) - len(kind.text or "") * 5.6, name.text
