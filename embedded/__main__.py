@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,7 +98,7 @@ def _up(arguments: argparse.Namespace) -> None:
         cluster.bring_sample()
     target = _stack(arguments)
     progress("pulumi up")
-    with meanwhile(cluster):
+    with meanwhile(cluster, target.interrupt):
         target.up(arguments.timeline)
     if not arguments.context:
         print(stack.summary(instance))
@@ -110,15 +111,31 @@ def _stack(arguments: argparse.Namespace) -> stack.Stack:
 
 
 @contextmanager
-def meanwhile(cluster: Cluster | None) -> Iterator[None]:
-    """Give a bare cluster its authority while the stack installs cert-manager, as an administrator would."""
+def meanwhile(cluster: Cluster | None, interrupt: Callable[[], None]) -> Iterator[None]:
+    """Give a bare cluster its authority while the stack installs cert-manager, as an administrator would.
+
+    Without the authority `up` would wait in vain, so `interrupt` ends it, and the reason is raised in its place.
+    """
     if not cluster or not cluster.instance.bare:
         yield
         return
-    with ThreadPoolExecutor(1) as pool:
-        brought = pool.submit(cluster.bring_authority)
+    reasons: list[Exception] = []
+
+    def bring() -> None:
+        try:
+            cluster.bring_authority()
+        except Exception as reason:
+            reasons.append(reason)
+            interrupt()
+
+    bringing = threading.Thread(target=bring, daemon=True)  # an `up` that fails by itself does not wait for it
+    bringing.start()
+    try:
         yield
-        brought.result()
+        bringing.join()
+    finally:
+        if reasons:
+            raise reasons[0]
 
 
 def start(

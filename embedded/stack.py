@@ -6,8 +6,10 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -53,6 +55,8 @@ class Stack:
         self._instance_folder = instance.folder
         self._settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
         self._sample = not context and instance.sample
+        self._running: subprocess.Popen[str] | None = None
+        self._interrupted = threading.Event()
 
     def _operators(self) -> dict[str, object]:
         """Return the section that installs the operators, from the real charts and with images of this cluster."""
@@ -147,6 +151,12 @@ class Stack:
                 timeline.write(events, json.loads(state), page)
                 events.unlink()  # it has every plain input
 
+    def interrupt(self) -> None:
+        """Have Pulumi end what it is doing or about to begin, as Ctrl-C does. Another thread may call it."""
+        self._interrupted.set()
+        if self._running:
+            self._running.send_signal(signal.SIGINT)  # which does nothing to a process that has ended
+
     def operate(self, command: str, *arguments: str, quiet: bool = False) -> None:
         """Run `python -m operations COMMAND` on the stack. Raises EmbeddedError."""
         self._run([sys.executable, "-m", "operations", command, *self.options, *arguments], PROJECT, quiet)
@@ -157,7 +167,11 @@ class Stack:
 
     def _run(self, command: list[str], cwd: Path, quiet: bool) -> str:
         out, err = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
-        process = subprocess.Popen(command, cwd=cwd, env=self.environment(), stdout=out, stderr=err, text=True)
+        self._running = process = subprocess.Popen(
+            command, cwd=cwd, env=self.environment(), stdout=out, stderr=err, text=True
+        )
+        if self._interrupted.is_set():
+            process.send_signal(signal.SIGINT)
         printed = outlast(process)
         if process.returncode:
             raise EmbeddedError(f"`{_shown(command)}` failed" + (f":\n{printed}" if quiet else ""))

@@ -62,7 +62,7 @@ def hostile(instance: Instance, programs: Programs) -> Iterator[Hostile]:
     stack.init()
     began = time.monotonic()
     try:
-        with meanwhile(cluster):
+        with meanwhile(cluster, stack.interrupt):
             stack.run("up", "--yes", "--skip-preview", quiet=True)
         print(f"\nhostile: from no operators to a platform that serves in {time.monotonic() - began:.0f} s")
         yield Hostile(apart, cluster, Kubectl(programs, apart), stack)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import sys
 import threading
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from unittest.mock import patch
 
 import pytest
@@ -210,3 +213,41 @@ def test_the_compiler_collects_no_garbage_unless_the_environment_says_so(
     assert collector() == "off"
     monkeypatch.setenv("GOGC", "100")
     assert collector() == "100"
+
+
+class _Bare:
+    """A bare cluster to which its authority can't be given, or whose authority never comes."""
+
+    def __init__(self, instance: Instance, reason: str) -> None:
+        self.instance, self._reason = instance, reason
+        instance.folder.mkdir(parents=True)
+        (instance.folder / "bare").touch()
+
+    def bring_authority(self) -> None:
+        if not self._reason:
+            threading.Event().wait()
+        raise EmbeddedError(self._reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "program", "says"),
+    [
+        ("applying add-ons failed: no", "import time; time.sleep(60)", "applying add-ons failed: no"),
+        ("", "raise SystemExit(1)", "`python -c` failed"),
+    ],
+    ids=["no authority", "no up"],
+)
+def test_whichever_fails_of_up_and_the_authority_ends_both_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, program: str, says: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(Stack, "environment", lambda _: None)
+    instance = Instance("other")
+    cluster, stack = _Bare(instance, reason), Stack(instance, Programs(tmp_path))
+    began = time.monotonic()
+
+    with pytest.raises(EmbeddedError) as failure, command.meanwhile(cast("Cluster", cluster), stack.interrupt):
+        stack._run([sys.executable, "-c", program], ROOT, quiet=True)
+
+    assert says.replace("python", Path(sys.executable).name) in str(failure.value)
+    assert time.monotonic() - began < 30
