@@ -60,7 +60,7 @@ class BackUp:
         self._store = Path(config.store)
         self._environment = environment(api, config.database, "platform-backup")
         self._uid = uid
-        self._status = Status(api, config.database.namespace, config.status)
+        self._status = Status(api, config.database.namespace, config.status, report)
 
     def make(self) -> str:
         """Return what was made. Raises Failed."""
@@ -176,7 +176,8 @@ def main(config: Config, report: Report) -> str:
         return BackUp(config, api, uid, report).make()
     except Exception as error:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        Status(api, config.database.namespace, config.status).tell_failure(lastFailure=str(error), lastFailureAt=now)
+        status = Status(api, config.database.namespace, config.status, report)
+        status.tell_failure(lastFailure=str(error), lastFailureAt=now)
         raise
 
 

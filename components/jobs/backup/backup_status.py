@@ -3,29 +3,34 @@
 import contextlib
 from collections.abc import Mapping
 
-from job import Failed, Pending
+from job import Failed, Pending, Report, wait
 from kube import Api
 
 FIELD_MANAGER = "backup"
+_PATIENCE_SECONDS = 60  # with an API server that is away: the work itself is done by then, and must not be done again
 
 
 class Status:
     """The ConfigMap `backup-status`. Every value is text."""
 
-    def __init__(self, api: Api, namespace: str, name: str) -> None:
-        self._api = api
+    def __init__(self, api: Api, namespace: str, name: str, report: Report) -> None:
+        self._api, self._report = api, report
         self._path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
 
     def read(self) -> Mapping[str, str]:
         """Return what was told before."""
-        return self._api.get(self._path).get("data") or {}
+        found = wait(lambda: self._api.get(self._path), self._report, deadline_seconds=_PATIENCE_SECONDS)
+        return found.get("data") or {}
 
     def tell(self, **values: object) -> None:
         """Set these keys and keep the others; None takes one away."""
-        data = {key: None if value is None else str(value) for key, value in values.items()}
-        self._api.merge_patch(self._path, {"data": data}, field_manager=FIELD_MANAGER)
+        wait(lambda: self._set(values), self._report, deadline_seconds=_PATIENCE_SECONDS)
 
     def tell_failure(self, **values: object) -> None:
-        """Set these keys on the way to a failure, whose own cause must not be hidden by this one's."""
+        """Set these keys on the way to a failure, whose own cause must not be hidden by this one's, nor be late."""
         with contextlib.suppress(Failed, Pending):
-            self.tell(**values)
+            self._set(values)
+
+    def _set(self, values: Mapping[str, object]) -> None:
+        data = {key: None if value is None else str(value) for key, value in values.items()}
+        self._api.merge_patch(self._path, {"data": data}, field_manager=FIELD_MANAGER)

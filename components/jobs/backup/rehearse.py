@@ -43,7 +43,7 @@ class Config:
 
 def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
-    status = Status(Api(), config.namespace, config.status)
+    status = Status(Api(), config.namespace, config.status, report)
     started = time.monotonic()
     try:
         manifest, proof = _rehearse(config, report)

@@ -119,7 +119,7 @@ class Restore:
 
     def _status(self, **values: object) -> None:
         config = self._config
-        Status(self._api, config.database.namespace, config.status).tell_failure(**values)
+        Status(self._api, config.database.namespace, config.status, self._report).tell_failure(**values)
 
 
 def main(config: Config, report: Report) -> str:
@@ -128,7 +128,8 @@ def main(config: Config, report: Report) -> str:
     try:
         return Restore(config, api, report).run()
     except Exception as error:
-        Status(api, config.database.namespace, config.status).tell_failure(restoreFailure=f"{config.id}: {error}")
+        status = Status(api, config.database.namespace, config.status, report)
+        status.tell_failure(restoreFailure=f"{config.id}: {error}")
         raise
 
 
