@@ -40,6 +40,7 @@ class ExternalDbArgs:
     paths: Sequence[Path]  # who may reach whom
     protect: bool
     backup: BackupStoreArgs | None = None
+    moved_from: str | None = None  # whose data the database must have already
     deadline_seconds: int = 60  # the gate's: the server is there, or somebody has to mend it
 
     @classmethod
@@ -56,6 +57,7 @@ class ExternalDbArgs:
             paths=network_paths(settings),
             protect=settings.cluster.protect,
             backup=BackupStoreArgs.of(settings),
+            moved_from=None if settings.restore else settings.database.moved_from,  # a restore brings the data
         )
 
 
@@ -124,6 +126,7 @@ class ExternalDb(ComponentResource):
                 "PGPASSWORD": SecretKey(secret=login.metadata.name, key="password"),
                 "PGSSLROOTCERT": f"/authority/{_CA}",
                 "DEADLINE_SECONDS": str(args.deadline_seconds),
+                **({"MOVED_FROM": args.moved_from} if args.moved_from else {}),
             },
             files=[SecretFiles(secret=login.metadata.name, folder="/authority", keys=[_CA])],
         )

@@ -14,6 +14,7 @@ from components.helm_release import HelmRelease, deployed_chart
 from components.operator_chart import OperatorChart
 from safeguards.applications import refuse_dropped_applications
 from safeguards.cluster import LiveCluster, uid_of
+from safeguards.database_address import refuse_other_address
 from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster, refuse_other_names
@@ -84,6 +85,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_names(settings, state, commands)
     refuse_key_change(settings, state, commands)
     refuse_other_kind(settings, state, commands)
+    refuse_other_address(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)

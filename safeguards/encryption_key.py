@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from typing import Any
 
 from components.base.names import INFISICAL_SECRET
 from components.infisical_secrets import encryption_key_name
@@ -23,7 +21,7 @@ def refuse_key_change(settings: Settings, state: LastState, commands: Commands) 
     `infisical.replaceEncryptionKey` is the label of a key that may go. The message says how to keep the key, and what
     to do when Infisical itself made the new one.
     """
-    deployed = encryption_keys(_secret_data(state.outputs("kubernetes:core/v1:Secret", INFISICAL_SECRET)))
+    deployed = encryption_keys(state.secret(INFISICAL_SECRET))
     wanted = wanted_keys(settings, state)
     for variable in lost_keys(deployed, wanted, settings):
         key, label = deployed[variable], key_label(variable, deployed[variable])
@@ -70,8 +68,3 @@ def _generated(state: LastState) -> str:
 def _given(settings: Settings) -> dict[str, str]:
     keys = {"ENCRYPTION_KEY": settings.encryption_key, "ROOT_ENCRYPTION_KEY": settings.root_encryption_key}
     return {variable: key.get_secret_value() for variable, key in keys.items() if key}
-
-
-def _secret_data(outputs: Mapping[str, Any]) -> dict[str, str]:
-    encoded: Mapping[str, str] = outputs.get("data") or {}
-    return {name: base64.b64decode(value).decode() for name, value in encoded.items()}

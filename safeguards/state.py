@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,11 @@ class LastState:
     def outputs(self, type_: str, name: str) -> Outputs:
         """Return the outputs of a resource by its Pulumi type and logical name. A resource that is absent has none."""
         return self._outputs.get((type_, name), {})
+
+    def secret(self, name: str) -> dict[str, str]:
+        """Return what a Kubernetes Secret has, by its logical name."""
+        encoded: Mapping[str, str] = self.outputs("kubernetes:core/v1:Secret", name).get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in encoded.items()}
 
 
 def last_state() -> LastState:

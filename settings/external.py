@@ -31,6 +31,17 @@ class ExternalDatabase(Section):
         description="PEM of the authority that signed the server's certificate, as the provider publishes it. A public "
         "one is named, too: no release of Infisical verifies a database against Node's own list by default."
     )
+    moved_from: Line | None = Field(
+        default=None,
+        description="Where the data was before it was copied to this server, as host:port/name. A stack that has data "
+        "is led to another database only with it, and only where Infisical's tables are there: on an empty one "
+        "Infisical would begin anew, and belong to whoever signs up first.",
+    )
+
+    @property
+    def address(self) -> str:
+        """Return where the database is, as host:port/name."""
+        return f"{self.host}:{self.port}/{self.name}"
 
 
 class ExternalRedis(Section):

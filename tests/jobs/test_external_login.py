@@ -120,6 +120,18 @@ def test_a_database_in_another_encoding_is_refused(login: Login, postgres: Postg
     assert outcome.last_line.endswith("database latin is in LATIN1, and must be in UTF8")
 
 
+def test_data_that_was_moved_is_there(login: Login, postgres: Postgres) -> None:
+    moved = "old.example.org:5432/infisical"
+    outcome = login(MOVED_FROM=moved).outcome()
+    assert outcome.status == 1
+    assert f"database {OWN} has none of Infisical's tables" in outcome.last_line
+    assert moved in outcome.last_line
+    assert login().outcome().status == 0, "a database that begins may be empty"
+    _in_database(postgres, f"create table infisical_migrations (); alter table infisical_migrations owner to {USER}")
+    assert login(MOVED_FROM=moved).outcome().status == 0
+    _in_database(postgres, "drop table infisical_migrations")
+
+
 @pytest.mark.parametrize("name", ["PGPASSWORD", "PGSSLROOTCERT", "DEADLINE_SECONDS"])
 def test_what_is_missing_is_named(login: Login, name: str) -> None:
     outcome = login(**{name: ""}).outcome()

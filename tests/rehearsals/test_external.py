@@ -1,18 +1,20 @@
-"""Infisical on a PostgreSQL and a Redis of others: refused with a wrong password, then up, and unchanged."""
+"""Infisical on a PostgreSQL and a Redis of others: up, backed up, rehearsed, and never led to an empty database."""
 
 from __future__ import annotations
 
 import base64
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from embedded.cluster import Cluster
-from embedded.errors import EmbeddedError
+from embedded.imagebuild import reference
 from embedded.stack import PROJECT, Stack
+from tests.e2e.steps import SECRET_PATH, fails, login
 from tests.e2e.views import Kubectl, Site
-from tests.e2e.waits import eventually
+from tests.e2e.waits import JOB, eventually, kubectl_timeout
 
 OUTSIDE = Path(__file__).with_name("outside.yaml")
 LOGIN = "app.postgres.credentials.postgresql.acid.zalan.do"
@@ -36,25 +38,59 @@ def authority(kubectl: Kubectl, cluster: Cluster) -> str:
     return base64.b64decode(kubectl.secret("outside", "servers-tls")["ca.crt"]).decode()
 
 
-def test_the_platform_comes_up_on_databases_of_others(
-    kubectl: Kubectl, stack: Stack, site: Site, authority: str
+@pytest.fixture
+def recipient(tmp_path: Path) -> Iterator[str]:
+    """Return the public key of somebody who keeps the private one elsewhere."""
+    home = tmp_path / "keyring"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+    made = ["--passphrase", "", "--quick-generate-key", "ops@example.org", "rsa2048", "encr", "never"]
+    subprocess.run([*gpg, *made], check=True)
+    yield subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True, text=True).stdout
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+
+
+def test_the_platform_lives_on_databases_of_others(
+    kubectl: Kubectl, stack: Stack, site: Site, authority: str, recipient: str
 ) -> None:
     password = base64.b64decode(kubectl.secret("outside", LOGIN)["password"]).decode()
     config: dict[str, object] = {
         "database": DATABASE | {"authority": authority},
         "redis": REDIS | {"authority": authority},
+        "backup": {"image": reference("postgres"), "target": {"kind": "volume"}, "recipients": [recipient]},
     }
     stack.init(config)
     for key, value in {"databasePassword": "not-the-password", "redisPassword": "p@ss/of-redis"}.items():
         _set(stack, key, value)
-    with pytest.raises(EmbeddedError, match='password authentication failed for user "app"'):
-        stack.run("up", "--yes", "--skip-preview", quiet=True)
+    assert 'password authentication failed for user "app"' in fails(stack)
     assert not kubectl("get", "secret", "-n", "infisical", "infisical-secrets", "-o", "name", check=False)
     _set(stack, "databasePassword", password)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert site.status()
     assert "unchanged" in stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert kubectl("get", "postgresql", "-n", "platform-db-pg", "-o", "name") == ""
+    assert site.request("PUT", SECRET_PATH, {"value": "kept"}, login(kubectl))[0] == 200
+
+    assert "read back" in _job(kubectl, "backup")
+    assert "was restored in" in _job(kubectl, "backup-rehearsal")
+
+    empty = DATABASE | {"authority": authority, "name": "emptydb"}
+    stack.init(config | {"database": empty})
+    before = f"{DATABASE['host']}:5432/{DATABASE['name']}"
+    assert f"this stack's data is in {before}" in fails(stack)
+    stack.init(config | {"database": empty | {"movedFrom": before}})
+    assert "database emptydb has none of Infisical's tables" in fails(stack)
+    stack.init(config)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    assert site.request("GET", SECRET_PATH, token=login(kubectl))[1]["value"] == "kept"
+
+
+def _job(kubectl: Kubectl, cron: str) -> str:
+    """Run a CronJob's Job now, and return its last line."""
+    job, where = f"{cron}-now", ("-n", "platform-db-pg")
+    kubectl("create", "job", job, *where, f"--from=cronjob/{cron}")
+    kubectl("wait", "--for=condition=Complete", f"job/{job}", *where, kubectl_timeout(JOB))
+    return kubectl("logs", f"job/{job}", *where).strip().splitlines()[-1]
 
 
 def _set(stack: Stack, key: str, value: str) -> None:

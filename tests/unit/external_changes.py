@@ -25,6 +25,7 @@ HOSTS = (
     change("database.host", "other.example.org", _DATABASE),
     change("database.port", 6543, f"{_DATABASE} {_PORT}"),
     change("database.name", "another", _DATABASE),
+    change("database.movedFrom", "old.example.org:5432/infisical", _LOGIN),
     change("database.user", "another_user", f"{_DATABASE} Secret/platform-db-external"),
     change(
         "database.authority",

@@ -11,7 +11,7 @@ import pytest
 from components.external_db import ExternalDbArgs
 from safeguards import Refusal, check
 from safeguards.state import LastState
-from settings import SettingsError
+from settings import Settings, SettingsError
 from tests.unit.harness import (
     AUTHORITY,
     COMMANDS,
@@ -229,9 +229,58 @@ def test_what_is_made_is_what_the_safeguard_looks_for(graph: Graph) -> None:
             assert [r.kind for r in made] == [type_.rpartition(":")[2]]
 
 
-def test_another_address_of_the_same_kind_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+BEFORE = "db.example.org:5432/infisical"
+
+
+def led_to(address: str) -> LastState:
+    uri = base64.b64encode(f"postgresql://infisical_user:p%40ss@{address}".encode()).decode()
+    urn = "urn:pulumi:dev::infisical-platform::a$b::infisical-secrets"
+    return LastState({urn: {"type": "kubernetes:core/v1:Secret", "outputs": {"data": {"DB_CONNECTION_URI": uri}}}})
+
+
+def hosted(**changed: object) -> Settings:
+    """A stack on the database of BEFORE, with what is given changed."""
+    return settings_of("minimal", database={**EXTERNAL_DATABASE, "port": 5432, **changed}, databasePassword="p")
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "back"),
+    [
+        ({"host": "new.example.org"}, "host", "db.example.org"),
+        ({"port": 6543}, "port", "5432"),
+        ({"name": "another"}, "name", "infisical"),
+    ],
+)
+@pytest.mark.parametrize("moved", [{}, {"movedFrom": "elsewhere.example.org:5432/infisical"}])
+def test_a_stack_with_data_is_not_led_to_another_database(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], key: str, back: str, moved: dict[str, str]
+) -> None:
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
-    check(settings_of("minimal", **OUTSIDE["database"]), state("database", "external"), COMMANDS)
+    with pytest.raises(Refusal) as refused:
+        check(hosted(**changed, **moved), led_to(BEFORE), COMMANDS)
+    said = str(refused.value)
+    assert said.startswith(f"database.{key}: this stack's data is in {BEFORE}, and the settings lead to ")
+    assert f"pulumi config set --stack dev --path 'infisical-platform:database.{key}' {back}" in said
+    assert f"'infisical-platform:database.movedFrom' {BEFORE}" in said
+    assert "p%40ss" not in said
+
+
+@pytest.mark.parametrize("address", [BEFORE, ""])
+def test_a_stack_that_stays_or_begins_is_let_through(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    check(hosted(), led_to(address) if address else LastState({}), COMMANDS)
+
+
+def test_whoever_has_copied_the_data_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    check(hosted(host="new.example.org", movedFrom=BEFORE), led_to(BEFORE), COMMANDS)
+
+
+def test_data_that_was_moved_has_to_be_there_unless_a_restore_brings_it() -> None:
+    database = {**EXTERNAL_DATABASE, "movedFrom": BEFORE}
+    assert "MOVED_FROM" not in env_of(external(restore=None)[LOGIN])
+    assert env_of(external(database=database, restore=None)[LOGIN])["MOVED_FROM"] == BEFORE
+    assert "MOVED_FROM" not in env_of(external(database=database)[LOGIN])
 
 
 def test_the_gate_waits_no_longer_than_a_minute() -> None:

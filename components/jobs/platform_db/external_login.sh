@@ -4,6 +4,7 @@
 # Its image has sh, psql, sleep and timeout, nothing else is used.
 #
 # DEADLINE_SECONDS  whole seconds
+# MOVED_FROM        where the data was before; if it is set, Infisical's tables must be here
 # PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT are read by psql itself: no secret on a command line.
 set -u
 
@@ -14,14 +15,15 @@ OLDEST=14
 QUERY="select pg_is_in_recovery() or current_setting('transaction_read_only')::bool
 , current_setting('server_version_num')::int / 10000
 , has_schema_privilege('public', 'create'), has_database_privilege(current_database(), 'create')
-, has_schema_privilege('public', 'usage'), current_setting('server_encoding')"
+, has_schema_privilege('public', 'usage'), current_setting('server_encoding')
+, to_regclass('public.infisical_migrations') is not null"
 
 need DEADLINE_SECONDS PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSSLROOTCERT
 whole DEADLINE_SECONDS
 export PGSSLMODE=verify-full PGCONNECT_TIMEOUT=3 PGAPPNAME=platform-db-gate
 
 why_not() { # what is wrong with the answer, on one line; nothing when nothing is
-  IFS='|' read -r readonly version tables schemas usage encoding <<END
+  IFS='|' read -r readonly version tables schemas usage encoding moved <<END
 $1
 END
   [ "$readonly" = f ] || { echo "read-only: $PGHOST is a replica, or the server takes no writes; name the primary" && return; }
@@ -31,6 +33,8 @@ END
     echo "$PGUSER may not make tables: grant usage, create on schema public to \"$PGUSER\" in database $PGDATABASE"
   elif [ "$schemas" != t ]; then
     echo "$PGUSER may not make schemas: grant create on database \"$PGDATABASE\" to \"$PGUSER\""
+  elif [ -n "${MOVED_FROM:-}" ] && [ "$moved" != t ]; then
+    echo "database $PGDATABASE has none of Infisical's tables, and database.movedFrom says that the data of $MOVED_FROM was copied here; copy it, or restore a backup"
   fi
 }
 

@@ -91,6 +91,7 @@ redises = together(
 external_databases = keys_of(
     {"kind": one_of("external"), "host": hosts, "authority": one_of(authority("d").pem)},
     port=ports, name=one_of("infisical", "defaultdb"), user=one_of("app", "svc-infisical", "Admin_1"),
+    movedFrom=lines,
 )  # fmt: skip
 external_redises = one_of(
     keys_of({"kind": one_of("external"), "host": hosts}, port=ports, username=lines,
