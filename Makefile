@@ -132,9 +132,9 @@ platform: ## test the platform on a cluster of its own, as its user lives with i
 failures: ## test what is refused, fails and heals, and rotates, on a second cluster
 	@E2E_INSTANCE=e2e-failures $(python) -m pytest tests/e2e -m 'not platform' --durations=5
 
-rehearse: .venv/synced ## break the platform under writes on a third cluster, and write docs/rehearsals.md (FAULTS="primary drain" selects)
+rehearse: .venv/synced ## break the platform under writes on a third cluster, and add its figures to docs/rehearsals.md (FAULTS="primary drain" selects)
 	@$(embedded) build --rehearsals
-	@E2E_INSTANCE=rehearsals FAULTS='$(FAULTS)' $(python) -m pytest tests/rehearsals -s
+	@E2E_INSTANCE=rehearsals FAULTS='$(FAULTS)' $(python) -m pytest -s tests/rehearsals$(if $(FAULTS),/test_faults.py)
 
 policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced
 	@PYTHON=$(CURDIR)/$(python) policy/sync.sh

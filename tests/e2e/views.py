@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -27,16 +28,26 @@ class Site:
 
     def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
+        with contextlib.closing(self.connect()) as connection:
+            return self.ask(connection, method, path, body, token)
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection that may carry many requests."""
         cluster_authority = self.instance.folder / "ca.crt"
         context = ssl.create_default_context(cadata=self.authority or cluster_authority.read_text())
         raw = socket.create_connection((str(self.instance.node_address), 443), timeout=REQUEST)
         connection = http.client.HTTPConnection(self.host, timeout=REQUEST)
         connection.sock = context.wrap_socket(raw, server_hostname=self.host)
+        return connection
+
+    def ask(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: object = None, token: str = ""
+    ) -> tuple[int, Any]:
+        """Send one request over a connection, and return what is answered."""
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
         content = answer.read()
-        connection.close()
         return answer.status, json.loads(content) if content[:1] in (b"{", b"[") else content.decode()
 
     def status(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from tests.e2e.conftest import (
     stack,
 )
 from tests.e2e.views import Kubectl
-from tests.rehearsals.faults import Platform
 from tests.rehearsals.living import TAKEN
+from tests.rehearsals.platforms import Platform
 
 __all__ = [  # fixtures and hooks that pytest finds here
     "instance",

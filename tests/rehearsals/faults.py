@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
-import random
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 from embedded.__main__ import Progress, start
-from embedded.cluster import Cluster
-from embedded.errors import EmbeddedError
-from embedded.instance import Instance
-from embedded.stack import Stack
-from tests.e2e.steps import configure, kill_up_after
-from tests.e2e.views import Kubectl
 from tests.e2e.waits import ROLLOUT, eventually, kubectl_timeout
+from tests.rehearsals import changes, clocks, disks
+from tests.rehearsals.platforms import AWAY_SECONDS, DATABASE, PRIMARY, REDIS, RELEASE, REPLICA, Fault, Platform
 
-DATABASE, REDIS, RELEASE = "platform-db-pg", "platform-kv-redis-cluster", "infisical"
-NAMESPACES = (DATABASE, REDIS, RELEASE, "ingress")
 SECOND = "node2"
-AWAY_SECONDS = 60
-KILLS = 10
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Platform:
-    """What a fault is done to."""
-
-    instance: Instance
-    cluster: Cluster
-    kubectl: Kubectl
-    stack: Stack
-
-    def servers(self) -> dict[str, bool]:
-        """Return each pod that is to stay, and whether it is ready."""
-        found: dict[str, bool] = {}
-        for namespace in NAMESPACES:
-            pods = json.loads(self.kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
-            for pod in pods:
-                if not any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", [])):
-                    conditions = pod["status"].get("conditions", [])
-                    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-                    found[f"{namespace}/{pod['metadata']['name']}"] = (
-                        ready and "deletionTimestamp" not in pod["metadata"]
-                    )
-        return found
-
-    def kill(self, namespace: str, selector: str, count: int | None = None) -> None:
-        """Delete pods, the first `count` of them, as if their node had taken them along: without a farewell."""
-        found = self.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "name").split()
-        assert found, f"no pod of {namespace} has {selector}"
-        self.kubectl("delete", *found[:count], "-n", namespace, "--grace-period=0", "--force")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """Something that breaks."""
-
-    says: str  # what happens, for the report
-    happens: Callable[[Platform], None]
-    limit: float = 180  # seconds until every write is acknowledged again
 
 
 def _master_of_redis(platform: Platform) -> str:
@@ -110,24 +57,12 @@ def _drain(platform: Platform) -> None:
 
 
 def _api_server(platform: Platform) -> None:
-    [pid] = _daemons(platform.instance, "kube-apiserver")
+    [pid] = platform.daemons(platform.instance.node, "kube-apiserver")
     os.kill(pid, signal.SIGSTOP)
     try:
         time.sleep(AWAY_SECONDS)
     finally:
         os.kill(pid, signal.SIGCONT)
-
-
-def _daemons(instance: Instance, name: str) -> list[int]:
-    inside = subprocess.run(
-        ["ip", "netns", "pids", instance.node.network_namespace], check=True, capture_output=True, text=True
-    )
-    found = []
-    for pid in map(int, inside.stdout.split()):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].endswith(name.encode()):
-                found.append(pid)
-    return found
 
 
 def _dns(platform: Platform) -> None:
@@ -194,46 +129,14 @@ def _leaf_anew(platform: Platform) -> None:
     platform.kubectl("wait", *leaf, "--for=condition=Ready", kubectl_timeout(ROLLOUT))
 
 
-def _kills(platform: Platform) -> None:
-    """Kill `up` at ten moments of changes that roll pods, repair each time, and let the last one come to its end."""
-    moments = random.Random(10)
-    for number in range(KILLS):
-        configure(platform.stack, infisical={"replicas": 2 + number % 2}, redis={"maxMemoryMib": 96 - number % 2})
-        kill_up_after(platform.stack, moments.randrange(2, 150))
-        platform.stack.repair(quiet=True)
-    configure(platform.stack)
-    platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
-
-
-def _two_ups(platform: Platform) -> None:
-    """Run two at once: one does its work, and the other is refused by the stack's lock."""
-    replicas = int(platform.kubectl("get", f"deployment/{RELEASE}", "-n", RELEASE, "-o", "jsonpath={.spec.replicas}"))
-    configure(platform.stack, infisical={"replicas": 3 if replicas == 2 else 2})
-    ended: list[str] = []
-
-    def up() -> None:
-        try:
-            platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
-            ended.append("done")
-        except EmbeddedError as error:
-            ended.append("locked" if "currently locked" in str(error) else str(error))
-
-    threads = [threading.Thread(target=up) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(ended) == ["done", "locked"], ended
-
-
 FAULTS: Mapping[str, Fault] = {
     "primary": Fault(
         says="the primary's pod is killed",
-        happens=lambda platform: platform.kill(DATABASE, "application=spilo,spilo-role=master"),
+        happens=lambda platform: platform.kill(DATABASE, PRIMARY),
     ),
     "replica": Fault(
         says="the replica's pod is killed",
-        happens=lambda platform: platform.kill(DATABASE, "application=spilo,spilo-role=replica"),
+        happens=lambda platform: platform.kill(DATABASE, REPLICA),
     ),
     "poolers": Fault(
         says="all poolers are killed",
@@ -263,8 +166,33 @@ FAULTS: Mapping[str, Fault] = {
         says="the database's authority is rotated from end to end, and the old one is no longer trusted",
         happens=_authority,
     ),
-    "kills": Fault(says=f"`pulumi up` is killed {KILLS} times while it changes things, and repaired", happens=_kills),
-    "two-ups": Fault(says="`pulumi up` runs twice at once, with a change", happens=_two_ups),
+    "redis-settings": Fault(
+        says="a setting of Redis rolls its servers, and is set back",
+        happens=changes.settings(redis={"memoryLimit": "144Mi"}),
+    ),
+    "postgres-settings": Fault(
+        says="a setting of PostgreSQL rolls its servers, and is set back",
+        happens=changes.settings(database={"memoryLimit": "576Mi"}),
+    ),
+    "image": Fault(
+        says="a newer image, with a migration that takes two minutes, and the older image again", happens=changes.image
+    ),
+    "chart": Fault(says="a newer version of the chart, and the older one again", happens=changes.chart),
+    "kills": Fault(
+        says=f"`pulumi up` is killed {changes.KILLS} times while it changes things, and repaired", happens=changes.kills
+    ),
+    "two-ups": Fault(says="`pulumi up` runs twice at once, with a change", happens=changes.two_ups),
+    "disk-full": Fault(
+        says=f"the primary's disk is full for {AWAY_SECONDS} s",
+        happens=disks.fill,
+        around=disks.primary_on_a_small_disk,
+        limit=300,
+    ),
+    "clock": Fault(
+        says=f"pods of the second node have a clock that is {clocks.BEHIND_SECONDS} s late, and the primary is killed",
+        happens=clocks.behind,
+        around=clocks.second_node_behind,
+    ),
     "drain": Fault(says="the second node is drained of all that isn't tied to it by a volume", happens=_drain),
     "second-node": Fault(
         says="the second node loses its power, and has it again a minute after Kubernetes has noticed",

@@ -15,8 +15,8 @@ from embedded.stack import PROJECT, Stack
 from tests.e2e.steps import assert_healthy, assert_nothing_to_do, kill_up_after, login
 from tests.e2e.views import Site
 from tests.e2e.waits import eventually
-from tests.rehearsals.faults import Platform
 from tests.rehearsals.living import TAKEN, lives_on, servers
+from tests.rehearsals.platforms import Platform
 from tests.rehearsals.replaced import NAMESPACES, passwords, replaced
 from tests.rehearsals.writers import EVERY, Writers
 

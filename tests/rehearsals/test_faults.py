@@ -11,7 +11,8 @@ from tests.e2e.steps import login
 from tests.e2e.views import Site
 from tests.e2e.waits import PATIENCE, eventually
 from tests.rehearsals import report
-from tests.rehearsals.faults import FAULTS, Platform
+from tests.rehearsals.faults import FAULTS
+from tests.rehearsals.platforms import Fault, Platform
 from tests.rehearsals.writers import Writers, course
 
 BEFORE, AFTERWARDS = 50, 200  # acknowledgements in a row that show that all is well
@@ -21,13 +22,18 @@ BEFORE, AFTERWARDS = 50, 200  # acknowledgements in a row that show that all is 
 def test_nothing_acknowledged_is_lost(name: str, platform: Platform, site: Site) -> None:
     fault = FAULTS[name]
     site.status()
+    with fault.around(platform):
+        _rehearse(name, fault, platform, site)
+
+
+def _rehearse(name: str, fault: Fault, platform: Platform, site: Site) -> None:
     servers = len(platform.servers())
     writers = Writers(site, login(platform.kubectl))
     with writers.at_work():
         eventually(lambda: writers.in_a_row(BEFORE), "writes flow before the fault")
         began = time.monotonic()
         fault.happens(platform)
-        eventually(lambda: _whole(platform, servers), "every pod is back and ready", fault.limit * PATIENCE)
+        eventually(lambda: platform.is_whole(servers), "every pod is back and ready", fault.limit * PATIENCE)
         whole, done = time.monotonic(), len(writers.requests)
         eventually(
             lambda: len(writers.requests) > done + AFTERWARDS and writers.in_a_row(AFTERWARDS),
@@ -37,8 +43,3 @@ def test_nothing_acknowledged_is_lost(name: str, platform: Platform, site: Site)
     print(f"\n{name}: {len(lost)} lost, {seen}")
     report.note(name, seen, len(lost))
     assert lost == []
-
-
-def _whole(platform: Platform, count: int) -> bool:
-    ready = platform.servers()
-    return len(ready) >= count and all(ready.values())

@@ -17,7 +17,7 @@ from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
 from tests.e2e.views import Kubectl
 from tests.e2e.waits import CHANGE, ROLLOUT, eventually, kubectl_timeout
-from tests.rehearsals.faults import Platform
+from tests.rehearsals.platforms import Platform
 from tests.rehearsals.sealed_secrets import certificate_of, install, seal
 
 SHOP = "shop"

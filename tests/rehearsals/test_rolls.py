@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.e2e.steps import SECRET_PATH, login
-from tests.e2e.views import HOST, Kubectl, Site
-from tests.e2e.waits import REQUEST, ROLLOUT, kubectl_timeout
+from tests.e2e.views import Kubectl, Site
+from tests.e2e.waits import ROLLOUT, kubectl_timeout
 from tests.rehearsals.clients import at_work
-from tests.rehearsals.faults import RELEASE, Platform
+from tests.rehearsals.platforms import RELEASE, Platform
 
 ROLLS = int(os.environ.get("ROLLS") or 20)
 CLIENTS, PAUSE_SECONDS = 6, 0.045  # about 100 requests a second
@@ -40,11 +38,11 @@ class Clients:
             yield
 
     def _read(self) -> None:
-        connection = self._connect()
+        connection = self.site.connect()
         while not self._done.wait(PAUSE_SECONDS):
             begun = time.monotonic()
             if connection.sock is None:  # the proxy said that it would close, which is no failure
-                connection = self._connect()
+                connection = self.site.connect()
             try:
                 connection.request("GET", f"{SECRET_PATH}-rolls", headers={"Authorization": f"Bearer {self.token}"})
                 response = connection.getresponse()
@@ -52,17 +50,10 @@ class Clients:
                 error = "" if response.status == 200 else f"{response.status}"
             except (OSError, http.client.HTTPException) as caught:
                 error = type(caught).__name__
-                connection = self._connect()
+                connection = self.site.connect()
             self.longest = max(self.longest, time.monotonic() - begun)
             self.answered += not error
             self.errors += [error] if error else []
-
-    def _connect(self) -> http.client.HTTPConnection:
-        context = ssl.create_default_context(cafile=self.site.instance.folder / "ca.crt")
-        raw = socket.create_connection((str(self.site.instance.node_address), 443), timeout=REQUEST)
-        connection = http.client.HTTPConnection(HOST, timeout=REQUEST)
-        connection.sock = context.wrap_socket(raw, server_hostname=HOST)
-        return connection
 
 
 def _roll(kubectl: Kubectl) -> None:

@@ -16,7 +16,7 @@ from tests.e2e.steps import SECRET_PATH, assert_nothing_to_do, login, sql
 from tests.e2e.traffic import Traffic
 from tests.e2e.views import Site
 from tests.e2e.waits import ROLLOUT, kubectl_timeout
-from tests.rehearsals.faults import RELEASE, Platform
+from tests.rehearsals.platforms import RELEASE, Platform
 from tests.standins.root_key import SEALED, stage
 
 SUPERSEDED = 'select count(*) from kms_root_config where "supersededAt" is not null'

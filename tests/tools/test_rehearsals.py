@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.rehearsals import report
 from tests.rehearsals.report import page
 from tests.rehearsals.writers import NOTICED_SECONDS, Request, course
 
@@ -35,16 +40,46 @@ def test_no_failure_and_no_long_silence_is_no_harm(moments: list[float], fault_a
     assert (seen.healed_after > 0) <= (seen.longest_gap > NOTICED_SECONDS)
 
 
+RUN: Mapping[str, int | float | str] = {
+    "acknowledged": 7,
+    "lost": 0,
+    "errors": 1,
+    "longest_gap": 2.5,
+    "healed_after": 3.5,
+    "whole_after": 9,
+    "date": "2026-11-26",
+    "machine": "2 cores, x86_64",
+}
+
+
 def test_the_page_has_a_row_for_each_rehearsed_fault_and_no_other() -> None:
-    row = {
-        "acknowledged": 7,
-        "lost": 0,
-        "errors": 1,
-        "longest_gap": 2.5,
-        "healed_after": 3.5,
-        "whole_after": 9,
-        "date": "2026-11-26",
-    }
-    text = page({"primary": {**row, "date": "2026-11-26", "machine": "2 cores, x86_64"}})
-    assert "| `primary` | the primary's pod is killed | 7 | **0** | 1 | 2.5 s | 3.5 s | 9 s | 2026-11-26 |" in text
+    text = page({"primary": [RUN]})
+    assert "| `primary` | the primary's pod is killed | 1 | 7 | **0** | 1 | 2.5 s | 3.5 s | 9 s | 2026-11-26 |" in text
     assert "`replica`" not in text
+    assert "gone for good" not in text
+
+
+def test_a_row_has_the_sum_and_the_worst_of_all_runs() -> None:
+    worse = {**RUN, "lost": 1, "errors": 12, "longest_gap": 10.0, "date": "2026-11-27"}
+    for runs in ([RUN, worse], [worse, RUN]):
+        last = runs[-1]["date"]
+        row = f"| `primary` | the primary's pod is killed | 2 | 14 | **1** | 12 | 10.0 s | 3.5 s | 9 s | {last} |"
+        assert row in page({"primary": runs})
+
+
+def test_what_a_lost_node_takes_along_has_a_table_of_its_own() -> None:
+    gone = {key: RUN[key] for key in ("acknowledged", "lost", "longest_gap", "date", "machine")} | {"rate": 20.5}
+    assert "| `database.synchronous: true` | 1 | 20.5 | 7 | **0** | 2.5 s | 2026-11-26 |" in page(
+        {"synchronous": [gone]}
+    )
+
+
+def test_a_run_leaves_the_rows_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "FIGURES", tmp_path / "rehearsals.json")
+    monkeypatch.setattr(report, "PAGE", tmp_path / "rehearsals.md")
+    seen = course(_requests((0, ""), (1, ""), (2, "")), fault_at=0.5, whole_at=2)
+    for name in ("primary", "replica", "primary"):
+        report.note(name, seen, 0)
+    text = (tmp_path / "rehearsals.md").read_text()
+    assert "| `primary` | the primary's pod is killed | 2 | 6 | **0** |" in text
+    assert "| `replica` | the replica's pod is killed | 1 | 3 | **0** |" in text
