@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
@@ -108,12 +109,12 @@ class ApplicationSecrets(ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         rights = self._rights(name, args, self._accounts(args))
-        step = _step(args, wish, values)
+        step, again = (_step(args, _name(wish), _name(values), run) for run in ("up", "schedule"))
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
-        template = pod_template(step, job=name, scripts_map=scripts.metadata.name, service_account=args.account)
+        pods = partial(pod_template, job=name, scripts_map=scripts.metadata.name, service_account=args.account)
         seconds = args.deadline_seconds
-        done = run_once(name, namespace, template, seconds, parent=self, depends_on=rights)
-        run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, template, seconds, parent=self, depends_on=[done])
+        done = run_once(name, namespace, pods(step), seconds, parent=self, depends_on=rights)
+        run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, pods(again), seconds, parent=self, depends_on=[done])
         self._deliver(args, Output.all(_name(wish), _name(values)).apply(digest), _name(values), done)
         self.register_outputs({"applications": sorted({*_living(args.applications)} - {CANARY})})
 
@@ -277,24 +278,23 @@ def _name(resource: core.v1.ConfigMap | core.v1.Secret) -> Output[str]:
     return resource.metadata.apply(lambda metadata: metadata.name or "")
 
 
-def _step(args: ApplicationSecretsArgs, wish: core.v1.ConfigMap, values: core.v1.Secret) -> Step:
-    config: dict[str, object] = {
-        "address": args.address,
-        "namespace": args.bootstrap.namespace,
-        "drift": DRIFT_STATUS,
-        "auth": args.machine_auth,
-        "deadline_seconds": args.deadline_seconds,
-    }
-    if args.operator:
-        config["operator_namespace"] = args.operator.namespace
+def _step(args: ApplicationSecretsArgs, wish: Input[str], values: Input[str], run: str) -> Step:
     return Step(
         name="provision",
         image=args.python_image,
         script="application_secrets/application_secrets.py",
-        config=config,
-        env={"WISH": _name(wish), "STACK_ID": args.identity[STACK_ID_ANNOTATION]},
+        config={
+            "address": args.address,
+            "namespace": args.bootstrap.namespace,
+            "drift": DRIFT_STATUS,
+            "auth": args.machine_auth,
+            "deadline_seconds": args.deadline_seconds,
+            "run": run,
+            **({"operator_namespace": args.operator.namespace} if args.operator else {}),
+        },
+        env={"WISH": wish, "VALUES": values, "STACK_ID": args.identity[STACK_ID_ANNOTATION]},
         files=[
-            SecretFiles(secret=_name(values), folder="/values"),
+            SecretFiles(secret=values, folder="/values"),
             SecretFiles(secret=args.bootstrap.name, folder="/bootstrap"),
         ],
     )

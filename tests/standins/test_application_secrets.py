@@ -14,6 +14,7 @@ import application_secrets
 import pytest
 from application_secrets import Config, Provision
 from application_server import Server
+from application_turn import OurTurn, Turn
 from application_wish import PEOPLE, STACK, Application, Secret
 from infisical_api import InfisicalApi
 from job import Failed, Report
@@ -22,6 +23,7 @@ from tests.standins.conftest import Start
 from tests.standins.infisical import Environment
 from tests.standins.instance import Instance, bootstrap
 
+DRIFT = "/api/v1/namespaces/infisical/configmaps/infisical-drift"
 OLDER = {"STAND_IN_RELEASED": "2025-06-01"}
 
 
@@ -33,6 +35,8 @@ class Kube:
 
     def get(self, path: str) -> dict[str, Any]:
         return {"data": self.secrets.get(path)}
+
+    find = get
 
     def merge_patch(self, path: str, change: dict[str, Any], *, field_manager: str) -> dict[str, Any]:
         self.secrets.setdefault(path, {}).update(change["data"])
@@ -50,9 +54,10 @@ class Site:
     instance: Instance
     folder: Path
     auth: Any = "universal"
-    kube: Kube = field(default_factory=Kube)
+    kube: Any = field(default_factory=Kube)
 
-    def provision(self, *applications: Application, stack: str = "stack-1") -> Provision:
+    def provision(self, *applications: Application, stack: str = "stack-1", wish: str = "") -> Provision:
+        """Do it, with a `wish` as a run of the schedule that was told it."""
         authority = self.folder / "ca.crt"
         authority.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         config = Config(
@@ -65,8 +70,8 @@ class Site:
             authority=str(authority),
         )
         url = f"http://127.0.0.1:{self.instance.server.port}"
-        server = Server(InfisicalApi(url, token=self.instance.token, deadline_seconds=60))
-        kube: Any = self.kube
+        api, kube = InfisicalApi(url, token=self.instance.token, deadline_seconds=60), self.kube
+        server = Server(OurTurn(api, Turn(kube, DRIFT, wish)) if wish else api)
         run = Provision(config, server, kube, Report("test"), organization=self.instance.organization, stack=stack)
         run.all(applications)
         return run

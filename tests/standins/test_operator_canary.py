@@ -152,7 +152,7 @@ def test_it_is_proven_again_from_where_it_stands(proof: Proof) -> None:
     assert len(set(proof.delivered)) == 3
 
 
-@pytest.mark.parametrize(("times", "cause"), [(0, "has not brought"), (1, "brings a secret once and never again")])
+@pytest.mark.parametrize(("times", "cause"), [(0, "has not brought"), (1, "once, and not what Infisical has since")])
 def test_an_operator_that_brings_none_or_only_the_first_is_named(proof: Proof, times: int, cause: str) -> None:
     with proof.operator(times), pytest.raises(Failed, match=cause) as caught:
         operator_canary.main(proof.config(deadline_seconds=4), Report("test"))

@@ -108,7 +108,7 @@ def test_a_changed_value_or_wish_makes_a_new_object_and_so_a_new_pod(graph: Grap
     assert names[0] != names[1]
     for pods in (graph[JOB]["spec", "template"], graph[DRIFT]["spec", "jobTemplate", "spec", "template"]):
         variables = {each["name"]: each.get("value") for each in pods["spec"]["containers"][0]["env"]}
-        assert variables["WISH"] == names[0]
+        assert (variables["WISH"], variables["VALUES"]) == (names[0], made_name("application-secrets-values"))
         mounted = {each["secret"]["secretName"] for each in pods["spec"]["volumes"] if "secret" in each}
         assert mounted == {"infisical-bootstrap", made_name("application-secrets-values")}
 
@@ -204,6 +204,14 @@ def test_drift_is_looked_for_every_hour_and_told_in_a_config_map(graph: Graph) -
     assert drift["metadata"] == {"name": "infisical-drift", "namespace": "infisical"}
     assert "data" not in drift.inputs
     assert config(graph)["drift"] == "infisical-drift"
+
+
+def test_a_run_of_the_schedule_is_told_from_the_job_of_an_up(graph: Graph) -> None:
+    """An `up` that has begun keeps it from putting back what the `up` changes."""
+    [hourly] = graph[DRIFT]["spec", "jobTemplate", "spec", "template", "spec", "containers"]
+    told = json.loads(next(each["value"] for each in hourly["env"] if each["name"] == "CONFIG"))
+    assert (config(graph)["run"], told["run"]) == ("up", "schedule")
+    assert config(graph) | {"run": "schedule"} == told
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------

@@ -16,28 +16,32 @@ from application_identity import Operator, give, take
 from application_licensed import licensed
 from application_plan import Plan, decide
 from application_server import Server
+from application_turn import OurTurn, Overtaken, Turn
 from application_wish import Application, application_of
 from infisical_api import ApiError, InfisicalApi, machine_login
 from job import Failed, Pending, Report, run, secret, wait
-from kube import Api, NotFound
+from kube import Api
 
 Object = dict[str, Any]
 T = TypeVar("T")
 
-MANAGER = "infisical-platform-applications"
 _ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
 _SHOWN = 20  # lines of drift
 
 
 @dataclass(frozen=True)
 class Config:
-    """`drift` is a ConfigMap of `namespace`. WISH names the one with the wish, and STACK_ID is the stack's id."""
+    """`drift` is a ConfigMap of `namespace`. WISH names the one with the wish, VALUES the Secret with its values.
+
+    STACK_ID is the stack's id. A run of the schedule leaves all as it is once an `up` has begun with another wish.
+    """
 
     address: str
     namespace: str
     drift: str
     auth: Literal["kubernetes", "universal"]
     deadline_seconds: float
+    run: Literal["up", "schedule"] = "up"
     operator_namespace: str | None = None  # None where nobody delivers
     values: str = "/values"
     bootstrap: str = "/bootstrap"
@@ -175,12 +179,19 @@ def main(config: Config, report: Report) -> str:
     bootstrap = {each.name: each.read_text().strip() for each in Path(config.bootstrap).glob("[a-z]*")}
     api = InfisicalApi(config.address, deadline_seconds=config.deadline_seconds)
     api.hide = report.hide = _hiding(applications)
-    server = Server(machine_login(api, bootstrap))
-    provision = Provision(
-        config, server, kube, report, organization=bootstrap.get("organizationId", ""), stack=secret("STACK_ID")
-    )
-    provision.all(applications)
-    _say(config, kube, provision.drift)
+    turn = Turn(kube, _config_map(config, config.drift), f"{secret('WISH')} {secret('VALUES')}")
+    api = machine_login(api, bootstrap)
+    if config.run == "up":
+        wait(turn.begin, report, deadline_seconds=60)
+    try:
+        server = Server(api if config.run == "up" else OurTurn(api, turn))
+        provision = Provision(
+            config, server, kube, report, organization=bootstrap.get("organizationId", ""), stack=secret("STACK_ID")
+        )
+        provision.all(applications)
+    except Overtaken:
+        return "`pulumi up` has begun with a different wish, which this run leaves alone"
+    turn.say({"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": "\n".join(provision.drift)})
     for line in provision.drift[:_SHOWN]:
         report.progress(line)
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(provision.counts.items()) if count)
@@ -207,18 +218,6 @@ def _hiding(applications: Iterable[Application]) -> Any:
 
 def _config_map(config: Config, name: str) -> str:
     return f"/api/v1/namespaces/{config.namespace}/configmaps/{name}"
-
-
-def _say(config: Config, kube: Api, drift: list[str]) -> None:
-    """Write down what is not as the stack says, for `make doctor`."""
-    lines = "\n".join(drift)
-    data = {"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": lines}
-    try:
-        kube.merge_patch(_config_map(config, config.drift), {"data": data}, field_manager=MANAGER)
-    except NotFound as error:
-        raise Failed(
-            f"ConfigMap {config.drift} of namespace {config.namespace} is gone. `pulumi up` makes it"
-        ) from error
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Canary:
 
 
 _NEVER = "the operator has not brought {} what Infisical has"
-_ONCE = "the operator brings a secret once and never again: {} has not the value that it was changed to in Infisical"
+_ONCE = "the operator has brought {} once, and not what Infisical has since it was changed there"
 
 
 def main(config: Config, report: Report) -> str:

@@ -1,0 +1,56 @@
+"""Say whose wish holds: a run of the schedule that began before an `up` must not put back what the `up` has changed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infisical_api import InfisicalApi
+from job import Failed
+from kube import Api, NotFound
+
+MANAGER = "infisical-platform-applications"
+
+
+class Overtaken(Exception):
+    """An `up` has begun with a different wish."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a run is told to do, and the ConfigMap that says which wish was begun last."""
+
+    kube: Api
+    config_map: str
+    wish: str
+
+    def say(self, data: dict[str, str]) -> None:
+        """Write something down. Raises Failed where the ConfigMap is gone."""
+        try:
+            self.kube.merge_patch(self.config_map, {"data": data}, field_manager=MANAGER)
+        except NotFound as error:
+            name = self.config_map.rpartition("/")[2]
+            raise Failed(f"ConfigMap {name} is gone. `pulumi up` makes it") from error
+
+    def begin(self) -> None:
+        """Make this wish the one that holds."""
+        self.say({"wish": self.wish})
+
+    def check(self) -> None:
+        """Raise Overtaken unless this wish holds."""
+        data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
+        if data.get("wish", self.wish) != self.wish:
+            raise Overtaken
+
+
+class OurTurn(InfisicalApi):
+    """Ask just before each request whether the wish still holds.
+
+    Only one that is on its way while an `up` writes the same comes too late; the run of the next hour mends that.
+    """
+
+    def __init__(self, api: InfisicalApi, turn: Turn) -> None:
+        super().__init__(api._url.geturl(), token=api.token, deadline_seconds=api.seconds_left)
+        self.hide, self._turn = api.hide, turn
+
+    def _once(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        self._turn.check()
+        return super()._once(method, path, body)
