@@ -62,7 +62,7 @@ def external_secret(
     args: SecretDeliveryArgs,
     parent: Resource,
 ) -> CustomResource:
-    """Create the ExternalSecret. That operator heals what somebody changes, and leaves a missing secret out."""
+    """Create the ExternalSecret. That operator heals what somebody edits, and writes nothing while one is missing."""
     data = [
         {
             "secretKey": key.key,

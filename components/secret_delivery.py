@@ -278,6 +278,7 @@ def _rules(args: SecretDeliveryArgs, proves: bool, installed: bool) -> Mapping[s
         group, kind = (_GROUP, "infisicalstaticsecrets") if installed else ("external-secrets.io", "externalsecrets")
         rules[namespace].append(PolicyRule(group=group, resource=kind, verbs=["get"], names=names))
         if not installed:
+            rules[namespace].append(PolicyRule(group="", resource="events", verbs=["list"]))
             continue
         restarted = sorted({each for delivery in here for each in delivery.restarts})
         for workload, resource in _RESOURCES.items():

@@ -205,7 +205,7 @@ def rules(graph: Graph, job: str) -> dict[str, list[tuple[str, str, list[str]]]]
     found: dict[str, list[tuple[str, str, list[str]]]] = {}
     for role in (r for r in graph if r.kind == "Role" and r["metadata", "name"] == f"delivery-{job}"):
         for rule in role["rules"]:
-            entry = (rule["resources"][0], ",".join(rule["verbs"]), rule["resourceNames"])
+            entry = (rule["resources"][0], ",".join(rule["verbs"]), rule.get("resourceNames", []))
             found.setdefault(role["metadata", "namespace"], []).append(entry)
     return found
 
@@ -246,4 +246,8 @@ def test_external_secrets_operator_gets_the_same_of_it() -> None:
     ]
     assert secret["target"]["template"]["type"] == "kubernetes.io/tls"
     assert "operator" not in config(graph, "gate")
-    assert rules(graph, "gate")["shop"] == [("secrets", "get", ["shop-env"]), ("externalsecrets", "get", ["shop-env"])]
+    assert rules(graph, "gate")["shop"] == [
+        ("secrets", "get", ["shop-env"]),
+        ("externalsecrets", "get", ["shop-env"]),
+        ("events", "list", []),
+    ]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conditions import condition
-from delivery_wish import MARK, STACK, Delivery, Key, find_infisical, find_secret, texts, workload_path
+from delivery_wish import HAS_NO_VALUE, MARK, STACK, Delivery, Key, find_infisical, find_secret, texts, workload_path
+from external_secret import external_says
 from job import Pending, Report, run, secret, wait
 from kube import Api, Object
 
@@ -19,7 +20,6 @@ READY = "secrets.infisical.com/IsReady"
 SYNCED = "secrets.infisical.com/LastReconcileStatus"
 RELOAD = "secrets.infisical.com/auto-reload"
 NO_VALUE = b"<no value>"
-HAS_NO_VALUE = "has no value in Infisical"  # as the template of a delivery ends where one is missing
 MANAGER = "infisical-platform"
 
 
@@ -85,7 +85,7 @@ class Gate:
     def _why_not(self, delivery: Delivery) -> str:
         """Return what the operator says of a delivery, as the tail of a sentence; empty when it says it is well."""
         if not self.config.operator:
-            return self._external(delivery)
+            return external_says(self.api, delivery)
         static = find_infisical(self.api, "infisicalstaticsecrets", delivery.namespace, delivery.secret)
         if static is None:
             return ", and its InfisicalStaticSecret is gone"
@@ -93,13 +93,6 @@ class Gate:
         if not synced:
             return ", and the operator has not looked at it yet"
         return "" if synced["status"] == "True" else f", and the operator says: {_advised(synced['message'])}"
-
-    def _external(self, delivery: Delivery) -> str:
-        path = f"/apis/external-secrets.io/v1/namespaces/{delivery.namespace}/externalsecrets/{delivery.secret}"
-        ready = condition(self.api.find(path) or {}, "Ready")
-        if not ready:
-            return ", and External Secrets Operator has not looked at it yet"
-        return "" if ready["status"] == "True" else f", and External Secrets Operator says: {ready['message']}"
 
     def _operator(self) -> Iterator[str]:
         """Yield what is wrong with the operator itself, which says nothing of that in its custom resources."""

@@ -1,0 +1,33 @@
+"""What External Secrets Operator says of a delivery. Its condition says that it failed, and an event says why."""
+
+import re
+
+from conditions import condition
+from delivery_wish import HAS_NO_VALUE, Delivery
+from kube import Api, Object, path
+
+_MISSING = re.compile(r"\(key: (?P<secret>.+)\), err: Secret does not exist$")
+
+
+def external_says(api: Api, delivery: Delivery) -> str:
+    """Return it as the tail of a sentence; empty when it says that all is well."""
+    where = f"/apis/external-secrets.io/v1/namespaces/{delivery.namespace}/externalsecrets/{delivery.secret}"
+    found = api.find(where)
+    if not found or not (ready := condition(found, "Ready")):
+        return ", and External Secrets Operator has not looked at it yet"
+    if ready["status"] == "True":
+        return ""
+    return f", and External Secrets Operator says: {_warned(api, found) or ready['message']}"
+
+
+def _warned(api: Api, found: Object) -> str:
+    """Return its latest warning. A missing secret is said as the other operator says it."""
+    metadata = found["metadata"]
+    about = f"involvedObject.uid={metadata['uid']},type=Warning"
+    warnings = api.items(path("events", metadata["namespace"]), fieldSelector=about)
+    if not warnings:
+        return ""
+    latest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    message = str(latest.get("message", ""))
+    missing = _MISSING.search(message)
+    return f"{missing['secret']} {HAS_NO_VALUE}" if missing else message
