@@ -34,6 +34,7 @@ _REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
 _PEBBLE = "github.com/letsencrypt/pebble/v2"
 _SEALED = "github.com/bitnami-labs/sealed-secrets"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
+_EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 
 # Longest first, so that of two builds at a time the last one is alone for the shortest while. Nearly all that
 # cert-manager and the provisioner compile is in Go's cache by then, because they pin shared modules as Traefik does.
@@ -116,6 +117,13 @@ PROGRAMS: Mapping[str, Program] = {
     "runc": Program(seconds=15, binaries={"runc": "github.com/opencontainers/runc"}, tags="seccomp", cgo=True),
     "local-path-provisioner": Program(
         seconds=5, binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"}
+    ),
+    # Every provider of secrets that there is, with its SDK. Later versions need modules that no proxy serves.
+    "external-secrets": Program(
+        seconds=600,
+        binaries={"external-secrets": _EXTERNAL_SECRETS},
+        files={"external-secrets-crds": (_EXTERNAL_SECRETS, "config/crds/bases")},
+        rehearsals=True,
     ),
     "sealed-secrets": Program(
         seconds=60,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import people
 import pytest
 from steps import assert_nothing_to_do, configure
 from views import Kubectl, Site
@@ -109,7 +110,7 @@ def test_a_second_up_changes_nothing(stack: Stack) -> None:
 
 def test_what_a_person_changes_arrives_and_restarts_the_right_deployment(site: Site, kubectl: Kubectl) -> None:
     other = pod(kubectl, "cart")
-    write(site, kubectl, "shop-app", "KEY", "second")
+    people.write(site, kubectl, "shop-app", "KEY", "second")
     assert arrives(kubectl, "shop", "search second") < WITHIN
     assert pod(kubectl, "cart") == other
 
@@ -129,22 +130,3 @@ def test_destroy_leaves_nothing_of_ours_and_all_that_is_not(stack: Stack, kubect
         gone = lambda name=name: not kubectl("get", "secrets,roles,rolebindings", "-n", name, "-o", "name") or None  # noqa: E731
         eventually(gone, f"namespace {name} has nothing of the stack")
     assert "infisical" not in kubectl("get", "clusterroles,clusterrolebindings,crds,namespaces", "-o", "name")
-
-
-def write(site: Site, kubectl: Kubectl, project: str, key: str, value: str) -> None:
-    """Change a value as the admin does in the web UI."""
-    admin = kubectl.secret("infisical", "infisical-admin")
-    email, password = (base64.b64decode(admin[each]).decode() for each in ("email", "password"))
-    token = ask(site, "POST", "/api/v3/auth/login", {"email": email, "password": password})["accessToken"]
-    kept = kubectl.secret("infisical", "infisical-bootstrap")
-    chosen = {"organizationId": base64.b64decode(kept["organizationId"]).decode()}
-    token = ask(site, "POST", "/api/v3/auth/select-organization", chosen, token)["token"]
-    found = ask(site, "GET", "/api/v1/projects", token=token)["projects"]
-    place = {"projectId": next(each["id"] for each in found if each["slug"] == project), "environment": "prod"}
-    ask(site, "PATCH", f"/api/v4/secrets/{key}", {**place, "secretPath": "/", "secretValue": value}, token)
-
-
-def ask(site: Site, method: str, path: str, body: object = None, token: str = "") -> Any:
-    status, answer = site.request(method, path, body, token)
-    assert status == 200, answer
-    return answer
