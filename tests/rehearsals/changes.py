@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from embedded.errors import EmbeddedError
 from embedded.stack import PROJECT
 from tests.e2e.steps import configure, kill_up_after
+from tests.rehearsals.clients import at_work
 from tests.rehearsals.platforms import RELEASE, Platform
 
 KILLS = 10
@@ -21,7 +22,7 @@ CHART = PROJECT / "embedded/charts/infisical-standalone"
 NEWER_CHART = "1.10.1"
 # One of the stand-in's migrations is to come again. It makes an index while others write, as upstream's do.
 _PENDING = "delete from infisical_migrations where name like '20250101%'; drop index secrets_updated_at_index"
-_STEP_SECONDS, _STEPS = 25, 6  # the migration gives up on a lock after 30 s, so it meets one after the other
+_HOLDERS, _HOLD_SECONDS = 3, 24  # the migration gives up on a lock after 30 s, and looks for them three times
 
 
 def _up(platform: Platform) -> None:
@@ -41,22 +42,24 @@ def settings(**changed: dict[str, object]) -> Callable[[Platform], None]:
 
 
 def image(platform: Platform) -> None:
-    """Bring a newer image, one of whose migrations takes minutes, because others are at work on the table."""
+    """Bring a newer image, one of whose migrations takes a minute, because others are at work on the table."""
     for place in (platform.instance.node, platform.instance.second_node):
         ctr = [str(platform.kubectl.programs.path("ctr")), "-a", str(place.containerd_socket), "-n", "k8s.io"]
         subprocess.run([*ctr, "images", "tag", "--force", IMAGE, NEWER], check=True, capture_output=True)
     primary = platform.primary()
     platform.sql(primary, _PENDING)
 
-    def hold(step: int) -> str:
-        locked = "begin; lock table secrets in row exclusive mode"
-        return platform.sql(primary, f"{locked}; select pg_sleep({_STEP_SECONDS * step}); commit")
+    done = threading.Event()
 
-    with ThreadPoolExecutor(_STEPS) as pool:
-        held = [pool.submit(hold, step + 1) for step in range(_STEPS)]
+    def hold(number: int) -> None:
+        done.wait(number * _HOLD_SECONDS / _HOLDERS)
+        while not done.is_set():
+            locked = "begin; lock table secrets in row exclusive mode"
+            platform.sql(primary, f"{locked}; select pg_sleep({_HOLD_SECONDS}); commit")
+
+    with at_work([functools.partial(hold, number) for number in range(_HOLDERS)], done):
         configure(platform.stack, infisical={"image": NEWER})
         _up(platform)
-        assert held[2].done(), "the migration did not wait for those that were at work"
     assert platform.sql(primary, "select count(*) from pg_indexes where indexname = 'secrets_updated_at_index'") == "1"
     configure(platform.stack)
     _up(platform)

@@ -175,7 +175,7 @@ FAULTS: Mapping[str, Fault] = {
         happens=changes.settings(database={"memoryLimit": "576Mi"}),
     ),
     "image": Fault(
-        says="a newer image, with a migration that takes two minutes, and the older image again", happens=changes.image
+        says="a newer image, with a migration that takes a minute, and the older image again", happens=changes.image
     ),
     "chart": Fault(says="a newer version of the chart, and the older one again", happens=changes.chart),
     "kills": Fault(

@@ -95,7 +95,13 @@ class Platform:
     def on_node(self, place: NodePlace, *command: str, check: bool = True) -> None:
         """Run a command where the node has its mounts."""
         [kubelet] = self.daemons(place, "kubelet")
-        done = subprocess.run(["nsenter", f"--mount=/proc/{kubelet}/ns/mnt", *command], capture_output=True, text=True)
+        inside = [
+            "nsenter",
+            f"--target={kubelet}",
+            "--mount",
+            "--pid",
+        ]  # its /proc knows the processes of the node alone
+        done = subprocess.run([*inside, *command], capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stderr
 
     def place(self, node: str) -> NodePlace:
