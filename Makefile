@@ -134,6 +134,7 @@ failures: ## test what is refused, fails and heals, and rotates, on a second clu
 
 rehearse: .venv/synced ## break the platform under writes on a third cluster, and add its figures to docs/rehearsals.md (FAULTS="primary drain" selects)
 	@$(embedded) build --rehearsals
+	@tests/install-engines.sh
 	@E2E_INSTANCE=rehearsals FAULTS='$(FAULTS)' $(python) -m pytest -s tests/rehearsals$(if $(FAULTS),/test_faults.py)
 
 policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced

@@ -33,6 +33,7 @@ _ZALANDO = "github.com/zalando/postgres-operator"
 _REDIS = "github.com/OT-CONTAINER-KIT/redis-operator"
 _PEBBLE = "github.com/letsencrypt/pebble/v2"
 _SEALED = "github.com/bitnami-labs/sealed-secrets"
+_ARGOCD = "github.com/argoproj/argo-cd/v3"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 
@@ -125,6 +126,14 @@ PROGRAMS: Mapping[str, Program] = {
         files={"external-secrets-crds": (_EXTERNAL_SECRETS, "config/crds/bases")},
         rehearsals=True,
     ),
+    "argocd": Program(
+        seconds=250,
+        binaries={"argocd": f"{_ARGOCD}/cmd"},  # all parts in one, each by its name
+        files={"argocd-crds": (_ARGOCD, "manifests/crds")},
+        ldflags=_version(f"{_ARGOCD}/common.version", "3.1.9"),
+        rehearsals=True,
+    ),
+    "helm": Program(seconds=60, binaries={"helm": "helm.sh/helm/v3/cmd/helm"}, rehearsals=True),  # ArgoCD runs it
     "sealed-secrets": Program(
         seconds=60,
         binaries={"sealed-secrets-controller": f"{_SEALED}/cmd/controller", "kubeseal": f"{_SEALED}/cmd/kubeseal"},

@@ -16,11 +16,11 @@ IMAGE = "embedded.local/infisical:v0.165.8"
 NEWER = "embedded.local/infisical:v0.165.9"  # the same image under one more name
 
 
-def servers(kubectl: Kubectl) -> dict[str, int]:
-    """The pods of the databases, by uid, with their restarts."""
+def servers(kubectl: Kubectl, *namespaces: str, selector: str = "") -> dict[str, int]:
+    """The pods that are to stay, by uid, with their restarts. Default: those of both databases."""
     found: dict[str, int] = {}
-    for namespace in NAMESPACES[1:]:
-        for pod in json.loads(kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]:
+    for namespace in namespaces or NAMESPACES[1:]:
+        for pod in json.loads(kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json"))["items"]:
             if not any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", [])):
                 counts = [status["restartCount"] for status in pod["status"].get("containerStatuses", [])]
                 found[pod["metadata"]["uid"]] = sum(counts)

@@ -30,11 +30,16 @@ def install(kubectl: Kubectl, programs: Programs) -> None:
 
 
 def seal(kubectl: Kubectl, programs: Programs, certificate: Path, secret: Mapping[str, Any]) -> None:
-    """Apply a Secret the way a repository has it, encrypted by kubeseal."""
+    """Apply a Secret the way a repository has it."""
+    kubectl("apply", "-f", "-", stdin=sealed(programs, certificate, secret))
+
+
+def sealed(programs: Programs, certificate: Path, secret: Mapping[str, Any]) -> str:
+    """Return a Secret the way a repository has it: the manifest of a SealedSecret, encrypted by kubeseal."""
     kubeseal = [str(programs.path("kubeseal")), "--format=json", f"--cert={certificate}"]
     done = subprocess.run(kubeseal, input=json.dumps(secret), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    kubectl("apply", "-f", "-", stdin=done.stdout)
+    return done.stdout
 
 
 def certificate_of(kubectl: Kubectl) -> bytes:

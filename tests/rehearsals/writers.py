@@ -46,6 +46,10 @@ class Writers:
         with at_work([self._write_numbers] * WRITERS, self._done):
             yield
 
+    def stop(self) -> None:
+        """Have every client end after the attempt that is under way, before the block ends."""
+        self._done.set()
+
     def lost(self, every: int = 1) -> list[int]:
         """Return the acknowledged numbers that do not read back as they were written, of every so many one."""
         asked = self.acknowledged[::every]
