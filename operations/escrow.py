@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -113,7 +113,7 @@ def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:
         raise OperationError(f"stack {stack.name} has no encryption key deployed: there is nothing to keep yet")
     secrets |= {setting: variables[name] for setting, name in _DEPLOYED.items() if variables.get(name)}
     if password := urlsplit(variables.get("DB_CONNECTION_URI", "")).password:
-        secrets["databasePassword"] = password
+        secrets["databasePassword"] = unquote(password)
     others = sorted(stack.secret_keys - secrets.keys() - {*ENCRYPTION_KEYS.values()})
     return secrets | {name: stack.configuration[name] for name in others}
 

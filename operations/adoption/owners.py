@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.cluster import Cluster, Object
@@ -75,16 +75,19 @@ def before(live: Object) -> Taken | None:
     metadata = live["metadata"]
     managers = [each for each in metadata.get("managedFields", []) if _deploys(live, each)]
     owners = _makers(live)
-    annotations = _tracked(live)
-    if not (managers or owners or annotations):
+    tracked = _tracked(live)
+    if not (managers or owners or tracked):
         return None
+    # kubectl notes all of a Secret, with its values. Without that note its next apply only warns.
+    hidden = _APPLIED if live["kind"] == "Secret" else ""
+    annotations = {name: value for name, value in tracked.items() if name != hidden}
     return Taken(key=key_of(live), uid=metadata["uid"], managers=managers, annotations=annotations, owners=owners)
 
 
 def take(cluster: Cluster, live: Object, taken: Taken) -> None:
     """Take an object from its deployer. Raises Unanswered, also when it changed meanwhile."""
     kept = [each for each in live["metadata"].get("managedFields", []) if not _deploys(live, each)]
-    _patch(cluster, live, managers=kept, drop=taken)
+    _patch(cluster, live, managers=kept, drop=replace(taken, annotations=_tracked(live)))
 
 
 def give_back(cluster: Cluster, live: Object, taken: Taken) -> None:

@@ -92,6 +92,15 @@ def opened(path: Path = Path("kept")) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(base64.b64decode(path.read_text())))
 
 
+def test_the_password_of_a_database_outside_is_kept_as_it_is(stack: FakeStack) -> None:
+    """A generated one has letters and digits alone; a service's own may have what an address has to encode."""
+    variables = {
+        **DEPLOYED,
+        "DB_CONNECTION_URI": "postgresql://user:p%25%40%24%27ss%C3%A9@db.example.org:5432/infisical",
+    }
+    assert escrow.settings_of(stack, variables)["databasePassword"] == "p%@$'ssé"
+
+
 def test_all_is_inside_that_a_stack_can_not_be_restored_without(stack: FakeStack, programs: Path) -> None:
     assert run(stack) == 0
     about, secret = opened()
