@@ -138,7 +138,7 @@ class Cluster:
 
     def kubectl(self, command: str) -> str:
         """Return `kubectl COMMAND` on this cluster, for messages."""
-        return " ".join([shlex.join(["kubectl", *self._kubectl.options()]), command])
+        return self._kubectl.command(command)
 
     def helm(self, command: str) -> str:
         """Return `helm COMMAND` on this cluster, for messages."""

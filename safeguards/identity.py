@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION
+from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -82,7 +83,8 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
             f"{message}: a stack needs names of its own in a cluster. Before its first update: "
             f"{commands.set('cluster.namePrefix', 'PREFIX')}"
         )
-    command = f"kubectl annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
+    kubectl = Kubectl(settings.cluster.context, settings.cluster.kubeconfig)
+    command = kubectl.command(f"annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-")
     raise Refusal(
         f"{message}, but to a different state of it than the one of this run. Bring that state back: "
         f"{commands.pulumi('stack import')} --file COPY. When there is no copy, `{command}` gives the namespaces to "

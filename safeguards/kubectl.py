@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ class Kubectl:
         """Return the options that name the cluster. Helm calls the context `kube-context`."""
         options = [f"--{context}={self.context}"] if self.context else []
         return options + ([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])
+
+    def command(self, words: str) -> str:
+        """Return `kubectl WORDS` on this cluster, for messages: the shell's own context may lead to a different one."""
+        return " ".join([shlex.join(["kubectl", *self.options()]), words])
 
     def run(
         self, *arguments: str, request_seconds: int, seconds: float, stdin: str = ""

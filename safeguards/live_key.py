@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.base.names import INFISICAL_SECRET
 from safeguards.cluster import LiveCluster
 from safeguards.encryption_key import lost_keys, wanted_keys
+from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -23,9 +24,9 @@ def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveClu
     if not lost:
         return
     label = key_label(lost[0], live[lost[0]])
-    context = f" --context {settings.cluster.context}" if settings.cluster.context else ""
-    source = (
-        f"kubectl{context} get secret {INFISICAL_SECRET} --namespace {settings.cluster.names.infisical} --output yaml"
+    kubectl = Kubectl(settings.cluster.context, settings.cluster.kubeconfig)
+    source = kubectl.command(
+        f"get secret {INFISICAL_SECRET} --namespace {settings.cluster.names.infisical} --output yaml"
     )
     raise Refusal(
         f"encryptionKey: the cluster has a Secret {INFISICAL_SECRET} that this stack's state does not know, with a "

@@ -26,7 +26,7 @@ def applications(commands: Commands, cluster: Cluster, settings: Settings) -> It
     age = datetime.now(UTC) - datetime.fromisoformat(told["checked"])
     lines = [line for line in told.get("drift", "").splitlines() if line]
     if age > _LATE:
-        fix = f"kubectl get jobs -n {namespace} shows the last {DRIFT_STATUS}-…, whose log says why"
+        fix = f"{cluster.kubectl(f'get jobs -n {namespace}')} shows the last {DRIFT_STATUS}-…, whose log says why"
         yield fail("applications", f"nobody has looked for {age.total_seconds() / 3600:.0f} hours", fix)
     elif lines:
         fix = "docs/applications.md, Take something away: list it, remove it in the web UI, or let it be people's"

@@ -36,13 +36,14 @@ def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
         return
     told: Mapping[str, str] = status.get("data") or {}
     where = settings.cluster.names.database
-    yield _row("backup", told, "last", longest_pause(backup.schedule), where)
-    yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule), where)
+    yield _row("backup", told, "last", longest_pause(backup.schedule), cluster, where)
+    yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule), cluster, where)
 
 
-def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta, where: str) -> Result:
+def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta, cluster: Cluster, where: str) -> Result:
     job = {"backup": "backup", "rehearsal": "backup-rehearsal"}[subject]
-    fix = f"mend the cause, then kubectl create job --namespace {where} {job}-now --from cronjob/{job}"
+    again = cluster.kubectl(f"create job --namespace {where} {job}-now --from cronjob/{job}")
+    fix = f"mend the cause, then {again}"
     name, at = (
         (told.get("lastName"), told.get("lastSuccess"))
         if subject == "backup"

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
@@ -56,6 +57,11 @@ class Move:
             pods=self.settings.pods,
             pulls=self.settings.registry_credentials is not None,
         )
+
+    @property
+    def kept(self) -> Path:
+        """Return the file that keeps SealedSecrets that were deleted. They are encrypted, so it may lie anywhere."""
+        return Path(f"sealed-secrets-of-{self.namespace}-{self.stack.name.replace('/', '-')}.json")
 
     @property
     def uses(self) -> list[Use]:
@@ -212,15 +218,16 @@ def _retire(move: Move) -> str:
     plain = [secret.name for secret in move.moving if not secret.sealed]
     if not move.dry:
         move.script("compare")
-        sealed.retire(move.cluster, move.namespace, sealed_ones)
+        sealed.retire(move.cluster, move.kept, move.namespace, sealed_ones)
     if plain:
-        print(f"no longer used, delete when you like: kubectl delete secret -n {move.namespace} {' '.join(plain)}")
+        delete = move.cluster.kubectl(f"delete secret -n {move.namespace} {' '.join(plain)}")
+        print(f"no longer used, delete when you like: {delete}")
     names = ", ".join(secret.sealed for secret in sealed_ones) or "none"
-    return f"SealedSecrets {'to delete' if move.dry else f'deleted, kept in {sealed.kept_in(move.namespace)}'}: {names}"
+    return f"SealedSecrets {'to delete' if move.dry else f'deleted, kept in {move.kept}'}: {names}"
 
 
 def _unretire(move: Move) -> str:
-    return f"SealedSecrets put back: {', '.join(sealed.restore(move.cluster, move.namespace)) or 'none'}"
+    return f"SealedSecrets put back: {', '.join(sealed.restore(move.cluster, move.kept)) or 'none'}"
 
 
 def _up(move: Move) -> str:

@@ -14,31 +14,26 @@ _PATH = "/apis/bitnami.com/v1alpha1/namespaces/{}/sealedsecrets/{}"
 _KIND = "sealedsecrets.bitnami.com"
 
 
-def kept_in(namespace: str) -> Path:
-    """Return the file that keeps what was deleted. A SealedSecret is encrypted, so it may lie anywhere."""
-    return Path(f"sealed-secrets-of-{namespace}.json")
-
-
-def retire(cluster: Cluster, namespace: str, secrets: Sequence[Found]) -> list[str]:
-    """Keep the SealedSecrets of `secrets` in a file, then delete them. Return their names. Raises Unanswered.
+def retire(cluster: Cluster, file: Path, namespace: str, secrets: Sequence[Found]) -> list[str]:
+    """Keep the SealedSecrets of `secrets` in `file`, then delete them. Return their names. Raises Unanswered.
 
     Kubernetes deletes the Secret with its SealedSecret, and the controller makes it again when that is put back.
     """
-    file = kept_in(namespace)
     kept: dict[str, Object] = json.loads(file.read_text()) if file.exists() else {}
     names = [secret.sealed for secret in secrets if secret.sealed]
     for name in names:
         if found := cluster.get(_PATH.format(namespace, name)):
             kept[name] = _manifest(found)
-    file.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")
+    written = file.with_name(f"{file.name}.part")
+    written.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")
+    written.replace(file)  # whole: it is all that is left of those that an earlier run has deleted
     for name in names:
         cluster.delete(_KIND, name, "-n", namespace)
     return names
 
 
-def restore(cluster: Cluster, namespace: str) -> list[str]:
+def restore(cluster: Cluster, file: Path) -> list[str]:
     """Put back the SealedSecrets that were deleted. Return their names. Raises Unanswered."""
-    file = kept_in(namespace)
     if not file.exists():
         raise OperationError(f"{file} is not here: it has the SealedSecrets that were deleted")
     kept: dict[str, Object] = json.loads(file.read_text())

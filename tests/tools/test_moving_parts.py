@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 import settings
 from operations.cluster import Cluster
 from operations.errors import OperationError
-from operations.moving import stack_file
+from operations.moving import sealed, stack_file
+from operations.moving.command import Move
 from operations.moving.consumers import by_secret, renaming, uses_of
 from operations.moving.plan import Found, Plan
 from settings.applications import secrets_of
+from tests.tools.fake_stack import FakeStack
 from tests.tools.namespace_objects import STACK_FILE, line, workload
 from tests.unit.configurations import SMALLEST
 from tests.unit.harness import COMMANDS, PROJECT
@@ -123,3 +125,38 @@ def test_whatever_is_planned_is_a_stack_that_loads(secrets: dict[str, list[str]]
     assert {each.secret for each in application.deliver} == {each.target for each in found}
     encoded = {each.key for each in secrets_of(application) if each.encoded}
     assert encoded == {"binary"}
+
+
+class SealedCluster(Cluster):
+    """A cluster with one SealedSecret."""
+
+    def __init__(self, encrypted: str) -> None:
+        super().__init__(None, None)
+        metadata = {"name": "env", "namespace": "shop"}
+        found = {"apiVersion": "v1", "kind": "SealedSecret", "spec": {"of": encrypted}, "metadata": metadata}
+        object.__setattr__(self, "sealed", {"env": found})
+
+    sealed: dict[str, Any]
+
+    def get(self, path: str) -> Any:
+        return self.sealed.get(path.rpartition("/")[2])
+
+    def create(self, manifest: Any) -> None:
+        self.sealed[manifest["metadata"]["name"]] = manifest
+
+    def delete(self, *selection: str) -> list[str]:
+        return [self.sealed.pop(selection[1])["kind"]]
+
+
+def test_two_stacks_do_not_mix_their_sealed_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Staging and prod have a namespace of one name, and each can unseal its own alone."""
+    monkeypatch.chdir(tmp_path)
+    secret = Found(**line("env", owner="SealedSecret/env"))
+    clusters = {name: SealedCluster(name) for name in ("prod", "org/project/staging")}
+    moves = {name: Move(FakeStack(name=name), "shop", "shop", "prod", "Prod", dry=False) for name in clusters}
+    for name, cluster in clusters.items():
+        sealed.retire(cluster, moves[name].kept, "shop", [secret])
+        assert cluster.sealed == {}
+    for name, cluster in clusters.items():
+        assert sealed.restore(cluster, moves[name].kept) == ["env"]
+        assert cluster.sealed["env"]["spec"] == {"of": name}

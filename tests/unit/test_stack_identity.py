@@ -105,10 +105,8 @@ def test_a_lost_state_of_the_same_stack_is_told_how_to_get_it_back() -> None:
     message = refusal(namespaces=owned_by(OTHER))
     assert "pulumi stack import --stack dev" in message
     assert "docs/runbooks/state-lost.md" in message
-    command = (
-        f"kubectl annotate namespace {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-"
-    )
-    assert command in message
+    kubectl = "kubectl --context=infisical-embedded annotate namespace"
+    assert f"{kubectl} {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-" in message
 
 
 def test_own_namespaces_and_those_that_nobody_claims_are_taken() -> None:
@@ -125,7 +123,7 @@ def test_a_key_in_the_cluster_that_the_state_does_not_know_is_taken_over_first()
     message = refusal(environment={"ENCRYPTION_KEY": KEY})
     assert KEY not in message
     assert (
-        "kubectl --context infisical-embedded get secret infisical-secrets --namespace infisical --output yaml | "
+        "kubectl --context=infisical-embedded get secret infisical-secrets --namespace infisical --output yaml | "
         "make import-secrets STACK=dev FILE=/dev/stdin"
     ) in message
     assert platform(environment={"ENCRYPTION_KEY": KEY}, encryptionKey=KEY)
