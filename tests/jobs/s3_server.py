@@ -1,5 +1,6 @@
 """A bucket for the tests: it checks every signature by itself, over TLS, and can be told to misbehave."""
 
+import base64
 import hashlib
 import hmac
 import re
@@ -30,6 +31,10 @@ class Bucket:
         self.refuse: dict[str, tuple[int, str]] = {}  # method to status and code
         self.fail_once: set[str] = set()  # methods that are answered 503 the next time
         self.damage = False  # what is read differs from what was written
+        self.cut = set[str]()  # names whose body ends early the next time
+        self.locks = False  # whatever it gets, by a rule of its own
+        self.conditions = True  # on a write
+        self.closes = False  # the connection, before it has read what it refuses
         self.page = 1000
         self.requests: list[str] = []
         self.url = ""
@@ -58,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _handle(self) -> None:
+        if self.bucket.closes and self.command in self.bucket.refuse:
+            self.close_connection = True
+            self._answer(*self.bucket.refuse[self.command])
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
         bucket, name = re.fullmatch(r"/([^/]*)/?(.*)", unquote(url.path)).groups()  # type: ignore[union-attr]
@@ -74,18 +83,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             getattr(self, f"_{self.command.lower()}")(name, dict(parse_qsl(url.query, keep_blank_values=True)), body)
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = _handle  # noqa: N815 http.server's names
+    do_GET = do_PUT = do_DELETE = _handle  # noqa: N815 http.server's names
 
     def _put(self, name: str, _query: dict[str, str], body: bytes) -> None:
-        if self.headers.get("If-None-Match") == "*" and name in self.bucket.objects:
+        locked = self.bucket.locks or "x-amz-object-lock-mode" in self.headers
+        if locked and self.headers.get("Content-MD5") != base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode():
+            self._answer(400, "InvalidRequest")  # as AWS: a checksum is required with parameters of object lock
+        elif not self.bucket.conditions and "If-None-Match" in self.headers:
+            self._answer(501, "NotImplemented")
+        elif self.headers.get("If-None-Match") == "*" and name in self.bucket.objects:
             self._answer(412, "PreconditionFailed")
         else:
             self.bucket.objects[name] = body
             self.bucket.headers[name] = {key.lower(): value for key, value in self.headers.items()}
             self._answer(200)
-
-    def _head(self, name: str, _query: dict[str, str], _body: bytes) -> None:
-        self._answer(200 if name in self.bucket.objects else 404)
 
     def _delete(self, name: str, _query: dict[str, str], _body: bytes) -> None:
         self.bucket.objects.pop(name, None)
@@ -96,6 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
             content = self.bucket.objects.get(name)
             if content is None:
                 self._answer(404, "NoSuchKey")
+                return
+            if name in self.bucket.cut:
+                self.bucket.cut.discard(name)
+                self.close_connection = True
+                self._answer(200, body=content, sent=len(content) // 2)
                 return
             damaged = self.bucket.damage and name.endswith(".gpg")
             self._answer(200, body=content[:-1] + b"\0" if damaged else content)
@@ -108,13 +124,13 @@ class _Handler(BaseHTTPRequestHandler):
         xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
         self._answer(200, body=f'<ListBucketResult xmlns="{xmlns}">{contents}{following}</ListBucketResult>'.encode())
 
-    def _answer(self, status: int, code: str = "", body: bytes = b"") -> None:
-        content = f"<Error><Code>{code}</Code></Error>".encode() if code else body
+    def _answer(self, status: int, code: str = "", body: bytes = b"", sent: int | None = None) -> None:
+        error = f"<Error><Code>{code}</Code><Message>what {code}\nmeans</Message></Error>"
+        content = error.encode() if code else body
         self.send_response(status)
-        self.send_header("Content-Length", "0" if self.command == "HEAD" else str(len(content)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        self.wfile.write(content[:sent])
 
     def _unsigned(self, body: bytes, path: str, query: str) -> str:
         """Return the code of what is wrong with the signature, as the specification has it checked."""

@@ -89,7 +89,46 @@ def test_a_lock(use: Use, bucket: Bucket, file: Path) -> None:
     assert abs(time.mktime(until) - time.timezone - time.time() - 3 * 86400) < 60
 
 
-@pytest.mark.parametrize("method", ["PUT", "GET", "HEAD", "DELETE"])
+@pytest.mark.parametrize("lock_days", [None, 3])
+def test_a_bucket_that_locks_takes_nothing_without_a_checksum(
+    use: Use, bucket: Bucket, file: Path, lock_days: int | None
+) -> None:
+    """AWS: "Content-MD5 OR x-amz-checksum- HTTP header is required", also where only the bucket's own rule locks."""
+    bucket.locks = lock_days is None
+    use(lock_days=lock_days).put("name", file)
+    assert bucket.objects["platform/name"] == file.read_bytes()
+
+
+def test_a_service_without_conditional_writes(use: Use, bucket: Bucket, file: Path) -> None:
+    bucket.conditions = False
+    target = use()
+    target.put("name", file)
+    assert bucket.objects["platform/name"] == file.read_bytes()
+    with pytest.raises(Exists, match="name is there already"):
+        target.put("name", file)
+    target.put("another", file)
+    assert [each for each in bucket.requests if each.startswith("PUT")] == ["PUT platform/name"] * 2 + [
+        "PUT platform/another"
+    ]
+
+
+def test_a_connection_that_breaks_in_the_middle_of_an_object(use: Use, bucket: Bucket, file: Path) -> None:
+    """It is no damage: nobody is told that the backup is, and it is read again."""
+    target = use()
+    target.put("name", file)
+    bucket.cut = {"platform/name"}
+    assert target.fetch("name", None) == content_of(file)
+
+
+def test_a_refusal_before_the_body_is_read(use: Use, bucket: Bucket, tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(bytes(32 << 20))
+    bucket.closes, bucket.refuse = True, {"PUT": (403, "AccessDenied")}
+    with pytest.raises(Failed, match="403 AccessDenied: the credentials may not do this"):
+        use().put("name", large)
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_a_bucket_that_stumbles_is_asked_again(use: Use, bucket: Bucket, file: Path, method: str) -> None:
     bucket.fail_once = {method}
     target = use()
@@ -110,7 +149,8 @@ def test_a_bucket_that_stumbles_is_asked_again(use: Use, bucket: Bucket, file: P
         (301, "PermanentRedirect", "see backup.target.region"),
         (403, "RequestTimeTooSkewed", r"this node's clock is [01] s from the bucket's"),
         (503, "SlowDown", "503 SlowDown"),
-        (400, "EntityTooLarge", "400 EntityTooLarge"),
+        (409, "ConditionalRequestConflict", "409 ConditionalRequestConflict"),
+        (400, "EntityTooLarge", "400 EntityTooLarge: what EntityTooLarge means$"),
     ],
 )
 def test_refusals_say_what_to_do(use: Use, bucket: Bucket, file: Path, status: int, code: str, cause: str) -> None:
@@ -124,9 +164,10 @@ def test_a_wrong_secret_and_a_wrong_region(use: Use, store: Path) -> None:
     with pytest.raises(Failed, match=r"AuthorizationHeaderMalformed: see backup\.target\.region"):
         use(region="us-east-1").names()
     (store / "secret-key").write_text("another")
-    with pytest.raises(Failed, match="backupSecretKey is not the secret of backupAccessKey") as failed:
-        use().names()
-    assert "another" not in str(failed.value)
+    for ask in (lambda: use().names(), lambda: use().put("name", store / "access-key")):
+        with pytest.raises(Failed, match="backupSecretKey is not the secret of backupAccessKey") as failed:
+            ask()
+        assert "another" not in str(failed.value)
 
 
 def test_an_authority_that_is_not_the_buckets(use: Use, store: Path, other_ca: Pair) -> None:

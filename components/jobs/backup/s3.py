@@ -1,6 +1,8 @@
 """Talk to an S3-compatible bucket with the standard library alone: Signature Version 4, verified TLS, no redirects."""
 
+import base64
 import calendar
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -66,6 +68,10 @@ class Denied(Failed):
     """The credentials may not do this."""
 
 
+class Unconditional(Failed):
+    """The server knows no condition on a write."""
+
+
 class S3:
     """A bucket. Raises Pending where a retry can help, and Failed otherwise, both with the cause in one line."""
 
@@ -78,30 +84,35 @@ class S3:
         self._port = url.port or 443
         self._root = f"/{place.bucket}" if place.style == "path" else ""
         self._tls = trusting(cafile=str(authority)) if authority else trusting_public()
+        self._condition = {"if-none-match": "*"}
 
     def put(self, name: str, file: Path, headers: Mapping[str, str] | None = None) -> None:
         """Write a file as a new object. Raises Exists where there is one of that name."""
         size = file.stat().st_size
         if size > LARGEST:
             raise Failed(f"{name} has {size} bytes, and a bucket takes {LARGEST} in one piece")
-        digest = hashlib.sha256()
+        digest, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with file.open("rb") as content:
             while chunk := content.read(CHUNK):
                 digest.update(chunk)
-        if self.has(name):  # first, because a server may close the connection before it has read a refused body
+                md5.update(chunk)
+        if name in self.names(name):  # not by HEAD, whose refusal has no words
             raise Exists(f"{name} is there already")
-        with file.open("rb") as content:
-            wanted = {"if-none-match": "*", "content-length": str(size), **(headers or {})}
-            with self._ask("PUT", name, headers=wanted, body=content, digest=digest.hexdigest()):
-                pass
-
-    def has(self, name: str) -> bool:
-        """Return whether there is such an object."""
+        # AWS takes no object under a lock without a checksum, and the bucket itself may lock whatever it gets.
+        wanted = {
+            "content-length": str(size),
+            "content-md5": base64.b64encode(md5.digest()).decode(),
+            **(headers or {}),
+        }
         try:
-            with self._ask("HEAD", name):
-                return True
-        except Missing:
-            return False
+            self._write(name, file, {**self._condition, **wanted}, digest.hexdigest())
+        except Unconditional:
+            self._condition = {}  # the list has shown that the name is free, and nobody else makes the same one
+            self._write(name, file, wanted, digest.hexdigest())
+
+    def _write(self, name: str, file: Path, headers: Mapping[str, str], digest: str) -> None:
+        with file.open("rb") as content, self._ask("PUT", name, headers=headers, body=content, digest=digest):
+            pass
 
     def read(self, name: str) -> Iterator[bytes]:
         """Yield the object piece by piece. Raises Missing."""
@@ -143,7 +154,10 @@ class S3:
         signed = self._signed(method, path, encoded, headers or {}, digest)
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._tls)
         try:
-            connection.request(method, path + (f"?{encoded}" if encoded else ""), body=body, headers=signed)
+            connection.connect()
+            # A server that refuses may close before it has read the body. Why it does can be read all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+                connection.request(method, path + (f"?{encoded}" if encoded else ""), body=body, headers=signed)
             response = connection.getresponse()
         except ssl.SSLCertVerificationError as error:
             connection.close()
@@ -191,14 +205,17 @@ class _Answer:
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._response.read() if size < 0 else self._response.read(size)
+            content = self._response.read() if size < 0 else self._response.read(size)
         except (OSError, http.client.HTTPException) as error:
             raise Pending(f"{self._what}: {type(error).__name__}: {error}") from error
+        if not content and self._response.length:  # a read of a part takes an early end for the end
+            raise Pending(f"{self._what}: the connection ended {self._response.length} bytes early")
+        return content
 
 
 def _refusal(what: str, response: http.client.HTTPResponse) -> Exception:
     """Return what a refused request raises: its status, the server's own code, and what to do about it."""
-    code = _code(response)
+    code, words = _said(response)
     if response.status == 404 and code in ("", "NoSuchKey"):
         return Missing(f"{what}: there is no such object")
     if response.status == 412:
@@ -207,19 +224,24 @@ def _refusal(what: str, response: http.client.HTTPResponse) -> Exception:
         return Failed(
             f"{what}: refused, because this node's clock is {_skew(response)} from the bucket's; set the clock"
         )
+    if code == "NotImplemented":
+        return Unconditional(f"{what}: {response.status} {code}")
     advice = _ADVICE.get(code) or ("the bucket is full" if response.status == 507 else "")
-    message = f"{what}: {response.status}{f' {code}' if code else ''}{f': {advice}' if advice else ''}"
+    message = ": ".join(filter(None, (what, f"{response.status} {code}".strip(), advice or words)))
     if response.status == 403:
         return Denied(message)
-    retry = (response.status >= 500 and response.status != 507 and not advice) or response.status == 429
+    # 409: the same object is being written, which a repeated request of ours may be.
+    retry = (response.status >= 500 and response.status != 507 and not advice) or response.status in (409, 429)
     return Pending(message) if retry else Failed(message)
 
 
-def _code(response: http.client.HTTPResponse) -> str:
+def _said(response: http.client.HTTPResponse) -> tuple[str, str]:
+    """Return the server's code of a refusal and its words, empty where it has none."""
     try:
-        return ET.fromstring(response.read(65536)).findtext("Code") or ""  # noqa: S314 65 kB of the stack's own bucket
+        error = ET.fromstring(response.read(65536))  # noqa: S314 65 kB of the stack's own bucket
     except (ET.ParseError, OSError, http.client.HTTPException):
-        return ""
+        return "", ""
+    return error.findtext("Code") or "", " ".join((error.findtext("Message") or "").split())[:200]
 
 
 def _skew(response: http.client.HTTPResponse) -> str:
