@@ -170,6 +170,8 @@ def test_a_newer_release_is_not_restored_into_an_older_one(platform: Platform) -
     refused = platform.restore(image="infisical/infisical:v0.164.99")
     assert "is of infisical/infisical:v0.165.8, and this stack's release is the older" in refused.last_line
     assert untouched(platform)
+    mirrored = platform.restore(image="my-mirror.example.org:5000/infisical:v0.164.99-postgres@sha256:" + 64 * "0")
+    assert "this stack's release is the older my-mirror" in mirrored.last_line
     for image in ("infisical/infisical:v0.165.8", "infisical/infisical:v1.0.0", "mine:nightly"):
         assert "the database is not empty" in platform.restore(image=image).last_line
 

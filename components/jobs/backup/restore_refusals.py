@@ -7,7 +7,7 @@ from backup_manifest import Manifest
 from database_session import Session, migrations, tables
 from job import Failed
 
-_RELEASE = re.compile(r".*:v?(\d+)\.(\d+)\.(\d+)(?![\d.])")
+_RELEASE = re.compile(r".*:v?(\d+)\.(\d+)\.(\d+)(?:-[^:/]*)?")
 
 
 def refuse_unfit(manifest: Manifest, key_label: str, image: str, major: int) -> None:
@@ -68,5 +68,5 @@ def _newest_change(session: Session, names: list[str]) -> str:
 
 
 def _release(image: str) -> tuple[int, ...]:
-    match = _RELEASE.fullmatch(image.partition("@")[0].partition("-")[0] if ":" in image else "")
+    match = _RELEASE.fullmatch(image.partition("@")[0])
     return tuple(map(int, match.groups())) if match else ()
