@@ -87,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, name: str, _query: dict[str, str], body: bytes) -> None:
         locked = self.bucket.locks or "x-amz-object-lock-mode" in self.headers
-        if locked and self.headers.get("Content-MD5") != base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode():
+        checksum = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        if locked and self.headers.get("Content-MD5") != checksum:
             self._answer(400, "InvalidRequest")  # as AWS: a checksum is required with parameters of object lock
         elif not self.bucket.conditions and "If-None-Match" in self.headers:
             self._answer(501, "NotImplemented")

@@ -1,5 +1,6 @@
 """The backup script: what it writes, and that whatever fails leaves the last good one as it was."""
 
+import errno
 import os
 import re
 import signal
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from backup_bench import CLUSTER, LABEL, STATUS, Bench, gpg
+from backup_target import VolumeTarget, content_of
 from job_engines import PASSWORD, eventually
 from job_pki import Pair
+from s3 import Exists
 
 FULL = 'case "$*" in *--encrypt*) echo "No space left on device" >&2; exit 2;; esac; exec /usr/bin/gpg "$@"'
 
@@ -122,6 +125,41 @@ def test_a_script_that_is_killed_leaves_nothing_that_looks_complete(bench: Bench
     assert "stopped by SIGTERM" in output.splitlines()[-1]
     assert "stopped by SIGTERM" in bench.status["lastFailure"]
     assert bench.objects == []
+
+
+def test_a_script_that_has_to_end_does_not_dump_again(bench: Bench) -> None:
+    """As when a node is drained: what ends it is told, before the kubelet kills it."""
+    bench.instead_of("pg_dump", 'touch "$TMPDIR/there"; exec sleep 60')
+    process = bench.start("back_up.py", bench.config(), POSTGRES_PROGRAMS="/nonexistent")
+    eventually((bench.folder / "tmp/there").exists, "it dumps")
+    process.terminate()
+    output, _ = process.communicate(timeout=30)
+    assert "stopped by SIGTERM" in output.splitlines()[-1]
+    assert "trying once more" not in output
+    assert "stopped by SIGTERM" in bench.status["lastFailure"]
+
+
+def test_a_database_that_is_away_is_the_cause_that_is_told(bench: Bench) -> None:
+    database = {**bench.config()["database"], "port": 1}
+    done = bench.back_up(database=database, deadline_seconds=4)
+    assert done.status == 1
+    assert "Connection refused" in done.last_line
+    assert "Connection refused" in bench.status["lastFailure"]
+
+
+def test_a_volume_without_second_names_for_files(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SMB (Azure Files) and FUSE refuse link()."""
+
+    def link(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", link)
+    target, file = VolumeTarget(bench.volume), bench.file("content", "content")
+    target.put("name", file)
+    assert target.fetch("name", None) == content_of(file)
+    with pytest.raises(Exists, match="name is there already"):
+        target.put("name", file)
+    assert bench.objects == ["name"]
 
 
 def test_a_full_volume(bench: Bench) -> None:

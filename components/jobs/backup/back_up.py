@@ -16,7 +16,7 @@ from backup_status import Status
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
 from database_session import Session, migrations, program, server_major, tables
-from job import Failed, Report, run, secret, wait
+from job import Failed, Pending, Report, run, secret, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
 from retention import Retention
@@ -58,7 +58,7 @@ class BackUp:
         self._config, self._report = config, report
         self._deadline = Deadline(config.deadline_seconds)
         self._store = Path(config.store)
-        self._environment = environment(api, config.database, "platform-backup")
+        self._environment = environment(api, config.database, "platform-backup", report)
         self._uid = uid
         self._status = Status(api, config.database.namespace, config.status, report)
 
@@ -127,19 +127,19 @@ class BackUp:
         return dump
 
     def _session(self) -> Session:
-        end = Deadline(min(_REACH_SECONDS, self._deadline.remaining))
-        while True:
+        def connected() -> Session:
             session = Session(self._environment, self._deadline)
             try:
                 session.ask("select 1")
             except Failed as error:
                 session.close()
-                self._report.progress(str(error))
-                if not _passes(error):
-                    raise
-                time.sleep(min(1, end.remaining))
-            else:
-                return session
+                if _passes(error):
+                    raise Pending(str(error)) from error
+                raise
+            return session
+
+        patience = min(_REACH_SECONDS, self._deadline.remaining)
+        return wait(connected, self._report, deadline_seconds=patience, interval=1)
 
     def _told(self, target: Target, manifest: Manifest) -> str:
         kept = ""
@@ -192,8 +192,14 @@ def _written(target: Target, name: str, sealed: Path) -> Content:
 
 
 def _passes(error: Failed) -> bool:
-    """Return whether waiting helps, as it does while the database fails over."""
-    lasting = ("password authentication failed", "certificate verify failed", "does not exist", "does not match host")
+    """Return whether waiting helps, as it does while the database fails over, and not when the pod has to end."""
+    lasting = (
+        "stopped by",
+        "password authentication failed",
+        "certificate verify failed",
+        "does not exist",
+        "does not match host",
+    )
     return not any(words in str(error) for words in lasting)
 
 

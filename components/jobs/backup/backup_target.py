@@ -102,7 +102,7 @@ class VolumeTarget:
                 shutil.copyfileobj(source, copy, CHUNK)
                 copy.flush()
                 os.fsync(copy.fileno())
-            os.link(part, self._folder / name)  # never over another one
+            _put_in_place(part, self._folder / name)
         except FileExistsError as error:
             raise Exists(f"{name} is there already") from error
         except OSError as error:
@@ -180,6 +180,18 @@ class BucketTarget:
 
     def _retried(self, request: Callable[[], T]) -> T:
         return wait(request, self._report, deadline_seconds=_PATIENCE_SECONDS, interval=1)
+
+
+def _put_in_place(part: Path, whole: Path) -> None:
+    """Give a whole file its name, never over another one. Raises FileExistsError."""
+    try:
+        os.link(part, whole)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES):
+            raise
+        if whole.exists():  # SMB and FUSE know no second name of a file; nobody else makes this one
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        part.rename(whole)
 
 
 def _content(pieces: Iterator[bytes], file: Path | None) -> Content:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from job import Failed
+from job import Failed, Report, wait
 from kube import Api, NotFound, path
 
 _AUTHORITIES = Path("/tmp/database-authorities.crt")  # noqa: S108 the pod's own folder; PostgreSQL takes one file
+_PATIENCE_SECONDS = 60  # for an API server that restarts, or does not know a Role yet that was just made
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ def resource_uid(api: Api, config: DatabaseConfig) -> str:
     return found["metadata"]["uid"] if found else ""
 
 
-def environment(api: Api, config: DatabaseConfig, application: str) -> dict[str, str]:
+def environment(api: Api, config: DatabaseConfig, application: str, report: Report) -> dict[str, str]:
     """Return the variables with which PostgreSQL's programs log in. The password is read now: it may have changed."""
+    where = path("secrets", config.namespace, config.credentials)
     try:
-        data = api.get(path("secrets", config.namespace, config.credentials))["data"]
+        data = wait(lambda: api.get(where), report, deadline_seconds=_PATIENCE_SECONDS)["data"]
     except NotFound as error:
         raise Failed(
             f"there is no Secret {config.namespace}/{config.credentials}, which has the role's password"

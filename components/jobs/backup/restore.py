@@ -60,7 +60,7 @@ class Restore:
     def __init__(self, config: Config, api: Api, report: Report) -> None:
         self._config, self._api, self._report = config, api, report
         self._deadline = Deadline(config.deadline_seconds)
-        self._environment = environment(api, config.database, "platform-restore")
+        self._environment = environment(api, config.database, "platform-restore", report)
 
     def run(self) -> str:
         """Return what was done. Raises Failed."""

@@ -1,0 +1,36 @@
+"""How the backup's scripts come by the database's password."""
+
+import base64
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from job import Failed, Pending, Report
+from kube import Api, NotFound
+from platform_database import DatabaseConfig, environment
+
+
+class _Server:
+    """An API server that raises these exceptions first."""
+
+    def __init__(self, data: dict[str, str], *raised: Exception) -> None:
+        self.data, self.raised = data, list(raised)
+
+    def get(self, _path: str) -> dict[str, Any]:
+        if self.raised:
+            raise self.raised.pop(0)
+        return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in self.data.items()}}
+
+
+def test_the_password_is_waited_for_and_taken_as_it_is(tmp_path: Path) -> None:
+    """A Role that was made just before reaches the authorizer a moment later."""
+    authority = tmp_path / "ca.crt"
+    authority.write_text("PEM")
+    config = DatabaseConfig("database", "credentials", "primary", 5432, "infisical", (str(authority),))
+    secret = {"username": "user", "password": "p%'$\" é"}
+    server = _Server(secret, Pending("API server answers 403"))
+    found = environment(cast("Api", server), config, "test", Report("test"))
+    assert (found["PGUSER"], found["PGPASSWORD"]) == ("user", secret["password"])
+    server.raised.append(NotFound("404"))
+    with pytest.raises(Failed, match="there is no Secret database/credentials"):
+        environment(cast("Api", server), config, "test", Report("test"))
