@@ -72,12 +72,16 @@ class Platform:
         return self.kubectl(*inside, "-f", "-", stdin=statement, check=check).strip()
 
     def await_streaming(self, count: int) -> None:
-        """Wait until so many replicas have all that the primary has."""
+        """Wait until so many replicas have all that the primary has.
+
+        One that begins anew waits for the primary's next checkpoint, which may take minutes, so it is asked for.
+        """
         behind = "select count(*) from pg_stat_replication where state = 'streaming' and replay_lsn >= sent_lsn"
 
         def seen() -> bool:
             primaries = self.pods(DATABASE, PRIMARY)
-            return len(primaries) == 1 and self.sql(primaries[0], behind, check=False) == f"{count}"
+            asked = f"checkpoint; {behind}"
+            return len(primaries) == 1 and self.sql(primaries[0], asked, check=False) == f"{count}"
 
         eventually(seen, f"{count} replicas stream", 2 * RESTART)
 
