@@ -35,6 +35,8 @@ def deploy(platform: Platform, kind: str) -> None:
     """Bring three servers up, and everything else on the first node; the primary is alone on the second."""
     first, second = platform.instance.node.name, platform.instance.second_node.name
     _keep_off(platform, second)
+    if names := _on(platform, "kube-system", second):  # an earlier fault may have moved the cluster's only DNS there
+        platform.kubectl("delete", "pod", *names, "-n", "kube-system")
     if _on(platform, REDIS, second):  # volumes are tied to their node, so nothing else moves them
         platform.stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     configure(platform.stack, database={"instances": SERVERS, "synchronous": kind == "synchronous"})
