@@ -83,11 +83,15 @@ def _switch_over(platform: Platform, candidate: str) -> None:
         leader = platform.pods(DATABASE, PRIMARY)
         if leader == [candidate]:
             return True
-        if leader:  # a synchronous candidate has to be the synchronous replica first, so it is asked for again
+        if leader:
             command = ("patronictl", "switchover", "--leader", leader[0], "--candidate", candidate, "--force")
             platform.kubectl("exec", leader[0], "-n", DATABASE, "--", *command, check=False)
         return False
 
+    # While the others are away, the candidate is the synchronous replica, and no other may take over.
+    for pod in platform.pods(DATABASE, REPLICA):
+        if pod != candidate:
+            platform.kubectl("delete", "pod", pod, "-n", DATABASE, "--grace-period=0", "--force")
     eventually(done, f"{candidate} is primary", 2 * RESTART)
     platform.await_streaming(SERVERS - 1)
 

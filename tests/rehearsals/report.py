@@ -76,7 +76,7 @@ def _faults(figures: Figures) -> str:
 def _gone(figures: Figures) -> str:
     rows = [
         f"| {says} | {len(runs)} | {runs[-1]['rate']} | {sum(int(run['acknowledged']) for run in runs)} "
-        f"| **{sum(int(run['lost']) for run in runs)}** | {_worst(runs, 'longest_gap')} s | {runs[-1]['date']} |"
+        f"| **{sum(int(run['lost']) for run in runs)}** | {runs[-1]['date']} |"
         for name, says in KINDS.items()
         if (runs := figures.get(name))
     ]
@@ -89,8 +89,8 @@ Replication lags for {LAG_SECONDS:.0f} s, then the primary's node is lost with i
 This is the one fault in which asynchronous replication can lose what was acknowledged. With `database.synchronous` a
 write is acknowledged only once a replica has it. Three servers, the replicas on the node that stays.
 
-| replication | runs | writes a second before | acknowledged | lost | longest gap | last run |
-|---|---:|---:|---:|---:|---:|---|
+| replication | runs | writes a second before | acknowledged | lost | last run |
+|---|---:|---:|---:|---:|---|
 {chr(10).join(rows)}
 """
 
