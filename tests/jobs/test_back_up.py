@@ -141,7 +141,7 @@ def test_a_script_that_has_to_end_does_not_dump_again(bench: Bench) -> None:
 
 def test_a_database_that_is_away_is_the_cause_that_is_told(bench: Bench) -> None:
     database = {**bench.config()["database"], "port": 1}
-    done = bench.back_up(database=database, deadline_seconds=4)
+    done = bench.back_up(database=database, deadline_seconds=16)
     assert done.status == 1
     assert "Connection refused" in done.last_line
     assert "Connection refused" in bench.status["lastFailure"]

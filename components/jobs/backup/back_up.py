@@ -138,7 +138,7 @@ class BackUp:
                 raise
             return session
 
-        patience = min(_REACH_SECONDS, self._deadline.remaining)
+        patience = min(_REACH_SECONDS, self._deadline.remaining / 2)  # what is left is for the second attempt
         return wait(connected, self._report, deadline_seconds=patience, interval=1)
 
     def _told(self, target: Target, manifest: Manifest) -> str:
