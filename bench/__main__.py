@@ -25,7 +25,7 @@ from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance, cache_folder
 from embedded.programs import Programs
-from embedded.stack import PROJECT, Stack
+from embedded.stack import PROJECT, STACK, Stack
 from tests.e2e.views import Kubectl
 from tests.unit.harness import PROJECT as PROJECT_NAME
 from tests.unit.harness import configuration, platform
@@ -112,18 +112,30 @@ def _chain(parts: dict[str, float]) -> float:
 
 
 def _engine(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
-    progress("nothing to change, beside an empty program")
-    empty = programs.empty(folder)
-    stack.pulumi("stack", "init", "empty", cwd=empty, quiet=True)
-    stack.pulumi("up", "--stack", "empty", "--yes", "--skip-preview", cwd=empty, quiet=True)
-    for command, target in ((["preview"], "≤ 2.2"), (["up", "--yes", "--skip-preview"], "≤ 2.2")):
-        ours, theirs = in_turn(
-            COUNT,
-            lambda command=command: seconds(lambda: stack.run(*command, quiet=True)),
-            lambda command=command: seconds(lambda: stack.pulumi(*command, "--stack", "empty", cwd=empty, quiet=True)),
-        )
-        yield f"`{command[0]}` without a change, to an empty program's", ours.over(theirs).said(), target
-        yield f"`{command[0]}` without a change", ours.said("{:.2f} s"), ""
+    progress("nothing to change, beside an empty program and one with as many ConfigMaps as ours has resources")
+    empty, counted = programs.empty(folder), programs.counted(folder)
+    state = json.loads(stack.pulumi("stack", "export", "--stack", STACK, quiet=True))
+    count = len(state["deployment"]["resources"]) - 1  # the stack itself
+
+    def measure(command: list[str], project: Path) -> float:
+        return seconds(lambda: stack.pulumi(*command, "--stack", project.name, cwd=project, quiet=True))
+
+    with mock.patch.dict(os.environ, {"COUNT": str(count)}):
+        for project in (empty, counted):
+            stack.pulumi("stack", "init", project.name, cwd=project, quiet=True)
+            stack.pulumi("up", "--stack", project.name, "--yes", "--skip-preview", cwd=project, quiet=True)
+        for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+            ours, bare, nothing = in_turn(
+                COUNT,
+                lambda command=command: seconds(lambda: stack.run(*command, quiet=True)),
+                lambda command=command: measure(command, counted),
+                lambda command=command: measure(command, empty),
+            )
+            yield f"`{command[0]}` without a change, to an empty program's", ours.over(nothing).said(), "≤ 2.2"
+            yield f"{count} ConfigMaps and nothing else, to an empty program's", bare.over(nothing).said(), ""
+            yield f"`{command[0]}` without a change, to that of {count} ConfigMaps", ours.over(bare).said(), ""
+            yield f"`{command[0]}` without a change", ours.said("{:.2f} s"), ""
+        stack.pulumi("destroy", "--stack", counted.name, "--yes", "--skip-preview", cwd=counted, quiet=True)
     [waits] = in_turn(COUNT, lambda: waited(lambda: stack.pulumi("preview", "--stack", "empty", cwd=empty, quiet=True)))
     yield "an empty program's `preview`, while nothing computes", unexplained(waits), "≤ 1 s"
 

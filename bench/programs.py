@@ -1,4 +1,4 @@
-"""Make programs to compare with: an empty one, and ours with more resources."""
+"""Make programs to compare with: an empty one, one with as many resources as ours, and ours with more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ import yaml
 from embedded.stack import PROJECT
 
 _EMPTY = "import pulumi\n"
+_COUNTED = """
+import os
+
+import pulumi
+import pulumi_kubernetes
+
+provider = pulumi_kubernetes.Provider("kubernetes", context="infisical-embedded")
+for number in range(int(os.environ["COUNT"])):
+    pulumi_kubernetes.core.v1.ConfigMap(
+        f"counted-{number}",
+        metadata=dict(namespace="default"),
+        data=dict(number=str(number)),
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
+"""
 _GROWN = f"""
 import os
 import runpy
@@ -34,6 +49,11 @@ for number in range(int(os.environ["MORE"])):
 def empty(folder: Path) -> Path:
     """Make a project without a resource, in the environment of ours."""
     return _project(folder / "empty", _EMPTY, name="empty", config={})
+
+
+def counted(folder: Path) -> Path:
+    """Make a project with as many ConfigMaps as the variable COUNT says, and nothing else."""
+    return _project(folder / "counted", _COUNTED, name="counted", config={})
 
 
 def grown(folder: Path) -> Path:
