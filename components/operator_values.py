@@ -85,6 +85,9 @@ def cert_manager(settings: Settings) -> Json:
         "webhook": {"image": _two(images.webhook), "resources": _SMALL},
         "cainjector": {"image": _two(images.cainjector), "resources": _SMALL},
         "acmesolver": {"image": _two(images.acme_solver)},
+        # Behind a Gateway, challenges are answered there. The name that charts from 1.15 on know; without the kinds of
+        # Gateway API cert-manager would not start.
+        **({"config": {"enableGatewayAPI": True}} if settings.ingress.route.kind == "gateway" else {}),
     }
 
 

@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,11 @@ from tests.e2e.waits import REQUEST, eventually
 
 _DNS_PORT, _DNS_CONTROL_PORT = 8053, 8055
 _NAMESPACE = "cert-manager"
+BEHIND_GATEWAY = "pebble-gateway"  # the ClusterIssuer whose challenges a listener of the Gateway answers
+PLAIN_LISTENER = "plain"
+_INGRESS = {"ingress": {"ingressClassName": "nginx"}}
+_PARENT = {"kind": "Gateway", "name": "public", "namespace": "ingress", "sectionName": PLAIN_LISTENER}
+_GATEWAY = {"gatewayHTTPRoute": {"parentRefs": [_PARENT]}}
 _HURRY = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}  # by default it sleeps and refuses at random
 
 
@@ -80,7 +85,10 @@ def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Pa
             }
             (folder / f"{name}.json").write_text(json.dumps({"pebble": config}))
             start(f"pebble@{name}", "-config", f"{name}.json", "-dnsserver", f"{address}:{_DNS_PORT}")
-            kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(name, f"https://{address}:{port}/dir", folder)))
+            directory = f"https://{address}:{port}/dir"
+            kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(name, directory, folder, _INGRESS)))
+            if name == "pebble":
+                kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(BEHIND_GATEWAY, directory, folder, _GATEWAY)))
         _looks_there(kubectl, programs, instance.node.name, f"{address}:{_DNS_PORT}")
         yield acme
 
@@ -100,34 +108,36 @@ def _certificate(instance: Instance, kubectl: Kubectl, folder: Path) -> None:
         (folder / key).write_bytes(base64.b64decode(value))
 
 
-def _issuer(name: str, server: str, folder: Path) -> dict[str, object]:
+def _issuer(name: str, server: str, folder: Path, solver: Mapping[str, object]) -> dict[str, object]:
     acme = {
         "server": server,
         "caBundle": base64.b64encode((folder / "ca.crt").read_bytes()).decode(),
         "email": "ops@example.org",
         "privateKeySecretRef": {"name": f"{name}-account"},
-        "solvers": [{"http01": {"ingress": {"ingressClassName": "nginx"}}}],
+        "solvers": [{"http01": solver}],
     }
     metadata = {"name": name}
     return {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": metadata, "spec": {"acme": acme}}
 
 
 def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str) -> None:
-    """Have a cert-manager that knows ACME check a challenge by the same DNS before it asks the server to.
+    """Have a cert-manager that knows ACME and Gateway API check a challenge by the DNS that the server will ask.
 
     Its program comes from the host, because the image that `make up` builds has only what it needs.
     """
     name = "certmanager-acme"
     pod = "/spec/template/spec"
-    values: dict[str, object] = {
-        f"{pod}/containers/0/args/-": f"--acme-http01-solver-nameservers={resolver}",
-        f"{pod}/containers/0/command": [f"/programs/{name}"],
-        f"{pod}/containers/0/volumeMounts": [{"name": "programs", "mountPath": "/programs"}],
-        f"{pod}/nodeSelector": {"kubernetes.io/hostname": node},  # the host has no way to the second one's pods
-        f"{pod}/volumes": [{"name": "programs", "hostPath": {"path": str(programs.path(name).parent)}}],
-    }
-    patch = [{"op": "add", "path": path, "value": value} for path, value in values.items()]
+    arguments = f"{pod}/containers/0/args/-"
+    values: list[tuple[str, object]] = [
+        (arguments, f"--acme-http01-solver-nameservers={resolver}"),
+        (arguments, "--enable-gateway-api"),
+        (f"{pod}/containers/0/command", [f"/programs/{name}"]),
+        (f"{pod}/containers/0/volumeMounts", [{"name": "programs", "mountPath": "/programs"}]),
+        (f"{pod}/nodeSelector", {"kubernetes.io/hostname": node}),  # the host has no way to the second one's pods
+        (f"{pod}/volumes", [{"name": "programs", "hostPath": {"path": str(programs.path(name).parent)}}]),
+    ]
+    patch = [{"op": "add", "path": path, "value": value} for path, value in values]
     kubectl("patch", "deployment", "cert-manager", "-n", _NAMESPACE, "--type=json", "-p", json.dumps(patch))
     kubectl("rollout", "status", "deployment/cert-manager", "-n", _NAMESPACE, "--timeout=120s")
     accepted = ("get", "clusterissuers", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}")
-    eventually(lambda: kubectl(*accepted, check=False).split() == ["True"] * 5, "every ClusterIssuer has its account")
+    eventually(lambda: kubectl(*accepted, check=False).split() == ["True"] * 6, "every ClusterIssuer has its account")

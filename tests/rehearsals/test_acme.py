@@ -1,9 +1,10 @@
-"""Certificates by ACME against Pebble: wrong DNS, a refused name, and from one directory to another."""
+"""Certificates by ACME against Pebble: wrong DNS, a refused name, from one directory to another, behind a Gateway."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.e2e.views import HOST, Kubectl, Site
 from tests.rehearsals import pebble
 from tests.rehearsals.pebble import Acme
 
+GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}
 NOBODY = "10.88.255.254"  # of the pods' range, and no pod's
 
 
@@ -28,6 +30,11 @@ def acme(
     """Start the servers beside a platform that is up."""
     assert cluster
     stack.run("up", "--yes", "--skip-preview", quiet=True)
+    plain = {"name": pebble.PLAIN_LISTENER, "port": 80, "protocol": "HTTP"}
+    patch = [
+        {"op": "add", "path": "/spec/listeners/-", "value": plain | {"allowedRoutes": {"namespaces": {"from": "All"}}}}
+    ]
+    kubectl("patch", "gateway", "public", "-n", "ingress", "--type=json", "-p", json.dumps(patch))
     with pebble.running(instance, programs, kubectl, tmp_path) as acme:
         yield acme
         configure(stack)
@@ -47,14 +54,19 @@ def test_certificates_by_acme(acme: Acme, stack: Stack, site: Site) -> None:
     issued(stack, "pebble")
     served(site, acme.root("pebble"))
 
+    issued(stack, pebble.BEHIND_GATEWAY, GATEWAY | {"redirectListener": pebble.PLAIN_LISTENER})
+    served(site, acme.root("pebble"))
+    issued(stack, "pebble")
+
     took, said = refused(stack, "pebble-no")
     assert "rejectedIdentifier" in said, said
     assert took < 90, f"{took:.0f} s, though no challenge is made"
     served(site, acme.root("pebble"))  # still
 
 
-def issued(stack: Stack, issuer: str) -> None:
-    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}})
+def issued(stack: Stack, issuer: str, route: Mapping[str, str] | None = None) -> None:
+    way = {"route": route} if route else {}
+    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}, **way})
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
 

@@ -56,6 +56,14 @@ def test_kinds_stay_even_where_data_may_go() -> None:
     assert {r.retain_on_delete for r in graph if r.kind == "CustomResourceDefinition"} == {True}
 
 
+def test_cert_manager_knows_gateway_api_where_the_way_in_is_a_gateway(graph: Graph) -> None:
+    """Without its kinds, which only such a cluster is sure to have, cert-manager would not start."""
+    assert "enableGatewayAPI" not in str(graph["Release/cert-manager"]["values"])
+    route = {"kind": "gateway", "name": "public", "namespace": "ingress"}
+    values = platform(operators=INSTALLED, ingress={"route": route})["Release/cert-manager"]["values"]
+    assert values["config"] == {"enableGatewayAPI": True}
+
+
 @pytest.mark.parametrize("release", KINDS)
 def test_a_gate_waits_for_the_pods_and_runs_again_when_they_change(graph: Graph, release: str) -> None:
     gate = graph[f"Job/{release}-gate"]
