@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,7 +13,7 @@ LOGIN = "kubectl get secret -n infisical infisical-admin, see README: The first 
 _FILE = Path(__file__).with_name("sample.yaml")
 
 
-def sections() -> Mapping[str, object]:
+def sections() -> Mapping[str, Any]:
     """Return the sections of the stack file, each by its key without the project's name."""
-    config: dict[str, object] = yaml.safe_load(_FILE.read_text())["config"]
+    config: dict[str, Any] = yaml.safe_load(_FILE.read_text())["config"]
     return {key.partition(":")[2]: value for key, value in config.items()}
