@@ -16,7 +16,8 @@ _KINDS = (
     *("Deployment.v1.apps", "StatefulSet.v1.apps", "DaemonSet.v1.apps", "Job.v1.batch", "CronJob.v1.batch"),
     *("Ingress.v1.networking.k8s.io",),
 )
-# The operators, the charts, cert-manager and Kubernetes give one of these names to what they make there for the stack.
+# The operators, cert-manager and Kubernetes give one of these names to what they make there for the stack. What Helm
+# makes says of which release it is.
 _OURS = re.compile(
     r"infisical|platform-(db|kv)|cert-sync|kube-root-ca\.crt|istio-ca-root-cert"
     r"|^(sh\.helm\.release\.v1\.)?(postgres-operator|redis-operator|cert-manager)"
@@ -59,5 +60,7 @@ def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
 
 def _is_ours(live: Object, known: set[str]) -> bool:
     metadata = live["metadata"]
-    in_state = f"{metadata['namespace']}/{metadata['name']}" in known
-    return in_state or bool(metadata.get("ownerReferences")) or bool(_OURS.search(metadata["name"]))
+    annotations = metadata.get("annotations", {})
+    release = f"{annotations.get('meta.helm.sh/release-namespace')}/{annotations.get('meta.helm.sh/release-name')}"
+    made_for_ours = f"{metadata['namespace']}/{metadata['name']}" in known or release in known
+    return made_for_ours or bool(metadata.get("ownerReferences")) or bool(_OURS.search(metadata["name"]))

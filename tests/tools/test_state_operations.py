@@ -158,6 +158,26 @@ def test_a_namespace_with_the_stacks_own_alone_is_destroyed(monkeypatch: pytest.
     assert stack.shown == [("destroy",)], "Pulumi asks"
 
 
+def released(name: str, release: str) -> Object:
+    """Return what Helm has made, under a name that the stack's prefix decides."""
+    said = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "infisical"}
+    return named("Deployment", name, annotations=said)
+
+
+def test_what_helm_made_for_the_stack_is_its_own_whatever_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart of the secrets operator cuts its names, so a prefix changes all of them."""
+    stack = holding(monkeypatch, *OWN, released("blue-so-controller-manager", "so"))
+    stack.state["deployment"]["resources"].append(
+        {"urn": "r", "type": "kubernetes:helm.sh/v3:Release", "id": "infisical/so"}
+    )
+    destroy.run(stack, argparse.Namespace(yes=False))
+    assert stack.shown == [("destroy",)]
+
+    other = holding(monkeypatch, *OWN, released("metrics", "somebody-elses"))
+    with pytest.raises(OperationError, match="  infisical: Deployment metrics\n"):
+        destroy.run(other, argparse.Namespace(yes=True))
+
+
 def test_nothing_is_destroyed_with_somebody_elses_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = holding(monkeypatch, *OWN, named("Deployment", "shop"), named("PersistentVolumeClaim", "orders"))
     with pytest.raises(OperationError) as caught:
