@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from embedded import sample
 from embedded.cluster import Cluster
@@ -20,7 +21,7 @@ OPERATOR = "infisical-secrets-operator"
 LITTLE = {"cpuRequest": "10m"}
 
 
-def applied(kubectl: Kubectl, namespace: str) -> dict[str, object]:
+def applied(kubectl: Kubectl, namespace: str) -> dict[str, Any]:
     """Make a namespace, and return the sections of an application that gets its secrets there."""
     kubectl("create", "namespace", namespace)
     applications = {
