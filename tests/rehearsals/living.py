@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
 from embedded.instance import Instance
@@ -43,3 +44,11 @@ def lives_on(stack: Stack, kubectl: Kubectl, instance: Instance, site: Site, dep
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     gone = [kubectl("get", "namespace", name, "--ignore-not-found", "-o", "name") for name in NAMESPACES]
     assert gone == [""] * 3
+
+
+def begin_again(stack: Stack) -> None:
+    """Leave nothing of what other rehearsals have deployed, and a stack file without their keys."""
+    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
+    shutil.rmtree(stack.configuration.parent / "state")
+    stack.configuration.unlink()
+    stack.init()

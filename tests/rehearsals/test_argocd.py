@@ -9,7 +9,6 @@ import base64
 import json
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import CHANGE, DELETION, JOB, ROLLOUT, eventually, kubectl_timeout
 from tests.rehearsals import sealed_secrets
 from tests.rehearsals.argo_cd import APPLICATION, NAMESPACE, ArgoCD, repository, running
-from tests.rehearsals.living import lives_on, servers
+from tests.rehearsals.living import begin_again, lives_on, servers
 from tests.rehearsals.replaced import NAMESPACES
 from tests.rehearsals.writers import EVERY, Writers, course
 
@@ -111,14 +110,6 @@ def sealed(kubectl: Kubectl, programs: Programs, folder: Path) -> Mapping[str, s
         manifest["metadata"]["annotations"] = {"argocd.argoproj.io/sync-wave": "-4"}
         found[f"sealed-{each['metadata']['namespace']}.yaml"] = yaml.safe_dump(manifest)
     return found
-
-
-def begin_again(stack: Stack) -> None:
-    """Leave nothing of what other rehearsals have deployed, and a stack file without their keys."""
-    stack.run("destroy", "--yes", "--skip-preview", quiet=True)
-    shutil.rmtree(stack.configuration.parent / "state")
-    stack.configuration.unlink()
-    stack.init()
 
 
 @pytest.fixture(scope="module")
