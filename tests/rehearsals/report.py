@@ -57,7 +57,7 @@ read back, and a lost one fails the rehearsal. Times are what clients saw on an 
 {_faults(figures)}
 
 `make rehearse FAULTS="primary drain"` runs a selection, and adds its runs to this page.
-{_gone(figures)}"""
+{_without_a_run(figures)}{_gone(figures)}"""
 
 
 def _faults(figures: Figures) -> str:
@@ -71,6 +71,11 @@ def _faults(figures: Figures) -> str:
                 f"| {gap} s | {healed} s | {back} s | {runs[-1]['date']} |"
             )
     return "\n".join(rows)
+
+
+def _without_a_run(figures: Figures) -> str:
+    names = [f"`{name}`" for name in FAULTS if name not in figures]
+    return f"No run yet: {', '.join(names)}.\n" if names else ""
 
 
 def _gone(figures: Figures) -> str:
