@@ -91,7 +91,8 @@ def moved(platform: Platform, programs: Programs, tmp_path_factory: pytest.TempP
     kubectl("apply", "-f", "-", stdin=json.dumps(USER))
     kubectl("rollout", "status", "deployment/shop", "-n", SHOP, kubectl_timeout(ROLLOUT))
     yield platform
-    (PROJECT / f"sealed-secrets-of-{SHOP}.json").unlink(missing_ok=True)
+    for kept in PROJECT.glob(f"sealed-secrets-of-{SHOP}-*.json"):
+        kept.unlink()
 
 
 def test_a_namespace_moves_although_it_is_killed_once_and_goes_back(moved: Platform) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import application_identity
-import application_secrets
 import pytest
 from application_secrets import Config, Provision
 from application_server import Server
@@ -286,6 +285,8 @@ def _killed(site: Site, application: Application, after: int, monkeypatch: pytes
     os._exit(0)
 
 
-def test_no_value_is_said() -> None:
-    hide = application_secrets._hiding([SHOP])
-    assert hide("refused: one\ntwo\n !") == "refused: [hidden] !"
+def test_a_folder_may_have_more_than_a_request_takes(site: Site) -> None:
+    """A server refuses more than 1 MiB at once: 413."""
+    long = tuple(secret(f"LONG_{number}", f"{number}" * 20_000) for number in range(10, 50))
+    site.provision(replace(SHOP, secrets=long))
+    assert len([key for key in site.secrets() if "LONG_" in str(key)]) == 40

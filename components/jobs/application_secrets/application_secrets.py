@@ -206,11 +206,11 @@ def _hiding(applications: Iterable[Application]) -> Any:
     values = {
         secret.value for each in applications for secret in each.secrets if secret.value and len(secret.value) > 3
     }
+    longest_first = sorted(values, key=len, reverse=True)  # a value that contains another one goes as a whole
 
     def hide(text: str) -> str:
-        for value in values:
-            if value in text:
-                text = text.replace(value, "[hidden]")
+        for value in longest_first:
+            text = text.replace(value, "[hidden]")
         return text
 
     return hide

@@ -1,5 +1,7 @@
 """Read and write an application's project, in the API that the running server has: v4 where served, otherwise v3."""
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ from job import Failed
 
 Object = dict[str, Any]
 _BATCH = 100  # secrets in one request
+_BYTES = 700_000  # of their JSON: a server takes 1 MiB (Fastify's bodyLimit, which Infisical leaves as it is)
 _NEWEST = {"/api/v1/projects", "/api/v4/secrets/batch", "/api/v2/folders"}  # where a server doesn't describe itself
 
 
@@ -132,8 +135,7 @@ class Server:
     def _write(self, project: str, write: Write) -> list[str]:
         base = "/api/v4/secrets/batch" if self.v4 else "/api/v3/secrets/batch/raw"
         place = {("projectId" if self.v4 else "workspaceId"): project, "environment": write.environment}
-        for start in range(0, len(write.secrets), _BATCH):
-            secrets = [_body(write.verb, *each) for each in write.secrets[start : start + _BATCH]]
+        for secrets in _batches(_body(write.verb, *each) for each in write.secrets):
             body = {**place, "secretPath": write.path, "secrets": secrets}
             match write.verb:
                 case "create":
@@ -145,6 +147,20 @@ class Server:
             if "approval" in answer:
                 return [f"{write.environment}:{write.path}"]
         return []
+
+
+def _batches(secrets: Iterable[Object]) -> Iterator[list[Object]]:
+    """Divide secrets into what goes into one request. One that is too long for any goes alone."""
+    batch, size = list[Object](), 0
+    for secret in secrets:
+        length = len(json.dumps(secret))
+        if batch and (len(batch) == _BATCH or size + length > _BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(secret)
+        size += length
+    if batch:
+        yield batch
 
 
 def membership_roles(*roles: str) -> list[Object]:

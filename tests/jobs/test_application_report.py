@@ -1,0 +1,21 @@
+"""What the provisioning Job says has no value in it."""
+
+from __future__ import annotations
+
+import application_secrets
+from application_wish import Application, Secret
+
+
+def application(*values: str) -> Application:
+    secrets = (Secret(place=("prod", "/", value.strip().upper()), owner="stack", value=value) for value in values)
+    return Application(name="shop", slug="shop", secrets=tuple(secrets))
+
+
+def test_no_value_is_said() -> None:
+    hide = application_secrets._hiding([application("a", "one\ntwo\n")])
+    assert hide("refused: one\ntwo\n !") == "refused: [hidden] !"
+
+
+def test_a_value_within_another_one_does_not_leave_the_rest_of_it() -> None:
+    hide = application_secrets._hiding([application("pass", "password1234", "word1")])
+    assert hide("refused: password1234!") == "refused: [hidden]!"
