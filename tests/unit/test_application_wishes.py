@@ -16,7 +16,9 @@ from tests.unit.test_application_settings import load
 @hypothesis_settings(max_examples=WISHES)
 def test_what_is_right_is_taken(wish: Wish) -> None:
     application = load({"shop": wish.application}, wish.encrypted).applications["shop"]
-    assert not any(value in repr(application) for value in wish.encrypted.values() if len(value) > 12)
+    plain = repr(wish.application)  # may say the same by chance
+    hidden = [value for value in wish.encrypted.values() if len(value) > 12 and value not in plain]
+    assert not any(value in repr(application) for value in hidden)
 
 
 @given(fault=broken())
