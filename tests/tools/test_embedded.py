@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import ssl
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -229,6 +230,15 @@ class _Bare:
         raise EmbeddedError(self._reason)
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Have children end at SIGINT, which what runs behind a shell's & ignores and hands on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize(
     ("reason", "program", "says"),
     [
