@@ -120,7 +120,7 @@ def _engine(stack: Stack, folder: Path, progress: Progress) -> Iterator[Row]:
     def measure(command: list[str], project: Path) -> float:
         return seconds(lambda: stack.pulumi(*command, "--stack", project.name, cwd=project, quiet=True))
 
-    with mock.patch.dict(os.environ, {"COUNT": str(count)}):
+    with mock.patch.dict(os.environ, {"MORE": str(count)}):
         for project in (empty, counted):
             stack.pulumi("stack", "init", project.name, cwd=project, quiet=True)
             stack.pulumi("up", "--stack", project.name, "--yes", "--skip-preview", cwd=project, quiet=True)

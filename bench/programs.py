@@ -9,41 +9,28 @@ import yaml
 from embedded.stack import PROJECT
 
 _EMPTY = "import pulumi\n"
-_COUNTED = """
+_CONFIG_MAPS = """
 import os
 
 import pulumi
 import pulumi_kubernetes
 
-provider = pulumi_kubernetes.Provider("kubernetes", context="infisical-embedded")
-for number in range(int(os.environ["COUNT"])):
+provider = pulumi_kubernetes.Provider("more", context="infisical-embedded")
+for number in range(int(os.environ["MORE"])):
     pulumi_kubernetes.core.v1.ConfigMap(
-        f"counted-{number}",
+        f"more-{number}",
         metadata=dict(namespace="default"),
         data=dict(number=str(number)),
         opts=pulumi.ResourceOptions(provider=provider),
     )
 """
 _GROWN = f"""
-import os
 import runpy
 import sys
 
-import pulumi
-import pulumi_kubernetes
-
 sys.path.insert(0, {str(PROJECT)!r})
 runpy.run_path({str(PROJECT / "__main__.py")!r}, run_name="__main__")
-
-provider = pulumi_kubernetes.Provider("more", context="infisical-embedded")
-for number in range(int(os.environ["MORE"])):
-    pulumi_kubernetes.core.v1.ConfigMap(
-        f"more-{{number}}",
-        metadata=dict(namespace="default"),
-        data=dict(number=str(number)),
-        opts=pulumi.ResourceOptions(provider=provider),
-    )
-"""
+{_CONFIG_MAPS}"""
 
 
 def empty(folder: Path) -> Path:
@@ -52,8 +39,8 @@ def empty(folder: Path) -> Path:
 
 
 def counted(folder: Path) -> Path:
-    """Make a project with as many ConfigMaps as the variable COUNT says, and nothing else."""
-    return _project(folder / "counted", _COUNTED, name="counted", config={})
+    """Make a project with as many ConfigMaps as the variable MORE says, and nothing else."""
+    return _project(folder / "counted", _CONFIG_MAPS, name="counted", config={})
 
 
 def grown(folder: Path) -> Path:

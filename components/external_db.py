@@ -106,9 +106,8 @@ class ExternalDb(ComponentResource):
     def uri(self, _: Endpoint) -> Output[str]:
         """Return the URI with which Infisical connects. Secret. It has no `sslmode`, as that of PlatformDb."""
         database = self._database
-        address = f"{database.host}:{database.port}/{database.name}"
         return self._password.apply(
-            lambda password: f"postgresql://{database.user}:{quote(password, safe='')}@{address}"
+            lambda password: f"postgresql://{database.user}:{quote(password, safe='')}@{database.address}"
         )
 
     def _gate(self, name: str, args: ExternalDbArgs, closed: NetworkPolicies) -> None:

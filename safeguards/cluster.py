@@ -87,7 +87,7 @@ class LiveCluster:
         return answer.get("items", [answer])
 
     def _kubectl(self, *arguments: str) -> str:
-        kubectl = Kubectl(self.settings.context, self.settings.kubeconfig)
+        kubectl = Kubectl.of(self.settings)
         try:
             done = kubectl.run(*arguments, request_seconds=_SECONDS, seconds=_SECONDS + 5)
         except FileNotFoundError:

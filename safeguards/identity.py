@@ -83,7 +83,7 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
             f"{message}: a stack needs names of its own in a cluster. Before its first update: "
             f"{commands.set('cluster.namePrefix', 'PREFIX')}"
         )
-    kubectl = Kubectl(settings.cluster.context, settings.cluster.kubeconfig)
+    kubectl = Kubectl.of(settings.cluster)
     command = kubectl.command(f"annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-")
     raise Refusal(
         f"{message}, but to a different state of it than the one of this run. Bring that state back: "

@@ -6,6 +6,8 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 
+from settings.cluster import ClusterSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
@@ -13,6 +15,11 @@ class Kubectl:
 
     context: str | None
     kubeconfig: str | None
+
+    @classmethod
+    def of(cls, settings: ClusterSettings) -> Kubectl:
+        """Return it for a stack's cluster."""
+        return cls(settings.context, settings.kubeconfig)
 
     def options(self, context: str = "context") -> list[str]:
         """Return the options that name the cluster. Helm calls the context `kube-context`."""

@@ -24,7 +24,7 @@ def refuse_other_live_key(settings: Settings, state: LastState, cluster: LiveClu
     if not lost:
         return
     label = key_label(lost[0], live[lost[0]])
-    kubectl = Kubectl(settings.cluster.context, settings.cluster.kubeconfig)
+    kubectl = Kubectl.of(settings.cluster)
     source = kubectl.command(
         f"get secret {INFISICAL_SECRET} --namespace {settings.cluster.names.infisical} --output yaml"
     )

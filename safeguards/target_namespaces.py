@@ -14,7 +14,7 @@ def refuse_missing_namespaces(settings: Settings, live: Mapping[str, Mapping[str
     """Raise Refusal when the cluster lacks a namespace that gets something."""
     missing = [name for name in settings.target_namespaces if name not in live]
     if missing:
-        kubectl = Kubectl(settings.cluster.context, settings.cluster.kubeconfig)
+        kubectl = Kubectl.of(settings.cluster)
         commands = " && ".join(kubectl.command(f"create namespace {name}") for name in missing)
         raise Refusal(
             f"applications: secrets are delivered into {', '.join(missing)}, and the cluster has no such namespace. "
