@@ -50,8 +50,11 @@ repair: .venv/synced ## release the lock of a killed `up` and clear what it left
 	@$(call operate,repair)
 
 preview: policy/.venv/synced
-preview refresh: .venv/synced ## run the Pulumi command of that name on the stack (preview with the policy pack)
-	@$(if $(filter preview,$@),$(call pulumi,$@,--policy-pack policy),$(call pulumi,$@,,--yes))
+preview: .venv/synced ## run `pulumi preview` on the stack, with the policy pack
+	@$(call pulumi,preview,--policy-pack policy)
+
+refresh: .venv/synced ## run `pulumi refresh`, unless the cluster is not the stack's own
+	@$(call operate,refresh,$(if $(STACK),,--yes))
 
 destroy: .venv/synced ## run `pulumi destroy`, unless a namespace holds what is not the stack's own
 	@$(call operate,destroy,$(if $(STACK),,--yes))

@@ -16,6 +16,7 @@ from operations import (
     forget_cluster,
     importing,
     reference,
+    refresh,
     repair,
     restoring,
     secrets,
@@ -68,6 +69,8 @@ def main() -> int:
     command.add_argument("--yes", action="store_true", help="do not ask")
     command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
     command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
+    command = _command(commands, refresh.run, "refresh", "`pulumi refresh`, in the stack's own cluster alone")
+    command.add_argument("--yes", action="store_true", help="do not ask")
     _owning(commands)
     _command(commands, repair.run, "repair", "after a killed `up`: release the lock, clear what is stuck half-way")
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 
+from components.base.names import DATABASE_CLUSTER, REDIS_REPLICATION
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
+from operations.own_cluster import own_cluster, refuse_last_context
 from operations.pulumi import Stack
 from operations.state import resources_of
 
@@ -22,13 +24,15 @@ _OURS = re.compile(
     r"infisical|platform-(db|kv)|cert-sync|kube-root-ca\.crt|istio-ca-root-cert"
     r"|^(sh\.helm\.release\.v1\.)?(postgres-operator|redis-operator|cert-manager)"
 )
+# Of a volume it has to be the whole name: a second database beside the stack's, or a dump, may be called alike.
+_VOLUMES = re.compile(rf"(pgdata-{DATABASE_CLUSTER}|{REDIS_REPLICATION}-{REDIS_REPLICATION})-\d+")
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Check the stack's namespaces, then run `pulumi destroy`. Return 0. Raises OperationError."""
-    cluster_settings = stack.settings().cluster
-    cluster = Cluster(cluster_settings.context, cluster_settings.kubeconfig)
+    cluster = own_cluster(stack)
+    refuse_last_context(stack)
     try:
         if foreign := _foreign(stack, cluster):
             lines = "\n".join(f"  {line}" for line in foreign)
@@ -63,4 +67,8 @@ def _is_ours(live: Object, known: set[str]) -> bool:
     annotations = metadata.get("annotations", {})
     release = f"{annotations.get('meta.helm.sh/release-namespace')}/{annotations.get('meta.helm.sh/release-name')}"
     made_for_ours = f"{metadata['namespace']}/{metadata['name']}" in known or release in known
-    return made_for_ours or bool(metadata.get("ownerReferences")) or bool(_OURS.search(metadata["name"]))
+    owners = {owner["kind"] for owner in metadata.get("ownerReferences") or []}
+    if live["kind"] == "PersistentVolumeClaim":
+        # A pod's own volume has no data that outlives it; that of a second database may have an owner as well.
+        return made_for_ours or "Pod" in owners or bool(_VOLUMES.fullmatch(metadata["name"]))
+    return made_for_ours or bool(owners) or bool(_OURS.search(metadata["name"]))

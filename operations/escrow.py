@@ -124,7 +124,7 @@ def deployed(stack: Stack, secret: str = INFISICAL_SECRET) -> dict[str, str]:
     Raises OperationError.
     """
     state = json.loads(stack.run("stack", "export", "--show-secrets"))
-    for resource in _revealed(state["deployment"].get("resources") or []):
+    for resource in _revealed(resources_of(state.get("deployment") or {})):
         if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
             continue
         inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}

@@ -12,9 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.names import STACK_ID_ANNOTATION
 from operations.cluster import Cluster, Object, Unanswered
-from operations.errors import OperationError
 from operations.pulumi import Stack
 
 _PULUMI = "pulumi-kubernetes-"
@@ -34,14 +32,8 @@ class Key:
 
 
 def one_owner(stack: Stack, cluster: Cluster) -> str:
-    """Remove all of Pulumi's field managers that the state does not know. Return how many objects had one.
-
-    Raises OperationError when the namespaces belong to a different stack.
-    """
-    deployment = stack.deployment
-    owners = dict(_owners(deployment))
-    if any(not key.namespace for key in owners):
-        _refuse_foreign(deployment, cluster, owners)
+    """Remove all of Pulumi's field managers that the state does not know. Return how many objects had one."""
+    owners = dict(_owners(stack.deployment))
     changed = 0
     for key, live in found(cluster, owners).items():
         if (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
@@ -91,21 +83,6 @@ def _listed(cluster: Cluster, kinds: list[str], namespace: str) -> list[Object]:
             raise
         # Somebody has deleted a custom resource definition, and all its objects with it.
         return [] if len(kinds) == 1 else [live for kind in kinds for live in _listed(cluster, [kind], namespace)]
-
-
-def _refuse_foreign(deployment: Mapping[str, Any], cluster: Cluster, owners: Mapping[Key, str]) -> None:
-    known = {
-        resource["outputs"]["result"]
-        for resource in deployment.get("resources") or []
-        if resource["type"] == "random:index/randomUuid:RandomUuid" and "result" in resource.get("outputs", {})
-    }
-    for live in cluster.objects(["Namespace.v1."], _CLUSTER_SCOPED):
-        id_ = live["metadata"].get("annotations", {}).get(STACK_ID_ANNOTATION)
-        if key_of(live) in owners and id_ and known and id_ not in known:
-            raise OperationError(
-                f"namespace {live['metadata']['name']} belongs to a different stack: cluster.context leads to a "
-                "cluster that is not this stack's"
-            )
 
 
 def _without_strangers(live: Object, own: str) -> list[Object] | None:

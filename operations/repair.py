@@ -9,13 +9,14 @@ from typing import Any
 
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
+from operations.own_cluster import own_cluster
 from operations.ownership import one_owner
 from operations.pulumi import Stack
 from operations.state import leave_kubeconfig_out
 from operations.state_file import mend
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-_FIRST_RELEASE = "infisical"  # may be stuck although the state has lost it
+_FIRST_RELEASE = "infisical"  # of Infisical; it may be stuck although the state has lost it
 _HALF_WAY = "status in (pending-install,pending-upgrade,pending-rollback)"
 
 
@@ -55,19 +56,28 @@ def _release_lock(stack: Stack, _: Cluster) -> str:
 def _clear_helm(stack: Stack, cluster: Cluster) -> str:
     """Delete the mark that Helm sets before it changes a release, because Helm refuses to touch a marked one."""
     cleared: list[str] = []
-    namespace = stack.settings().cluster.names.infisical
-    for name in sorted({_FIRST_RELEASE, *_releases(stack.deployment)}):
+    own = stack.settings().cluster.names.infisical
+    for namespace, name in sorted({(own, _FIRST_RELEASE), *_releases(stack.deployment, own)}):
         cleared += cluster.delete("secrets", "-n", namespace, "-l", f"owner=helm,name={name},{_HALF_WAY}")
     return f"cleared {', '.join(cleared)}" if cleared else "none is stuck half-way"
 
 
-def _releases(deployment: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the stack's releases, also of those that were being made when `up` was killed."""
+def _releases(deployment: Mapping[str, Any], own: str) -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of the stack's releases, also of those that were being made when `up` was killed.
+
+    An operator's release is in the namespace of the operator.
+    """
     pending = (operation["resource"] for operation in deployment.get("pending_operations") or [])
     for resource in [*(deployment.get("resources") or []), *pending]:
-        name = resource.get("inputs", {}).get("name")
-        if resource["type"] == _RELEASE and isinstance(name, str):
-            yield name
+        inputs = resource.get("inputs", {})
+        if resource["type"] == _RELEASE and isinstance(name := inputs.get("name"), str):
+            yield str(inputs.get("namespace") or own), name
+
+
+def _its_own(stack: Stack, _: Cluster) -> str:
+    """Stop before anything is read or changed in a cluster that is not the stack's."""
+    own_cluster(stack)
+    return "its own"
 
 
 def _refresh(stack: Stack, _: Cluster) -> str:
@@ -79,6 +89,7 @@ def _refresh(stack: Stack, _: Cluster) -> str:
 STEPS = (
     Step("the stack's lock", _release_lock),
     Step("the kubeconfig", leave_kubeconfig_out),
+    Step("the cluster", _its_own),
     Step("owners of fields", one_owner),
     Step("Helm releases", _clear_helm),
     Step("the state", _refresh),

@@ -35,22 +35,30 @@ def write_copy(stack: Stack) -> Path:
 
 
 def leave_kubeconfig_out(stack: Stack, _: Cluster) -> str:
-    """Replace a path that a shell's KUBECONFIG once put there by the stack's `cluster.kubeconfig`, or by none.
+    """Replace the last update's kubeconfig and context by those of the stack file, or by none.
 
     The provider reads the last update's file before it compares, so every command fails on a machine without that file.
+    A refresh goes to the last update's context, which may be the name of a different cluster by now.
     """
-    wanted = stack.settings().cluster.kubeconfig or ""
+    said = stack.settings().cluster
+    wanted = {"kubeconfig": said.kubeconfig or "", **({"context": said.context} if said.context else {})}
     deployment = stack.deployment
     stale = [
         values
         for resource in resources_of(deployment)
         for values in (resource.get("inputs", {}), resource.get("outputs", {}))
-        if resource["type"] == PROVIDER and values.get("kubeconfig", "") != wanted
+        if resource["type"] == PROVIDER and way_of(values) != (said.context, said.kubeconfig)
     ]
     if not stale:
         return "no path of another machine is in the state"
     for values in stale:
-        values["kubeconfig"] = wanted
+        values.pop("context", None)
+        values |= wanted
     copy = write_copy(stack)
     stack.replace_deployment(deployment)
     return f"taken out of the state; the state as it was: {copy}"
+
+
+def way_of(provider: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the context and the kubeconfig of a provider's inputs or outputs."""
+    return provider.get("context") or None, provider.get("kubeconfig") or None

@@ -14,6 +14,7 @@ from operations.moving import sealed, stack_file
 from operations.moving.consumers import KINDS, Use, by_secret, renaming, uses_of
 from operations.moving.plan import Body, Found, Plan
 from operations.moving.pod import Pod
+from operations.own_cluster import own_cluster
 from operations.pulumi import Stack
 from operations.table import table
 from settings import Settings
@@ -37,10 +38,10 @@ class Move:
         """Return what the stack says. Raises OperationError."""
         return self.stack.settings()
 
-    @property
+    @cached_property
     def cluster(self) -> Cluster:
-        """Return the stack's cluster."""
-        return Cluster(self.settings.cluster.context, self.settings.cluster.kubeconfig)
+        """Return the stack's cluster. Raises OperationError when the settings lead to a different one."""
+        return own_cluster(self.stack)
 
     @property
     def pod(self) -> Pod:

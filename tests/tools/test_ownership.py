@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from operations.cluster import Cluster, Object
-from operations.errors import OperationError
 from operations.ownership import one_owner
 from tests.tools.fake_stack import FakeStack
 
 OURS, LOST = "pulumi-kubernetes-f3382513", "pulumi-kubernetes-0badcafe"
-UUID = "random:index/randomUuid:RandomUuid"
 
 
 @dataclass(frozen=True)
@@ -112,21 +108,6 @@ def test_what_is_not_the_stacks_is_left_alone() -> None:
     api = Api(None, None, live=[ours, theirs])
     repaired(api, kept(ours))
     assert list(api.patches) == ["Secret.v1./ours"]
-
-
-@pytest.mark.parametrize(("id_", "refused"), [("mine", False), ("theirs", True)])
-def test_nothing_is_touched_in_a_cluster_that_is_a_different_stacks(id_: str, *, refused: bool) -> None:
-    namespace = live(
-        "Namespace", "infisical", LOST, OURS, namespace="", annotations={"infisical-platform/stack-id": id_}
-    )
-    identity = {"type": UUID, "urn": "u", "outputs": {"result": "mine"}}
-    api = Api(None, None, live=[namespace])
-    if refused:
-        with pytest.raises(OperationError, match="infisical belongs to a different stack"):
-            repaired(api, identity, kept(namespace))
-    else:
-        repaired(api, identity, kept(namespace))
-    assert bool(api.patches) is not refused
 
 
 def test_a_stack_that_has_made_nothing_has_nothing_to_repair() -> None:

@@ -13,6 +13,7 @@ import pytest
 from operations import repair
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
+from safeguards.cluster import LiveCluster
 from tests.tools.fake_stack import FakeStack
 
 SETTINGS = {
@@ -64,6 +65,11 @@ class Records(Cluster):
         return [f"secret/sh.helm.release.v1.{name}.v3" for name in self.stuck if f"name={name}," in " ".join(selection)]
 
 
+@pytest.fixture(autouse=True)
+def _in_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveCluster, "namespaces", lambda _: {"kube-system": {"uid": "uid-own"}})
+
+
 @pytest.fixture
 def records(monkeypatch: pytest.MonkeyPatch) -> Records:
     return cluster_of(monkeypatch, Records("production", "/etc/production.conf"))
@@ -94,6 +100,7 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
         "the state's file: is not in a folder, and the backend keeps it whole",
         "the stack's lock: released",
         "the kubeconfig: no path of another machine is in the state",
+        "the cluster: its own",
         "owners of fields: each has one",
         "Helm releases: none is stuck half-way",
         "the state: read again from the cluster, without what was being created",
@@ -124,6 +131,28 @@ def test_every_release_of_the_stack_is_cleared_of_what_is_half_done(
         SELECTOR.format("infisical-standalone"),
     ]
     assert "Helm releases: cleared secret/sh.helm.release.v1.infisical-standalone.v3" in capsys.readouterr().out
+
+
+def test_the_release_of_an_operator_is_cleared_where_the_operator_is(records: Records) -> None:
+    deployment = {"resources": [release("cert-manager", namespace="cert-manager")]}
+    repair.run(KilledStack(state={"deployment": deployment}), argparse.Namespace())
+    assert records.asked == [
+        ("secrets", "-n", "cert-manager", "-l", SELECTOR.format("cert-manager")),
+        ("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical")),
+    ]
+
+
+def test_a_cluster_that_is_not_the_stacks_is_neither_changed_nor_taken_for_empty(records: Records) -> None:
+    provider = {"clusterIdentifier": "uid-of-production"}
+    resources = [
+        {"type": "pulumi:providers:kubernetes", "urn": "u::kubernetes", "inputs": {**SETTINGS["cluster"]}},
+        release("infisical"),
+    ]
+    resources[0]["outputs"] = {**resources[0]["inputs"], **provider}
+    stack = KilledStack(state={"deployment": {"resources": resources}})
+    with pytest.raises(OperationError, match="in cluster uid-of-production, and production leads to cluster uid-own"):
+        repair.run(stack, argparse.Namespace())
+    assert (stack.log, records.asked) == (["cancel"], [])
 
 
 def test_a_cluster_that_does_not_answer_ends_it_with_what_it_was_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from operations import destroy, forget_cluster
+from operations import destroy, forget_cluster, refresh
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.state import leave_kubeconfig_out
+from safeguards.cluster import LiveCluster
 from tests.tools.fake_stack import FakeStack
 
 KEPT = {
@@ -64,6 +65,16 @@ class Kept(FakeStack):
 
     def show(self, *arguments: str) -> None:
         self.shown.append(arguments)
+
+
+@pytest.fixture(autouse=True)
+def _in_its_own_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    leads_to(monkeypatch, "uid-old")
+
+
+def leads_to(monkeypatch: pytest.MonkeyPatch, uid: str) -> None:
+    """Have the stack's context lead to the cluster with this uid."""
+    monkeypatch.setattr(LiveCluster, "namespaces", lambda _: {"kube-system": {"uid": uid}})
 
 
 @pytest.fixture(autouse=True)
@@ -184,6 +195,85 @@ def test_nothing_is_destroyed_with_somebody_elses_inside(monkeypatch: pytest.Mon
         destroy.run(stack, argparse.Namespace(yes=True))
     assert "  infisical: Deployment shop\n  infisical: PersistentVolumeClaim orders\n" in str(caught.value)
     assert not stack.shown
+
+
+def claims(*names: str, **metadata: Any) -> list[Object]:
+    return [named("PersistentVolumeClaim", name, **metadata) for name in names]
+
+
+def test_a_volume_is_the_stacks_by_its_whole_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People call a volume of dumps, and a second database beside the stack's, as the platform is called."""
+    own = claims("pgdata-platform-db-cluster-0", "platform-kv-platform-kv-2")
+    own += claims("scratch", ownerReferences=[{"kind": "Pod", "name": "x-1"}])
+    stack = holding(monkeypatch, *OWN, *own)
+    destroy.run(stack, argparse.Namespace(yes=False))
+    assert stack.shown == [("destroy",)]
+
+    theirs = claims("infisical-dumps", "pgdata-platform-db-analytics-0", "platform-kv-cache-platform-kv-cache-0")
+    theirs += claims("pgdata-owned-0", ownerReferences=[{"kind": "postgresql", "name": "owned"}])
+    stack = holding(monkeypatch, *OWN, *theirs)
+    with pytest.raises(OperationError) as caught:
+        destroy.run(stack, argparse.Namespace(yes=True))
+    assert [line.split()[-1] for line in str(caught.value).splitlines()[1:-1]] == [
+        each["metadata"]["name"] for each in theirs
+    ]
+    assert not stack.shown
+
+
+@pytest.mark.parametrize("operation", [destroy, refresh])
+def test_nothing_is_done_in_a_cluster_that_is_not_the_stacks(monkeypatch: pytest.MonkeyPatch, operation: Any) -> None:
+    """A refresh would take all of the stack for deleted, and `destroy` delete what has the same names there."""
+    leads_to(monkeypatch, "uid-other")
+    stack = holding(monkeypatch, *OWN)
+    with pytest.raises(OperationError, match=r"resources are in cluster uid-old, and .* leads to cluster uid-other"):
+        operation.run(stack, argparse.Namespace(yes=True))
+    assert not stack.shown
+    leads_to(monkeypatch, "uid-old")
+    operation.run(stack, argparse.Namespace(yes=True))
+    assert stack.shown == [(operation.__name__.rpartition(".")[2], "--yes", "--skip-preview")]
+
+
+@pytest.mark.parametrize("operation", [destroy, refresh])
+def test_pulumi_does_not_go_the_way_of_the_last_update_to_a_different_cluster(
+    monkeypatch: pytest.MonkeyPatch, operation: Any
+) -> None:
+    """Without the program, Pulumi takes the context that the state has, and that name may be somebody else's by now."""
+    clusters = {"mine": "uid-old", "default": "uid-other", "renamed": "uid-old"}
+    monkeypatch.setattr(
+        LiveCluster, "namespaces", lambda live: {"kube-system": {"uid": clusters[live.settings.context]}}
+    )
+
+    def made_by(context: str) -> Kept:
+        stack = holding(monkeypatch, *OWN)
+        stack.kept["cluster"] = {"context": "mine"}
+        stack.state["deployment"]["resources"][1]["inputs"]["context"] = context
+        return stack
+
+    stack = made_by("default")
+    with pytest.raises(OperationError, match=r"for this, default, .* \(uid-other\)\. `make repair STACK=prod`"):
+        operation.run(stack, argparse.Namespace(yes=True))
+    assert not stack.shown
+
+    leave_kubeconfig_out(stack, ANY)
+    [imported] = stack.imported
+    assert imported["deployment"]["resources"][1]["inputs"]["context"] == "mine"
+
+    stack = made_by("renamed")
+    operation.run(stack, argparse.Namespace(yes=True))
+    assert stack.shown
+
+
+def test_a_new_stack_asks_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CI looks for drift before the first `up`, too."""
+    leads_to(monkeypatch, "uid-other")
+    stack = Kept(state={"deployment": {}})
+    refresh.run(stack, argparse.Namespace(yes=False))
+    assert stack.shown == [("refresh",)]
+    begun = {"type": "creating", "resource": {"urn": SECRET, "type": "kubernetes:core/v1:Secret"}}
+    theirs = {"infisical": {"annotations": {"infisical-platform/stack-id": "x", "infisical-platform/stack": "a/b/c"}}}
+    monkeypatch.setattr(LiveCluster, "namespaces", lambda _: {"kube-system": {"uid": "u"}, **theirs})
+    with pytest.raises(OperationError, match="belong to stack a/b/c"):
+        refresh.run(Kept(state={"deployment": {"pending_operations": [begun]}}), argparse.Namespace(yes=False))
 
 
 def test_the_key_of_an_issuer_is_not_destroyed_with_cert_manager(monkeypatch: pytest.MonkeyPatch) -> None:
