@@ -56,10 +56,12 @@ def folder_of(backend: str) -> Path | None:
 
 def _file(folder: Path, stack: Stack) -> Path | None:
     """Return the file that Pulumi would read: the newer one, where the stack has one with and one without gzip."""
-    name, project = stack.name.rpartition("/")[2], _project(stack)
-    place = folder / ".pulumi" / "stacks" / project
-    there = [file for file in (place / f"{name}.json.gz", place / f"{name}.json") if file.exists()]
-    return max(there, key=lambda file: file.stat().st_mtime_ns, default=None)
+    name, stacks = stack.name.rpartition("/")[2], folder / ".pulumi" / "stacks"
+    for place in (stacks / _project(stack), stacks):  # before Pulumi 3.61, a folder had no projects
+        there = [file for file in (place / f"{name}.json.gz", place / f"{name}.json") if file.exists()]
+        if there:
+            return max(there, key=lambda file: file.stat().st_mtime_ns)
+    return None
 
 
 def _project(stack: Stack) -> str:
@@ -91,7 +93,8 @@ def _put_back(file: Path, folder: Path, stack: Stack) -> str:
 
 def _copies(file: Path, folder: Path, stack: Stack) -> Iterator[Path]:
     """Yield what Pulumi leaves: the state before, one that it had not renamed yet, and those before each update."""
-    backups = folder / ".pulumi" / "backups" / _project(stack) / stack.name.rpartition("/")[2]
+    within = file.parent.relative_to(folder / ".pulumi" / "stacks")
+    backups = folder / ".pulumi" / "backups" / within / stack.name.rpartition("/")[2]
     for copy in [*file.parent.glob(f"{file.name}.*"), *backups.glob("*.json*")]:
         if not copy.name.endswith((_NOTE, _MENDED)) and _TORN not in copy.name:
             yield copy

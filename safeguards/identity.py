@@ -18,6 +18,11 @@ _LOGICAL = ("platform-db-namespace", "platform-kv-namespace", "infisical-secrets
 Metadata = Mapping[str, Mapping[str, Any]]
 
 
+def own_id(state: LastState) -> str | None:
+    """Return the id that the stack's namespaces carry; None before the first update."""
+    return state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
+
+
 def known_cluster(state: LastState) -> str | None:
     """Return the uid of the cluster that has the stack's resources according to the state."""
     return state.outputs("pulumi:providers:kubernetes", "kubernetes").get("clusterIdentifier") or None
@@ -63,22 +68,38 @@ def refuse_other_names(settings: Settings, state: LastState, commands: Commands)
     )
 
 
+def refuse_ending_namespaces(settings: Settings, live: Metadata) -> None:
+    """Raise Refusal when a namespace is being deleted: nothing can be made there, and `up` would end half-way."""
+    wanted = (*settings.cluster.names.namespaces, *settings.target_namespaces)
+    ending = [name for name in wanted if live.get(name, {}).get("deletionTimestamp")]
+    if ending:
+        names = " ".join(f"namespace/{name}" for name in ending)
+        wait = Kubectl.of(settings.cluster).command(f"wait --for=delete {names} --timeout=10m")
+        raise Refusal(
+            f"cluster.context: {', '.join(ending)}: this cluster is deleting the namespace with all that is in it, and "
+            f"takes nothing new there. Wait for its end: `{wait}`. What it had is gone then, and comes back from a "
+            "backup: docs/runbooks/restore.md"
+        )
+
+
 def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metadata, commands: Commands) -> None:
     """Raise Refusal when a namespace has the id of a different stack, or of a lost state of this one.
 
     A namespace without an id is accepted. Somebody made it for the stack, or an earlier version of the program did.
     """
-    own = state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
+    own = own_id(state)
     foreign = {
-        name: live[name]["annotations"][STACK_ANNOTATION]
+        name: live[name]["annotations"].get(STACK_ANNOTATION, "of which only the id is left")
         for name in settings.cluster.names.namespaces
         if live.get(name, {}).get("annotations", {}).get(STACK_ID_ANNOTATION, own) != own
     }
     if not foreign:
         return
-    names, owners = " ".join(sorted(foreign)), " and ".join(sorted(set(foreign.values())))
-    message = f"this cluster's namespaces {names} belong to stack {owners}"
-    if f"/{commands.project}/{commands.stack}" not in owners:
+    names, owners = " ".join(sorted(foreign)), sorted(set(foreign.values()))
+    message = f"this cluster's namespaces {names} belong to stack {' and '.join(owners)}"
+    # Whole names: `prod` is not `prod-eu`. The stack's own may have organization and project before it.
+    same = f"{commands.project}/{commands.stack.rpartition('/')[2]}"
+    if any(owner.partition("/")[2] != same for owner in owners):
         raise Refusal(
             f"{message}: a stack needs names of its own in a cluster. Before its first update: "
             f"{commands.set('cluster.namePrefix', 'PREFIX')}"

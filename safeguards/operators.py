@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from components.operator_values import RELEASES
+from components.base.names import STACK_ID_ANNOTATION
+from components.operator_values import RELEASES, namespace_of
 from safeguards.cluster import LiveCluster
+from safeguards.identity import Metadata, own_id
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -25,14 +28,25 @@ _KINDS: Mapping[Operator, str] = {
 }
 
 
-def refuse_second_operator(settings: Settings, state: LastState, cluster: LiveCluster, commands: Commands) -> None:
-    """Raise Refusal when the cluster has an operator that the stack would install, and that is not the stack's own."""
+def operator_namespaces(settings: Settings) -> list[str]:
+    """Return the namespaces of the operators that the stack installs."""
+    return [namespace_of(settings, each) for each in settings.operators.installed]
+
+
+def refuse_second_operator(
+    settings: Settings, state: LastState, live: Metadata, cluster: LiveCluster, commands: Commands
+) -> None:
+    """Raise Refusal when the cluster has an operator that the stack would install, and that is not the stack's own.
+
+    What runs in a namespace of the stack's own is, although a killed update has not written it down.
+    """
     wanted: list[Operator] = [
         each for each in settings.operators.installed if not state.outputs(_RELEASE, RELEASES[each])
     ]
     if not wanted:
         return
-    images = cluster.images()
+    own = [name for name in operator_namespaces(settings) if _is_own(live.get(name, {}), own_id(state))]
+    images = {image: {*places}.difference(own) for image, places in cluster.images().items()}
     lines = [
         f"operators.{each}: {reason}. Use what is there: {commands.set(f'operators.{each}', 'present')}"
         for each in wanted
@@ -40,6 +54,11 @@ def refuse_second_operator(settings: Settings, state: LastState, cluster: LiveCl
     ]
     if lines:
         raise Refusal("\n".join(lines))
+
+
+def _is_own(namespace: Mapping[str, Any], id_: str | None) -> bool:
+    annotations: Mapping[str, str] = namespace.get("annotations", {})
+    return id_ is not None and annotations.get(STACK_ID_ANNOTATION) == id_
 
 
 def _there(operator: Operator, cluster: LiveCluster, images: Mapping[str, Collection[str]]) -> Iterator[str]:

@@ -30,9 +30,19 @@ class LastState:
         return {key: base64.b64decode(value).decode() for key, value in encoded.items()}
 
 
+# Of a folder or bucket from before Pulumi 3.61, whose stacks have no project in their names.
+_NO_PROJECTS = "a stack name may only contain"
+
+
 def last_state() -> LastState:
     """Ask the engine for the state of the stack that is being updated."""
-    return LastState(_resources(f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"))
+    stack = pulumi.get_stack()
+    try:
+        return LastState(_resources(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"))
+    except Exception as error:  # Pulumi raises nothing narrower
+        if _NO_PROJECTS not in str(error):
+            raise
+        return LastState(_resources(stack))
 
 
 def _resources(stack: str, attempts: int = 5) -> Mapping[str, Mapping[str, Any]]:

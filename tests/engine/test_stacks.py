@@ -40,6 +40,14 @@ def test_two_keys_are_a_stack(checkout: Checkout) -> None:
     assert " to create" in checkout.preview("minimal")
 
 
+def test_an_old_bucket_whose_stacks_have_no_project_is_read(checkout: Checkout) -> None:
+    """As Pulumi made them before 3.61: nothing moves such a stack but `pulumi state upgrade`."""
+    old = Checkout(checkout.folder, {**checkout.environment, "PULUMI_DIY_BACKEND_LEGACY_LAYOUT": "true"})
+    old("pulumi", "stack", "init", "minimal")
+    old.take_chart("minimal", "infisical-standalone")
+    assert " to create" in old.preview("minimal")
+
+
 def test_what_can_not_be_decrypted_is_a_sentence(checkout: Checkout) -> None:
     checkout("pulumi", "stack", "init", "prod")
     checkout.set("prod", "smtpPassword", THROW_AWAY["smtpPassword"])

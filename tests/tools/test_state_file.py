@@ -155,3 +155,13 @@ def test_a_folder_is_found_as_pulumi_finds_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HOME", "/home/ops")
     found = {address: folder_of(address) for address in ("file://~", "file://~/a", "file://./s", "file:///a%20b?x=1")}
     assert [*map(str, found.values())] == ["/home/ops", "/home/ops/a", f"{ROOT}/s", "/a b"]
+
+
+def test_a_folder_without_projects_is_mended_too(tmp_path: Path) -> None:
+    """Before Pulumi 3.61, stacks had no folder of their project. Nothing moves them."""
+    stacks, backups = tmp_path / ".pulumi" / "stacks", tmp_path / ".pulumi" / "backups"
+    write(stacks / "prod.json", b"")
+    write(backups / "prod" / "prod.17.json", content(3), age=1)
+    write(backups / PROJECT / "prod" / "prod.18.json", content(4))
+    assert "prod.json was cut off" in mend(Kept(address=f"file://{tmp_path}"))
+    assert (stacks / "prod.json").read_bytes() == content(3)

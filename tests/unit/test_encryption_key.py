@@ -174,9 +174,11 @@ class Refusing(Providers):
         self.times = times
         self.details = details
         self.calls = 0
+        self.names: list[str] = []
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, object], list[tuple[str, str]]]:
         self.calls += 1
+        self.names.append(args.args["stackName"])
         if self.calls <= self.times:
             raise Refused(self.details)
         return super().call(args)
@@ -200,6 +202,14 @@ def test_a_state_that_is_being_written_is_read_again() -> None:
     providers = Refusing(4, BEING_WRITTEN)
     record(read, providers)
     assert providers.calls == 5
+
+
+def test_a_backend_whose_stacks_have_no_project_is_asked_for_the_name_alone() -> None:
+    """A folder or bucket from before Pulumi 3.61 has them so, and keeps them so."""
+    providers = Refusing(1, "a stack name may only contain alphanumeric, hyphens, underscores, or periods")
+    record(read, providers)
+    assert providers.calls == 2
+    assert [name.count("/") for name in providers.names] == [2, 0]
 
 
 @pytest.mark.parametrize(("details", "calls"), [(BEING_WRITTEN, 5), ("incorrect passphrase", 1)])

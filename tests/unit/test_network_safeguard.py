@@ -108,7 +108,7 @@ def test_endpoints_are_every_address_with_every_port(monkeypatch: pytest.MonkeyP
 
 def test_what_the_user_may_not_see_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: str) -> list[dict[str, Any]]:
-        raise Refusal("forbidden")
+        raise Refusal("kubectl can't read the cluster: Error from server (Forbidden): deployments.apps is forbidden")
 
     monkeypatch.setattr(LiveCluster, "_get", forbidden)
     live = LiveCluster(ClusterSettings())

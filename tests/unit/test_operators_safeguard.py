@@ -23,6 +23,7 @@ def refused(
     images: Mapping[str, Collection[str]],
     release: str = "",
     installed_before: Collection[str] = (),
+    live: Mapping[str, Any] | None = None,
     **operators: Any,
 ) -> str:
     monkeypatch.setattr(LiveCluster, "images", lambda _: images)
@@ -31,9 +32,13 @@ def refused(
         f"urn:pulumi:dev::p::t::{name}": {"type": "kubernetes:helm.sh/v3:Release", "outputs": {"name": name}}
         for name in installed_before
     }
+    own["urn:pulumi:dev::p::t::stack-identity"] = {
+        "type": "random:index/randomUuid:RandomUuid",
+        "outputs": {"result": "mine"} if live else {},
+    }
     stack = settings_of(operators=operators or INSTALLED)
     try:
-        refuse_second_operator(stack, LastState(own), LiveCluster(ClusterSettings()), COMMANDS)
+        refuse_second_operator(stack, LastState(own), live or {}, LiveCluster(ClusterSettings()), COMMANDS)
     except Refusal as refusal:
         return str(refusal)
     return ""
@@ -62,6 +67,22 @@ def test_kinds_of_a_release_of_others_are_left_to_it(monkeypatch: pytest.MonkeyP
 def test_the_stacks_own_operator_is_not_a_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
     running = {image: ["x"] for image in IMAGES.values()}
     assert refused(monkeypatch, running, installed_before=RELEASES.values()) == ""
+
+
+@pytest.mark.parametrize("operator", IMAGES)
+def test_an_operator_that_a_killed_update_has_installed_is_the_stacks_own(
+    monkeypatch: pytest.MonkeyPatch, operator: str
+) -> None:
+    """Its release is not in the state. Were it called somebody else's, the next `up` would delete its namespace."""
+    namespace = {"certManager": "cert-manager"}.get(operator, f"{operator}-operator")
+    running = {IMAGES[operator]: [namespace]}
+    mine = {namespace: {"annotations": {"infisical-platform/stack-id": "mine"}}}
+    assert refused(monkeypatch, running, live=mine) == ""
+    theirs = {namespace: {"annotations": {"infisical-platform/stack-id": "theirs"}}}
+    for live in (theirs, {namespace: {}}):
+        assert f"runs in {namespace}" in refused(monkeypatch, running, live=live)
+    both = {IMAGES[operator]: ["elsewhere", namespace]}
+    assert "runs in elsewhere, and" in refused(monkeypatch, both, live=mine)
 
 
 def test_present_is_judged_by_doctor_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from safeguards import Refusal
 from safeguards.cluster import LiveCluster
+from safeguards.identity import refuse_ending_namespaces
 from settings.cluster import ClusterSettings
-from tests.unit.harness import CLUSTER, State, platform
+from tests.unit.harness import CLUSTER, State, platform, settings_of
 
 OWN, OTHER = "11111111-own", "22222222-other"
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
@@ -109,6 +110,37 @@ def test_a_lost_state_of_the_same_stack_is_told_how_to_get_it_back() -> None:
     assert f"{kubectl} {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-" in message
 
 
+@pytest.mark.parametrize("stack", ["dev-eu", "dev2"])
+def test_a_stack_whose_name_begins_alike_is_a_different_one(stack: str) -> None:
+    """Its namespaces must not be offered to this one, least of all by a command that can be pasted."""
+    message = refusal(namespaces=owned_by(OTHER, f"organization/infisical-platform/{stack}"))
+    assert "annotate namespace" not in message
+    assert "a stack needs names of its own in a cluster" in message
+
+
+def test_an_id_without_a_name_is_somebodys() -> None:
+    left = {name: {"infisical-platform/stack-id": OTHER} for name in NAMESPACES}
+    assert "of which only the id is left: a stack needs" in refusal(namespaces=left)
+
+
+def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API server takes the namespace's annotations, and refuses whatever is to be made inside."""
+    ending = {"deletionTimestamp": "2026-11-27T07:00:00Z"}
+    settings = settings_of("minimal")
+    for name in NAMESPACES:
+        with pytest.raises(Refusal, match=f"{name}: this cluster is deleting the namespace") as caught:
+            refuse_ending_namespaces(settings, {name: ending})
+        assert f"wait --for=delete namespace/{name} --timeout=10m`" in str(caught.value)
+    refuse_ending_namespaces(settings, {name: {} for name in NAMESPACES})
+    monkeypatch.setattr("safeguards.refuse_ending_namespaces", _refused)
+    with pytest.raises(pulumi.RunError, match="asked"):
+        platform(namespaces={"infisical": {"asked": "once"}})
+
+
+def _refused(*_: object) -> None:
+    raise Refusal("asked")
+
+
 def test_own_namespaces_and_those_that_nobody_claims_are_taken() -> None:
     assert platform(state=deployed(), namespaces=owned_by(OWN))
     assert platform(namespaces={name: {} for name in NAMESPACES})
@@ -177,6 +209,35 @@ def test_a_cluster_that_does_not_answer_stops_the_update_with_its_words(kubectl:
     kubectl("echo 'error: context \"mine\" does not exist' >&2; exit 1")
     with pytest.raises(Refusal, match=r'cluster\.context: .*context "mine" does not exist'):
         LiveCluster(ClusterSettings(context="mine")).namespaces()
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ('Error from server (Forbidden): deployments.apps is forbidden: User "ci" cannot list resource', True),
+        ('error: the server doesn\'t have a resource type "gateways"', True),
+        ("Error from server (TooManyRequests): the server has received too many requests", False),
+        ("Error from server (ServiceUnavailable): apiserver not ready", False),
+        ("Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded)", False),
+    ],
+)
+def test_what_may_not_be_seen_is_no_proof_and_no_answer_stops_the_update(
+    kubectl: Callable[[str], Path], words: str, *, shown: bool
+) -> None:
+    """A second operator was installed beside one that a slow API server didn't show."""
+    kubectl(f"cat >&2 <<'WORDS'\n{words}\nWORDS\nexit 1")
+    live = LiveCluster(ClusterSettings())
+    if shown:
+        assert (live.images(), live.api_server(), live.listeners("a", "b")) == ({}, set(), [])
+    else:
+        for ask in (live.images, live.api_server, lambda: live.helm_release("certificates.cert-manager.io")):
+            with pytest.raises(Refusal, match="can't read the cluster"):
+                ask()
+
+
+def test_a_value_that_is_no_text_is_no_reason_to_fail(kubectl: Callable[[str], Path]) -> None:
+    kubectl("""echo '{"kind": "Secret", "data": {"JKS": "/u0=", "A": "Yg=="}}'""")
+    assert LiveCluster(ClusterSettings()).environment()["A"] == "b"
 
 
 def test_without_kubectl_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
