@@ -12,6 +12,7 @@ from operations.drift import healing, report
 from operations.drift.found import Drift, look
 from operations.drift.owned import owned
 from operations.errors import OperationError
+from operations.own_cluster import own_cluster, refuse_last_context
 from operations.pulumi import Stack
 
 
@@ -47,11 +48,13 @@ def run_heal(stack: Stack, arguments: argparse.Namespace) -> int:
         return Status.NONE
     print("\n".join(report.rows(drifts)), end="\n\n")
     healing.refuse_loss(drifts, stack.commands)
+    healing.refuse_half_done(stack)
     print("\n".join(healing.plan(drifts)), flush=True)
     if not arguments.yes and not _agreed():
         print("nothing was changed")
         return Status.DRIFT
     if healing.put_back(cluster, drifts):
+        refuse_last_context(stack)
         stack.show("up", "--refresh", *(["--yes", "--skip-preview"] if arguments.yes else []))
     left = drifted(stack, cluster)
     print(f"\n{after(stack, left)}")
@@ -59,9 +62,8 @@ def run_heal(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def cluster_of(stack: Stack) -> Cluster:
-    """Return the stack's cluster. Raises OperationError."""
-    settings = stack.settings().cluster
-    return Cluster(settings.context, settings.kubeconfig)
+    """Return the stack's cluster. Raises OperationError when the settings lead to a different one."""
+    return own_cluster(stack)
 
 
 def drifted(stack: Stack, cluster: Cluster) -> list[Drift]:

@@ -95,7 +95,7 @@ def same(one: Any, other: Any) -> bool:
         return False
     if str(one) == str(other):
         return True
-    for measure in (_quantity, _seconds):
+    for measure in (quantity, _seconds):
         if (known := measure(str(one))) is not None and known == measure(str(other)):
             return True
     return False
@@ -112,8 +112,9 @@ _UNITS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P"
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
-def _quantity(written: str) -> Decimal | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTPE]i|[numkMGTPE]?)", written, re.ASCII)
+def quantity(written: str) -> Decimal | None:
+    """Return the number that Kubernetes reads, as in 1.5Gi, 500m or 10e9; None for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)([KMGTPE]i|[numkMGTPE]?)", written, re.ASCII)
     if not found:
         return None
     number, unit = Decimal(found[1]), found[2]

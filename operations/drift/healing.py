@@ -15,6 +15,7 @@ from operations.drift.found import HIDDEN, Drift
 from operations.drift.owned import Owned
 from operations.drift.report import named, who
 from operations.errors import OperationError
+from operations.pulumi import Stack
 from settings import Commands
 
 _UNKNOWN_MANAGER = "pulumi-kubernetes"  # of a state that was written before Pulumi named its managers
@@ -26,6 +27,20 @@ def refuse_loss(drifts: Sequence[Drift], commands: Commands) -> None:
     if lost:
         said = "\n".join(f"  {named(each.key)} {each.field}: {_mend(each, commands)}" for each in lost)
         raise OperationError(f"no operator can put this back without losing data, so nothing was changed:\n{said}")
+
+
+def refuse_half_done(stack: Stack) -> None:
+    """Raise OperationError while an `up` works, or was killed: the state doesn't say yet what it has already changed.
+
+    Healing would put back what that `up` has just replaced.
+    """
+    begun = [entry["resource"]["urn"].rpartition("::")[2] for entry in stack.deployment.get("pending_operations") or []]
+    if begun:
+        raise OperationError(
+            f"an `up` is changing {', '.join(begun[:4])}, or was killed while it did, so nothing was changed. If it "
+            f"runs, wait for its end. If it was killed: `{stack.commands.make('repair')}`, then "
+            f"`{stack.commands.pulumi('up')}`"
+        )
 
 
 def plan(drifts: Sequence[Drift]) -> Iterator[str]:

@@ -21,6 +21,14 @@ from operations.state import resources_of
 _MARK, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 HELM = "pulumi-resource-kubernetes"  # the field manager of the Helm that Pulumi has built in
+# Kubernetes' own kinds that are in no namespace, as far as charts have them. Helm's record doesn't say it.
+_OF_THE_CLUSTER = frozenset(
+    {
+        *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PriorityClass", "APIService"),
+        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "StorageClass", "IngressClass"),
+        *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "PersistentVolume", "RuntimeClass"),
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +98,10 @@ def _released(cluster: Cluster, release: Mapping[str, Any]) -> Iterator[Owned]:
             continue
         packed = base64.b64decode(base64.b64decode(record["data"]["release"]))
         for manifest in filter(None, yaml.safe_load_all(json.loads(gzip.decompress(packed))["manifest"])):
-            manifest["metadata"].setdefault("namespace", release["namespace"])
+            if manifest["kind"] in _OF_THE_CLUSTER:
+                manifest["metadata"].pop("namespace", None)  # some charts write one, and Kubernetes ignores it
+            else:
+                manifest["metadata"].setdefault("namespace", release["namespace"])
             yield Owned(
                 key=key_of(manifest), manager=HELM, applied=manifest, secret=frozenset(), whole=True, released=True
             )

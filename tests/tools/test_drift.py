@@ -273,6 +273,20 @@ def test_healing_asks_and_says_when_somebody_fights(
     assert run(monkeypatch, Api(live=[changed(CONFIG)]), kept(CONFIG), yes=False)[0] == 0
 
 
+def test_nothing_is_put_back_while_an_up_is_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state doesn't say yet what that `up` has changed, so healing would undo it."""
+    cluster = Api(live=[changed(CONFIG, data={"a": "1", "b": "3"})])
+    begun = {"type": "updating", "resource": {"urn": "urn:x::site", "type": "kubernetes:core/v1:ConfigMap"}}
+    deployment = {"resources": [kept(CONFIG)], "pending_operations": [begun]}
+    stack = Shown(state={"deployment": deployment})
+    monkeypatch.setattr(command, "cluster_of", lambda _: cluster)
+    with pytest.raises(OperationError, match="is changing site, or was killed") as refused:
+        command.run_heal(stack, argparse.Namespace(yes=True))
+    assert "`make repair STACK=prod`, then `pulumi up --stack prod`" in str(refused.value)
+    assert cluster.applied == []
+    assert command.run_drift(stack, argparse.Namespace(json=False)) == 2, "looking does no harm"
+
+
 def test_a_wrong_command_line_is_not_taken_for_drift() -> None:
     done = subprocess.run([sys.executable, "-m", "operations", "drift"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 64

@@ -37,7 +37,10 @@ def test_a_field_that_is_another_is_found(value: Any, key: str, number: int) -> 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1", "1000m"), ("1Gi", "1024Mi"), (0.5, "500m"), ("2160h", "2160h0m0s"), ("90m", "1h30m0s"), (8080, "8080")],
+    [
+        *[("1", "1000m"), ("1Gi", "1024Mi"), ("1e3", "1k"), (0.5, "500m")],
+        *[("2160h", "2160h0m0s"), ("90m", "1h30m0s"), (8080, "8080")],
+    ],
 )
 def test_what_kubernetes_takes_for_equal_is_equal(one: Any, other: Any) -> None:
     assert same(one, other)
