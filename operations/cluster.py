@@ -20,7 +20,14 @@ Object = dict[str, Any]
 REVIEWERS = 4  # kubectl processes that ask for rights at the same time
 REVIEW_SECONDS = 20  # for all the rights of a namespace
 CHANGE_SECONDS = 30  # for one object, or the list of a namespace: what it belongs to is better slow than half done
+MANAGER = "infisical-platform"  # the field manager of what is saved and made again
 _AUTHORIZATION = "authorization.k8s.io/v1"
+# Nothing that an object says of itself: the API server has too much to do, or isn't there.
+_TROUBLE = re.compile(
+    r"\((TooManyRequests|ServiceUnavailable|Timeout|ServerTimeout)\)|^Unable to connect to the server"
+    r"|connection to the server .* was refused",
+    re.MULTILINE,
+)
 
 
 class Unanswered(Exception):
@@ -63,16 +70,19 @@ class Cluster:
         return bool(self._answer(done))
 
     def refusal(self, path: str, body: Object) -> str:
-        """Return why the API server would not make `body`, empty when it would. Nothing is made."""
+        """Return why the API server would not make `body`, empty when it would. Nothing is made. Raises Unanswered."""
         done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
-        return _reason(done.stderr) if done.returncode else ""
+        return _judged(done) if done.returncode else ""
 
     def would_apply(self, manifest: Object) -> Object | str:
-        """Return what an object would become by a server-side apply, or why it can't. Nothing changes."""
+        """Return what an object would become by a server-side apply, or why it can't. Nothing changes.
+
+        Raises Unanswered.
+        """
         apply = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false")
         manager = "--field-manager=infisical-platform-plan"
         done = self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest), seconds=CHANGE_SECONDS)
-        return _reason(done.stderr) if done.returncode else json.loads(done.stdout)
+        return _judged(done) if done.returncode else json.loads(done.stdout)
 
     def rules(self, namespace: str) -> Rules:
         """Return what the caller may do in a namespace, as far as rules tell. Raises Unanswered."""
@@ -114,7 +124,7 @@ class Cluster:
 
     def create(self, manifest: Object) -> None:
         """Create an object, or make it what it was before, for a manifest that was saved. Raises Unanswered."""
-        apply = ("apply", "--server-side", "--field-manager=infisical-platform", "-f", "-")
+        apply = ("apply", "--server-side", f"--field-manager={MANAGER}", "-f", "-")
         self._answer(self._run(*apply, stdin=json.dumps(manifest), seconds=CHANGE_SECONDS))
 
     def apply(self, manifest: Object, manager: str) -> None:
@@ -179,6 +189,14 @@ def _documents(text: str) -> Iterator[Object]:
         document, end = decoder.raw_decode(text)
         yield document
         text = text[end:].lstrip()
+
+
+def _judged(done: subprocess.CompletedProcess[str]) -> str:
+    """Return why the API server refuses an object. Raises Unanswered when it has not looked at it."""
+    reason = _reason(done.stderr)
+    if _TROUBLE.search(done.stderr):
+        raise Unanswered(reason)
+    return reason
 
 
 def _reason(stderr: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from components.helm_release import release_name
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
 from operations.adoption.owners import Taken, before, give_back, take
@@ -17,8 +18,10 @@ from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
+from operations.own_cluster import refuse_strange
 from operations.ownership import Key, found, key_of
 from operations.pulumi import Stack
+from operations.state import state_of
 from operations.table import table
 from settings import Settings
 
@@ -30,9 +33,10 @@ class Plan:
     rows: Sequence[Row]
     live: Mapping[Key, Object]
     chart: Sequence[Object]  # objects of Infisical's chart
-    releases: Sequence[str]  # of Helm, that the stack would install
-    records: Sequence[Object]  # Helm's, of these releases
+    release: str  # Helm's name for it; empty when the stack has it already
+    records: Sequence[Object]  # Helm's, of this release and of the one that has the chart's objects
     refusals: Sequence[str]
+    remarks: Sequence[str] = ()
 
     @property
     def keeps(self) -> Mapping[str, str]:
@@ -52,6 +56,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     try:
         if arguments.back:
             return _back(stack, cluster, settings.cluster.names.infisical, arguments.back)
+        refuse_strange(stack)
         plan = _plan(stack, cluster, settings)
         print("\n".join(report(stack, plan)))
         if arguments.write and plan.keeps:
@@ -73,15 +78,19 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
 def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
     asked = wanted(stack)
     live = found(cluster, asked.objects)
-    chart = helm.chart_objects(cluster, settings) if asked.releases else []
-    names = [*helm.applications([*live.values(), *chart])]
+    # The stack may install other charts as well, and their objects are not Infisical's.
+    release = release_name(settings.infisical.chart.flavour, state_of(stack))
+    release = release if release in asked.releases else ""
+    chart = helm.chart_objects(cluster, settings) if release else []
+    refusals, remarks = argocd.judge(cluster, [*live.values(), *chart])
     return Plan(
         rows=compare(cluster, asked, live),
         live=live,
         chart=chart,
-        releases=asked.releases,
-        records=helm.records(cluster, asked.releases, settings.cluster.names.infisical),
-        refusals=[*lost_secrets(stack, cluster, settings), *argocd.still_acting(cluster, names)],
+        release=release,
+        records=helm.records(cluster, release, chart, settings.cluster.names.infisical) if release else [],
+        refusals=[*lost_secrets(stack, cluster, settings, asked.objects), *refusals],
+        remarks=remarks,
     )
 
 
@@ -89,7 +98,19 @@ def report(stack: Stack, plan: Plan) -> Iterator[str]:
     """Yield the table, what keeps things as they are, and the verdict."""
     if not plan.live and not plan.chart:
         yield "nothing that the stack would make is there: `up` makes it"
+        yield from (f"REFUSED: {sentence}" for sentence in plan.refusals)
         return
+    yield from _table(plan)
+    yield ""
+    yield from (f"REFUSED: {sentence}" for sentence in plan.refusals)
+    yield from (f"NOTE: {sentence}" for sentence in plan.remarks)
+    if plan.keeps:
+        yield "With these settings what is there stays as it is (`--write` sets them):"
+        yield from (f"  {stack.commands.set(key, value)}" for key, value in plan.keeps.items())
+    yield _verdict(stack, plan)
+
+
+def _table(plan: Plan) -> Iterator[str]:
     rows = [("OBJECT", "DEPLOYED BY", "WHAT `UP` DOES")]
     for row in sorted(plan.rows, key=lambda row: row.key):
         name = f"{row.key.namespace}/{row.key.name}".removeprefix("/")
@@ -100,13 +121,6 @@ def report(stack: Stack, plan: Plan) -> Iterator[str]:
         effect = Effect.ROLLED if live["kind"] == "Deployment" else Effect.CHANGED
         rows.append((f"{live['kind']} {key.namespace}/{key.name}", "the chart", effect))
     yield from table(rows)
-    yield ""
-    for sentence in plan.refusals:
-        yield f"REFUSED: {sentence}"
-    if plan.keeps:
-        yield "With these settings what is there stays as it is (`--write` sets them):"
-        yield from (f"  {stack.commands.set(key, value)}" for key, value in plan.keeps.items())
-    yield _verdict(stack, plan)
 
 
 def _verdict(stack: Stack, plan: Plan) -> str:
@@ -122,6 +136,7 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
     file = Path(f"adopted-{stack.name.replace('/', '-')}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json").absolute()
     with file.open("x") as output:
         file.chmod(0o600)
+        print(f"\nwhat each object had before goes into {file}", flush=True)  # whoever interrupts this needs it, too
         taken = 0
         for live in [*plan.live.values(), *plan.chart]:
             if live["kind"] == "Job":
@@ -135,17 +150,36 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
                 output.flush()
                 take(cluster, live, owned)
                 taken += 1
-    for release in plan.releases:
+    if plan.release:
         for live in helm.chart_objects(cluster, stack.settings()):
-            helm.mark(cluster, live, release)
+            helm.mark(cluster, live, plan.release)
     helm.step_aside(cluster, plan.records)
-    print(f"\ntook {taken} objects over; no pod has noticed. What they had before: {file}")
+    print(f"took {taken} objects over; no pod has noticed")
     print(f"now: {stack.commands.pulumi('up')}; then {stack.commands.make('repair')}")
     print(f"back: {stack.commands.make('adopt', OPTIONS=f'--back {file.name}')}")
 
 
+def _saved(file: Path) -> list[Taken]:
+    """Return what `--take` has written. A kill may have cut off the last line, whose object was not taken yet.
+
+    Raises OperationError.
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperationError(f"{file} can't be read: {error}") from None
+    saved: list[Taken] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            saved.append(Taken.read(json.loads(line)))
+        except (ValueError, TypeError, KeyError) as error:
+            if not isinstance(error, json.JSONDecodeError) or number < len(lines):
+                raise OperationError(f"{file}, line {number}: this is not what `adopt --take` has written") from None
+    return saved
+
+
 def _back(stack: Stack, cluster: Cluster, namespace: str, file: Path) -> int:
-    saved = [Taken.read(json.loads(line)) for line in file.read_text().splitlines()]
+    saved = _saved(file)
     there, returned = found(cluster, [taken.key for taken in saved]), 0
     for taken in saved:
         live = there.get(taken.key)

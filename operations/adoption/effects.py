@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from settings.machinery.types import bytes_of
+from operations.drift.compare import quantity
 
 
 class Effect(StrEnum):
@@ -112,7 +112,8 @@ def loses_data(difference: Difference) -> bool:
     if live is None:
         return False
     if path in ("spec.volume.size", _CLAIM + "resources.requests.storage"):
-        return bytes_of(str(asked)) < bytes_of(str(live))
+        after, before = quantity(str(asked)), quantity(str(live))
+        return after is None or before is None or after < before  # what can't be compared is not changed either
     if path == "spec.postgresql.version":
         return int(asked) < int(live)
     return path in ("spec.volume.storageClass", _CLAIM + "storageClassName")
@@ -130,4 +131,21 @@ def keeps(kind: str, found: Sequence[Difference]) -> Mapping[str, str]:
     return {known[each.path]: str(each.live) for each in found if each.path in known and each.live is not None}
 
 
+def unsaid(kind: str, live: Mapping[str, Any], asked: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the setting of a StorageClass that is there and that the stack doesn't say.
+
+    An apply leaves it, and the next `up` would take it for a change of the class, which it refuses.
+    """
+    path = _CLASSES.get(kind, "")
+    found = _at(live, path)
+    return {SETTINGS[kind][path]: str(found)} if found and not _at(asked, path) else {}
+
+
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
 _CLAIM = "spec.storage.volumeClaimTemplate.spec."
+_CLASSES = {"postgresql": "spec.volume.storageClass", "RedisReplication": _CLAIM + "storageClassName"}

@@ -6,11 +6,10 @@ get the labels, and the records step aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from components.infisical_pods import labels, workload_name
-from operations.adoption.owners import TRACKING
-from operations.cluster import Cluster, Object
+from operations.cluster import MANAGER, Cluster, Object
 from operations.ownership import key_of
 from settings import Settings
 
@@ -22,7 +21,7 @@ _KINDS = (
     "RoleBinding.v1.rbac.authorization.k8s.io",
     "HorizontalPodAutoscaler.v2.autoscaling",
 )
-_RECORD = "sh.helm.release.v1."
+_RELEASE = "meta.helm.sh/release-name"
 _ASIDE = "before-adoption."
 _OWNER = "owner"
 
@@ -42,7 +41,7 @@ def chart_objects(cluster: Cluster, settings: Settings) -> list[Object]:
 def mark(cluster: Cluster, live: Object, release: str) -> bool:
     """Give an object Helm's labels for `release`. Return whether it had none. Raises Unanswered."""
     metadata = live["metadata"]
-    wanted = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": metadata["namespace"]}
+    wanted = {_RELEASE: release, "meta.helm.sh/release-namespace": metadata["namespace"]}
     annotations = {**(metadata.get("annotations") or {}), **wanted}
     named = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
     if annotations == metadata.get("annotations") and named == metadata.get("labels"):
@@ -57,8 +56,12 @@ def mark(cluster: Cluster, live: Object, release: str) -> bool:
     return True
 
 
-def records(cluster: Cluster, releases: Sequence[str], namespace: str) -> list[Object]:
-    """Return Helm's records of the releases that the stack would install. Raises Unanswered."""
+def records(cluster: Cluster, release: str, chart: Sequence[Object], namespace: str) -> list[Object]:
+    """Return Helm's records of the release that the stack would install, and of the one that has the chart's objects.
+
+    Raises Unanswered.
+    """
+    releases = {release, *((live["metadata"].get("annotations") or {}).get(_RELEASE, "") for live in chart)}
     secrets = cluster.objects(["Secret.v1."], namespace)
     return [s for s in secrets if _label(s, _OWNER) == "helm" and _label(s, "name") in releases]
 
@@ -70,11 +73,16 @@ def step_aside(cluster: Cluster, found: Sequence[Object]) -> None:
 
 
 def come_back(cluster: Cluster, namespace: str) -> int:
-    """Put the records back in the place of Pulumi's. Return how many there were. Raises Unanswered."""
+    """Put the records back in the place of Pulumi's. Return how many there were. Raises Unanswered.
+
+    After a kill in between, what is back already stays: only this program writes records by apply.
+    """
     secrets = cluster.objects(["Secret.v1."], namespace)
     kept = [s for s in secrets if _label(s, _OWNER) == "before-adoption"]
-    for release in sorted({_label(record, "name") for record in kept}):
-        cluster.delete("secrets", "-n", namespace, "-l", f"owner=helm,name={release}")
+    releases = {_label(record, "name") for record in kept}
+    for record in secrets:
+        if _label(record, _OWNER) == "helm" and _label(record, "name") in releases and not _is_back(record):
+            cluster.delete("secrets", record["metadata"]["name"], "-n", namespace)
     for record in kept:
         _rename(cluster, record, record["metadata"]["name"].removeprefix(_ASIDE), "helm")
     return len(kept)
@@ -88,14 +96,9 @@ def _rename(cluster: Cluster, record: Object, name: str, owner: str) -> None:
     cluster.delete("secrets", metadata["name"], "-n", metadata["namespace"])
 
 
+def _is_back(record: Object) -> bool:
+    return any(entry["manager"] == MANAGER for entry in record["metadata"].get("managedFields") or [])
+
+
 def _label(live: Object, name: str) -> str:
     return (live["metadata"].get("labels") or {}).get(name, "")
-
-
-def _tracking(live: Object) -> str:
-    return (live["metadata"].get("annotations") or {}).get(TRACKING, "")
-
-
-def applications(live: Sequence[Object]) -> Iterator[str]:
-    """Yield the names of ArgoCD's Applications that track the objects."""
-    yield from sorted({_tracking(each).partition(":")[0] for each in live} - {""})

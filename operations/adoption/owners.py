@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,21 +13,13 @@ from operations.ownership import Key, key_of
 _DEPLOYERS = {
     "argocd-controller": "ArgoCD",
     "argocd-application-controller": "ArgoCD",
-    "kubectl-client-side-apply": "kubectl",
-    "kubectl": "kubectl",
-    "kubectl-create": "kubectl",
-    "kubectl-edit": "kubectl",
-    "kubectl-annotate": "kubectl",
-    "kubectl-label": "kubectl",
-    "kubectl-set": "kubectl",
-    "kubectl-replace": "kubectl",
-    "kubectl-rollout": "kubectl",
-    "kubectl-patch": "kubectl",
+    "argocd-server": "ArgoCD",  # what people edit in its web UI
     "before-first-apply": "kubectl",
     "cert-manager-ingress-shim": "cert-manager, for an Ingress",
     "helm": "Helm",
     "Helm": "Helm",
 }
+_KUBECTL = "kubectl"  # kubectl-client-side-apply, kubectl-expose and others: a name for each of its commands
 # The Sealed Secrets controller, whose program is called `controller` in its own image.
 _UNSEALS = ("controller", "sealed-secrets-controller")
 _PULUMI = "pulumi-kubernetes-"
@@ -65,6 +57,7 @@ def owner_of(live: Object) -> str:
         return "Sealed Secrets"
     managers = {each["manager"] for each in metadata.get("managedFields", [])}
     names = {_DEPLOYERS[name] for name in managers if name in _DEPLOYERS}
+    names |= {_KUBECTL for name in managers if name.startswith(_KUBECTL)}
     names |= {"Sealed Secrets" for name in managers if live["kind"] == "Secret" and name in _UNSEALS}
     names |= {"a different state" for name in managers if name.startswith(_PULUMI)}
     return ", ".join(sorted(names)) or "nobody"
@@ -103,7 +96,8 @@ def give_back(cluster: Cluster, live: Object, taken: Taken) -> None:
 
 def is_deployer(entry: Object) -> bool:
     """Return whether an entry of managedFields is of a tool that people deploy with, other than Pulumi."""
-    return not entry.get("subresource") and entry["manager"] in _DEPLOYERS
+    manager = entry["manager"]
+    return not entry.get("subresource") and (manager in _DEPLOYERS or manager.startswith(_KUBECTL))
 
 
 def _deploys(live: Object, entry: Object) -> bool:
@@ -117,6 +111,14 @@ def _makers(live: Object) -> Sequence[Object]:
     """Return the owner references that go: with a SealedSecret, or with an Ingress, what they made would go too."""
     owners = live["metadata"].get("ownerReferences") or []
     return [each for each in owners if each["kind"] == _SEALED or (live["kind"], each["kind"]) == _OF_INGRESS]
+
+
+def keepers(live: Object, adopted: Collection[str]) -> Sequence[Object]:
+    """Return the owners that neither go nor are adopted, by their uids: an ExternalSecret writes its Secret again, and
+    takes it along when it goes.
+    """
+    owners, gone = live["metadata"].get("ownerReferences") or [], _makers(live)
+    return [each for each in owners if each not in gone and each.get("uid") not in adopted]
 
 
 def _tracked(live: Object) -> Mapping[str, str]:

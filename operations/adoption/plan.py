@@ -5,17 +5,18 @@ The API server itself says what an apply would change, in a dry run: it knows it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, worst
-from operations.adoption.owners import owner_of
+from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, unsaid, worst
+from operations.adoption.owners import keepers, owner_of
 from operations.adoption.wanted import Wanted
 from operations.cluster import Cluster, Object, outcome_of
 from operations.ownership import Key
 
 _APPLIES = 4  # kubectl processes at a time
+_TOLD = ("apiVersion", "kind", "status")  # by the API server
 # The parts of a `postgresql` in which others may have things of theirs.
 _SHARED = ("users", "databases", "preparedDatabases")
 
@@ -33,8 +34,27 @@ class Row:
 
 def compare(cluster: Cluster, asked: Wanted, live: Mapping[Key, Object]) -> list[Row]:
     """Return a row for each object that is there. Raises Unanswered."""
+    adopted = {each["metadata"]["uid"] for each in live.values()}
+
+    def row(key: Key) -> Row:
+        return _kept(cluster, key, live[key], adopted) or _row(cluster, asked.objects[key], key, live[key])
+
     with ThreadPoolExecutor(_APPLIES) as pool:
-        return list(pool.map(lambda key: _row(cluster, asked.objects[key], key, live[key]), live))
+        return list(pool.map(row, live))
+
+
+def _kept(cluster: Cluster, key: Key, live: Object, adopted: Collection[str]) -> Row | None:
+    """Return the row of an object that somebody keeps, who would write it again or take it along."""
+    keeping = keepers(live, adopted) if live["kind"] != "Job" else ()
+    if not keeping:
+        return None
+    notes: list[str] = []
+    for each in keeping:
+        group, _, version = str(each["apiVersion"]).rpartition("/")
+        kind = f"{each['kind']}.{version}.{group}"
+        delete = cluster.kubectl(f"delete {kind} {each['name']} -n {key.namespace} --cascade=orphan")
+        notes.append(f"{each['kind']} {each['name']} keeps it, and takes it along when it goes: `{delete}` leaves it")
+    return Row(key=key, owner=owner_of(live), effect=Effect.REFUSED, notes=notes)
 
 
 def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:
@@ -46,12 +66,11 @@ def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:
     applied = cluster.would_apply({**asked, "apiVersion": live["apiVersion"]})
     if isinstance(applied, str):
         return Row(key=key, owner=owner, effect=Effect.REFUSED, notes=[applied])
-    found = [each for part in ("metadata", "spec", "data", "rules") for each in _changes(part, live, applied)]
+    found = [each for part in applied if part not in _TOLD for each in _changes(part, live, applied)]
     effects = [effect_of(kind, each) for each in found]
     notes = [_said(each, effect) for each, effect in zip(found, effects, strict=True)]
-    return Row(
-        key=key, owner=owner, effect=worst(effects), notes=[*notes, *_others(live, asked)], keeps=keeps(kind, found)
-    )
+    kept = {**keeps(kind, found), **unsaid(kind, live, asked)}
+    return Row(key=key, owner=owner, effect=worst(effects), notes=[*notes, *_others(live, asked)], keeps=kept)
 
 
 def _job(key: Key, owner: str, live: Object) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pydantic import SecretStr
 
@@ -13,21 +13,29 @@ from components.base.names import (
 )
 from components.redis_specs import AUTH
 from operations.cluster import Cluster
+from operations.ownership import Key
 from operations.pulumi import Stack
 from settings import Settings, environment_of
 
 _KEYS = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY", "AUTH_SECRET", "COOKIE_SECRET_SIGN_KEY")
 
 
-def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each key and password that `up` would not keep. Raises Unanswered."""
+def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings, made: Collection[Key]) -> Iterator[str]:
+    """Yield a sentence for each key and password that `up` would not keep. Raises Unanswered.
+
+    `made` are the objects that it makes. What the stack has already is in its state, and the settings may not say it.
+    """
     names = settings.cluster.names
-    environment = _data(cluster, names.infisical, INFISICAL_SECRET)
+
+    def deployed(namespace: str, name: str) -> Mapping[str, str]:
+        return _data(cluster, namespace, name) if Key(namespace, "Secret.v1.", name) in made else {}
+
+    environment = deployed(names.infisical, INFISICAL_SECRET)
     known = environment_of(settings).secret
     wrong = [name for name in _KEYS if name in environment and not _same(known.get(name), environment[name])]
     passwords = {
-        "databasePassword": (settings.database_password, _data(cluster, names.database, DATABASE_CREDENTIALS)),
-        "redisPassword": (settings.redis_password, _data(cluster, names.redis, AUTH)),
+        "databasePassword": (settings.database_password, deployed(names.database, DATABASE_CREDENTIALS)),
+        "redisPassword": (settings.redis_password, deployed(names.redis, AUTH)),
     }
     source = cluster.kubectl(f"get secret {INFISICAL_SECRET} --namespace {names.infisical} --output yaml")
     take = f"`{source} | {stack.commands.make('import-secrets', FILE='/dev/stdin')}`"

@@ -36,16 +36,16 @@ def _things(stack: Stack, cluster: Cluster, names: Names) -> Iterator[_Thing]:
         "kubernetes:core/v1:Secret",
         f"{names.infisical}/{INFISICAL_SECRET}",
         ("secrets", INFISICAL_SECRET, "-n", names.infisical),
-        "it has the key that opens everything users stored: take it over, keep a copy, and delete it then: "
-        + stack.commands.make("import-secrets", FILE="MANIFEST"),
+        "it has the key that opens everything users stored, so keep it: "
+        f"{cluster.kubectl(f'get secret {INFISICAL_SECRET} -n {names.infisical} -o yaml')} | "
+        f"{stack.commands.make('import-secrets', FILE='/dev/stdin')}, then {take_over}",
     )
     yield _Thing(
         "Helm release infisical",
         "kubernetes:helm.sh/v3:Release",
         f"{names.infisical}/infisical",
         ("secrets", "-l", "owner=helm,name=infisical", "-n", names.infisical),
-        f"{cluster.helm(f'uninstall infisical -n {names.infisical}')}; left by a killed `up`: "
-        + stack.commands.make("repair"),
+        f"{take_over}; left by a killed `up`: {stack.commands.make('repair')}",
     )
     yield _Thing(
         f"postgresql {DATABASE_CLUSTER}",
@@ -59,8 +59,8 @@ def _things(stack: Stack, cluster: Cluster, names: Names) -> Iterator[_Thing]:
         "kubernetes:core/v1:Secret",
         f"{names.database}/{DATABASE_CREDENTIALS}",
         ("secrets", DATABASE_CREDENTIALS, "-n", names.database),
-        "an earlier deployment has left it, with a password that is not this stack's; unless its database is to come "
-        f"back: {cluster.kubectl(f'delete secret -n {names.database} {DATABASE_CREDENTIALS}')}",
+        f"where its database is there, or is to come back, {take_over}. One that a database has left behind, which is "
+        f"gone for good: {cluster.kubectl(f'delete secret -n {names.database} {DATABASE_CREDENTIALS}')}",
     )
     yield _Thing(
         f"RedisReplication {REDIS_REPLICATION}",

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.adoption import argocd, helm
 from operations.adoption.command import Plan, take_all
 from operations.adoption.effects import SETTINGS, Difference, Effect, differences, effect_of, keeps
-from operations.adoption.owners import Taken, before, give_back, owner_of, take
+from operations.adoption.owners import TRACKING, Taken, before, give_back, owner_of, take
 from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted, wanted
 from operations.cluster import Cluster, Object
@@ -50,7 +49,8 @@ class FakeCluster(Cluster):
             self.live["metadata"][operation["path"].rpartition("/")[2]] = operation["value"]
 
     def would_apply(self, manifest: Object) -> Object | str:
-        return {**self.live, **{part: self.live[part] | manifest[part] for part in manifest if part == "spec"}}
+        parts = {part: manifest[part] for part in manifest if part == "subjects"}
+        return {**self.live, **parts, **{p: self.live[p] | manifest[p] for p in manifest if p == "spec"}}
 
     def items(self, path: str) -> list[Object]:
         return self.found
@@ -61,6 +61,9 @@ class FakeCluster(Cluster):
     [
         ("postgresql", "spec.volume.size", "10Gi", "5Gi", Effect.REFUSED),
         ("postgresql", "spec.volume.size", "10Gi", "20Gi", Effect.CHANGED),
+        ("postgresql", "spec.volume.size", "10737418240", "10Gi", Effect.CHANGED),
+        ("postgresql", "spec.volume.size", "20e9", "10Gi", Effect.REFUSED),
+        ("postgresql", "spec.volume.size", "much", "10Gi", Effect.REFUSED),
         ("postgresql", "spec.volume.storageClass", "fast", "slow", Effect.REFUSED),
         ("postgresql", "spec.postgresql.version", "17", "15", Effect.REFUSED),
         ("postgresql", "spec.postgresql.version", "15", "17", Effect.FAILOVER),
@@ -92,6 +95,16 @@ trees = st.recursive(
     lambda below: st.dictionaries(st.text("ab"), below),
     max_leaves=9,
 )
+
+
+@pytest.mark.parametrize("manager", ["kubectl-expose", "kubectl-autoscale", "argocd-server"])
+def test_whatever_command_deployed_it_is_taken_from(manager: str) -> None:
+    live = object_(metadata={"managedFields": [{"manager": manager, "operation": "Update"}, OPERATOR]})
+    taken, cluster = before(live), FakeCluster(live)
+    assert taken
+    assert owner_of(live) != "nobody"
+    take(cluster, live, taken)
+    assert cluster.live["metadata"]["managedFields"] == [OPERATOR]
 
 
 @given(trees, trees)
@@ -153,7 +166,7 @@ def test_a_preview_tells_what_is_wanted_without_what_it_does_not_know() -> None:
 
 @pytest.mark.parametrize("api", ["v1", "networking.k8s.io/v1", "cert-manager.io/v1", "acid.zalan.do/v1"])
 def test_an_object_is_taken_and_given_back(api: str) -> None:
-    annotations = {helm.TRACKING: "platform:x", "kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"}
+    annotations = {TRACKING: "platform:x", "kubectl.kubernetes.io/last-applied-configuration": "{}", "own": "1"}
     sealed = {"kind": "SealedSecret", "name": "s"}
     live = object_(api=api, metadata={"annotations": annotations, "ownerReferences": [sealed]})
     untouched, cluster = copy.deepcopy(live), FakeCluster(live)
@@ -233,7 +246,7 @@ def test_a_killed_take_has_written_all_that_it_took(
                 raise KeyboardInterrupt
             patched.append(name)
 
-    plan = Plan(rows=[], live={key_of(each): each for each in objects}, chart=[], releases=[], records=[], refusals=[])
+    plan = Plan(rows=[], live={key_of(each): each for each in objects}, chart=[], release="", records=[], refusals=[])
     with pytest.raises(KeyboardInterrupt):
         take_all(FakeStack(), Killed({}), plan)
     (file,) = tmp_path.iterdir()
@@ -266,25 +279,20 @@ def test_a_job_is_replaced_once_it_has_ended_and_others_keep_what_is_theirs() ->
     assert same.effect is Effect.NOTHING
 
 
+def test_a_storage_class_that_the_stack_does_not_say_is_written_down() -> None:
+    """An apply keeps it, and the `up` after the first one would be refused for it."""
+    spec = {"volume": {"size": "2Gi", "storageClass": "fast"}}
+    live = object_("postgresql", "acid.zalan.do/v1", spec=spec)
+    assert row(live, {"volume": {"size": "2Gi"}}).keeps == {"database.storageClass": "fast"}
+    assert row(live, spec).keeps == {}
+    claim = {"volumeClaimTemplate": {"spec": {"storageClassName": "fast"}}}
+    live = object_("RedisReplication", "redis.redis.opstreelabs.in/v1beta2", spec={"storage": claim})
+    assert row(live, {"storage": {}}).keeps == {"redis.storageClass": "fast"}
+    assert row(object_("postgresql", "acid.zalan.do/v1", spec={}), {}).keeps == {}
+
+
 def row(live: Object, spec: Object) -> Row:
     asked = {**live, "spec": spec}
     key = key_of(live)
     (found,) = compare(FakeCluster(live), Wanted(objects={key: asked}, releases=()), {key: live})
     return found
-
-
-def test_argocd_must_neither_sync_nor_delete() -> None:
-    metadata = {"name": "platform", "namespace": "argocd", "finalizers": ["resources-finalizer.argocd.argoproj.io"]}
-    acting = {"metadata": metadata, "spec": {"syncPolicy": {"automated": {"selfHeal": True}}}}
-    (sentence,) = argocd.still_acting(FakeCluster({}, [acting]), ["platform"])
-    assert "syncs by itself and deletes its objects when it goes" in sentence
-    assert """{"spec": {"syncPolicy": {"automated": null}}, "metadata": {"finalizers": null}}""" in sentence
-    assert list(argocd.still_acting(FakeCluster({}, [acting]), ["other"])) == []
-    quiet = {"metadata": {"name": "platform", "namespace": "argocd"}, "spec": {"syncPolicy": {}}}
-    assert list(argocd.still_acting(FakeCluster({}, [quiet]), ["platform"])) == []
-    off = {"metadata": quiet["metadata"], "spec": {"syncPolicy": {"automated": {"enabled": False}}}}
-    assert list(argocd.still_acting(FakeCluster({}, [off]), ["platform"])) == []
-    every = {"metadata": quiet["metadata"], "spec": {"syncPolicy": {"automated": {}}}}
-    assert "syncs by itself:" in next(argocd.still_acting(FakeCluster({}, [every]), ["platform"]))
-    made = quiet | {"metadata": quiet["metadata"] | {"ownerReferences": [{"kind": "ApplicationSet", "name": "all"}]}}
-    assert "belongs to ApplicationSet all" in next(argocd.still_acting(FakeCluster({}, [made]), ["platform"]))

@@ -6,8 +6,11 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from operations.adoption import helm
-from operations.cluster import Cluster, Object
+from operations.adoption.owners import TRACKING
+from operations.cluster import MANAGER, Cluster, Object
 from tests.unit.harness import settings_of
 
 RELEASE = "infisical"
@@ -39,7 +42,8 @@ class FakeCluster(Cluster):
         return list(self.secrets.values())
 
     def create(self, manifest: Object) -> None:
-        self.secrets[manifest["metadata"]["name"]] = manifest
+        metadata = {**manifest["metadata"], "managedFields": [{"manager": MANAGER, "operation": "Apply"}]}
+        self.secrets[metadata["name"]] = {**manifest, "metadata": metadata}
 
     def delete(self, *selection: str) -> list[str]:
         wanted = dict(part.split("=") for part in selection[-1].split(",")) if "-l" in selection else {}
@@ -58,18 +62,57 @@ def test_a_record_steps_aside_and_comes_back_in_the_place_of_the_next_one() -> N
     first = record("sh.helm.release.v1.infisical.v1")
     cluster = FakeCluster(copy.deepcopy(first), record("sh.helm.release.v1.other.v1") | {"data": {}})
     cluster.secrets["sh.helm.release.v1.other.v1"]["metadata"]["labels"]["name"] = "other"
-    (found,) = helm.records(cluster, [RELEASE], "infisical")
+    (found,) = helm.records(cluster, RELEASE, [], "infisical")
     helm.step_aside(cluster, [found])
-    assert helm.records(cluster, [RELEASE], "infisical") == []
+    assert helm.records(cluster, RELEASE, [], "infisical") == []
     assert sorted(cluster.secrets) == ["before-adoption.sh.helm.release.v1.infisical.v1", "sh.helm.release.v1.other.v1"]
 
-    cluster.create(record("sh.helm.release.v1.infisical.v1") | {"data": {"release": "of pulumi"}})
+    of_pulumi = record("sh.helm.release.v1.infisical.v1") | {"data": {"release": "of pulumi"}}
+    cluster.secrets["sh.helm.release.v1.infisical.v1"] = of_pulumi
     assert helm.come_back(cluster, "infisical") == 1
-    (back,) = helm.records(cluster, [RELEASE], "infisical")
+    (back,) = helm.records(cluster, RELEASE, [], "infisical")
     assert back["data"] == first["data"]
     assert back["metadata"]["labels"] == first["metadata"]["labels"]
     assert len(cluster.secrets) == 2
     assert helm.come_back(cluster, "infisical") == 0
+
+
+@pytest.mark.parametrize("killed_at", range(12))
+def test_a_record_that_is_back_is_not_taken_for_pulumis_after_a_kill(killed_at: int) -> None:
+    """Without its newest record Helm has no deployed release any more, and refuses every upgrade."""
+    names = [f"sh.helm.release.v1.infisical.v{number}" for number in (1, 10, 2)]
+    cluster, left = FakeCluster(*map(record, names)), killed_at
+
+    def step(act: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise KeyboardInterrupt
+            return act(*arguments)
+
+        return counted
+
+    helm.step_aside(cluster, helm.records(cluster, RELEASE, [], "infisical"))
+    cluster.secrets[names[0]] = record(names[0]) | {"data": {"release": "of pulumi"}}
+    object.__setattr__(cluster, "create", step(cluster.create))
+    object.__setattr__(cluster, "delete", step(cluster.delete))
+    for _ in range(2):
+        try:
+            helm.come_back(cluster, "infisical")
+        except KeyboardInterrupt:
+            assert killed_at < 7
+    assert sorted(cluster.secrets) == sorted(names)
+    assert {each["data"]["release"] for each in cluster.secrets.values()} == {"x"}
+
+
+def test_the_records_of_the_release_that_has_the_charts_objects_step_aside_whatever_its_name() -> None:
+    """Or `helm uninstall` of it would delete what the stack has taken over."""
+    theirs = record("sh.helm.release.v1.secrets.v1")
+    theirs["metadata"]["labels"]["name"] = "secrets"
+    made = record("infisical")
+    made["metadata"]["annotations"] = {"meta.helm.sh/release-name": "secrets"}
+    assert helm.records(FakeCluster(theirs), RELEASE, [made], "infisical") == [theirs]
 
 
 def test_what_argocd_tracks_beside_the_chart_is_not_the_charts() -> None:
@@ -81,7 +124,7 @@ def test_what_argocd_tracks_beside_the_chart_is_not_the_charts() -> None:
 
     found = [record("extract-certificate"), record("infisical-backend"), record("other")]
     for each in found:
-        each["metadata"]["annotations"] = {helm.TRACKING: f"platform:/A:infisical/{each['metadata']['name']}"}
+        each["metadata"]["annotations"] = {TRACKING: f"platform:/A:infisical/{each['metadata']['name']}"}
     found[2]["metadata"]["labels"]["app"] = "infisical"
     chart = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
     of_chart = helm.chart_objects(Namespace(*found), settings_of(infisical={"chart": chart}))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from operations.adoption import helm
 from operations.adoption.command import Plan, take_all
-from operations.adoption.owners import Taken, give_back
+from operations.adoption.effects import Effect
+from operations.adoption.owners import TRACKING, Taken, give_back
+from operations.adoption.plan import Row, compare
+from operations.adoption.wanted import Wanted
+from operations.cluster import Object
 from operations.ownership import key_of
 from tests.tools.fake_stack import FakeStack
 from tests.tools.test_adoption import FakeCluster, object_
@@ -21,12 +24,44 @@ def test_the_values_that_kubectl_notes_of_a_secret_reach_no_file(
     """`kubectl apply` keeps the whole manifest in an annotation."""
     monkeypatch.chdir(tmp_path)
     note = {"kubectl.kubernetes.io/last-applied-configuration": '{"data":{"password":"cGFzc3dvcmQ="}}', "own": "1"}
-    secret = object_("Secret", metadata={"annotations": {**note, helm.TRACKING: "platform:x"}})
+    secret = object_("Secret", metadata={"annotations": {**note, TRACKING: "platform:x"}})
     cluster = FakeCluster(secret)
-    plan = Plan(rows=[], live={key_of(secret): secret}, chart=[], releases=[], records=[], refusals=[])
+    plan = Plan(rows=[], live={key_of(secret): secret}, chart=[], release="", records=[], refusals=[])
     take_all(FakeStack(), cluster, plan)
     (file,) = tmp_path.iterdir()
     assert "cGFzc3dvcmQ" not in file.read_text()
     assert cluster.live["metadata"]["annotations"] == {"own": "1"}
     give_back(cluster, cluster.live, Taken.read(json.loads(file.read_text())))
-    assert cluster.live["metadata"]["annotations"] == {"own": "1", helm.TRACKING: "platform:x"}
+    assert cluster.live["metadata"]["annotations"] == {"own": "1", TRACKING: "platform:x"}
+
+
+EXTERNAL = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "keys", "uid": "x"}
+
+
+def test_a_secret_that_somebody_keeps_is_refused_with_the_way_out() -> None:
+    """Its controller would write it again, and the key would go with the ExternalSecret."""
+    secret = object_("Secret", metadata={"ownerReferences": [EXTERNAL]})
+    kept = rows(secret)
+    assert kept[0].effect is Effect.REFUSED
+    [note] = kept[0].notes
+    assert "ExternalSecret keys keeps it, and takes it along when it goes" in note
+    assert "`kubectl delete ExternalSecret.v1.external-secrets.io keys -n n --cascade=orphan`" in note
+
+    sealed = EXTERNAL | {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret"}
+    assert rows(object_("Secret", metadata={"ownerReferences": [sealed]}))[0].effect is Effect.NOTHING
+    database = object_("postgresql", "acid.zalan.do/v1", spec={}, metadata={"name": "db", "uid": "of-db"})
+    owner = {"kind": "postgresql", "name": "db", "uid": "of-db"}
+    credentials = object_("Secret", metadata={"ownerReferences": [owner]})
+    assert [row.effect for row in rows(database, credentials)] == [Effect.NOTHING, Effect.NOTHING]
+
+
+def rows(*live: Object) -> list[Row]:
+    keyed = {key_of(each): each for each in live}
+    return compare(FakeCluster(live[0]), Wanted(objects=keyed, releases=()), keyed)
+
+
+def test_whatever_part_of_an_object_changes_is_said() -> None:
+    binding = object_("RoleBinding", "rbac.authorization.k8s.io/v1", subjects=[{"name": "old"}])
+    key, asked = key_of(binding), {**binding, "subjects": [{"name": "new"}]}
+    [row] = compare(FakeCluster(binding), Wanted(objects={key: asked}, releases=()), {key: binding})
+    assert (row.effect, row.notes) == (Effect.CHANGED, ["subjects"])

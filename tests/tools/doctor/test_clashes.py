@@ -50,6 +50,15 @@ def test_what_is_there_and_not_the_stacks_own_fails(subject: str) -> None:
     assert (clash.level, clash.subject) == (Level.FAIL, subject)
 
 
+@pytest.mark.parametrize("subject", EXISTING)
+def test_no_fix_takes_away_what_a_running_deployment_needs(subject: str) -> None:
+    """Who moves in is sent to doctor, and pastes what it says."""
+    fix = only(clashes_with(cluster(existing=[EXISTING[subject]]))).fix
+    assert "make adopt STACK=dev" in fix
+    assert "uninstall" not in fix
+    assert fix.index("make adopt") < fix.find("delete secret") or "delete secret" not in fix
+
+
 def test_a_namespace_that_is_there_is_a_warning_unless_it_is_going() -> None:
     assert only(clashes_with(cluster({NAMESPACE: ACTIVE}))).level is Level.WARN
     going = only(clashes_with(cluster({NAMESPACE: {"status": {"phase": "Terminating"}}})))
