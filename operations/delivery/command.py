@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from operations.drift import healing
 from operations.drift.command import cluster_of, drifted
 from operations.drift.report import rows
 from operations.errors import OperationError
+from operations.own_cluster import refuse_last_context
 from operations.plan import previewed
 from operations.pulumi import Stack
 
@@ -37,12 +39,20 @@ class Status(IntEnum):
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Do one command of ci/deliver.sh. Return its exit status. Raises OperationError."""
+    """Do one command of ci/deliver.sh. Return its exit status. Raises OperationError for a comment alone.
+
+    Whatever else goes wrong stands on the page, too: the comment of a pull request must not be that of an older commit.
+    """
     if arguments.deliver == "comment":
         forge.publish(arguments.file, os.environ)
         return Status.DONE
-    refuse_closed_secrets(stack, os.environ)
-    return COMMANDS[arguments.deliver](stack, os.environ)
+    try:
+        refuse_closed_secrets(stack, os.environ)
+        return COMMANDS[arguments.deliver](stack, os.environ)
+    except OperationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        print(comment.failed(stack.name, arguments.deliver, str(error).splitlines()))
+        return Status.FAILED
 
 
 def preview(stack: Stack, _: Mapping[str, str]) -> Status:
@@ -71,27 +81,24 @@ def heal(stack: Stack, environment: Mapping[str, str]) -> Status:
     if superseded := _superseded(environment):
         print(comment.stopped(stack.name, superseded))
         return Status.SUPERSEDED
-    try:
-        cluster = cluster_of(stack)
-        drifts = drifted(stack, cluster)
-        print("\n".join([*rows(drifts), *healing.plan(drifts)] if drifts else []), file=sys.stderr, flush=True)
-        healing.refuse_loss(drifts, stack.commands)
-        gone = healing.put_back(cluster, drifts)
-        if gone and (status := _change(stack, environment, "up", "--yes", "--refresh", *POLICIES)):
-            return status
-        left = drifted(stack, cluster) if drifts else []
-    except OperationError as error:
-        return _failed(stack, "heal", error)
+    cluster = cluster_of(stack)
+    drifts = drifted(stack, cluster)
+    print("\n".join([*rows(drifts), *healing.plan(drifts)] if drifts else []), file=sys.stderr, flush=True)
+    healing.refuse_loss(drifts, stack.commands)
+    healing.refuse_half_done(stack)
+    gone = healing.put_back(cluster, drifts)
+    if gone:
+        refuse_last_context(stack)
+    if gone and (status := _change(stack, environment, "up", "--yes", "--refresh", *POLICIES)):
+        return status
+    left = drifted(stack, cluster) if drifts else []
     print(comment.healed(stack.name, drifts, left))
     return Status.DRIFT if left else Status.DONE
 
 
 def drift(stack: Stack, _: Mapping[str, str]) -> Status:
     """Say what the cluster has otherwise than the stack. Nothing is changed, and the stack isn't locked."""
-    try:
-        drifts = drifted(stack, cluster_of(stack))
-    except OperationError as error:
-        return _failed(stack, "drift", error)
+    drifts = drifted(stack, cluster_of(stack))
     print("\n".join(rows(drifts) if drifts else ["no drift"]), file=sys.stderr)
     print(comment.drifted(stack.name, drifts))
     return Status.DRIFT if drifts else Status.DONE
@@ -112,15 +119,17 @@ COMMANDS: Mapping[str, Callable[[Stack, Mapping[str, str]], Status]] = {
 
 
 def _change(stack: Stack, environment: Mapping[str, str], *command: str) -> Status:
-    if superseded := _superseded(environment):
-        print(comment.stopped(stack.name, superseded))
-        return Status.SUPERSEDED
-    limit = time.monotonic() + float(environment.get("DELIVER_LOCK_SECONDS", LOCK_SECONDS))
-    ended = run_pulumi(stack, *command)
-    while ended.locked and time.monotonic() < limit:
+    limit = time.monotonic() + _patience(environment)
+    while True:
+        # Looked at before each try: the run that had the lock may have delivered a newer commit.
+        if superseded := _superseded(environment):
+            print(comment.stopped(stack.name, superseded))
+            return Status.SUPERSEDED
+        ended = run_pulumi(stack, *command)
+        if not ended.locked or time.monotonic() >= limit:
+            break
         print("waiting for the other run to end", file=sys.stderr, flush=True)
         time.sleep(_BETWEEN_TRIES)
-        ended = run_pulumi(stack, *command)
     if ended.locked:
         print(comment.locked(stack.name, ended.lines, stack.commands))
         return Status.LOCKED
@@ -135,7 +144,9 @@ def _superseded(environment: Mapping[str, str]) -> str:
     return why_superseded(environment.get("DELIVER_BRANCH", ""))
 
 
-def _failed(stack: Stack, command: str, error: OperationError) -> Status:
-    print(f"error: {error}", file=sys.stderr)
-    print(comment.failed(stack.name, command, str(error).splitlines()))
-    return Status.FAILED
+def _patience(environment: Mapping[str, str]) -> float:
+    """Return how long to wait for a lock. CI systems hand on a variable that nobody has set as an empty one."""
+    said = environment.get("DELIVER_LOCK_SECONDS") or str(LOCK_SECONDS)
+    if not re.fullmatch(r"\d{1,6}", said, re.ASCII):
+        raise OperationError("DELIVER_LOCK_SECONDS: write whole seconds, as in 600")
+    return float(said)

@@ -30,9 +30,12 @@ _WORDS = {
 }
 
 
+MARK = "<!-- infisical-platform: preview of "
+
+
 def mark(stack: str) -> str:
     """Return the first line of a preview's comment, by which the next run finds it."""
-    return f"<!-- infisical-platform: preview of {stack} -->"
+    return f"{MARK}{stack} -->"
 
 
 def previewed(stack: str, report: Report) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operations.delivery.comment import MARK
 from operations.errors import OperationError
 
 _SECONDS = 30
@@ -29,9 +30,15 @@ class Forge:
 
 def publish(file: Path, environment: Mapping[str, str]) -> None:
     """Make or replace the comment that begins with the file's first line. Raises OperationError."""
-    text = file.read_text()
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise OperationError(f"comment: {file} can't be read: {error.strerror}") from None
     forge = forge_of(environment)
     first = text.partition("\n")[0]
+    if not first.startswith(MARK):
+        # Any comment would begin with an empty line, that of a person too.
+        raise OperationError(f"comment: {file} is not what `preview` prints, so nothing was written")
     for comment in _comments(forge):
         if str(comment.get("body", "")).startswith(first):
             _ask(forge, forge.change, f"{forge.one}/{comment['id']}", {"body": text})

@@ -17,7 +17,10 @@ def refuse_closed_secrets(stack: Stack, environment: Mapping[str, str]) -> None:
     file = stack.file
     if not file.exists():
         raise OperationError(f"{file.name}: this checkout has no such file. Commit it: its secrets are encrypted")
-    content = yaml.safe_load(file.read_text()) or {}
+    try:
+        content = yaml.safe_load(file.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise OperationError(f"{file.name} is no YAML. A merge may have left its marks there") from None
     if "encryptionsalt" in content and not any(map(environment.get, _PASSPHRASE)):
         raise OperationError(
             f"{file.name} is encrypted with a passphrase: give the job {_PASSPHRASE[0]} from the CI system's "

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from embedded.stack import PROJECT
 
@@ -30,6 +31,13 @@ def test_actionlint_has_nothing_to_say(tmp_path: Path) -> None:
     wrong = tmp_path / file.name
     wrong.write_text(file.read_text().replace("needs.preview.result", "needs.previews.result"))
     assert "previews" in actionlint(wrong).stdout
+
+
+def test_the_image_runs_the_shell_that_gitlab_starts() -> None:
+    """Upstream's image has `pulumi` for its entrypoint, and GitLab's runner hands its shell to that as an argument."""
+    image = yaml.safe_load((PROJECT / "ci/gitlab-ci.yml").read_text())["default"]["image"]
+    assert image["name"].startswith("docker.io/pulumi/pulumi:")
+    assert image["entrypoint"] == [""]
 
 
 def schema(name: str, file: Path) -> subprocess.CompletedProcess[str]:

@@ -152,7 +152,7 @@ def test_a_pull_request_has_one_comment_a_stack(forge: Any, server: Server, tmp_
 @pytest.mark.parametrize("forge", [github, gitlab])
 def test_what_is_missing_for_a_comment_is_named(forge: Any, server: Server, tmp_path: Path) -> None:
     file = tmp_path / "preview.md"
-    file.write_text("x")
+    file.write_text(comment.mark("prod"))
     for name in forge(server):
         given = {key: value for key, value in forge(server).items() if key != name}
         with pytest.raises(OperationError, match="comment: ") as refused:
@@ -162,3 +162,16 @@ def test_what_is_missing_for_a_comment_is_named(forge: Any, server: Server, tmp_
     with pytest.raises(OperationError, match="refused"):
         publish(file, forge(server))
     assert server.comments == []
+
+
+@pytest.mark.parametrize("forge", [github, gitlab])
+@pytest.mark.parametrize("text", ["", "\n", "somebody's", None])
+def test_no_comment_of_others_is_written_over(forge: Any, server: Server, tmp_path: Path, text: str | None) -> None:
+    """Every comment begins with nothing, which is what a preview says that ended before it could say anything."""
+    server.comments = [{"id": 0, "body": "somebody's"}]
+    file = tmp_path / "preview.md"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(OperationError, match=r"comment: .*preview\.md"):
+        publish(file, forge(server))
+    assert server.comments == [{"id": 0, "body": "somebody's"}]
