@@ -15,14 +15,13 @@ from components.network_ends import Addresses, End, Others, Path, Pods
 from settings import Settings
 from settings.external import ExternalDatabase, ExternalRedis
 from settings.names import Names
-from settings.network_policies import ExtraPath, Part, Peer
+from settings.network_policies import Part, Peer
 
 HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
 _ACME_SOLVER = 8089
 DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
 _METRICS = {"infisical": (9464,), "database": (PATRONI, 9187), "pooler": (9127,), "redis": (9121,), "sentinel": (9121,)}
 _LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
-_EXTERNAL_SECRETS = "external-secrets"  # where its chart installs it
 _LARGEST = 9  # instances of a database, Redis or Sentinel that settings allow
 _SCHEMES = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
 
@@ -91,7 +90,7 @@ def network_paths(settings: Settings) -> Sequence[Path]:
     if not settings.network_policies.enabled:
         return ()
     absent = _absent(settings)
-    paths = (
+    own = (
         *_inside(settings),
         *_to_dns(settings, *SERVERS.values(), *JOBS),
         *_to_the_api_server(settings, *CALL_THE_API_SERVER),
@@ -101,9 +100,9 @@ def network_paths(settings: Settings) -> Sequence[Path]:
         *_secrets_operator(settings),
         *_applications(settings),
         *_backups(settings),
-        *_extra(settings),
         *_to_external(settings),
     )
+    paths = (*own, *_extra(settings, _jobs(own)))
     names = settings.cluster.names
     return [
         replace(path, source=_named(path.source, names), target=_named(path.target, names))
@@ -195,7 +194,8 @@ def _secrets_operator(settings: Settings) -> Iterator[Path]:
     if not (operator := settings.secrets_operator):
         return
     if operator.kind == "externalSecrets":
-        yield Path(source=Others(namespace=_EXTERNAL_SECRETS), target=INFISICAL, ports=[HTTP])
+        reader = Others(namespace=settings.network_policies.operators.external_secrets)
+        yield Path(source=reader, target=INFISICAL, ports=[HTTP])
         return
     release = {"app.kubernetes.io/instance": ["infisical-secrets-operator"]}
     pods = Pods(name="secrets-operator", namespace=operator.namespace, labels=release)
@@ -275,17 +275,18 @@ def _port_of(value: str) -> int | None:
         return None
 
 
-def _extra(settings: Settings) -> Iterator[Path]:
+def _jobs(paths: Sequence[Path]) -> Sequence[Pods]:
+    """Return the pods of all Jobs that the table has, each once."""
+    ends = (end for path in paths for end in (path.source, path.target))
+    return [*{end.name: end for end in ends if isinstance(end, Pods) and JOB_LABEL in end.labels}.values()]
+
+
+def _extra(settings: Settings, jobs: Sequence[Pods]) -> Iterator[Path]:
+    parts: Mapping[Part, Sequence[Pods]] = {"jobs": jobs, **{part: [pods] for part, pods in SERVERS.items()}}
     for path in settings.network_policies.extra_ingress:
-        for pods in _of(path):
-            yield Path(source=_end(path.peer), target=pods, ports=path.ports)
+        yield from (Path(source=_end(path.peer), target=pods, ports=path.ports) for pods in parts[path.part])
     for path in settings.network_policies.extra_egress:
-        for pods in _of(path):
-            yield Path(source=pods, target=_end(path.peer), ports=path.ports)
-
-
-def _of(path: ExtraPath) -> Sequence[Pods]:
-    return JOBS if path.part == "jobs" else [SERVERS[path.part]]
+        yield from (Path(source=pods, target=_end(path.peer), ports=path.ports) for pods in parts[path.part])
 
 
 def _ends(peers: Sequence[Peer], *otherwise: End) -> Sequence[End]:

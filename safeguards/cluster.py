@@ -14,6 +14,7 @@ from typing import Any
 
 from components.base.names import INFISICAL_SECRET
 from safeguards.kubectl import Kubectl
+from safeguards.operator_images import operator_of
 from safeguards.refusal import Refusal
 from settings.cluster import ClusterSettings
 
@@ -47,8 +48,8 @@ class LiveCluster:
         found: dict[str, set[str]] = {}
         for deployment in self._listed("deployments", "--all-namespaces"):
             for container in deployment["spec"]["template"]["spec"]["containers"]:
-                name = container["image"].partition("@")[0].rpartition("/")[2].partition(":")[0]
-                found.setdefault(name, set()).add(deployment["metadata"]["namespace"])
+                if name := operator_of(container["image"]):
+                    found.setdefault(name, set()).add(deployment["metadata"]["namespace"])
         return found
 
     def api_server(self) -> Collection[tuple[str, int]]:
@@ -63,6 +64,15 @@ class LiveCluster:
             for address in endpoint["addresses"]
             for port in each.get("ports") or ()
         }
+
+    def has_pods(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Return whether a namespace has pods with these labels; True when the user may not look."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        try:
+            found = self._kubectl("get", "pods", "--namespace", namespace, f"--selector={selector}", "--output", "name")
+        except Refusal:
+            return True
+        return bool(found.strip())
 
     def listeners(self, namespace: str, gateway: str) -> list[dict[str, Any]]:
         """Return the listeners of a Gateway; none when there is no such Gateway, or the user may not see it."""

@@ -7,14 +7,23 @@ API server Patroni gives up its lead.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic.alias_generators import to_camel
 
 from safeguards.cluster import LiveCluster
 from safeguards.refusal import Refusal
 from settings import Commands, Settings
+from settings.network_policies import Peer
 
-IMAGES: Mapping[str, str] = {"postgres": "postgres-operator", "redis": "redis-operator"}
+Selects = Callable[[str, Mapping[str, str]], bool]  # whether a namespace has pods with these labels
+# By their names in networkPolicies.operators.
+IMAGES: Mapping[str, str] = {
+    "postgres": "postgres-operator",
+    "redis": "redis-operator",
+    "external_secrets": "external-secrets",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Cut:
 
 
 def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands) -> None:
-    """Raise Refusal when the policies would leave out an operator or the API server that the cluster has."""
+    """Raise Refusal when the policies would leave out an operator, the API server or the DNS that the cluster has."""
     if not settings.network_policies.enabled:
         return
     named = {*_said(settings), *settings.operators.installed}
@@ -35,6 +44,7 @@ def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands)
     images: Mapping[str, Collection[str]] = cluster.images() if unsaid else {}
     cuts = [cut for operator in unsaid for cut in operator_cut(settings, operator, images)]
     cuts += api_server_cuts(settings, cluster.api_server())
+    cuts += dns_cuts(settings, cluster.has_pods)
     if cuts:
         lines = [f"{cut.key}: {cut.reason}. Set it: {commands.set(cut.key, cut.value)}" for cut in cuts]
         leave_out = commands.set("networkPolicies.enabled", "false")
@@ -42,9 +52,15 @@ def refuse_cut_off(settings: Settings, cluster: LiveCluster, commands: Commands)
 
 
 def operators_of(settings: Settings) -> Sequence[str]:
-    """Return the operators that a stack depends on."""
-    kinds = {"postgres": settings.database.kind, "redis": settings.redis.kind}
-    return [operator for operator in IMAGES if kinds[operator] == "operator"]
+    """Return the operators that a stack depends on, and that policies may shut out."""
+    delivering, closed = settings.secrets_operator, settings.network_policies.ingress_controller
+    reads = delivering and delivering.kind == "externalSecrets"
+    depends = {
+        "postgres": settings.database.kind == "operator",
+        "redis": settings.redis.kind == "operator",
+        "external_secrets": bool(reads and closed),  # everybody reaches Infisical otherwise
+    }
+    return [operator for operator in IMAGES if depends[operator]]
 
 
 def _said(settings: Settings) -> Collection[str]:
@@ -56,12 +72,34 @@ def operator_cut(settings: Settings, operator: str, images: Mapping[str, Collect
     """Yield why an operator does not run where the settings have it. `images` are namespaces by an image's name."""
     namespace, image = getattr(settings.network_policies.operators, operator), IMAGES[operator]
     found = sorted(images.get(image, ()))
-    key = f"networkPolicies.operators.{operator}"
+    key = f"networkPolicies.operators.{to_camel(operator)}"
+    if operator == "external_secrets" and (not found or not {*found}.isdisjoint(_let_in(settings))):
+        return  # a canary proves that it delivers, which takes minutes to fail
     if found and namespace not in found:
         reason = f"the operator runs in {' and '.join(found)}, not in {namespace}, so the policies would shut it out"
         yield Cut(key, reason, found[0])
     elif not found:
         yield Cut(key, f"no Deployment runs an image called {image}, so the policies may shut the operator out")
+
+
+def _let_in(settings: Settings) -> Iterator[str | None]:
+    """Yield the namespaces that the stack lets in to Infisical by paths of its own."""
+    for path in settings.network_policies.extra_ingress:
+        if path.part == "infisical":
+            yield path.peer.namespace
+
+
+def dns_cuts(settings: Settings, has_pods: Selects) -> Iterator[Cut]:
+    """Yield why nobody would answer DNS: nothing finds its database then, nor anything else."""
+    resolvers = settings.network_policies.dns
+    if nobody(resolvers, has_pods):
+        reason = f"no pod is {' or '.join(map(str, resolvers))}, so nobody would answer DNS"
+        yield Cut('networkPolicies.dns[0].labels["k8s-app"]', reason, "kube-dns")
+
+
+def nobody(peers: Sequence[Peer], has_pods: Selects) -> bool:
+    """Return whether peers are pods alone, and the cluster has none of them."""
+    return bool(peers) and not any(peer.namespace is None or has_pods(peer.namespace, peer.labels) for peer in peers)
 
 
 def api_server_cuts(settings: Settings, endpoints: Collection[tuple[str, int]]) -> Iterator[Cut]:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from settings.machinery.types import DnsLabel, Form, Section
 
@@ -23,16 +23,22 @@ def _form(pattern: str, reason: str) -> Form:
     return Form(check, reason, f"^({pattern})$")
 
 
-def _cidr(value: str) -> str:
+def _range(value: str) -> str:
     try:
         ipaddress.ip_network(value)
     except ValueError:
-        raise ValueError(_CIDR) from None
+        raise ValueError(_RANGE) from None
     return value
 
 
-_CIDR = "Write a range of addresses as network/length, as in 10.0.0.0/8 or 192.0.2.7/32, without bits of a host"
-Cidr = Annotated[str, Form(_cidr, _CIDR)]
+def _cidr(value: str) -> str:
+    """Return a range as Kubernetes takes it, which refuses an address without a length and one with a netmask."""
+    return str(ipaddress.ip_network(value))
+
+
+_RANGE = "Write a range of addresses as network/length, as in 10.0.0.0/8 or 192.0.2.7/32, without bits of a host"
+Range = Annotated[str, Form(_range, _RANGE)]
+Cidr = Annotated[Range, AfterValidator(_cidr)]
 _LABEL = r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]"
 LabelValue = Annotated[str, _form(rf"({_LABEL})?", "Write a label's value as pods have it, at most 63 characters")]
 LabelKey = Annotated[
@@ -52,6 +58,10 @@ class Peer(Section):
         default=None, description="Range of addresses outside of the pods' network: of nodes, machines or services."
     )
 
+    def __str__(self) -> str:
+        labels = f" with {', '.join(f'{name}={value}' for name, value in self.labels.items())}" if self.labels else ""
+        return self.cidr or f"in namespace {self.namespace}{labels}"
+
     @model_validator(mode="after")
     def _it_is_one_of_both(self) -> Peer:
         if bool(self.namespace) == bool(self.cidr):
@@ -62,10 +72,15 @@ class Peer(Section):
 
 
 class OperatorNamespaces(Section):
-    """Where the operators of the two databases run. Without a path to their servers, they repair nothing."""
+    """Where the operators run. Without a path to their servers, those of the two databases repair nothing."""
 
     postgres: DnsLabel = Field(default="postgres-operator", description="Namespace of the Zalando operator.")
     redis: DnsLabel = Field(default="redis-operator", description="Namespace of the redis-operator.")
+    external_secrets: DnsLabel = Field(
+        default="external-secrets",
+        description="Namespace of the External Secrets Operator, which reads from Infisical with secretsOperator.kind "
+        "externalSecrets.",
+    )
 
 
 class ApiServer(Section):

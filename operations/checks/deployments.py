@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operations.checks.result import Result, fail, ok
 from operations.checks.versions import Version
 from operations.cluster import Cluster, Object, Unanswered
+from safeguards.operator_images import operator_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class Deployed:
 
     @property
     def repository(self) -> str:
-        """Return the last part of the image's name."""
-        return self.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        """Return the last part of the image's name, empty for an operator of others with the same one."""
+        return operator_of(self.image)
 
     @property
     def version(self) -> Version | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from urllib.parse import urlencode
 
 from components.network_paths import Pods, network_paths
 from operations.checks.deployments import find
 from operations.checks.result import Result, fail, ok, warn
-from operations.cluster import Cluster, Object
-from safeguards.network import IMAGES, Cut, api_server_cuts, operator_cut, operators_of
+from operations.cluster import Cluster, Object, Unanswered
+from safeguards.network import IMAGES, Cut, api_server_cuts, dns_cuts, nobody, operator_cut, operators_of
 from settings import Commands, Settings
 
 _SUBJECT = "NetworkPolicies"
@@ -32,12 +34,19 @@ def policies(commands: Commands, cluster: Cluster, settings: Settings) -> Iterat
         fix = commands.set("networkPolicies.enabled", "true")
         yield warn(_SUBJECT, "any pod of the cluster reaches PostgreSQL, Patroni, Redis and the Sentinels", fix)
         return
+    has_pods = partial(_has_pods, cluster)
     cuts = [*_operators(cluster, settings), *api_server_cuts(settings, _api_server(cluster))]
+    cuts += dns_cuts(settings, has_pods)
     for cut in cuts:
         yield fail(_SUBJECT, f"{cut.key}: {cut.reason}", commands.set(cut.key, cut.value))
     if not cuts:
-        yield ok(_SUBJECT, "the operators and the API server have their paths")
-    if not settings.network_policies.ingress_controller:
+        yield ok(_SUBJECT, "the operators, DNS and the API server have their paths")
+    visitors = settings.network_policies.ingress_controller
+    if nobody(visitors, has_pods):
+        seen = f"no pod is {' or '.join(map(str, visitors))}, so nobody would reach Infisical"
+        fix = commands.set("networkPolicies.ingressController[0].namespace", "NAMESPACE")
+        yield warn(f"{_SUBJECT}: ingress controller", seen, f"{fix}, and the labels that the controller's pods have")
+    if not visitors:
         fix = commands.set("networkPolicies.ingressController[0].namespace", "NAMESPACE")
         yield warn(f"{_SUBJECT}: ingress controller", "any pod reaches Infisical past the ingress controller", fix)
     yield from _unknown(cluster, settings)
@@ -51,6 +60,14 @@ def _operators(cluster: Cluster, settings: Settings) -> Iterator[Cut]:
     for operator in operators_of(settings):
         if IMAGES[operator] in images:  # a row of its own says when there is none
             yield from operator_cut(settings, operator, images)
+
+
+def _has_pods(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> bool:
+    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    try:
+        return bool(cluster.items(f"/api/v1/namespaces/{namespace}/pods?{urlencode({'labelSelector': selector})}"))
+    except Unanswered:
+        return True  # the user may not look
 
 
 def _api_server(cluster: Cluster) -> set[tuple[str, int]]:

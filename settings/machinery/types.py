@@ -77,9 +77,12 @@ HostName = Annotated[
         HOST, "Write a host name alone, without scheme, port or path, with at most 63 characters between two dots"
     ),
 ]
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 HostPort = Annotated[
     str,
-    matching(rf"{HOST}:[0-9]{{1,5}}", "Write host:port. Infisical ends at a Sentinel without a port"),
+    matching(
+        rf"{HOST}:{_PORT}", "Write host:port, with a port from 1 to 65535. Infisical ends at a Sentinel without a port"
+    ),
 ]
 PostgresName = Annotated[
     str,

@@ -261,12 +261,14 @@ def test_the_largest_stack_has_a_path_for_each_server(
     ("kind", "caller"),
     [
         ("infisical", Pod("infisical-secrets-operator", {"app.kubernetes.io/instance": "infisical-secrets-operator"})),
-        ("externalSecrets", Pod("external-secrets")),
+        ("externalSecrets", Pod("eso")),
     ],
 )
 def test_the_secrets_operator_reaches_infisical_alone(kind: str, caller: Pod) -> None:
     chart = {"path": "embedded/charts/secrets-operator"}
-    graph = platform(secretsOperator={"kind": kind} | ({"chart": chart} if kind == "infisical" else {}))
+    installed = {"chart": chart} if kind == "infisical" else {}
+    policies = {"ingressController": [{"namespace": "ingress"}], "operators": {"externalSecrets": "eso"}}
+    graph = platform(secretsOperator={"kind": kind} | installed, networkPolicies=policies)
     network = Network(graph)
     reached = {(str(pod), port) for pod in OWN for port in PORTS if network.allows(caller, pod, port)}
     assert reached == {(str(INFISICAL), 8080), (str(OLD_CHART), 8080)}

@@ -10,23 +10,28 @@ import pytest
 from safeguards import Refusal
 from safeguards.cluster import LiveCluster
 from safeguards.network import refuse_cut_off
+from safeguards.operator_images import operator_of
 from settings.cluster import ClusterSettings
 from tests.unit.harness import COMMANDS, platform, settings_of
 
 FOUND = {"postgres-operator": ["postgres-operator"], "redis-operator": ["redis-operator"]}
 API_SERVER = {("10.0.0.1", 6443)}
+THERE = [("kube-system", {"k8s-app": "kube-dns"})]
 
 
 def refused(
     monkeypatch: pytest.MonkeyPatch,
     images: Mapping[str, Collection[str]] = FOUND,
     api_server: Collection[tuple[str, int]] = frozenset(API_SERVER),
+    reader: str = "",
     **policies: Any,
 ) -> str:
     monkeypatch.setattr(LiveCluster, "images", lambda _: images)
     monkeypatch.setattr(LiveCluster, "api_server", lambda _: api_server)
+    monkeypatch.setattr(LiveCluster, "has_pods", lambda *peer: peer[1:] in THERE)
     try:
-        stack = settings_of("minimal", networkPolicies=policies)
+        reading = {"secretsOperator": {"kind": reader}} if reader else {}
+        stack = settings_of("minimal", networkPolicies=policies, **reading)
         refuse_cut_off(stack, LiveCluster(ClusterSettings()), COMMANDS)
     except Refusal as refusal:
         return str(refusal)
@@ -48,6 +53,24 @@ def test_an_operator_elsewhere_is_named_with_the_command(monkeypatch: pytest.Mon
     assert command("operators.redis", "ot-operators") in said
     assert command("enabled", "false") in said
     assert "operators.postgres" not in said
+
+
+def test_a_reader_of_secrets_elsewhere_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = FOUND | {"external-secrets": ["eso"]}
+    closed: dict[str, Any] = {"ingressController": [{"namespace": "edge"}]}
+
+    def said(images: Mapping[str, Collection[str]] = elsewhere, reader: str = "externalSecrets", **more: Any) -> str:
+        return refused(monkeypatch, images, reader=reader, **more)
+
+    assert "runs in eso, not in external-secrets" in said(**closed)
+    assert command("operators.externalSecrets", "eso") in said(**closed)
+    assert said(**closed, operators={"externalSecrets": "eso"}) == ""
+    path = {"part": "infisical", "peer": {"namespace": "eso"}, "ports": [8080]}
+    assert said(**closed, extraIngress=[path]) == ""
+    assert said(**closed, extraIngress=[path | {"part": "pooler"}])
+    assert said() == "", "everybody reaches Infisical"
+    assert said(reader="", **closed) == "", "nothing is read by it"
+    assert said(FOUND, **closed) == "", "it may run where this user sees nothing"
 
 
 def test_an_operator_that_nobody_sees_has_to_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +101,17 @@ def test_an_address_of_the_api_server_that_is_left_out_is_refused(
     assert refused(monkeypatch, api_server={(address, 6443)}, apiServer={"cidrs": [*cidrs, value]}) == ""
 
 
+def test_a_resolver_that_is_no_pod_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would find its database any more, in a platform that runs."""
+    right, wrong = ({"namespace": "kube-system", "labels": {"k8s-app": name}} for name in ("kube-dns", "coredns"))
+    said = refused(monkeypatch, dns=[wrong])
+    assert "no pod is in namespace kube-system with k8s-app=coredns, so nobody would answer DNS" in said
+    assert command('dns[0].labels["k8s-app"]', "kube-dns") in said
+    assert refused(monkeypatch, dns=[{"namespace": "nowhere"}])
+    for resolvers in ([], [right], [wrong, right], [wrong, {"cidr": "169.254.20.10/32"}]):
+        assert refused(monkeypatch, dns=resolvers) == ""
+
+
 def test_without_policies_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(monkeypatch, {}, {("10.0.0.1", 16443)}, enabled=False) == ""
 
@@ -94,16 +128,45 @@ def test_it_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_images_are_known_by_the_last_part_of_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    containers = [{"image": "mirror.example.org:5000/a/redis-operator:v0.23.0@sha256:00"}, {"image": "proxy"}]
+    images = ("mirror.example.org:5000/a/redis-operator:v0.23.0@sha256:00", "proxy", "q/spotahome/redis-operator:v1")
+    containers = [{"image": image} for image in images]
     deployment = {"metadata": {"namespace": "ot"}, "spec": {"template": {"spec": {"containers": containers}}}}
     monkeypatch.setattr(LiveCluster, "_get", lambda *_: [deployment])
     assert LiveCluster(ClusterSettings()).images() == {"redis-operator": {"ot"}, "proxy": {"ot"}}
+
+
+def test_operators_of_others_are_not_taken_for_those_that_the_platform_stands_on() -> None:
+    """Crunchy's runs in a namespace called postgres-operator, which is where the Zalando operator is looked for."""
+    for image in (
+        "registry.developers.crunchydata.com/crunchydata/postgres-operator:ubi9-5.8.2-0",
+        "mirror.example.org:5000/crunchydata/postgres-operator@sha256:00",
+        "quay.io/spotahome/redis-operator:v1.2.4",
+    ):
+        assert operator_of(image) == ""
+    for image in ("ghcr.io/zalando/postgres-operator:v1.15.1", "postgres-operator:1", "x:5000/postgres-operator"):
+        assert operator_of(image) == "postgres-operator"
+    assert operator_of("quay.io/opstree/redis-operator:v0.23.0") == "redis-operator"
 
 
 def test_endpoints_are_every_address_with_every_port(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints = {"endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}], "ports": [{"port": 6443}]}
     monkeypatch.setattr(LiveCluster, "_get", lambda *_: [endpoints, {"endpoints": None, "ports": None}])
     assert LiveCluster(ClusterSettings()).api_server() == {("10.0.0.1", 6443), ("10.0.0.2", 6443)}
+
+
+@pytest.mark.parametrize(("answer", "there"), [("pod/coredns-1\n", True), ("", False), (Refusal("forbidden"), True)])
+def test_pods_are_there_unless_the_cluster_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, answer: str | Refusal, there: bool
+) -> None:
+    def kubectl(_: LiveCluster, *arguments: str) -> str:
+        assert arguments[:4] == ("get", "pods", "--namespace", "kube-system")
+        assert arguments[4:] == ("--selector=k8s-app=kube-dns", "--output", "name")
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(LiveCluster, "_kubectl", kubectl)
+    assert LiveCluster(ClusterSettings()).has_pods("kube-system", {"k8s-app": "kube-dns"}) == there
 
 
 def test_what_the_user_may_not_see_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

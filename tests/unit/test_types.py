@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from settings.infisical import ChartSettings
-from settings.machinery.types import Cpu, DnsLabel, DnsName, Image, Memory, SiteUrl
+from settings.machinery.types import Cpu, DnsLabel, DnsName, HostPort, Image, Memory, SiteUrl
+from settings.network_policies import Cidr
 from tests.unit.configurations import (
     load,
     with_,
@@ -51,6 +52,30 @@ def test_cpu(value: str) -> None:
 def test_memory(value: str) -> None:
     assert accepts(Memory, value)
     assert not accepts(Memory, value[:-1] + "k")
+
+
+@given(port=st.integers(0, 100_000))
+@example(0)
+@example(65535)
+@example(65536)
+def test_ports_are_those_of_tcp(port: int) -> None:
+    """Policies open them, and Kubernetes refuses a policy with another one."""
+    assert accepts(HostPort, f"sentinel.example.org:{port}") == (0 < port < 65536)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+        ("fd00::1", "fd00::1/128"),
+        ("fd00:0:0::/48", "fd00::/48"),
+    ],
+)
+def test_ranges_are_read_as_kubernetes_takes_them(written: str, read: str) -> None:
+    """It refuses an address without a length, and a netmask, when `up` has made half of the stack."""
+    assert TypeAdapter(Cidr).validate_python(written) == read
 
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names

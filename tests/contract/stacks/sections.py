@@ -181,14 +181,14 @@ jobs = together(
 )
 peers = one_of(
     keys_of({"namespace": labels}, labels=keys_of({}, app=names, **{"app.kubernetes.io/name": names})),
-    keys_of({"cidr": one_of("10.0.0.0/8", "192.0.2.7/32", "0.0.0.0/0", "fd00::/8", "2001:db8::1/128")}),
+    keys_of({"cidr": one_of("10.0.0.0/8", "192.0.2.7", "10.0.0.0/255.0.0.0", "0.0.0.0/0", "fd00::/8", "2001:db8::1")}),
 )
 parts = one_of("infisical", "database", "pooler", "redis", "sentinel", "jobs")
 paths = keys_of({"part": parts, "peer": peers}, ports=list_of(ports, 0, 3))
 network_policies = keys_of(
     {},
     enabled=booleans,
-    operators=keys_of({}, postgres=labels, redis=labels),
+    operators=keys_of({}, postgres=labels, redis=labels, externalSecrets=labels),
     ingressController=list_of(peers, 0, 2),
     dns=list_of(peers, 0, 2),
     apiServer=keys_of({}, cidrs=list_of(one_of("10.0.0.0/24", "fd00::/64"), 0, 2), ports=list_of(ports, 1, 2)),

@@ -144,6 +144,11 @@ HEALTHY: Mapping[str, Any] = {
     "/apis/networking.k8s.io/v1/ingressclasses": {"items": [{"metadata": {"name": "nginx"}}]},
     "/apis/gateway.networking.k8s.io/v1/namespaces/edge/gateways/public": gateway(**{"from": "All"}),
     ISSUER: issuer("True"),
+    # Who stack dev lets in, who answers it DNS, and who the tests let in.
+    **{
+        f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}": {"items": [{}]}
+        for namespace, selector in (("ingress", "app%3Dtraefik"), ("kube-system", "k8s-app%3Dkube-dns"), ("edge", ""))
+    },
 }
 
 

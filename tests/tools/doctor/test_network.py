@@ -7,7 +7,7 @@ from typing import Any
 
 from operations.checks import network
 from operations.checks.result import Check, Level
-from tests.tools.doctor.known import OPERATORS, all_ok, ask, cluster, deployment, only
+from tests.tools.doctor.known import NO_RIGHT, OPERATORS, all_ok, ask, cluster, deployment, only
 from tests.unit.harness import COMMANDS
 
 CHECK: Check = functools.partial(network.policies, COMMANDS)
@@ -45,6 +45,28 @@ def test_an_api_server_that_is_left_out_fails() -> None:
     slices = {"endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 16443}]}
     bad = only(ask(CHECK, cluster({ENDPOINTS: slices}), networkPolicies=HOME))
     assert (bad.level, "listens on 16443" in bad.seen) == (Level.FAIL, True)
+
+
+def test_a_resolver_that_is_no_pod_fails_with_the_usual_one() -> None:
+    dns = {"dns": [{"namespace": "kube-system", "labels": {"k8s-app": "coredns"}}]}
+    bad = only(ask(CHECK, networkPolicies=HOME | dns))
+    assert bad.level is Level.FAIL
+    assert "no pod is in namespace kube-system with k8s-app=coredns, so nobody would answer DNS" in bad.seen
+    assert bad.fix.endswith("""'infisical-platform:networkPolicies.dns[0].labels["k8s-app"]' kube-dns""")
+    cached = {"dns": [*dns["dns"], {"cidr": "169.254.20.10/32"}]}
+    assert all_ok(ask(CHECK, networkPolicies=HOME | cached))
+
+
+def test_visitors_that_are_no_pods_are_a_warning() -> None:
+    bad = only(ask(CHECK, networkPolicies={"ingressController": [{"namespace": "edge", "labels": {"app": "nginx"}}]}))
+    assert (bad.level, "so nobody would reach Infisical" in bad.seen) == (Level.WARN, True)
+    either = {"ingressController": [{"namespace": "edge", "labels": {"app": "nginx"}}, {"namespace": "edge"}]}
+    assert all_ok(ask(CHECK, networkPolicies=either))
+
+
+def test_pods_that_may_not_be_seen_are_believed() -> None:
+    hidden = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"
+    assert all_ok(ask(CHECK, cluster({hidden: NO_RIGHT}), networkPolicies=HOME))
 
 
 def test_an_open_door_to_infisical_is_a_warning() -> None:
