@@ -16,7 +16,8 @@ from components.base.pod import SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.infisical_release import PORT, InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
-from components.site_certificate import CERTIFICATE, NOT_AWAITED, issuer_ref, parent_ref, site_certificate
+from components.ingress_annotations import annotations_of
+from components.site_certificate import CERTIFICATE, issuer_ref, parent_ref, site_certificate
 from settings import Settings
 from settings.ingress import GatewayRoute, IngressClass, IngressSettings, Route
 
@@ -24,22 +25,7 @@ _NAME = "infisical"
 _GATEWAY_API = "gateway.networking.k8s.io"
 _TRUSTED = "/trusted"
 _SETTLE_SECONDS = 30  # after a change of the route: Traefik follows it in 2 s, others in a few more
-# Annotations.
 _ACCEPTED = {"pulumi.com/waitFor": 'jsonpath={.status.parents[*].conditions[?(@.type=="Accepted")].status}=True'}
-# A pod that has just ended, or whose node is lost, stays an endpoint for a while. A connection to it fails after 5 s
-# with ingress-nginx and after 60 s with Traefik. Both then ask the next pod; this makes them ask it sooner.
-_SHORT_CONNECT_TIMEOUT = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
-_BODY_SIZE = "nginx.ingress.kubernetes.io/proxy-body-size"
-# Never plain HTTP, and time for an import, in the words of controllers whose class is known by its usual name.
-_BY_CLASS: Mapping[str, Mapping[str, str]] = {
-    "alb": {
-        "alb.ingress.kubernetes.io/listen-ports": '[{"HTTPS": 443}]',
-        "alb.ingress.kubernetes.io/target-type": "ip",
-    },
-    "cilium": {"ingress.cilium.io/force-https": "enabled"},
-    "gce": {"kubernetes.io/ingress.allow-http": "false"},
-    "haproxy": {"haproxy.org/ssl-redirect": "true", "haproxy.org/timeout-server": "5m"},
-}
 # What Infisical believes of a client's address before it looks at what proxies say in X-Forwarded-For.
 _BELIEVED = ("CF-Connecting-IP", "CF-Pseudo-IPv4", "X-Client-IP", "X-Envoy-External-Address")
 
@@ -172,9 +158,9 @@ def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
     return networking.v1.Ingress(
         f"{name}-route",
-        metadata=_metadata(_NAME, args, _annotations(route)),
+        metadata=_metadata(_NAME, args, annotations_of(route)),
         spec=networking.v1.IngressSpecArgs(
-            ingress_class_name=route.class_name,
+            ingress_class_name=route.class_name if route.has_object else None,
             tls=[networking.v1.IngressTLSArgs(hosts=[args.host], secret_name=CERTIFICATE)],
             rules=[
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
@@ -182,11 +168,6 @@ def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource
         ),
         opts=_awaited(parent, "5m", issued, args.release, args.bootstrap),
     )
-
-
-def _annotations(route: IngressClass) -> Mapping[str, str]:
-    own = {**_SHORT_CONNECT_TIMEOUT, _BODY_SIZE: f"{route.max_body_mib}m"}
-    return {**own, **_BY_CLASS.get(route.class_name, {}), **route.annotations, **NOT_AWAITED}
 
 
 def _http_route(name: str, args: IngressArgs, route: GatewayRoute, parent: Resource, issued: Gate) -> Resource:
@@ -225,7 +206,9 @@ def _http_route(name: str, args: IngressArgs, route: GatewayRoute, parent: Resou
 
 def _redirect(name: str, args: IngressArgs, route: GatewayRoute, listener: str, parent: Resource) -> None:
     """Create an HTTPRoute that answers plain HTTP with the way to HTTPS, and leads to no pod."""
-    to_https = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
+    port = urlsplit(f"//{args.site}").port
+    where = {"scheme": "https", "statusCode": 301, **({"port": port} if port else {})}
+    to_https = {"type": "RequestRedirect", "requestRedirect": where}
     CustomResource(
         f"{name}-redirect",
         api_version=f"{_GATEWAY_API}/v1",

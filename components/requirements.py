@@ -73,7 +73,7 @@ def _objects(args: RequirementsArgs) -> list[tuple[str, str, str]]:
     if issuer.kind == "existing" and not args.installs_cert_manager:
         found.append(("cert-manager.io/v1", "ClusterIssuer", issuer.name))
     if route.kind == "ingress":
-        found.append(("networking.k8s.io/v1", "IngressClass", route.class_name))
+        found += [("networking.k8s.io/v1", "IngressClass", route.class_name)] if route.has_object else []
     else:
         found.append(("gateway.networking.k8s.io/v1", "Gateway", f"{route.namespace}/{route.name}"))
     return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section
 from settings.machinery.variables import Variable
-from settings.network_policies import Cidr
 from settings.network_policies import LabelKey as AnnotationName
+from settings.network_policies import Range
 
 
 def _of_proxies(value: str) -> str:
@@ -19,7 +19,12 @@ def _of_proxies(value: str) -> str:
     return value
 
 
-ProxyRange = Annotated[Cidr, AfterValidator(_of_proxies)]
+ProxyRange = Annotated[Range, AfterValidator(_of_proxies)]
+
+
+def _text(value: object) -> object:
+    """Return a switch as an annotation has it: `pulumi config set` makes one of the word `true`."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 class _Issuer(Section):
@@ -62,6 +67,7 @@ class LetsEncrypt(_Issuer):
 Issuer = Annotated[ExistingIssuer | LetsEncrypt, Field(discriminator="kind")]
 
 
+GOOGLE = ("gce", "gce-internal")
 # Annotations that the program sets, or that would undo what it does. By the name, or by its part before the slash.
 _OWNED = {
     "pulumi.com": "the program sets it. `up` asks the site in place of waiting for an address",
@@ -70,7 +76,9 @@ _OWNED = {
     "kubernetes.io/tls-acme": "it would ask for a second certificate beside the program's own. Set ingress.issuer",
     "kubernetes.io/ingress.class": "className says it",
 }
-_REDIRECTS = ("ssl-redirect", "force-ssl-redirect")
+# What keeps plain HTTP away, and how controllers write that it shall not.
+_NEVER_PLAIN = ("ssl-redirect", "force-ssl-redirect", "force-https", "router.tls")
+_OFF = frozenset({"false", "f", "0", "no", "off", "disabled"})
 
 
 class Controller(Section):
@@ -106,11 +114,15 @@ class IngressClass(_WayIn):
     """An Ingress, made for this stack."""
 
     kind: Literal["ingress"] = "ingress"
-    class_name: DnsName = Field(default="nginx", description="IngressClass of the Ingress. The cluster must have it.")
+    class_name: DnsName = Field(
+        default="nginx",
+        description="IngressClass of the Ingress. The cluster must have it, but for Google's own controller (gce, "
+        "gce-internal), which has none.",
+    )
     max_body_mib: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=32,
-        description="Largest request in MiB, for controllers that read ingress-nginx' annotations. Their default of 1 "
-        "refuses imports of secrets.",
+        description="Largest request in MiB, for controllers that read the annotations of ingress-nginx or of F5's "
+        "NGINX Ingress Controller. Their default of 1 refuses imports of secrets.",
     )
     await_address: bool = Field(
         default=True,
@@ -118,10 +130,11 @@ class IngressClass(_WayIn):
         "the Ingress, and asks the site through it. An address that never comes, or that pods can't reach, fails "
         "nothing. Set it to false where this is known before.",
     )
-    annotations: dict[AnnotationName, str] = Field(
+    annotations: dict[AnnotationName, Annotated[str, BeforeValidator(_text)]] = Field(
         default={},
         description="More annotations of the Ingress, for the needs of your controller. They win over the program's "
-        "timeouts and sizes, and over what it sets for the classes alb, cilium, gce and haproxy.",
+        "timeouts and sizes, and over what it sets for the classes alb, cilium, contour, gce, haproxy, kong and "
+        "traefik.",
     )
 
     @property
@@ -129,12 +142,22 @@ class IngressClass(_WayIn):
         """Return whether `up` asks the site through the controller."""
         return self.await_address or self.controller is not None
 
+    @property
+    def has_object(self) -> bool:
+        """Return whether the class is an object. Google's controller takes an Ingress by its annotation instead."""
+        return self.class_name not in GOOGLE
+
+    @property
+    def shares_address(self) -> bool:
+        """Return whether all Ingresses of the class have one address, at which a challenge's answer is found too."""
+        return self.class_name not in (*GOOGLE, "alb")
+
     @model_validator(mode="after")
     def _annotations_leave_the_rest_alone(self) -> IngressClass:
         for name, value in self.annotations.items():
             if reason := _OWNED.get(name) or _OWNED.get(name.partition("/")[0]):
                 raise ValueError(f"annotations: remove {name}, because {reason}")
-            if name.rpartition("/")[2] in _REDIRECTS and value == "false":
+            if name.rpartition("/")[2] in _NEVER_PLAIN and value.strip().lower() in _OFF:
                 raise ValueError(f"annotations: remove {name}, because the site would be served without TLS")
         return self
 

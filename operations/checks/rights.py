@@ -156,10 +156,10 @@ def _read(settings: Settings) -> Iterator[Right]:
     issuer, route = settings.ingress.issuer, settings.ingress.route
     if issuer.kind == "existing" and "certManager" not in settings.operators.installed:
         yield Right("", "clusterissuers.cert-manager.io", "get", issuer.name)
-    if route.kind == "ingress":
-        yield Right("", "ingressclasses.networking.k8s.io", "get", route.class_name)
-    else:
+    if route.kind == "gateway":
         yield Right(route.namespace, f"gateways.{_GATEWAY_API}", "get", route.name)
+    elif route.has_object:
+        yield Right("", "ingressclasses.networking.k8s.io", "get", route.class_name)
 
 
 def rights(cluster: Cluster, settings: Settings) -> Iterable[Result]:

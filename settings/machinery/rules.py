@@ -97,6 +97,12 @@ def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> 
             "required, but not set. Let's Encrypt asks over plain HTTP (HTTP-01), so name the Gateway's listener of "
             "protocol HTTP, or use an existing issuer",
         )
+    if ingress.route.kind == "ingress" and not ingress.route.shares_address:
+        yield Finding(
+            "ingress.issuer.kind",
+            f"class {ingress.route.class_name} gives each Ingress a balancer of its own, so Let's Encrypt would not "
+            "find the challenge's answer at the host's address. Use an existing issuer that proves the host by DNS-01",
+        )
     host = infisical.host
     if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):
         yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names. Use an existing issuer")

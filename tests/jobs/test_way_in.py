@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ OK = (200, '{"message": "Ok"}')
 class Controller:
     """An ingress controller on 127.0.0.1: one certificate, and an answer for each host."""
 
-    def __init__(self, folder: Path, pair: Pair) -> None:
+    def __init__(self, folder: Path, pair: Pair, *, proxied: bool = False) -> None:
         self.answers: dict[str, tuple[int, str]] = {HOST: OK}
         self.asked: list[tuple[str, str]] = []
         outer = self
@@ -44,9 +46,23 @@ class Controller:
         self.names: list[str | None] = []
         context.sni_callback = lambda _socket, name, _context: self.names.append(name)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        if proxied:
+            self.server.get_request = partial(_proxied, self.server.socket, context)  # type: ignore[method-assign]
+        else:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def _proxied(listening: socket.socket, context: ssl.SSLContext) -> tuple[socket.socket, Any]:
+    """Accept a connection that begins with the PROXY protocol, and drop every other, as ingress-nginx does."""
+    connection, where = listening.accept()
+    if connection.recv(6, socket.MSG_PEEK) != b"PROXY ":
+        connection.close()
+        raise ConnectionResetError("no PROXY header")
+    while connection.recv(1) != b"\n":
+        pass
+    return context.wrap_socket(connection, server_side=True), where
 
 
 class Site:
@@ -62,8 +78,8 @@ class Site:
         if authority:
             (self.folder / "ca.crt").write_text(authority.pem)
 
-    def controller(self, pair: Pair) -> Controller:
-        self.controllers.append(Controller(self.folder, pair))
+    def controller(self, pair: Pair, *, proxied: bool = False) -> Controller:
+        self.controllers.append(Controller(self.folder, pair, proxied=proxied))
         return self.controllers[-1]
 
     def ingress(self, *points: dict[str, str]) -> None:
@@ -123,6 +139,17 @@ def test_the_address_is_what_the_controller_publishes(site: Site, ca: Pair, poin
     outcome = site.ask({"balancer.example.net": ["127.0.0.1"]}, site=f"{HOST}:{controller.port}").outcome()
     assert outcome.status == 0
     assert "answers through" in outcome.last_line
+
+
+def test_the_address_of_the_other_family_is_asked_as_well(site: Site, ca: Pair) -> None:
+    """A balancer of two families publishes both, and pods may have one of them alone. An entry may be empty, too."""
+    site.issued(ca.issue(HOST), ca)
+    controller = site.controller(ca.issue(HOST))
+    controller.answers = {f"{HOST}:{controller.port}": OK}
+    site.ingress({}, {"ip": "100::1"}, {"ip": "127.0.0.1"})  # the first address is one that leads nowhere (RFC 6666)
+    outcome = site.ask(site=f"{HOST}:{controller.port}", deadline_seconds=60, reach_seconds=30).outcome()
+    assert outcome.status == 0
+    assert "answers through 127.0.0.1" in outcome.last_line
 
 
 def test_an_issuer_that_tells_no_authority_is_known_by_its_certificate(site: Site, ca: Pair) -> None:
@@ -211,6 +238,18 @@ def test_a_controller_that_a_stack_names_has_to_answer(site: Site, ca: Pair) -> 
     outcome = site.ask(controller=f"127.0.0.1:{free_port()}").outcome()
     assert outcome.status == 1
     assert "no connection to 127.0.0.1" in outcome.last_line
+
+
+def test_a_controller_that_wants_the_proxy_protocol_is_asked_in_it(site: Site, ca: Pair) -> None:
+    """Behind a network balancer of a cloud it drops everybody who does not say whom a connection is for."""
+    pair = ca.issue(HOST)
+    site.issued(pair, ca)
+    controller = site.controller(pair, proxied=True)
+    assert site.ask(**explicit(controller)).outcome().status == 0
+    assert controller.asked == [(HOST, "/api/status")]
+    site.issued(ca.issue(HOST), self_signed("other"))
+    outcome = site.ask(**explicit(site.controller(self_signed(HOST), proxied=True))).outcome()
+    assert "has not the certificate of" in outcome.last_line
 
 
 def test_a_log_in_that_stands_in_front_is_no_fault_of_an_address(site: Site, ca: Pair) -> None:

@@ -62,6 +62,8 @@ def test_the_ingress() -> None:
     assert ingress["metadata", "annotations"] == {
         "nginx.ingress.kubernetes.io/proxy-connect-timeout": "2",
         "nginx.ingress.kubernetes.io/proxy-body-size": "32m",
+        "nginx.org/client-max-body-size": "32m",
+        "traefik.ingress.kubernetes.io/router.tls": "true",
         "pulumi.com/skipAwait": "true",
     }
     backend = {"service": {"name": "infisical-backend", "port": {"number": 8080}}}
@@ -82,8 +84,12 @@ def test_the_ingress() -> None:
     [
         ("alb", "alb.ingress.kubernetes.io/listen-ports", '[{"HTTPS": 443}]'),
         ("cilium", "ingress.cilium.io/force-https", "enabled"),
+        ("contour", "ingress.kubernetes.io/force-ssl-redirect", "true"),
         ("gce", "kubernetes.io/ingress.allow-http", "false"),
+        ("gce-internal", "kubernetes.io/ingress.allow-http", "false"),
         ("haproxy", "haproxy.org/ssl-redirect", "true"),
+        ("kong", "konghq.com/protocols", "https"),
+        ("kong", "konghq.com/https-redirect-status-code", "308"),
     ],
 )
 def test_a_class_that_is_known_gets_its_own_words_and_the_stack_has_the_last_one(
@@ -94,6 +100,29 @@ def test_a_class_that_is_known_gets_its_own_words_and_the_stack_has_the_last_one
     said = ingress_of(entrance(route={**route, "annotations": {name: "mine"}}))
     assert said["metadata", "annotations"][name] == "mine"
     assert name not in ingress_of(entrance())["metadata", "annotations"]
+
+
+def test_traefik_serves_the_site_with_tls_alone_whatever_its_entry_points_are_called() -> None:
+    """Its router hangs on all of them, port 80 included, and takes no plain request once it has TLS."""
+    tls, points = (f"traefik.ingress.kubernetes.io/router.{word}" for word in ("tls", "entrypoints"))
+
+    def told(**annotations: str) -> dict[str, str]:
+        route = {"kind": "ingress", "className": "traefik", "annotations": annotations}
+        return ingress_of(entrance(route=route))["metadata", "annotations"]
+
+    assert told()[tls] == "true"
+    assert told(**{"example.org/a": "b"})[tls] == "true"
+    assert tls not in told(**{points: "websecure"}), "the entry point has options of its own"
+    assert tls not in told(**{f"{tls}.options": "edge@file"})
+
+
+@pytest.mark.parametrize("controller", ["gce", "gce-internal"])
+def test_googles_controller_finds_its_ingress_by_the_annotation(controller: str) -> None:
+    """It ignores one that has a class (kubernetes/ingress-gce, IsGCEIngress)."""
+    ingress = ingress_of(entrance(route={"kind": "ingress", "className": controller}))
+    assert ingress["metadata", "annotations"]["kubernetes.io/ingress.class"] == controller
+    assert "ingressClassName" not in ingress["spec"]
+    assert "kubernetes.io/ingress.class" not in ingress_of(entrance())["metadata", "annotations"]
 
 
 def test_the_ingress_of_the_charts_service() -> None:

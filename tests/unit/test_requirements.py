@@ -14,6 +14,11 @@ def test_whatever_the_settings_name_is_looked_for() -> None:
     assert sorted(everything().reads.values()) == ["IngressClass/nginx", "StorageClass/fast", "StorageClass/large"]
 
 
+def test_googles_controller_has_no_class_to_look_for() -> None:
+    ingress = {"route": {"kind": "ingress", "className": "gce"}}
+    assert sorted(platform(ingress=ingress).reads.values()) == ["ClusterIssuer/embedded-ca"]
+
+
 def test_nothing_else_is() -> None:
     assert sorted(platform().reads.values()) == ["ClusterIssuer/embedded-ca", "IngressClass/nginx"]
     assert sorted(platform("prod").reads.values()) == ["IngressClass/nginx"], "its issuer is its own"

@@ -55,12 +55,34 @@ def test_an_address_that_never_comes_fails_nothing() -> None:
         ("kubernetes.io/ingress.class", "nginx", "className says it"),
         (f"{NGINX}/ssl-redirect", "false", "served without TLS"),
         (f"{NGINX}/force-ssl-redirect", "false", "served without TLS"),
+        (f"{NGINX}/ssl-redirect", "False", "served without TLS"),
+        (f"{NGINX}/ssl-redirect", "0", "served without TLS"),
+        ("haproxy.org/ssl-redirect", "OFF", "served without TLS"),
+        ("ingress.cilium.io/force-https", "disabled", "served without TLS"),
+        ("traefik.ingress.kubernetes.io/router.tls", "false", "served without TLS"),
     ],
 )
 def test_annotations_that_the_program_owns_are_refused(name: str, value: str, reason: str) -> None:
     config = with_(("ingress.route", {"kind": "ingress", "annotations": {name: value}}))
     assert reason in complaint(config)
     assert f"remove {name}, because" in complaint(config)
+
+
+def test_a_switch_may_be_written_as_one() -> None:
+    """`pulumi config set --path` makes a switch of the word, and Kubernetes takes nothing but text."""
+    assert annotated(annotations={f"{NGINX}/force-ssl-redirect": True})[f"{NGINX}/force-ssl-redirect"] == "true"
+    config = with_(("ingress.route", {"kind": "ingress", "annotations": {f"{NGINX}/ssl-redirect": False}}))
+    assert "served without TLS" in complaint(config)
+
+
+@pytest.mark.parametrize("controller", ["alb", "gce", "gce-internal"])
+def test_a_challenge_is_not_asked_for_where_nobody_would_find_the_answer(controller: str) -> None:
+    route = ("ingress.route", {"kind": "ingress", "className": controller})
+    lets_encrypt = ("ingress.issuer", {"kind": "letsEncrypt", "email": "ops@example.org"})
+    public = ("infisical.siteUrl", "https://secrets.example.org")
+    said = complaint(with_(route, lets_encrypt, public))
+    assert f"class {controller} gives each Ingress a balancer of its own" in said
+    assert complaint(with_(route, public)) == ""
 
 
 # --- a Gateway -------------------------------------------------------------------------------------------------------
@@ -128,6 +150,14 @@ def test_plain_http_leads_to_https_when_asked_for() -> None:
     }
     assert redirect["metadata", "name"] != graph["ingress-route"]["metadata", "name"]
     assert "HTTPRoute/ingress-redirect" not in {str(r) for r in platform(ingress={"route": GATEWAY})}
+
+
+def test_plain_http_leads_to_the_port_that_the_site_has() -> None:
+    """Without one, a Gateway sends browsers to 443 (HTTPRequestRedirectFilter)."""
+    site = {"siteUrl": "https://secrets.infisical.test:8443"}
+    graph = platform(infisical=site, ingress={"route": GATEWAY | {"redirectListener": "web"}})
+    [rule] = graph["ingress-redirect"]["spec", "rules"]
+    assert rule["filters"][0]["requestRedirect"] == {"scheme": "https", "statusCode": 301, "port": 8443}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from x509 import certificate
 
 STATUS = "/api/status"
 TIMEOUT_SECONDS = 10
+FOR_NOBODY = b"PROXY UNKNOWN\r\n"  # haproxy.org, proxy-protocol.txt, 2.1
+TRIED = 4  # addresses: one of each family, or one of each node
 UNREACHED = "no pod of Service {} is reached: see networkPolicies.ingressController, and its pods"
 MORE_WANTED = frozenset({301, 302, 303, 307, 308, 401, 403})
 
@@ -61,10 +63,13 @@ class WayIn:
             return self._unknown(seen, self.report.elapsed < self.config.address_seconds)
         if self.known_since is None:
             self.known_since = self.report.elapsed
-        try:
-            return self._ask(addresses[0], self.port)
-        except Inconclusive as seen:
-            return self._unknown(str(seen), self.report.elapsed - self.known_since < self.config.reach_seconds)
+        seen: list[str] = []
+        for address in addresses[:TRIED]:
+            try:
+                return self._ask(address, self.port)
+            except Inconclusive as inconclusive:
+                seen.append(str(inconclusive))
+        return self._unknown("; ".join(seen), self.report.elapsed - self.known_since < self.config.reach_seconds)
 
     def _unknown(self, seen: str, may_change: bool) -> str:
         """Raise Pending at first, and say then that nobody has asked: an unknown way in is no fault of the site."""
@@ -78,7 +83,7 @@ class WayIn:
         path = f"/apis/networking.k8s.io/v1/namespaces/{self.config.namespace}/ingresses/{self.config.ingress}"
         status: Object = self.api.get(path).get("status", {})
         points: list[Object] = status.get("loadBalancer", {}).get("ingress") or []
-        return [point.get("ip") or point["hostname"] for point in points]
+        return [address for point in points if (address := point.get("ip") or point.get("hostname"))]
 
     def _ask(self, address: str, port: int) -> str:
         where = f"{address}:{port}"
@@ -103,19 +108,31 @@ class WayIn:
     def _connect(
         self, address: str, port: int, context: ssl.SSLContext
     ) -> ssl.SSLSocket | ssl.SSLCertVerificationError:
-        """Return the connection, or why its certificate is refused. Raise Inconclusive when there is none at all."""
+        """Return the connection, or why its certificate is refused. Raise Inconclusive when there is none at all.
+
+        A controller behind a balancer may want to hear first whom it is for (the PROXY protocol), and drops the rest.
+        """
+        seen: list[OSError] = []
+        for header in (b"", FOR_NOBODY):
+            try:
+                return self._encrypted(address, port, context, header)
+            except ssl.SSLCertVerificationError as error:
+                return error
+            except OSError as error:
+                seen.append(error)
+        raise Inconclusive(f"no TLS with {address}:{port}: {seen[0]}") from seen[0]
+
+    def _encrypted(self, address: str, port: int, context: ssl.SSLContext, header: bytes) -> ssl.SSLSocket:
         try:
             plain = socket.create_connection((address, port), timeout=TIMEOUT_SECONDS)
         except OSError as error:
             raise Inconclusive(f"no connection to {address}:{port}: {error}") from error
         try:
+            plain.sendall(header)
             return context.wrap_socket(plain, server_hostname=self.host)
-        except ssl.SSLCertVerificationError as error:
+        except OSError:
             plain.close()
-            return error
-        except OSError as error:  # a balancer that speaks the PROXY protocol drops who comes from inside
-            plain.close()
-            raise Inconclusive(f"no TLS with {address}:{port}: {error}") from error
+            raise
 
     def _judge(self, where: str, status: int, body: bytes) -> None:
         seen = f"{where} answers {status} to https://{self.config.site}{STATUS}"

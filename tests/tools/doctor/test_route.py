@@ -22,6 +22,7 @@ from tests.tools.doctor.known import (
 from tests.unit.harness import COMMANDS
 
 NAME = "app.kubernetes.io/name"
+EDGE = "/apis/gateway.networking.k8s.io/v1/namespaces/edge/gateways/public"
 
 
 def test_an_ingress_class_is_there_or_the_one_that_is_gets_offered() -> None:
@@ -54,6 +55,71 @@ def test_a_gateway_has_to_let_infisicals_namespace_in(there: object, seen: str) 
     assert row.level is (Level.OK if seen.startswith("listener") else Level.FAIL)
 
 
+SHARED = {"matchLabels": {"gateway": "shared"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "taken"),
+    [
+        ({"matchLabels": {"kubernetes.io/metadata.name": "infisical"}}, {}, True),
+        ({"matchLabels": {"kubernetes.io/metadata.name": "others"}}, {}, False),
+        (SHARED, {}, False),
+        (SHARED, {"gateway": "shared"}, False),
+        (SHARED, {"gateway": "shared", "tier": "one"}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["one"]}]}, {"tier": "one"}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["one"]}]}, {"tier": "one"}, False),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["one"]}]}, {}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, {}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, {"tier": "one"}, False),
+    ],
+)
+def test_a_selector_asks_for_labels_of_infisicals_namespace(
+    selector: dict[str, Any], labels: dict[str, str], taken: bool
+) -> None:
+    """A route that no listener takes leaves `up` waiting, and the engine knows no reason."""
+    there = {EDGE: gateway(**{"from": "Selector", "selector": selector})}
+    there["/api/v1/namespaces/infisical"] = {"metadata": {"labels": labels}} if labels else None
+    [row] = ask(ROUTE, cluster(there), ingress={"route": GATEWAY}).values()
+    assert row.level is (Level.OK if taken else Level.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("host", "served"),
+    [
+        ("secrets.infisical.test", True),
+        ("*.infisical.test", True),
+        ("*.test", True),
+        ("infisical.test", False),
+        ("*.other.test", False),
+    ],
+)
+def test_a_listener_has_to_be_for_the_host(host: str, served: bool) -> None:
+    there = gateway(**{"from": "All"})
+    there["spec"]["listeners"][0]["hostname"] = host
+    [row] = ask(ROUTE, cluster({EDGE: there}), ingress={"route": GATEWAY}).values()
+    assert row.level is (Level.OK if served else Level.FAIL)
+    assert served or row.seen == f"no listener serves secrets.infisical.test: https is for {host}"
+
+
+@pytest.mark.parametrize(
+    ("plain", "seen"),
+    [
+        ({"name": "web", "protocol": "HTTP"}, "sends browsers to HTTPS"),
+        ({"name": "http", "protocol": "HTTP"}, "there is no such one, but https, http"),
+        ({"name": "web", "protocol": "HTTPS"}, "it is of protocol HTTPS, and a redirect to HTTPS would not end there"),
+        ({"name": "web", "protocol": "HTTP", "allowedRoutes": {}}, "no listener takes routes from namespace infisical"),
+    ],
+)
+def test_the_listener_of_plain_http_is_judged_as_well(plain: dict[str, Any], seen: str) -> None:
+    there = gateway(**{"from": "All"})
+    open_to_all = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+    there["spec"]["listeners"].append(open_to_all | plain)
+    rows = ask(ROUTE, cluster({EDGE: there}), ingress={"route": GATEWAY | {"redirectListener": "web"}})
+    row = rows["listener web of Gateway"]
+    assert row.seen == seen
+    assert row.level is (Level.OK if seen.startswith("sends") else Level.FAIL)
+
+
 def test_a_listener_that_is_not_there_fails_with_one_that_is() -> None:
     missing = only(ask(ROUTE, ingress={"route": GATEWAY | {"listener": "web"}}))
     assert missing.seen == "no listener web; it has https"
@@ -80,6 +146,31 @@ def balancer(**point: str) -> dict[str, Any]:
     return of_class(**point) | {"spec": {"type": "LoadBalancer"}}
 
 
+@pytest.mark.parametrize(
+    ("controller", "name"),
+    [
+        ("traefik.io/ingress-controller", "traefik.ingress.kubernetes.io/router.tls"),
+        ("projectcontour.io/projectcontour/contour", "ingress.kubernetes.io/force-ssl-redirect"),
+        ("ingress-controllers.konghq.com/kong", "konghq.com/protocols"),
+    ],
+)
+def test_a_controller_that_serves_plain_http_is_told_where_its_class_does_not_tell_it(
+    controller: str, name: str
+) -> None:
+    path = "/apis/networking.k8s.io/v1/ingressclasses/inside"
+    there = cluster({path: {"spec": {"controller": controller}}})
+    route = {"kind": "ingress", "className": "inside"}
+    [_, bad] = ask(ROUTE, there, ingress={"route": route}).values()
+    assert (bad.level, bad.seen) == (Level.WARN, f"{controller} serves it too")
+    assert f"'infisical-platform:ingress.route.annotations[\"{name}\"]' " in bad.fix
+    said = {"annotations": {name: "yes", "konghq.com/https-redirect-status-code": "301"}}
+    assert all_ok(ask(ROUTE, there, ingress={"route": route | said}))
+
+
+def test_googles_controller_has_no_class() -> None:
+    assert all_ok(ask(ROUTE, ingress={"route": {"kind": "ingress", "className": "gce"}}))
+
+
 WAY_IN = partial(way_in.way_in, COMMANDS)
 
 
@@ -98,6 +189,8 @@ def asked(services: list[dict[str, Any]], ingresses: Sequence[dict[str, Any]] = 
         ([of_class(), of_class()], [balancer(ip="192.0.2.7")], Level.WARN),
         ([of_class("other")], [balancer(ip="192.0.2.7")], None),
         ([of_class("other")], [balancer()], Level.WARN),
+        ([of_class("other") | {"status": {"loadBalancer": {"ingress": [{}]}}}], [balancer(ip="192.0.2.7")], None),
+        ([of_class() | {"status": {"loadBalancer": {"ingress": [{}]}}}], [], Level.WARN),
     ],
 )
 def test_a_class_that_gives_no_address_is_told_before_up_looks_for_one(
