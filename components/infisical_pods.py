@@ -65,7 +65,7 @@ def pod_fields(
         container["volume_mounts"] = [{"name": _AUTHORITIES, "mount_path": _FOLDER, "read_only": True}]
         container["env"] = [{"name": "NODE_EXTRA_CA_CERTS", "value": f"{_FOLDER}/{_AUTHORITIES}.pem"}]
     if container:
-        pod["containers"] = [{"name": _container(infisical.chart.flavour), **container}]
+        pod["containers"] = [{"name": container_of(workload_name(infisical.chart.flavour)), **container}]
     return {"min_ready_seconds": _READY_SECONDS, "template": {"spec": pod}}
 
 
@@ -92,9 +92,9 @@ def patched(
     )
 
 
-def _container(flavour: Flavour) -> str:
-    """Return the name that the chart gives to Infisical's container: its own, and that of its section."""
-    return "infisical-backend" if flavour == "infisical" else "infisical-standalone-infisical"
+def container_of(workload: str) -> str:
+    """Return the name that the Deployment's chart gives to Infisical's container: its own, and that of its section."""
+    return workload if workload == workload_name("infisical") else "infisical-standalone-infisical"
 
 
 def _spread(flavour: Flavour) -> core.v1.TopologySpreadConstraintPatchArgsDict:

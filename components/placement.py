@@ -12,6 +12,7 @@ from pulumi_kubernetes import batch, core, meta
 from components.base.content import digest
 from components.base.job import START_SECONDS
 from components.base.names import REDIS_REPLICATION
+from components.infisical_pods import container_of
 from components.placed_charts import CHARTS, merged
 from components.redis_specs import SENTINELS
 from settings import Settings
@@ -179,7 +180,8 @@ def _infisical(placement: Placement, props: Json) -> None:
         ]
     if pods.pod_security:
         pod["security_context"] = {**_POD_CONTEXT, "runAsUser": _SERVER, "runAsGroup": _SERVER, "fsGroup": _SERVER}
-        pod["containers"] = [{**each, "security_context": _CONTAINER_CONTEXT} for each in pod.get("containers", [])]
+        named = pod.get("containers") or [{"name": container_of(props["metadata"].name)}]
+        pod["containers"] = [{**each, "security_context": _CONTAINER_CONTEXT} for each in named]
     labels = {"metadata": {"labels": dict(pods.labels)}} if pods.labels else {}
     props["spec"] = {**spec, "template": {**template, **labels, "spec": pod}}
 

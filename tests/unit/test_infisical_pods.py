@@ -83,6 +83,17 @@ def test_authorities_are_mounted_without_a_drain_too() -> None:
     assert "lifecycle" not in container
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_level_restricted_admits_a_server_that_has_no_drain_too(flavour: Flavour) -> None:
+    """Before Kubernetes 1.30 there is none, and then nothing else of the stack names the container."""
+    version = "0.4.2" if flavour == "infisical" else "1.10.0"
+    chart = {"flavour": flavour, "version": version, "path": f"embedded/charts/{flavour}"}
+    graph = platform(infisical={"chart": chart, "drainSeconds": 0}, pods={"podSecurity": "restricted"})
+    [container] = pod(graph)["containers"]
+    assert container["name"] == rendered_names(flavour)
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
 def test_the_patch_takes_the_fields_and_leaves_them_when_it_goes() -> None:
     """Helm owns the grace period that Kubernetes filled in; and a destroy need not replace pods that it deletes."""
     patch = platform()[PATCH]
