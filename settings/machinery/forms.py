@@ -85,6 +85,9 @@ def origin(schemes: str, example: str, *, named: bool = False) -> Form:
 
 
 PEM = "application/x-pem-file"
+# Linux starts no process with a variable above 128 KiB (MAX_ARG_STRLEN). Infisical gets a PEM in one, in base64, and
+# this program gets all settings of a stack in one (pulumi/pulumi#20402).
+_PEM_BYTES = 96_000
 
 
 def pem(label: str) -> Form:
@@ -96,6 +99,12 @@ def pem(label: str) -> Form:
     )
 
     def check(value: str) -> str:
+        if len(value) > _PEM_BYTES:
+            raise ValueError(
+                f"Write at most {_PEM_BYTES} characters, because it becomes part of a variable, and Linux starts no "
+                f"process with a larger one. It has {len(value)}. A provider that publishes the authorities of all its "
+                "regions in one file has a file for each region, too"
+            )
         text, end = value.replace("\r\n", "\n").strip() + "\n", 0
         while match := block.match(text, end):
             _decoded(match["body"].replace("\n", ""))

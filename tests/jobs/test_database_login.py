@@ -52,6 +52,15 @@ def test_both_hosts(login: Login) -> None:
     )
 
 
+def test_a_warning_of_the_server_is_no_answer(login: Login, postgres: Postgres) -> None:
+    """As after an upgrade of Spilo's image, which brings another C library."""
+    postgres.sql(f"update pg_database set datcollversion = 'old' where datname = '{DATABASE}'")
+    outcome = login().outcome()
+    postgres.sql(f"update pg_database set datcollversion = null where datname = '{DATABASE}'")
+    assert outcome.status == 0
+    assert outcome.last_line.startswith("database gate: ready: ")
+
+
 def test_wrong_password(login: Login) -> None:
     outcome = login(PGPASSWORD="not-the-password").outcome()
     assert outcome.status == 1

@@ -56,6 +56,15 @@ def test_a_database_of_its_own_is_ready(login: Login, postgres: Postgres) -> Non
     )
 
 
+def test_a_warning_of_the_server_is_no_answer(login: Login, postgres: Postgres) -> None:
+    """PostgreSQL warns at each log-in once its host has a newer C library than the one that sorted its indexes."""
+    postgres.sql(f"update pg_database set datcollversion = 'old' where datname = '{OWN}'")
+    outcome = login().outcome()
+    postgres.sql(f"update pg_database set datcollversion = null where datname = '{OWN}'")
+    assert outcome.status == 0
+    assert f"PostgreSQL {postgres.major_version}, certificate" in outcome.last_line
+
+
 @pytest.mark.parametrize(
     ("changed", "cause"),
     [

@@ -1,6 +1,8 @@
 """Logging in to a Redis that somebody else runs, with TLS and without, alone and under Sentinels."""
 
 import contextlib
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,53 @@ def test_a_redis_that_evicts_is_refused(ask: Ask, outside: tuple[RedisServer, in
     assert (
         "maxmemory-policy is allkeys-lru, and Infisical's queues lose jobs unless it is noeviction" in outcome.last_line
     )
+
+
+class Enterprise(socketserver.StreamRequestHandler):
+    """Answers as Redis Enterprise does: INFO has no maxmemory_policy. A real Redis always tells it."""
+
+    config = b"-ERR command is not allowed\r\n"
+
+    def handle(self) -> None:
+        while header := self.rfile.readline():
+            words = [self._word() for _ in range(int(header[1:]))]
+            self.wfile.write(self._answer(words[0]))
+
+    def _word(self) -> bytes:
+        length = int(self.rfile.readline()[1:])
+        return self.rfile.read(length + 2)[:-2]
+
+    def _answer(self, command: bytes) -> bytes:
+        info = b"redis_version:7.4.0\r\nrole:master\r\ncluster_enabled:0\r\nmaxmemory:0\r\n"
+        answers = {b"INFO": b"$%d\r\n%s\r\n" % (len(info), info), b"CONFIG": self.config}
+        return answers.get(command, b"+OK\r\n")
+
+
+@pytest.fixture
+def enterprise() -> Iterator[int]:
+    with socketserver.ThreadingTCPServer((HOST, 0), Enterprise) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_a_service_that_tells_no_policy_is_ready_and_the_policy_is_left_to_its_people(
+    ask: Ask, enterprise: int
+) -> None:
+    outcome = ask(port=enterprise)
+    assert outcome.status == 0
+    assert "Redis 7.4.0, which tells no maxmemory-policy: it has to be noeviction" in outcome.last_line
+
+
+def test_a_policy_that_only_its_configuration_tells_counts(
+    ask: Ask, enterprise: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for policy, status in ((b"volatile-lru", 1), (b"noeviction", 0)):
+        reply = b"*2\r\n$16\r\nmaxmemory-policy\r\n$%d\r\n%s\r\n" % (len(policy), policy)
+        monkeypatch.setattr(Enterprise, "config", reply)
+        outcome = ask(port=enterprise)
+        assert outcome.status == status
+        assert policy.decode() in outcome.last_line
 
 
 def test_a_replica_takes_no_writes(ask: Ask, outside: tuple[RedisServer, int]) -> None:

@@ -24,6 +24,11 @@ one_line() {
   echo "$*"
 }
 
+row() { # what psql has printed; its last line, because warnings of the server come first: a collation's version, for example
+  echo "${1##*
+}"
+}
+
 need() { # environment variables
   for variable; do
     eval "value=\${$variable:-}"

@@ -31,6 +31,7 @@ trust() { # what CA_FILES hold now: the kubelet renews them
 
 try() { # host; the answer, or the error, on one line
   if answer=$(PGHOST=$1 timeout 5 psql -XwAt -c "$QUERY" 2>&1); then
+    answer=$(row "$answer")
     version=${answer##*|}
     [ "$answer" != "$WRITABLE|$MAJOR_VERSION" ] || return 0
     if [ "$answer" = "$WRITABLE|$version" ]; then

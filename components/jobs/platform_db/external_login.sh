@@ -47,6 +47,7 @@ started=$(seconds)
 seen=
 while :; do
   if answer=$(timeout 5 psql -XwAt -c "$QUERY" 2>&1); then
+    answer=$(row "$answer")
     cause=$(why_not "$answer")
     [ -n "$cause" ] || break
   else
