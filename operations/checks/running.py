@@ -16,7 +16,8 @@ _PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo
 def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the Deployments and StatefulSets of each namespace by their ready pods. Raises Unanswered."""
     names = settings.cluster.names
-    operator = [names.own(settings.secrets_operator.namespace)] if settings.secrets_operator else []
+    installed = settings.secrets_operator and settings.secrets_operator.wanted  # of the cluster's own it has log-ins
+    operator = [names.own(settings.secrets_operator.namespace)] if settings.secrets_operator and installed else []
     database = [names.database] if settings.database.kind == "operator" else []
     redis = [names.redis] if settings.redis.kind == "operator" else []
     for namespace in (names.infisical, *database, *redis, *operator):

@@ -119,6 +119,14 @@ def test_the_operator_of_applications_runs_too() -> None:
     assert row.subject == "manager"
 
 
+def test_an_operator_of_the_clusters_own_is_not_looked_for_in_the_stacks_namespace() -> None:
+    """There are the accounts alone by which the External Secrets Operator logs in."""
+    there = cluster(platform(workload("infisical", 2)))
+    rows = ask(partial(running.workloads, COMMANDS), there, secretsOperator={"kind": "externalSecrets"})
+    assert all_ok(rows)
+    assert "infisical-secrets-operator" not in rows
+
+
 @pytest.mark.parametrize(
     ("changed", "level", "seen"),
     [
