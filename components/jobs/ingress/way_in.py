@@ -63,13 +63,13 @@ class WayIn:
             return self._unknown(seen, self.report.elapsed < self.config.address_seconds)
         if self.known_since is None:
             self.known_since = self.report.elapsed
-        seen: list[str] = []
+        silent: list[str] = []
         for address in addresses[:TRIED]:
             try:
                 return self._ask(address, self.port)
             except Inconclusive as inconclusive:
-                seen.append(str(inconclusive))
-        return self._unknown("; ".join(seen), self.report.elapsed - self.known_since < self.config.reach_seconds)
+                silent.append(str(inconclusive))
+        return self._unknown("; ".join(silent), self.report.elapsed - self.known_since < self.config.reach_seconds)
 
     def _unknown(self, seen: str, may_change: bool) -> str:
         """Raise Pending at first, and say then that nobody has asked: an unknown way in is no fault of the site."""

@@ -77,7 +77,7 @@ def test_a_selector_asks_for_labels_of_infisicals_namespace(
     selector: dict[str, Any], labels: dict[str, str], taken: bool
 ) -> None:
     """A route that no listener takes leaves `up` waiting, and the engine knows no reason."""
-    there = {EDGE: gateway(**{"from": "Selector", "selector": selector})}
+    there: dict[str, Any] = {EDGE: gateway(**{"from": "Selector", "selector": selector})}
     there["/api/v1/namespaces/infisical"] = {"metadata": {"labels": labels}} if labels else None
     [row] = ask(ROUTE, cluster(there), ingress={"route": GATEWAY}).values()
     assert row.level is (Level.OK if taken else Level.FAIL)
