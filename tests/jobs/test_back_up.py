@@ -219,6 +219,18 @@ def test_the_backup_before_a_change_has_its_identifier(bench: Bench) -> None:
     assert bench.manifest()["image"] is None
 
 
+def test_the_backup_before_a_change_is_made_without_knowing_the_key(bench: Bench) -> None:
+    """The stack makes its key after the database, so this Job alone is told no label. A restore takes one without."""
+    before = {**bench.config(), "before": "0123abcd4567", "image": None}
+    assert bench.run("back_up.py", before, KEY_LABEL="").status == 0
+    assert bench.manifest()["key_label"] == ""
+    assert bench.back_up().status == 0
+    told = bench.status["keyLabel"]
+    assert told
+    assert bench.run("back_up.py", before | {"before": "fedc4567ba98"}, KEY_LABEL="").status == 0
+    assert bench.status["keyLabel"] == told
+
+
 def test_a_script_without_rights_says_so(bench: Bench) -> None:
     done = bench.back_up(status="another-map")
     assert done.status == 1

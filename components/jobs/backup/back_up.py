@@ -4,6 +4,7 @@ Whatever fails, fails with its cause in one line and leaves the backups of befor
 its manifest is there, which is written last.
 """
 
+import os
 import secrets
 import tempfile
 import time
@@ -16,7 +17,7 @@ from backup_status import Status
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
 from database_session import Session, migrations, program, server_major, tables
-from job import Failed, Pending, Report, run, secret, wait
+from job import Failed, Pending, Report, run, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
 from retention import Retention
@@ -91,7 +92,8 @@ class BackUp:
             migration=dump.migration,
             migrations=dump.migrations,
             tables=dump.tables,
-            key_label=secret("KEY_LABEL"),
+            # The one before a change is made before the stack knows its key. It is of the key that the last one was of.
+            key_label=os.environ.get("KEY_LABEL") or self._status.read().get("keyLabel", ""),
             recipients=people,
             cluster=self._uid,
             image=self._config.image,
