@@ -11,7 +11,8 @@ from operations.state import state_of
 from safeguards.volumes import growing
 from settings import Settings
 
-_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+# The second one counts too: StorageClasses from old clusters still have it.
+_DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 
 
 def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -40,7 +41,8 @@ def storage_classes(stack: Stack, cluster: Cluster, settings: Settings) -> Itera
 
 
 def _is_default(storage_class: Object) -> bool:
-    return storage_class["metadata"].get("annotations", {}).get(_DEFAULT) == "true"
+    annotations = storage_class["metadata"].get("annotations", {})
+    return any(annotations.get(name) == "true" for name in _DEFAULT)
 
 
 def _too_small(subject: str, name: str, key: str) -> Result:

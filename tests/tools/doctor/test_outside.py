@@ -45,6 +45,12 @@ def test_a_name_that_leads_to_the_cluster_is_ok(names: dict[str, str]) -> None:
     assert all_ok(ask(outside.name, ingress={"route": GATEWAY}))
 
 
+def test_a_point_without_an_address_is_none(names: dict[str, str]) -> None:
+    """An ingress-nginx that may not read nodes publishes `ingress: [{}]`."""
+    names[HOST] = "203.0.113.1"
+    assert all_ok(ask(outside.name, cluster({"/apis/networking.k8s.io/v1/ingresses": balanced()})))
+
+
 def test_a_name_that_leads_elsewhere_is_a_warning(names: dict[str, str]) -> None:
     names[HOST] = "203.0.113.1"
     elsewhere = only(ask(outside.name, cluster({"/api/v1/services": balanced(ip="192.0.2.7")})))

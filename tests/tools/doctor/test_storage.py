@@ -30,6 +30,13 @@ def test_storage_is_the_named_class_or_the_default_one() -> None:
     assert all_ok(results)
 
 
+def test_the_mark_of_old_clusters_makes_a_default_class_too() -> None:
+    old = storage_class("slow")
+    old["metadata"]["annotations"] = {"storageclass.beta.kubernetes.io/is-default-class": "true"}
+    found = ask(STORAGE, cluster({CLASSES: {"items": [old]}}))
+    assert [row.seen for row in found.values()] == ["slow, the default one"] * 2
+
+
 def test_a_class_that_is_not_there_fails_with_one_that_is() -> None:
     missing = only(ask(STORAGE, redis={"storageClass": "gold"}))
     assert (missing.level, missing.subject) == (Level.FAIL, "StorageClass of redis")
