@@ -52,9 +52,8 @@ class WalArchive:
         secret = versioned_secret(f"{name}-wal-archive", namespace.metadata.name, _data(store, target), parent=parent)
         credentials = _credentials(secret.metadata.name)
         env = [*_writes(store, target, identifier), *credentials, *_files(target)]
-        fields: dict[str, object] = {
-            "postgresql": {"version": database.version, "parameters": {"archive_timeout": "60"}},
-        }
+        parameters = {**database.shared.parameters, "archive_timeout": "60"}
+        fields: dict[str, object] = {"postgresql": {"version": database.version, "parameters": parameters}}
         if database.recover:
             env += [
                 *({**entry, "name": f"CLONE_{entry['name']}"} for entry in [*credentials, *_files(target)]),

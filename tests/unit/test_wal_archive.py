@@ -97,3 +97,9 @@ def test_a_recovery_without_an_archive_is_refused(section: dict[str, Any]) -> No
     keys = {"backupAccessKey": "a", "backupSecretKey": "b"} if section["kind"] == "bucket" else {}
     with pytest.raises(Exception, match=r"backup\.target\.pointInTime"):
         settings_of(database={"recover": RECOVER}, backup={"target": section, "recipients": [RECIPIENT]}, **keys)
+
+
+def test_parameters_of_the_stack_stand_beside_the_archives() -> None:
+    spec = archived(shared={"parameters": {"max_connections": 150}})[CLUSTER]["spec"]
+    parameters = {"archive_timeout": "60", "max_connections": "150"}
+    assert spec["postgresql"] == {"version": "15", "parameters": parameters}
