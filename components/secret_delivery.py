@@ -18,6 +18,7 @@ from components.secrets_operator import SecretsOperator
 
 CONNECTION = "infisical"
 MARK = "infisical-platform/application"
+WISH = "infisical-platform/wish"
 _API_VERSION = "secrets.infisical.com/v1beta1"
 _GROUP = "secrets.infisical.com"
 _VALUES = "/values"
@@ -121,7 +122,7 @@ class SecretDelivery(ComponentResource):
                 metadata={
                     "name": delivery.secret,
                     "namespace": delivery.namespace,
-                    "annotations": {"infisical-platform/wish": args.wish},
+                    "annotations": {WISH: args.wish},
                 },
                 spec=static_spec(delivery, args),
                 opts=ResourceOptions(parent=self, depends_on=[auths[delivery.application]], delete_before_replace=True),
@@ -194,19 +195,19 @@ def auth_spec(application: str, namespace: str, method: Literal["kubernetes", "u
     if method == "kubernetes":
         account = {"name": f"infisical-{application}", "namespace": namespace}
         return {**spec, "kubernetes": {"identityIdRef": reference("identityId"), "serviceAccountRef": account}}
-    return {
-        **spec,
-        "universal": {"clientIdRef": reference("clientId"), "clientSecretRef": reference("clientSecret")},
-    }
+    client = {"clientIdRef": reference("clientId"), "clientSecretRef": reference("clientSecret")}
+    return {**spec, "universal": client}
 
 
 def static_spec(delivery: DeliveredSecret, args: SecretDeliveryArgs) -> dict[str, Input[object]]:
     """Return the spec of an InfisicalStaticSecret with one source and one target.
 
-    One target each, because the first one that fails stops those after it. Its metadata is always set, because the
-    operator would otherwise copy the custom resource's own annotations to the Secret.
+    One target each: the first that fails stops those after it. With metadata, the operator copies none of ours. The
+    wish is among it, because the operator puts an edited Secret right only when Infisical or an annotation has changed.
     """
     namespace = args.operator.namespace
+    metadata = marks(delivery, args.identity)
+    metadata["annotations"] = {**metadata["annotations"], WISH: args.wish}
     return {
         "infisicalAuthRef": {"name": f"infisical-{delivery.application}", "namespace": namespace},
         "syncOptions": {"refreshInterval": delivery.interval(args.operator)},
@@ -224,7 +225,7 @@ def static_spec(delivery: DeliveredSecret, args: SecretDeliveryArgs) -> dict[str
                 "kind": "Secret",
                 "secretType": delivery.type,
                 "creationPolicy": "Orphan" if args.keep else "Owner",
-                "metadata": marks(delivery, args.identity),
+                "metadata": metadata,
                 "template": {"engineVersion": "v1", "data": {key.key: template(key) for key in delivery.keys}},
             }
         ],

@@ -30,7 +30,9 @@ class Infisical:
         self.secrets: dict[str, str] = {}
         self.identity = "identity"
         self.refusal: tuple[int, str] | None = None  # of a log-in
+        self.list_refusal: tuple[int, object] | None = None  # of a list of secrets
         self.requests: list[str] = []
+        self.content_type = "application/json; charset=utf-8"
         self.port = free_port()
         self._server: http.server.ThreadingHTTPServer | None = None
 
@@ -52,6 +54,7 @@ class Infisical:
             def reply(self, status: int, answer: object) -> None:
                 content = json.dumps(answer).encode()
                 self.send_response(status)
+                self.send_header("Content-Type", infisical.content_type)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -75,6 +78,8 @@ class Infisical:
             return 200, {"message": "Ok"}
         if url.path == f"/api/v1/projects/slug/{PROJECT}":
             return 200, {"id": "p1", "slug": PROJECT}
+        if url.path == "/api/v4/secrets" and self.list_refusal:
+            return self.list_refusal
         if url.path == "/api/v4/secrets" and parse_qs(url.query)["projectId"] == ["p1"]:
             found = [{"secretKey": k, "secretValue": v, "secretPath": "/"} for k, v in self.secrets.items()]
             return 200, {"secrets": found, "imports": []}
@@ -104,7 +109,7 @@ class World:
         }
         self.cluster.create(f"{_GROUP}/namespaces/{namespace}/{plural}", body)
 
-    def deliver(self, name: str, **target: Any) -> None:
+    def deliver(self, name: str, project: str = PROJECT, **target: Any) -> None:
         """Ask for a delivery of the whole project into a Secret of that name."""
         wanted = {
             "name": name,
@@ -117,13 +122,18 @@ class World:
         spec = {
             "infisicalAuthRef": {"name": "infisical-shop", "namespace": HOME},
             "syncOptions": {"refreshInterval": "5s"},
-            "sources": [{"projectSlug": PROJECT, "environmentSlug": "prod", "secretPath": "/"}],
+            "sources": [{"projectSlug": project, "environmentSlug": "prod", "secretPath": "/"}],
             "targets": [{key: value for key, value in wanted.items() if value is not None}],
         }
         annotations = {"pulumi.com/x": "copied"}
         self.create(
             "InfisicalStaticSecret", "infisicalstaticsecrets", self.namespace, name, spec, annotations=annotations
         )
+
+    def change_target(self, name: str, **target: Any) -> None:
+        path = f"{_GROUP}/namespaces/{self.namespace}/infisicalstaticsecrets/{name}"
+        [before] = self.cluster.call("GET", path)["spec"]["targets"]
+        self.cluster.call("PATCH", path, {"spec": {"targets": [{**before, **target}]}})
 
     def secret(self, name: str) -> dict[str, Any]:
         return self.cluster.call("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{name}")
@@ -151,26 +161,36 @@ class World:
 
 
 @contextmanager
+def operator(cluster: Cluster, folder: Path, namespace: str, *arguments: str) -> Iterator[Path]:
+    """An operator as a process, for its own namespace and one more; its log."""
+    (folder / "token").write_text(ADMIN)
+    (folder / "namespace").write_text(HOME)
+    (folder / "ca.crt").write_text((cluster.folder / "ca.crt").read_text())
+    environment = {"KUBE_API_URL": cluster.url, "KUBE_CREDENTIALS": str(folder)}
+    command = [find_program("manager"), f"--namespaces={HOME},{namespace}", *arguments]
+    command.append(f"--health-probe-bind-address=127.0.0.1:{free_port()}")
+    with (folder / "operator.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        yield folder / "operator.log"
+    finally:
+        stop(process)
+
+
+@contextmanager
 def world(cluster: Cluster, folder: Path) -> Iterator[World]:
     """A running operator that may act in its own namespace and in one more."""
     install_kinds(cluster)
     namespace, infisical = cluster.namespace("shop"), Infisical()
     if not any(each["metadata"]["name"] == HOME for each in cluster.call("GET", "/api/v1/namespaces")["items"]):
         cluster.create("/api/v1/namespaces", {"metadata": {"name": HOME}})
-    (folder / "token").write_text(ADMIN)
-    (folder / "ca.crt").write_text((cluster.folder / "ca.crt").read_text())
     infisical.start()
     found = World(cluster, infisical, namespace)
-    environment = {"KUBE_API_URL": cluster.url, "KUBE_CREDENTIALS": str(folder)}
-    command = [find_program("manager"), f"--namespaces={HOME},{namespace}", "--leader-elect"]
-    command.append(f"--health-probe-bind-address=127.0.0.1:{free_port()}")
-    with (folder / "operator.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        log_in(found)
-        yield found
+        with operator(cluster, folder, namespace):
+            log_in(found)
+            yield found
     finally:
-        stop(process)
         infisical.stop()
         for plural, name in (("infisicalauths", "infisical-shop"), ("infisicalconnections", "infisical")):
             cluster.call("DELETE", f"{_GROUP}/namespaces/{HOME}/{plural}/{name}")

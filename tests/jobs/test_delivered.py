@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from job_cluster import Cluster
 from job_engines import eventually
-from job_operator import HOME, World, world
+from job_operator import HOME, PROJECT, World, world
 
 ID = "own-stack"
 RELOAD = "secrets.infisical.com/auto-reload"
@@ -33,13 +33,13 @@ class Shop:
         self.kind = "Opaque"
         (values / "a").write_bytes(b"one")
 
-    def deliver(self, **target: Any) -> None:
+    def deliver(self, project: str = PROJECT, **target: Any) -> None:
         metadata = {
             "labels": {"infisical-platform/application": "shop"},
             "annotations": {"infisical-platform/stack-id": ID},
         }
         template = {"engineVersion": "v1", "data": {key["key"]: text(key["secret"]) for key in self.keys}}
-        self.world.deliver(self.name, **{"metadata": metadata, "template": template, **target})
+        self.world.deliver(self.name, project, **{"metadata": metadata, "template": template, **target})
 
     def gate(self, deadline_seconds: float = 20) -> Any:
         delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.world.namespace}
@@ -199,6 +199,38 @@ def test_an_operator_that_is_away_is_said(shop: Shop) -> None:
     assert f"the operator doesn't run: deployment {HOME}/{DEPLOYMENT} has no ready pod" in shop.judged(3)[1]
 
 
+@pytest.mark.parametrize(
+    ("message", "meaning"),
+    [
+        (
+            "Route GET:/api/v4/secrets?projectId=p1 not found",
+            "this Infisical has no /api/v4/secrets: use a newer image",
+        ),
+        (
+            "Project with p1 not found",
+            "that project is gone, and the operator keeps a slug's project ",
+        ),
+        ("Project with ID 'p1' not found", f"`kubectl rollout restart deployment/{DEPLOYMENT} -n {HOME}`"),
+        ("Folder with path '/x' in environment with slug 'prod' not found", ""),
+    ],
+)
+def test_what_is_not_found_is_said_with_what_it_means(shop: Shop, message: str, meaning: str) -> None:
+    shop.world.infisical.list_refusal = (404, {"message": message})
+    shop.deliver()
+    shop.world.fails(shop.name, message)
+    said = shop.judged(3)[1]
+    shop.world.infisical.list_refusal = None
+    assert message in said
+    assert meaning in said
+    assert meaning or "newer image" not in said
+
+
+def test_a_server_without_slugs_is_said(shop: Shop) -> None:
+    shop.deliver(project="another")
+    shop.world.fails(shop.name, 'project with slug "another" not found')
+    assert "this Infisical has no /api/v1/projects/slug: use a newer image" in shop.judged(3)[1]
+
+
 def test_a_log_in_that_fails_is_said_with_what_it_means(shop: Shop) -> None:
     auth = f"/apis/secrets.infisical.com/v1beta1/namespaces/{HOME}/infisicalauths/infisical-shop"
     shop.world.infisical.refusal = (400, "Local IPs not allowed as URL")
@@ -209,6 +241,6 @@ def test_a_log_in_that_fails_is_said_with_what_it_means(shop: Shop) -> None:
     shop.world.infisical.refusal = None
     shop.world.cluster.call("PATCH", auth, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
     assert status == 1
-    assert "application shop: InfisicalAuth is not ready to be used" in said
+    assert "application shop: infisicalAuth is not ready to be used" in said
     assert "(set infisical.allowInternalIpConnections to true, or organization.machineAuth to universal)" in said
     shop.world.arrives(shop.name, {"A": b"one"})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from job_cluster import running_cluster
 from job_engines import eventually
-from job_operator import HOME, World, world
+from job_operator import HOME, World, operator, world
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +24,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture
 def shop(running: World, request: pytest.FixtureRequest) -> World:
     running.infisical.secrets = {"A": "one", "B": "two"}
-    running.infisical.refusal = None
+    running.infisical.refusal = running.infisical.list_refusal = None
     return running
+
+
+def deployment(shop: World, name: str, secret: str) -> str:
+    """One without pods that uses a Secret and asks for restarts; its path."""
+    container = {"name": "c", "image": "i", "envFrom": [{"secretRef": {"name": secret}}]}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": template}
+    metadata = {"name": name, "annotations": {"secrets.infisical.com/auto-reload": "true"}}
+    deployments = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
+    shop.cluster.create(deployments, {"metadata": metadata, "spec": spec})
+    return f"{deployments}/{name}"
+
+
+def written(shop: World, deployment: str, secret: str) -> str:
+    """The version of a Secret that the pods of a Deployment were restarted for."""
+    template = shop.cluster.call("GET", deployment)["spec"]["template"]["metadata"]
+    return template.get("annotations", {}).get(f"secrets.infisical.com/managed-secret.{secret}", "")
 
 
 def by_template(**data: str) -> dict[str, Any]:
@@ -33,6 +53,7 @@ def test_values_arrive_change_and_are_counted(shop: World) -> None:
     shop.deliver("plain", secretType="Opaque")
     shop.arrives("plain", {"A": b"one", "B": b"two"})
     version = shop.secret("plain")["metadata"]["annotations"]["secrets.infisical.com/version"]
+    assert re.fullmatch(r'W/"secrets-\d+-[0-9A-F]{8}"', version)
     shop.infisical.secrets["A"] = "changed"
     shop.arrives("plain", {"A": b"changed", "B": b"two"})
     assert shop.secret("plain")["metadata"]["annotations"]["secrets.infisical.com/version"] != version
@@ -100,12 +121,26 @@ def test_an_edit_is_never_healed_and_a_deletion_is(shop: World) -> None:
     shop.arrives("edited", {"A": b"one", "B": b"two"})
 
 
+def test_an_edit_is_put_right_once_the_target_has_other_annotations_and_nothing_restarts(shop: World) -> None:
+    uses = deployment(shop, "worker", "righted")
+    shop.deliver("righted", metadata={"labels": {}, "annotations": {"wish": "1"}})
+    shop.arrives("righted", {"A": b"one", "B": b"two"})
+    eventually(lambda: written(shop, uses, "righted"), "the first sync restarts")
+    restarted = written(shop, uses, "righted")
+    path = f"/api/v1/namespaces/{shop.namespace}/secrets/righted"
+    shop.cluster.call("PATCH", path, {"data": {"A": base64.b64encode(b"by hand").decode()}})
+    shop.change_target("righted", metadata={"labels": {}, "annotations": {"wish": "2"}})
+    shop.arrives("righted", {"A": b"one", "B": b"two"})
+    assert written(shop, uses, "righted") == restarted
+
+
 def test_annotations_are_copied_unless_the_target_says_its_own(shop: World) -> None:
     shop.deliver("copied", metadata=None)
     shop.deliver("own", metadata={"labels": {"mine": "1"}, "annotations": {"a": "b"}})
     for name in ("copied", "own"):
         shop.arrives(name, {"A": b"one", "B": b"two"})
-    assert shop.secret("copied")["metadata"]["annotations"]["pulumi.com/x"] == "copied"
+    copied = shop.secret("copied")["metadata"]["annotations"]
+    assert (copied["pulumi.com/x"], copied["secrets.infisical.com/managed-annotations"]) == ("copied", "pulumi.com/x")
     own = shop.secret("own")["metadata"]
     assert own["labels"] == {"mine": "1"}
     assert own["annotations"].keys() == {"a", "secrets.infisical.com/version"}
@@ -133,24 +168,13 @@ def test_an_immutable_secret_is_said(shop: World) -> None:
 
 
 def test_a_workload_that_asks_for_it_and_uses_the_secret_is_restarted(shop: World) -> None:
-    deployments = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
-    for name, source in (("uses", "reloaded"), ("other", "another")):
-        container = {"name": "c", "image": "i", "envFrom": [{"secretRef": {"name": source}}]}
-        template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
-        spec = {"replicas": 0, "selector": {"matchLabels": {"app": name}}, "template": template}
-        metadata = {"name": name, "annotations": {"secrets.infisical.com/auto-reload": "true"}}
-        shop.cluster.create(deployments, {"metadata": metadata, "spec": spec})
+    uses, other = deployment(shop, "uses", "reloaded"), deployment(shop, "other", "another")
     shop.deliver("reloaded")
-
-    def written(name: str) -> str:
-        template = shop.cluster.call("GET", f"{deployments}/{name}")["spec"]["template"]["metadata"]
-        return template.get("annotations", {}).get("secrets.infisical.com/managed-secret.reloaded", "")
-
-    eventually(lambda: written("uses"), "the first sync restarts too")
-    first = written("uses")
+    eventually(lambda: written(shop, uses, "reloaded"), "the first sync restarts too")
+    first = written(shop, uses, "reloaded")
     shop.infisical.secrets["A"] = "rotated"
-    eventually(lambda: written("uses") != first, "a changed value restarts")
-    assert not written("other")
+    eventually(lambda: written(shop, uses, "reloaded") != first, "a changed value restarts")
+    assert not written(shop, other, "reloaded")
 
 
 def test_a_log_in_that_is_refused_is_said_and_recovers(shop: World) -> None:
@@ -169,3 +193,82 @@ def test_a_log_in_that_is_refused_is_said_and_recovers(shop: World) -> None:
     shop.infisical.refusal = None
     shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
     shop.arrives("late", {"A": b"one", "B": b"two"})
+
+
+def test_who_waits_for_the_lease_acts_when_the_one_before_has_been_gone_for_a_while(
+    running: World, tmp_path: Path
+) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+    acquired = "successfully acquired lease"
+    with operator(running.cluster, folders[0], running.namespace, "--leader-elect") as log:
+        eventually(lambda: acquired in log.read_text(), "the first has the lease")
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases/cf2b8c44.infisical.com"
+        assert running.cluster.call("GET", path)["spec"]["leaseDurationSeconds"] == 15
+    began = time.monotonic()
+    with operator(running.cluster, folders[1], running.namespace, "--leader-elect") as log:
+        eventually(lambda: acquired in log.read_text(), "the second has it")
+    assert time.monotonic() - began > 12, "the first has not given it back"
+
+
+def auths(shop: World) -> str:
+    return "/apis/secrets.infisical.com/v1beta1/namespaces/infisical-secrets-operator/infisicalauths/infisical-shop"
+
+
+def conditions(shop: World) -> dict[str, tuple[str, str]]:
+    found = shop.cluster.call("GET", auths(shop))["status"]["conditions"]
+    return {each["type"].rpartition("/")[2]: (each["status"], each["message"]) for each in found}
+
+
+def identity(shop: World, value: str) -> None:
+    path = f"/api/v1/namespaces/{HOME}/secrets/infisical-identity-shop"
+    shop.cluster.call("PATCH", path, {"data": {"identityId": base64.b64encode(value.encode()).decode()}})
+
+
+def log_ins(shop: World) -> int:
+    return sum(path.endswith("/login") for path in shop.infisical.requests)
+
+
+def test_a_token_outlives_the_secret_that_it_was_got_with(shop: World) -> None:
+    shop.deliver("held")
+    shop.arrives("held", {"A": b"one", "B": b"two"})
+    before = log_ins(shop)
+    identity(shop, "somebody-else")
+    shop.infisical.secrets["A"] = "later"
+    shop.arrives("held", {"A": b"later", "B": b"two"})
+    assert (log_ins(shop), conditions(shop)["IsReady"][0]) == (before, "True")
+    identity(shop, "identity")
+
+
+def test_an_identity_that_is_empty_is_said_and_so_is_its_method(shop: World) -> None:
+    identity(shop, "")
+    path = auths(shop)
+    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["other"]}}})
+    eventually(lambda: conditions(shop)["IsReady"][0] == "False", "it is not ready")
+    said = conditions(shop)
+    assert said["IsReady"][1] == (
+        f"infisicalAuth is not ready to be used due to an error: secret {HOME}/infisical-identity-shop "
+        'has no value for key "identityId" (referenced by .spec.kubernetes.identityIdRef)'
+    )
+    assert said["AuthMethod"] == ("False", "kubernetes")
+    identity(shop, "identity")
+    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
+    eventually(lambda: conditions(shop)["AuthMethod"][0] == "True", "it is ready again")
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (429, "unable to fetch all secret sources: failed to list secrets due to rate limit"),
+        (400, 'unable to fetch all secret sources: Bad request: failed to list secrets [body={"message": "why"}]'),
+        (404, 'unable to fetch all secret sources: failed to list secrets [status=404, body={"message": "why"}]'),
+        (403, "unable to fetch all secret sources: Unauthorized access: status 403"),
+    ],
+)
+def test_what_infisical_refuses_is_said(shop: World, status: int, message: str) -> None:
+    shop.deliver(f"refused-{status}")
+    shop.arrives(f"refused-{status}", {"A": b"one", "B": b"two"})
+    shop.infisical.list_refusal = status, {"message": "why"}
+    eventually(lambda: shop.status(f"refused-{status}") == ("False", f"Reconciliation failed: {message}"), message)
+    assert shop.data(f"refused-{status}") == {"A": b"one", "B": b"two"}

@@ -156,7 +156,11 @@ def test_the_operator_copies_no_annotation_of_ours_to_the_secret(graph: Graph) -
     [target] = graph["InfisicalStaticSecret/delivery-shop-shop-env"]["spec", "targets"]
     assert target["metadata"] == {
         "labels": {"infisical-platform/application": "shop"},
-        "annotations": {"infisical-platform/stack": "o/p/dev", "infisical-platform/stack-id": "id"},
+        "annotations": {
+            "infisical-platform/stack": "o/p/dev",
+            "infisical-platform/stack-id": "id",
+            "infisical-platform/wish": "w1",  # for an edit by hand is put right only where an annotation changes
+        },
     }
 
 

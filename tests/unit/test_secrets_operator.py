@@ -16,7 +16,7 @@ CHART = ROOT / "embedded" / "charts" / "secrets-operator"
 NAMESPACE = "infisical-secrets-operator"
 _V1BETA1 = {"infisicalauths", "infisicalconnections", "infisicalstaticsecrets"}
 _V1ALPHA1 = {"infisicalsecrets", "infisicalpushsecrets", "infisicaldynamicsecrets"}
-KINDS = _V1BETA1 | _V1ALPHA1 | {"clustergenerators", "passwords", "uuids"}
+KINDS = _V1BETA1 | _V1ALPHA1 | {"clustergenerators"}
 
 
 @pytest.fixture(scope="module")

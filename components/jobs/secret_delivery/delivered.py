@@ -31,6 +31,18 @@ class Operator:
     deployment: str
     connection: str
 
+    @property
+    def restart(self) -> str:
+        """Return the command that has it forget what it holds, and ask again at once."""
+        return f"kubectl rollout restart deployment/{self.deployment} -n {self.namespace}"
+
+    def advised(self, message: str) -> str:
+        """Return what it says, with what that means where it is known."""
+        for part, meaning in _MEANINGS:
+            if part in message:
+                return f"{message} ({meaning.format(restart=self.restart)})"
+        return message
+
 
 @dataclass(frozen=True)
 class Config:
@@ -84,7 +96,7 @@ class Gate:
 
     def _why_not(self, delivery: Delivery) -> str:
         """Return what the operator says of a delivery, as the tail of a sentence; empty when it says it is well."""
-        if not self.config.operator:
+        if not (operator := self.config.operator):
             return external_says(self.api, delivery)
         static = find_infisical(self.api, "infisicalstaticsecrets", delivery.namespace, delivery.secret)
         if static is None:
@@ -92,7 +104,7 @@ class Gate:
         synced = condition(static, SYNCED)
         if not synced:
             return ", and the operator has not looked at it yet"
-        return "" if synced["status"] == "True" else f", and the operator says: {_advised(synced['message'])}"
+        return "" if synced["status"] == "True" else f", and the operator says: {operator.advised(synced['message'])}"
 
     def _operator(self) -> Iterator[str]:
         """Yield what is wrong with the operator itself, which says nothing of that in its custom resources."""
@@ -105,13 +117,13 @@ class Gate:
         connection = find_infisical(self.api, "infisicalconnections", operator.namespace, operator.connection)
         ready = condition(connection or {}, READY)
         if ready.get("status") == "False":
-            again = f"kubectl rollout restart deployment/{operator.deployment} -n {operator.namespace}"
-            yield f"{ready['message']} It asks ever more rarely, at the latest after 17 minutes; at once by `{again}`"
+            again = f"at the latest after 17 minutes; at once by `{operator.restart}`"
+            yield f"{ready['message']} It asks ever more rarely, {again}"
         for application in sorted({each.application for each in self.config.deliveries}):
             auth = find_infisical(self.api, "infisicalauths", operator.namespace, f"infisical-{application}")
             ready = condition(auth or {}, READY)
             if ready.get("status") == "False":
-                yield f"application {application}: {_advised(ready['message'])}"
+                yield f"application {application}: {operator.advised(ready['message'])}"
 
     def _restarts(self, delivery: Delivery) -> Iterator[str]:
         """Have the workloads restarted by the operator, and yield what can't be."""
@@ -128,17 +140,17 @@ class Gate:
                 yield f"{workload} doesn't use {delivery.name} by env, envFrom or a volume: it won't be restarted"
 
 
-def _advised(message: str) -> str:
-    """Return what the operator says, with what it means where that is known."""
-    for part, meaning in _MEANINGS:
-        if part in message:
-            return f"{message} ({meaning})"
-    return message
-
-
 _MEANINGS = (
     ("Local IPs", "set infisical.allowInternalIpConnections to true, or organization.machineAuth to universal"),
-    ("status=404", "this Infisical has no /api/v4/secrets: use a newer image, or secretsOperator.kind externalSecrets"),
+    ("Route GET:", "this Infisical has no /api/v4/secrets: use a newer image, or secretsOperator.kind externalSecrets"),
+    (
+        "project with slug",
+        "this Infisical has no /api/v1/projects/slug: use a newer image, or secretsOperator.kind externalSecrets",
+    ),
+    (
+        "Project with ",
+        "that project is gone, and the operator keeps a slug's project for 30 minutes: it asks anew after `{restart}`",
+    ),
     ("unknown namespace for the cache", "the operator is not told this namespace"),
     ("Unauthorized access", "its identity may not read this project"),
     ("field is immutable", "delete the Secret"),

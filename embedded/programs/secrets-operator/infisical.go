@@ -50,6 +50,9 @@ func request(method, address, token string, body any) (int, http.Header, []byte,
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(response.Body)
+	if response.StatusCode < 400 && !strings.Contains(response.Header.Get("Content-Type"), "json") {
+		said = []byte("{}") // whatever does not call itself JSON is taken for an empty answer, and for no failure
+	}
 	return response.StatusCode, response.Header, said, err
 }
 
@@ -129,6 +132,10 @@ func listSecrets(address, token, project string, source object) (direct, importe
 			seconds = 60
 		}
 		return nil, nil, tooMany{seconds}
+	case status == http.StatusTooManyRequests:
+		return nil, nil, errors.New("failed to list secrets due to rate limit")
+	case status == http.StatusBadRequest:
+		return nil, nil, fmt.Errorf("Bad request: failed to list secrets [body=%s]", said)
 	case status >= http.StatusBadRequest:
 		return nil, nil, fmt.Errorf("failed to list secrets [status=%d, body=%s]", status, said)
 	}

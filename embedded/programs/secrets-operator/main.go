@@ -17,7 +17,7 @@ const pollInterval = 500 * time.Millisecond
 func main() {
 	namespaces := flag.String("namespaces", "", "namespaces to act in, separated by commas; all of them without it")
 	probe := flag.String("health-probe-bind-address", ":8081", "address of /healthz and /readyz")
-	flag.Bool("leader-elect", false, "taken, and without effect: there is one replica")
+	elected := flag.Bool("leader-elect", false, "act only while holding the lease of this namespace")
 	flag.String("metrics-bind-address", "0", "taken, and without effect: there are no metrics")
 	flag.Parse()
 
@@ -25,6 +25,9 @@ func main() {
 	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("/readyz", func(http.ResponseWriter, *http.Request) {})
 	go func() { log.Fatal(http.ListenAndServe(*probe, nil)) }()
+	if *elected {
+		lead(operator.kube)
+	}
 	log.Printf("acting in namespaces %q", *namespaces)
 	for {
 		operator.pass()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"maps"
@@ -29,16 +30,19 @@ type project struct {
 	until time.Time
 }
 
+type login struct{ uid, generation, connection string }
+
 type operator struct {
 	kube     *kube
 	scope    []string // namespaces; empty for all
 	turns    map[string]*turn
 	tokens   map[string]credentials // by the name of an InfisicalAuth
+	logins   map[string]login       // what it was when last seen
 	projects map[string]project     // by the name of an InfisicalAuth and a slug
 }
 
 func newOperator(kube *kube, scope []string) *operator {
-	return &operator{kube, scope, map[string]*turn{}, map[string]credentials{}, map[string]project{}}
+	return &operator{kube, scope, map[string]*turn{}, map[string]credentials{}, map[string]login{}, map[string]project{}}
 }
 
 // pass looks at every object once: connections, then what logs in through them, then what is delivered.
@@ -56,13 +60,10 @@ func (o *operator) pass() {
 			identity = each.text("spec", "universal", "clientSecretRef", "name")
 		}
 		held, _ := o.get(coreOf(each.text("metadata", "namespace"), "secrets", identity))
-		version := connection.text("metadata", "resourceVersion")
-		seen := fmt.Sprint(each.generation(), version, held.text("metadata", "resourceVersion"))
-		if before := o.turns["auth "+each.name()]; before != nil && before.seen != seen {
-			delete(o.tokens, each.name())
-		}
+		now := login{each.text("metadata", "uid"), each.generation(), connection.text("metadata", "resourceVersion")}
+		o.forget(each.name(), now)
 		kept["auth "+each.name()] = true
-		o.take(each, "auth", seen, o.reconcileAuth)
+		o.take(each, "auth", fmt.Sprint(now, held.text("metadata", "resourceVersion")), o.reconcileAuth)
 	}
 	for _, each := range o.objects("infisicalstaticsecrets") {
 		auth, _ := o.get(infisicalPath("infisicalauths", each, "spec", "infisicalAuthRef"))
@@ -70,6 +71,16 @@ func (o *operator) pass() {
 		kept["static "+each.name()] = true
 		o.take(each, "static", seen+auth.text("metadata", "resourceVersion"), o.reconcileStatic)
 	}
+}
+
+// forget drops a token when its InfisicalAuth or the connection has changed. It is held for a name: one that is deleted
+// and made anew goes on with the token of the one before, and one whose Secret names another identity with its own.
+func (o *operator) forget(name string, now login) {
+	before, is := o.logins[name]
+	if is && (before.connection != now.connection || before.uid == now.uid && before.generation != now.generation) {
+		delete(o.tokens, name)
+	}
+	o.logins[name] = now
 }
 
 // objects returns all objects of a kind in the scope.
@@ -116,7 +127,7 @@ func (o *operator) take(each object, kind, seen string, reconcile func(object) (
 	delay := min(firstDelay<<min(mine.failures, 20), longestDelay)
 	mine.failures++
 	mine.due = time.Now().Add(delay)
-	if many, is := err.(tooMany); is {
+	if many := (tooMany{}); errors.As(err, &many) {
 		mine.failures, mine.due = 0, time.Now().Add(time.Duration(many.seconds)*time.Second)
 	}
 }
@@ -162,13 +173,13 @@ func (o *operator) reconcileAuth(auth object) (time.Duration, error) {
 	if err == nil {
 		_, err = o.authenticate(connection, auth)
 	}
-	changed := auth.setCondition("secrets.infisical.com/AuthMethod", "True", "Ok", auth.text("spec", "method"))
-	if err == nil {
-		changed = auth.setCondition(ready, "True", "Ok", "InfisicalAuth is ready to be used.") || changed
-	} else {
-		message := fmt.Sprintf("InfisicalAuth is not ready to be used due to an error: %v", err)
-		changed = auth.setCondition(ready, "False", "Error", message) || changed
+	status, reason, message := "True", "Ok", "InfisicalAuth is ready to be used."
+	if err != nil {
+		status, reason = "False", "Error"
+		message = fmt.Sprintf("infisicalAuth is not ready to be used due to an error: %v", err)
 	}
+	changed := auth.setCondition(ready, status, reason, message)
+	changed = auth.setCondition("secrets.infisical.com/AuthMethod", status, "Ok", auth.text("spec", "method")) || changed
 	if changed {
 		o.saveStatus(auth, "infisicalauths")
 	}

@@ -25,13 +25,14 @@ func addressOf(connection object) string {
 func (o *operator) valueOf(auth object, method, reference string) (string, error) {
 	named := func(key string) string { return auth.text("spec", method, reference, key) }
 	where := ".spec." + method + "." + reference
+	secret := named("namespace") + "/" + named("name")
 	found, err := o.get(coreOf(named("namespace"), "secrets", named("name")))
 	if err != nil {
-		return "", fmt.Errorf("unable to resolve %s: %w", where, err)
+		return "", fmt.Errorf("unable to fetch secret for %s (secret %s): %w", where, secret, err)
 	}
-	encoded, there := found.texts("data")[named("key")]
-	if !there {
-		return "", fmt.Errorf("unable to resolve %s: key %q not found in secret %q", where, named("key"), named("name"))
+	encoded := found.texts("data")[named("key")]
+	if encoded == "" {
+		return "", fmt.Errorf("secret %s has no value for key %q (referenced by %s)", secret, named("key"), where)
 	}
 	value, err := base64.StdEncoding.DecodeString(encoded)
 	return string(value), err

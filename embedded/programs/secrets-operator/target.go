@@ -1,21 +1,24 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	versionAnnotation = "secrets.infisical.com/version"
-	autoReload        = "secrets.infisical.com/auto-reload"
-	managedSecret     = "secrets.infisical.com/managed-secret."
-	condition         = "secrets.infisical.com/LastReconcile"
+	versionAnnotation  = "secrets.infisical.com/version"
+	managedLabels      = "secrets.infisical.com/managed-labels"
+	managedAnnotations = "secrets.infisical.com/managed-annotations"
+	autoReload         = "secrets.infisical.com/auto-reload"
+	managedSecret      = "secrets.infisical.com/managed-secret."
+	condition          = "secrets.infisical.com/LastReconcile"
 )
 
 func (o *operator) reconcileStatic(static object) (time.Duration, error) {
@@ -76,7 +79,7 @@ func (o *operator) deliver(static object) (int, error) {
 			count, err := o.reload(target, version)
 			redeployed += count
 			if err != nil {
-				return 0, err
+				return 0, fmt.Errorf("failed to reconcile dependent resources of target %q: %w", target.text("name"), err)
 			}
 		}
 	}
@@ -105,7 +108,7 @@ func (o *operator) secretsOf(static, auth object, address, token string) ([]secr
 			delete(o.tokens, auth.name())
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("unable to fetch all secret sources: %w", err)
 		}
 		direct, imported = append(direct, more...), append(imported, others...)
 	}
@@ -162,26 +165,32 @@ func (o *operator) writeSecret(static, target object, data map[string][]byte) (b
 	return changed, version, nil
 }
 
-// metadataOf returns labels and annotations of a target: those that it says, or else copies of the custom resource's.
+// metadataOf returns labels and annotations of a target: those that it says, or else copies of the custom resource's,
+// of which it remembers the keys, to take them away again.
 func metadataOf(static, target, existing object) (labels, annotations map[string]string) {
 	labels, annotations = map[string]string{}, map[string]string{}
-	for key, value := range existing.texts("metadata", "annotations") {
-		if system(key) || key == versionAnnotation || target.at("metadata") == nil {
+	before := existing.texts("metadata", "annotations")
+	copied := target.at("metadata") == nil
+	was := strings.Split(before[managedAnnotations], ",")
+	for key, value := range before {
+		if system(key) || key == versionAnnotation || copied && !slices.Contains(was, key) {
 			annotations[key] = value
 		}
 	}
-	if target.at("metadata") != nil {
+	if !copied {
 		maps.Copy(labels, target.texts("metadata", "labels"))
 		maps.Copy(annotations, target.texts("metadata", "annotations"))
 		return labels, annotations
 	}
+	was = strings.Split(before[managedLabels], ",")
 	maps.Copy(labels, existing.texts("metadata", "labels"))
+	maps.DeleteFunc(labels, func(key, _ string) bool { return slices.Contains(was, key) })
 	maps.Copy(labels, static.texts("metadata", "labels"))
-	for key, value := range static.texts("metadata", "annotations") {
-		if !system(key) {
-			annotations[key] = value
-		}
-	}
+	own := static.texts("metadata", "annotations")
+	maps.DeleteFunc(own, func(key, _ string) bool { return system(key) })
+	maps.Copy(annotations, own)
+	annotations[managedLabels] = strings.Join(slices.Sorted(maps.Keys(static.texts("metadata", "labels"))), ",")
+	annotations[managedAnnotations] = strings.Join(slices.Sorted(maps.Keys(own)), ",")
 	return labels, annotations
 }
 
@@ -194,9 +203,11 @@ func system(annotation string) bool {
 	return false
 }
 
+var kinds = map[string]string{"deployments": "Deployment", "daemonsets": "DaemonSet", "statefulsets": "StatefulSet"}
+
 // reload writes the version into the pods of each workload that asks for it and uses the Secret.
 func (o *operator) reload(target object, version string) (int, error) {
-	count := 0
+	count, failed := 0, []error(nil)
 	for _, resource := range []string{"deployments", "daemonsets", "statefulsets"} {
 		path := "/apis/apps/v1/namespaces/" + target.text("namespace") + "/" + resource
 		workloads, err := o.kube.list(path)
@@ -209,14 +220,19 @@ func (o *operator) reload(target object, version string) (int, error) {
 			}
 			count++
 			annotation := managedSecret + target.text("name")
+			if workload.texts("metadata", "annotations")[annotation] == version &&
+				workload.texts("spec", "template", "metadata", "annotations")[annotation] == version {
+				continue
+			}
 			workload.put(version, "metadata", "annotations", annotation)
 			workload.put(version, "spec", "template", "metadata", "annotations", annotation)
 			if err := o.kube.call("PUT", path+"/"+workload.text("metadata", "name"), workload, nil); err != nil {
-				return count, fmt.Errorf("failed to reconcile dependent resources of target %q", target.text("name"))
+				failed = append(failed, fmt.Errorf("failed to reconcile workload. Kind: %q, Name: %q",
+					kinds[resource], workload.text("metadata", "name")))
 			}
 		}
 	}
-	return count, nil
+	return count, errors.Join(failed...)
 }
 
 // uses returns whether pods take the Secret by a variable or by a volume of its own; it sees no projected volume.
@@ -251,7 +267,8 @@ func ownerOf(static object) map[string]any {
 }
 
 func etag(data map[string][]byte) string {
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(fmt.Sprint(data)))) // fmt prints a map in the order of its keys
+	shown := fmt.Append(nil, data) // fmt prints a map in the order of its keys
+	return fmt.Sprintf(`W/"secrets-%d-%08X"`, len(shown), crc32.ChecksumIEEE(shown))
 }
 
 // interval reads a whole number with a unit.
