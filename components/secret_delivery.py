@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pulumi import ComponentResource, Input, Resource, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
+from components.base.content import content_addressed
 from components.base.gate import Gate, GateArgs
 from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION, type_token
-from components.base.pod import SecretFiles, Step
+from components.base.pod import MapFolder, SecretFiles, Step
 from components.base.rbac import PolicyRule
 from components.external_delivery import external_secret, store
 from components.secrets_operator import SecretsOperator
@@ -21,7 +23,7 @@ MARK = "infisical-platform/application"
 WISH = "infisical-platform/wish"
 _API_VERSION = "secrets.infisical.com/v1beta1"
 _GROUP = "secrets.infisical.com"
-_VALUES = "/values"
+_VALUES, _WISH = "/values", "/wish"
 _RESOURCES = {"deployment": "deployments", "statefulset": "statefulsets", "daemonset": "daemonsets"}
 
 
@@ -81,14 +83,15 @@ class SecretDelivery(ComponentResource):
 
     def __init__(self, name: str, args: SecretDeliveryArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("SecretDelivery"), name, None, opts)
-        plain = [_plain(delivery) for delivery in args.deliveries]
-        free = self._gate(name, "free", "targets_free.py", args, plain, [])
+        wish = content_addressed(f"{name}-wish", args.namespace, _wish(args.deliveries), parent=self)
+        wished = wish.metadata.name.apply(str)
+        free = self._gate(name, "free", args, wished, [])
         after: list[Resource] = [free, args.operator, *args.after]
         if args.operator.settings.kind == "externalSecrets":
             made = self._external(name, args, after)
         else:
             made = self._infisical(name, args, after)
-        self._gate(name, "gate", "delivered.py", args, plain, made)
+        self._gate(name, "gate", args, wished, made)
         self.register_outputs({})
 
     def _infisical(self, name: str, args: SecretDeliveryArgs, after: Sequence[Resource]) -> list[Resource]:
@@ -147,16 +150,15 @@ class SecretDelivery(ComponentResource):
     def _gate(
         self,
         name: str,
-        suffix: str,
-        script: str,
+        suffix: Literal["free", "gate"],
         args: SecretDeliveryArgs,
-        plain: Sequence[Mapping[str, object]],
+        wish: Output[str],
         after: Sequence[Resource],
     ) -> Gate:
         proves = suffix == "gate"
         installed = args.operator.settings.kind == "infisical"
         deadline = args.operator.settings.delivery_minutes * 60
-        config: dict[str, object] = {"deliveries": plain, "deadline_seconds": deadline}
+        config: dict[str, object] = {"wish": _WISH, "deadline_seconds": deadline}
         if proves:
             config["values"] = _VALUES
             if installed:
@@ -168,17 +170,17 @@ class SecretDelivery(ComponentResource):
         step = Step(
             name=suffix,
             image=args.python_image,
-            script=f"secret_delivery/{script}",
+            script=f"secret_delivery/{'delivered' if proves else 'targets_free'}.py",
             config=config,
             env={"STACK_ID": args.identity[STACK_ID_ANNOTATION]},
+            wish=MapFolder(config_map=wish, folder=_WISH),
             files=[SecretFiles(secret=args.values, folder=_VALUES)] if proves else [],
             rules_in=_rules(args, proves, installed),
         )
-        triggers = {"deliveries": plain, "wish": args.wish} if proves else {"deliveries": plain}
         gate = GateArgs(
             namespace=args.namespace,
             steps=[step],
-            triggers=triggers,
+            triggers={"wish": args.wish} if proves else {},  # the deliveries are in the name of their ConfigMap
             deadline_seconds=deadline,
             after=after,
         )
@@ -249,21 +251,18 @@ def marks(delivery: DeliveredSecret, identity: Mapping[str, Input[str]]) -> dict
     return {"labels": {MARK: delivery.application}, "annotations": annotations}
 
 
+def _wish(deliveries: Sequence[DeliveredSecret]) -> dict[str, str]:
+    return {"deliveries.json": json.dumps([_plain(delivery) for delivery in deliveries], sort_keys=True)}
+
+
 def _plain(delivery: DeliveredSecret) -> dict[str, object]:
     """Return a delivery as its scripts read it."""
     keys = [
         {"key": key.key, "secret": key.secret, "owner": key.owner, **({"file": key.file} if key.file else {})}
         for key in delivery.keys
     ]
-    plain: dict[str, object] = {
-        "application": delivery.application,
-        "environment": delivery.environment,
-        "path": delivery.path,
-        "namespace": delivery.namespace,
-        "secret": delivery.secret,
-        "type": delivery.type,
-        "keys": keys,
-    }
+    named = ("application", "environment", "path", "namespace", "secret", "type")
+    plain: dict[str, object] = {**{field: getattr(delivery, field) for field in named}, "keys": keys}
     return {**plain, **({"restarts": list(delivery.restarts)} if delivery.restarts else {})}
 
 

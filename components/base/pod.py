@@ -36,6 +36,14 @@ class SecretFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MapFolder:
+    """The keys of a ConfigMap as files in `folder`. A variable, as CONFIG is one, holds no more than 128 KiB."""
+
+    config_map: Input[str]
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimFolder:
     """The volume of a PersistentVolumeClaim as a folder."""
 
@@ -56,6 +64,7 @@ class Step:
     files: Sequence[SecretFiles] = ()
     rules: Sequence[PolicyRule] = ()  # what the script may ask of the API server, in the Job's namespace
     rules_in: Mapping[str, Sequence[PolicyRule]] = field(default_factory=dict[str, "Sequence[PolicyRule]"])  # elsewhere
+    wish: MapFolder | None = None  # what is too long for CONFIG
     claim: ClaimFolder | None = None
     memory_limit: str | None = None  # None: what the stack gives to each Job
 
@@ -74,6 +83,9 @@ def pod_template(
         core.v1.VolumeArgs(name="scripts", config_map=core.v1.ConfigMapVolumeSourceArgs(name=scripts_map)),
     ]
     volumes += [_secret_volume(step, number) for number in range(len(step.files))]
+    if step.wish:
+        wish = core.v1.ConfigMapVolumeSourceArgs(name=step.wish.config_map)
+        volumes.append(core.v1.VolumeArgs(name="wish", config_map=wish))
     if step.claim:
         source = core.v1.PersistentVolumeClaimVolumeSourceArgs(claim_name=step.claim.claim)
         volumes.append(core.v1.VolumeArgs(name="claim", persistent_volume_claim=source))
@@ -107,6 +119,8 @@ def _container(step: Step) -> core.v1.ContainerArgs:
         core.v1.VolumeMountArgs(name=_volume_name(step, number), mount_path=files.folder, read_only=True)
         for number, files in enumerate(step.files)
     ]
+    if step.wish:
+        mounts.append(core.v1.VolumeMountArgs(name="wish", mount_path=step.wish.folder, read_only=True))
     if step.claim:
         mounts.append(core.v1.VolumeMountArgs(name="claim", mount_path=step.claim.folder))
     env = [_variable(name, value) for name, value in step.env.items()]

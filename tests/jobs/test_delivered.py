@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class Shop:
         delivery |= {"secret": self.name, "type": self.kind, "keys": self.keys}
         delivery |= {"restarts": self.restarts} if self.restarts else {}
         operator = {"namespace": HOME, "deployment": DEPLOYMENT, "connection": "infisical"}
-        config = {"deliveries": [delivery], "deadline_seconds": deadline_seconds, "values": str(self.values)}
+        (self.values.parent / "deliveries.json").write_text(json.dumps([delivery]))
+        config = {"wish": str(self.values.parent), "deadline_seconds": deadline_seconds, "values": str(self.values)}
         config["operator"] = operator
         return self._start_job("delivered.py", config, STACK_ID=ID, **self.world.cluster.environment)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ class Shop:
         ]
         delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.namespace}
         delivery |= {"secret": NAME, "type": "Opaque", "keys": keys}
-        config = {"deliveries": [delivery], "deadline_seconds": deadline_seconds, "values": str(self.values)}
+        (self.values.parent / "deliveries.json").write_text(json.dumps([delivery]))
+        config = {"wish": str(self.values.parent), "deadline_seconds": deadline_seconds, "values": str(self.values)}
         done = self._start_job("delivered.py", config, STACK_ID=ID, **self.cluster.environment).outcome()
         return done.status, done.last_line
 

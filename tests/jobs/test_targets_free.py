@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,8 @@ KEY = {"key": "A", "secret": "A", "owner": "stack"}
 class Target:
     """A namespace with a Secret that may be in the way."""
 
-    def __init__(self, cluster: Cluster, run_job: Callable[..., Any]) -> None:
-        self.cluster, self._run_job = cluster, run_job
+    def __init__(self, cluster: Cluster, run_job: Callable[..., Any], wish: Path) -> None:
+        self.cluster, self._run_job, self._wish = cluster, run_job, wish
         self.namespace = cluster.namespace("target")
         cluster.grant(self.namespace, [("", "secrets", ["get"], ["shop-env"])])
 
@@ -27,14 +29,15 @@ class Target:
     def outcome(self, kind: str = "Opaque") -> tuple[int, str]:
         delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.namespace}
         delivery |= {"secret": "shop-env", "type": kind, "keys": [KEY]}
-        config = {"deliveries": [delivery], "deadline_seconds": 20}
+        (self._wish / "deliveries.json").write_text(json.dumps([delivery]))
+        config = {"wish": str(self._wish), "deadline_seconds": 20}
         done = self._run_job("targets_free.py", config, STACK_ID=ID, **self.cluster.environment)
         return done.status, done.last_line
 
 
 @pytest.fixture
-def target(cluster: Cluster, run_job: Callable[..., Any]) -> Target:
-    return Target(cluster, run_job)
+def target(cluster: Cluster, run_job: Callable[..., Any], tmp_path: Path) -> Target:
+    return Target(cluster, run_job, tmp_path)
 
 
 def marked(application: str, stack: str) -> dict[str, Any]:

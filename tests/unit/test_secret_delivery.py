@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pulumi
@@ -91,6 +91,18 @@ def graph() -> Graph:
 def config(graph: Graph, job: str) -> dict[str, Any]:
     [container] = graph[f"Job/delivery-{job}"]["spec", "template", "spec", "containers"]
     return json.loads(next(each["value"] for each in container["env"] if each["name"] == "CONFIG"))
+
+
+def wish(graph: Graph) -> list[dict[str, Any]]:
+    """What both gates are told by a file."""
+    maps = [each for each in graph.objects if each.kind == "ConfigMap" and "deliveries.json" in each["data"]]
+    [made] = maps
+    for job in ("free", "gate"):
+        pod = graph[f"Job/delivery-{job}"]["spec", "template", "spec"]
+        [volume] = [each for each in pod["volumes"] if each["name"] == "wish"]
+        [mount] = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "wish"]
+        assert (volume["configMap"]["name"], mount["mountPath"]) == (made["metadata", "name"], "/wish")
+    return json.loads(made["data", "deliveries.json"])
 
 
 def test_nothing_is_written_before_the_targets_were_looked_at_and_all_is_proven_in_the_end(graph: Graph) -> None:
@@ -194,13 +206,13 @@ def test_a_changed_wish_reaches_the_operator_at_once_and_is_proven() -> None:
 
 
 def test_what_the_gates_are_told_has_no_value(graph: Graph) -> None:
-    told = config(graph, "gate")
-    assert told["values"] == "/values"
-    assert told["deliveries"][0]["keys"] == [
+    assert config(graph, "gate")["values"] == "/values"
+    told = wish(graph)
+    assert told[0]["keys"] == [
         {"key": "FEATURES", "secret": "FEATURES", "owner": "stack", "file": "shop.prod.features"},
         {"key": "STRIPE_KEY", "secret": "STRIPE_KEY", "owner": "people"},
     ]
-    assert config(graph, "free")["deliveries"] == told["deliveries"]
+    assert {config(graph, gate)["wish"] for gate in ("free", "gate")} == {"/wish"}
     [volume] = [each for each in graph["Job/delivery-gate"]["spec", "template", "spec", "volumes"] if "secret" in each]
     assert volume["secret"]["secretName"] == "infisical-values"
 
@@ -233,6 +245,16 @@ def test_a_gate_may_read_the_delivered_secrets_by_name_alone(graph: Graph) -> No
             ("infisicalauths", "get", ["infisical-shop"]),
         ],
     }
+
+
+def test_a_gate_takes_more_keys_than_a_variable_holds() -> None:
+    """Linux takes no argument or variable of more than 128 KiB: the container would not start."""
+    keys = [DeliveredKey(key=f"A_RATHER_USUAL_NAME_{n}", secret=f"NAME_{n}", file=f"shop-{n}") for n in range(5000)]
+    graph = delivered(Wanted(deliveries=[replace(ENV, keys=keys)]))
+    assert len(wish(graph)[0]["keys"]) == 5000
+    for job in ("free", "gate"):
+        [container] = graph[f"Job/delivery-{job}"]["spec", "template", "spec", "containers"]
+        assert all(len(each["value"]) < 128 * 1024 for each in container["env"])
 
 
 def test_external_secrets_operator_gets_the_same_of_it() -> None:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conditions import condition
-from delivery_wish import HAS_NO_VALUE, MARK, STACK, Delivery, Key, find_infisical, find_secret, texts, workload_path
+from delivery_wish import (
+    HAS_NO_VALUE,
+    MARK,
+    STACK,
+    Delivery,
+    Key,
+    deliveries_in,
+    find_infisical,
+    find_secret,
+    texts,
+    workload_path,
+)
 from external_secret import external_says
 from job import Pending, Report, run, secret, wait
 from kube import Api, Object
@@ -46,12 +57,13 @@ class Operator:
 
 @dataclass(frozen=True)
 class Config:
-    """values: folder with the values that the stack owns; operator: none where the cluster's own one delivers.
+    """wish: folder with what is delivered; values: folder with the values that the stack owns.
 
-    The environment has STACK_ID, which everything that the stack delivers carries.
+    operator: none where the cluster's own one delivers. The environment has STACK_ID, which everything that the stack
+    delivers carries.
     """
 
-    deliveries: tuple[Delivery, ...]
+    wish: str
     deadline_seconds: float
     values: str
     operator: Operator | None = None
@@ -62,19 +74,20 @@ class Gate:
 
     def __init__(self, config: Config, api: Api) -> None:
         self.config, self.api, self.stack_id = config, api, secret("STACK_ID")
+        self.deliveries = deliveries_in(config.wish)
         self.missing: dict[str, str] = {}  # what people have yet to write, by delivery
 
     def check(self) -> str:
         """Return counts. Raise Pending with everything that is not delivered yet, and why."""
         self.missing = {}
-        open_ = [problem for delivery in self.config.deliveries for problem in self._problems(delivery)]
+        open_ = [problem for delivery in self.deliveries for problem in self._problems(delivery)]
         if open_:
             raise Pending("; ".join([*self._operator(), *open_]))
-        notes = [note for delivery in self.config.deliveries for note in self._restarts(delivery)]
+        notes = [note for delivery in self.deliveries for note in self._restarts(delivery)]
         notes += [f"{name} waits for people: {keys}" for name, keys in self.missing.items()]
-        done = len(self.config.deliveries) - len(self.missing)
-        keys = sum(len(delivery.keys) for delivery in self.config.deliveries)
-        return "; ".join([f"{done} of {len(self.config.deliveries)} Secrets with {keys} keys are delivered", *notes])
+        done = len(self.deliveries) - len(self.missing)
+        keys = sum(len(delivery.keys) for delivery in self.deliveries)
+        return "; ".join([f"{done} of {len(self.deliveries)} Secrets with {keys} keys are delivered", *notes])
 
     def _problems(self, delivery: Delivery) -> list[str]:
         found = find_secret(self.api, delivery)
@@ -119,7 +132,7 @@ class Gate:
         if ready.get("status") == "False":
             again = f"at the latest after 17 minutes; at once by `{operator.restart}`"
             yield f"{ready['message']} It asks ever more rarely, {again}"
-        for application in sorted({each.application for each in self.config.deliveries}):
+        for application in sorted({each.application for each in self.deliveries}):
             auth = find_infisical(self.api, "infisicalauths", operator.namespace, f"infisical-{application}")
             ready = condition(auth or {}, READY)
             if ready.get("status") == "False":

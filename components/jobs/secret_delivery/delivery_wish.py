@@ -1,8 +1,11 @@
 """What is delivered where, as both scripts of a delivery are told it, and the objects that it concerns."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from job import ConfigError, parse
 from kube import Api, Object
 
 MARK = "infisical-platform/application"  # label of a Secret that a stack delivers
@@ -44,6 +47,15 @@ class Delivery:
     def source(self) -> str:
         """Return where its values come from, as messages say it."""
         return f"application {self.application}, {self.environment}, {self.path}"
+
+
+def deliveries_in(folder: str) -> tuple[Delivery, ...]:
+    """Return what is delivered, from the file that a ConfigMap is mounted as. Raises ConfigError."""
+    try:
+        document = json.loads(Path(folder, "deliveries.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the wish in {folder} can't be read: {error}") from error
+    return parse(tuple[Delivery, ...], document, "deliveries")
 
 
 def find_secret(api: Api, delivery: Delivery) -> Object | None:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from delivery_wish import ADOPT, MARK, STACK, Delivery, find_secret, texts
+from delivery_wish import ADOPT, MARK, STACK, Delivery, deliveries_in, find_secret, texts
 from job import Failed, Report, run, secret, wait
 from kube import Api, Object
 
 
 @dataclass(frozen=True)
 class Config:
-    """The environment has STACK_ID, which everything that the stack delivers carries."""
+    """wish: folder with what is delivered.
 
-    deliveries: tuple[Delivery, ...]
+    The environment has STACK_ID, which everything that the stack delivers carries.
+    """
+
+    wish: str
     deadline_seconds: float
 
 
@@ -52,24 +55,24 @@ def _maker(metadata: Object) -> str:
     return f"made by {', '.join(managers)}" if managers else "made by somebody else"
 
 
-def judge(api: Api, config: Config) -> str:
+def judge(api: Api, deliveries: tuple[Delivery, ...]) -> str:
     """Return that every target may be written. Raise Failed with all that speaks against it."""
     stack_id = secret("STACK_ID")
     wrong: list[str] = []
     there = 0
-    for delivery in config.deliveries:
+    for delivery in deliveries:
         found = find_secret(api, delivery)
         there += found is not None
         wrong += refusals(delivery, found, stack_id) if found else []
     if wrong:
         raise Failed(". ".join(wrong))
-    return f"{len(config.deliveries)} Secrets may be written; {there} are there already"
+    return f"{len(deliveries)} Secrets may be written; {there} are there already"
 
 
 def main(config: Config, report: Report) -> str:
     """Ask until the API server has answered for every target."""
-    api = Api()
-    return wait(lambda: judge(api, config), report, deadline_seconds=config.deadline_seconds)
+    api, deliveries = Api(), deliveries_in(config.wish)
+    return wait(lambda: judge(api, deliveries), report, deadline_seconds=config.deadline_seconds)
 
 
 if __name__ == "__main__":
