@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator, Mapping
 
 from pydantic import SecretStr
@@ -27,7 +29,10 @@ Applications = Mapping[str, ApplicationSettings]
 
 LICENCE = ("LICENSE_KEY", "LICENSE_KEY_OFFLINE")
 _MOST_BYTES = 900_000  # of all values: a Secret of Kubernetes has at most 1 MiB
-_MOST_SECRETS = 5000  # of a stack: their names stand in ConfigMaps, which have at most 1 MiB too
+_LONGEST = 900_000  # bytes of one as JSON: Infisical takes no request of more than 1 MiB
+_MOST_NAMES = 1_000_000  # bytes: a ConfigMap has at most 1 MiB too
+_ENTRY = 100  # bytes that JSON has around the names of one, at most
+_MOST_SECRETS = 5000  # of a stack
 
 
 def _in(name: str, *parts: str | int) -> str:
@@ -95,9 +100,11 @@ def values_can_be_stored(applications: Applications) -> Findings:
         for secret in secrets_of(application):
             count += 1
             try:
-                size += len(_bytes(secret))
+                value = _bytes(secret)
             except ValueError:
                 continue  # reported by its encrypted key
+            size += len(value)
+            yield from _fits_a_request(name, secret, value)
             yield from _begins_as_text(name, secret)
     if size > _MOST_BYTES:
         reason = (
@@ -118,6 +125,16 @@ def _bytes(secret: Named) -> bytes:
             return b""
 
 
+def _fits_a_request(name: str, secret: Named, value: bytes) -> Findings:
+    length = len(base64.b64encode(value) if secret.encoded else json.dumps(value.decode()))
+    if length > _LONGEST:
+        reason = (
+            f"its value makes a request of {length} bytes, and Infisical takes no value of more than {_LONGEST}, as "
+            "JSON or base64 writes them. Give it to pods by a volume or an image"
+        )
+        yield Finding(_in(name, "secrets", secret.environment, secret.path, secret.key), reason)
+
+
 def _begins_as_text(name: str, secret: Named) -> Findings:
     """Refuse to begin with what would be stored in base64, because people would go on with text."""
     source = secret.source
@@ -132,6 +149,26 @@ def _begins_as_text(name: str, secret: Named) -> Findings:
             "on with its base64"
         )
         yield Finding(place, reason)
+
+
+def names_fit_config_maps(applications: Applications) -> Findings:
+    """Refuse more names than the ConfigMaps hold by which the Jobs of provisioning and of delivery are told them."""
+    wished = delivered = 0
+    for name, application in applications.items():
+        for secret in secrets_of(application):
+            wished += _ENTRY + len(name + secret.environment + secret.path + secret.key)
+        for delivery in application.deliver:
+            keys = delivery.keys or dict.fromkeys(
+                application.secrets.get(delivery.environment, {}).get(delivery.path, ())
+            )
+            delivered += sum(_ENTRY + len(name + key + (secret or key)) for key, secret in keys.items())
+    for what, size in (("secrets and their folders", wished), ("delivered keys", delivered)):
+        if size > _MOST_NAMES:
+            reason = (
+                f"the names of {what} are {size} bytes together, and the ConfigMap that has them can hold no more than "
+                f"{_MOST_NAMES}. Shorten them, deliver fewer, or divide the applications among stacks"
+            )
+            yield Finding("applications", reason)
 
 
 def removed_is_removed(applications: Applications) -> Findings:
@@ -218,6 +255,7 @@ APPLICATION_RULES = (
     environments_exist,
     projects_are_apart,
     values_can_be_stored,
+    names_fit_config_maps,
     removed_is_removed,
     deliveries_have_something,
     roles_exist,

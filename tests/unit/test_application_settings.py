@@ -210,7 +210,14 @@ WRONG: list[tuple[str, Any, str, str]] = [
         'applications.shop.secrets.prod["/"].A',
         "leave initial out",
     ),
-    ("secrets prod / A", "x" * 900_001, "applications", "the Secret that has them can hold no more"),
+    ("secrets prod / A", "é" * 150_001, 'applications.shop.secrets.prod["/"].A', "no value of more than 900000"),
+    ("secrets prod / A", " " + "x" * 700_000, 'applications.shop.secrets.prod["/"].A', "no value of more than 900000"),
+    (
+        "secrets prod /big",
+        {f"A{n}": "x" * 90_001 for n in range(10)},
+        "applications",
+        "the Secret that has them can hold no more",
+    ),
     ("people owner", ["a@b.org"], "applications.shop.people.owner", "there is no such role"),
     ("people viewer", ["a"], "applications.shop.people.viewer[0]", "name@host.domain"),
     ("removed", {"prod": {"/": ["FEATURES"]}}, 'applications.shop.removed.prod["/"][0]', "secrets has FEATURES too"),
@@ -239,6 +246,18 @@ def test_what_is_wrong_is_named(path: str, value: Any, key: str, reason: str) ->
     assert line.startswith(f"- {key}: ")
     assert reason in line
     assert f"'{PROJECT}:{key}'" in line
+
+
+def test_names_fit_the_config_maps_that_tell_them_to_jobs() -> None:
+    keys = {f"{number:0250}": "x" for number in range(200)}
+    deliver = [{**SHOP["deliver"][0], "path": "/long", "secret": f"long-{number}"} for number in range(10)]
+    long = shop("secrets prod /long", keys)
+    assert load(long).applications
+    long["shop"]["deliver"] = deliver
+    [line] = complaints(long)
+    assert line.startswith("- applications: the names of delivered keys are")
+    many = {f"{number:0253}": "x" for number in range(2900)}
+    assert "the names of secrets and their folders are" in complaints(shop("secrets prod /long", many))[0]
 
 
 def test_two_applications_have_two_projects() -> None:

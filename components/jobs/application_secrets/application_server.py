@@ -1,7 +1,5 @@
 """Read and write an application's project, in the API that the running server has: v4 where served, otherwise v3."""
 
-import json
-from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,10 +7,9 @@ from application_plan import Found, Member, Plan, Stored, Write
 from application_wish import Place
 from infisical_api import ApiError, InfisicalApi
 from job import Failed
+from secret_batches import batches
 
 Object = dict[str, Any]
-_BATCH = 100  # secrets in one request
-_BYTES = 700_000  # of their JSON: a server takes 1 MiB (Fastify's bodyLimit, which Infisical leaves as it is)
 _NEWEST = {"/api/v1/projects", "/api/v4/secrets/batch", "/api/v2/folders"}  # where a server doesn't describe itself
 
 
@@ -135,7 +132,7 @@ class Server:
     def _write(self, project: str, write: Write) -> list[str]:
         base = "/api/v4/secrets/batch" if self.v4 else "/api/v3/secrets/batch/raw"
         place = {("projectId" if self.v4 else "workspaceId"): project, "environment": write.environment}
-        for secrets in _batches(_body(write.verb, *each) for each in write.secrets):
+        for secrets in batches(_body(write.verb, *each) for each in write.secrets):
             body = {**place, "secretPath": write.path, "secrets": secrets}
             match write.verb:
                 case "create":
@@ -147,20 +144,6 @@ class Server:
             if "approval" in answer:
                 return [f"{write.environment}:{write.path}"]
         return []
-
-
-def _batches(secrets: Iterable[Object]) -> Iterator[list[Object]]:
-    """Divide secrets into what goes into one request. One that is too long for any goes alone."""
-    batch, size = list[Object](), 0
-    for secret in secrets:
-        length = len(json.dumps(secret))
-        if batch and (len(batch) == _BATCH or size + length > _BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(secret)
-        size += length
-    if batch:
-        yield batch
 
 
 def membership_roles(*roles: str) -> list[Object]:

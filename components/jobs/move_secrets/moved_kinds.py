@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moved_value import stored
+from secret_batches import LONGEST, sent_length
 
 Object = dict[str, Any]
 
 DELIVERED_TYPES = ("Opaque", "kubernetes.io/tls", "kubernetes.io/dockerconfigjson")
-# Infisical takes a request of 1 MiB at most, and base64 makes four bytes of three.
-LONGEST = 700_000
 _NOT_OURS = {
     "kubernetes.io/service-account-token": "Kubernetes makes it for a ServiceAccount",
     "helm.sh/release.v1": "Helm keeps its release in it",
@@ -92,6 +91,6 @@ def _obstacle_of(values: dict[str, bytes]) -> str:
         return "it has no values"
     if empty := sorted(key for key, value in values.items() if not value):
         return f"{', '.join(empty)}: an empty value would be delivered as a missing one"
-    if long := sorted(key for key, value in values.items() if len(value) > LONGEST):
-        return f"{', '.join(long)}: longer than the {LONGEST} bytes that Infisical takes"
+    if long := sorted(key for key, value in values.items() if sent_length(stored(value)[0]) > LONGEST):
+        return f"{', '.join(long)}: longer than the {LONGEST} bytes that Infisical takes, as its API writes them"
     return ""

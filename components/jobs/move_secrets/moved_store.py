@@ -4,6 +4,7 @@ from typing import Any
 
 from infisical_api import ApiError, InfisicalApi
 from job import Failed
+from secret_batches import batches
 
 MARK = "infisical-platform/moved-from"
 _ROUTE = "Route "  # how a server says that it has no such route, in distinction to no such object
@@ -43,16 +44,17 @@ class Store:
         return {secret["secretKey"]: secret for secret in answer["secrets"]}
 
     def create(self, folder: str, texts: dict[str, str], origin: str) -> None:
-        """Create secrets of a folder, all or none. Raises Failed when they were not written."""
+        """Create secrets of a folder, in as few requests as it takes. Raises Failed where one was not written."""
         marked: dict[str, Any] = {"secretComment": f"Moved in from Secret {origin}"}
         marked["secretMetadata"] = [{"key": MARK, "value": origin}]
         secrets = [{"secretKey": key, "secretValue": text, **marked} for key, text in texts.items()]
-        self._written(folder, self._api.post(self._batch, {**self._place(folder), "secrets": secrets}))
+        for batch in batches(secrets):
+            self._written(folder, self._api.post(self._batch, {**self._place(folder), "secrets": batch}))
 
     def delete(self, folder: str, keys: list[str]) -> None:
         """Delete secrets of a folder."""
-        secrets = [{"secretKey": key} for key in keys]
-        self._written(folder, self._api.delete(self._batch, {**self._place(folder), "secrets": secrets}))
+        for batch in batches({"secretKey": key} for key in keys):
+            self._written(folder, self._api.delete(self._batch, {**self._place(folder), "secrets": batch}))
 
     def _written(self, folder: str, answer: dict[str, Any]) -> None:
         if "approval" in answer:
