@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +12,9 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core, meta, rbac
 from pulumi_random import RandomPassword
 
+from components.application_wish import file_of, wishes
 from components.base.content import content_addressed, digest
-from components.base.job import run_on_schedule, run_once
+from components.base.job import data_annotation, run_on_schedule, run_once
 from components.base.names import DRIFT_STATUS, STACK_ID_ANNOTATION, type_token
 from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account, token_reviewer
@@ -34,8 +34,6 @@ from settings.applications import (
     Encrypted,
     Generated,
     Named,
-    PeopleOwned,
-    project_slug,
     secrets_of,
 )
 
@@ -57,6 +55,7 @@ class ApplicationSecretsArgs:
     protect: bool
     python_image: str
     deadline_seconds: int
+    data: str | None  # where the database's data came from, if not from this instance
 
     @classmethod
     def of(
@@ -87,6 +86,7 @@ class ApplicationSecretsArgs:
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,
             deadline_seconds=settings.jobs.applications_minutes * 60,
+            data=settings.data_from,
         )
 
 
@@ -113,9 +113,12 @@ class ApplicationSecrets(ComponentResource):
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
         pods = partial(pod_template, job=name, scripts_map=scripts.metadata.name, service_account=args.account)
         seconds = args.deadline_seconds
-        done = run_once(name, namespace, pods(step), seconds, parent=self, depends_on=rights)
+        done = run_once(
+            name, namespace, pods(step, annotations=data_annotation(args.data)), seconds, parent=self, depends_on=rights
+        )
         run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, pods(again), seconds, parent=self, depends_on=[done])
-        self._deliver(args, Output.all(_name(wish), _name(values)).apply(digest), _name(values), done)
+        told = Output.all(_name(wish), _name(values), *([args.data] if args.data else []))
+        self._deliver(args, told.apply(digest), _name(values), done)
         self.register_outputs({"applications": sorted({*_living(args.applications)} - {CANARY})})
 
     @classmethod
@@ -132,15 +135,14 @@ class ApplicationSecrets(ComponentResource):
             return []
         namespace, made = args.operator.namespace, list[Resource]()
         for each in _living(args.applications):
-            account_name = f"infisical-{each}"
-            account = service_account(account_name, namespace, parent=self)
+            own = f"infisical-{each}"
+            account = service_account(own, namespace, parent=self)
             if args.machine_auth == "kubernetes":
-                made.append(
-                    token_reviewer(account_name, account, in_cluster=args.operator.names.own(account_name), parent=self)
-                )
+                made.append(token_reviewer(own, account, in_cluster=args.operator.names.own(own), parent=self))
             metadata = meta.v1.ObjectMetaArgs(name=f"infisical-identity-{each}", namespace=namespace)
-            options = ResourceOptions(parent=self)
-            made.append(core.v1.Secret(f"infisical-identity-{each}", metadata=metadata, opts=options))
+            made.append(
+                core.v1.Secret(f"infisical-identity-{each}", metadata=metadata, opts=ResourceOptions(parent=self))
+            )
         return made
 
     def _rights(self, name: str, args: ApplicationSecretsArgs, accounts: Sequence[Resource]) -> list[Resource]:
@@ -190,6 +192,7 @@ class ApplicationSecrets(ComponentResource):
                 account=args.account,
                 bootstrap=args.bootstrap,
                 server=args.server,
+                data=args.data,
                 after=[delivered],
                 python_image=args.python_image,
             )
@@ -215,49 +218,8 @@ class ApplicationSecrets(ComponentResource):
         return found
 
     def _generated(self, name: str, application: str, secret: Named, length: int, *, protect: bool) -> Output[str]:
-        options = ResourceOptions(parent=self, protect=protect)
-        logical = f"{name}-{file_of(application, secret)}"
+        options, logical = ResourceOptions(parent=self, protect=protect), f"{name}-{file_of(application, secret)}"
         return RandomPassword(logical, length=length, special=False, opts=options).result
-
-
-def file_of(application: str, secret: Named) -> str:
-    """Return the key of the Secret with the stack's values where a secret's value is."""
-    return f"{application}-{digest([secret.environment, secret.path, secret.key])}"
-
-
-def wishes(applications: Mapping[str, ApplicationSettings]) -> dict[str, str]:
-    """Return the structure of each application as JSON. It has no value."""
-    return {f"{name}.json": json.dumps(_wish(name, each), sort_keys=True) for name, each in applications.items()}
-
-
-def _wish(name: str, application: ApplicationSettings) -> dict[str, object]:
-    people: dict[str, list[str]] = {}
-    for role, addresses in application.people.items():
-        for address in addresses:
-            people.setdefault(address.lower(), []).append(role)
-    licensed = application.model_dump(mode="json", include={"roles", "groups", "approvals"})
-    return {
-        "name": name,
-        "slug": project_slug(name, application),
-        "environments": application.environments,
-        "people": people,
-        "secrets": [] if application.retired else [_secret(name, each) for each in secrets_of(application)],
-        "removed": [
-            [environment, path, key]
-            for environment, folders in application.removed.items()
-            for path, keys in folders.items()
-            for key in keys
-        ],
-        "retired": application.retired,
-        "licensed": {key: value for key, value in licensed.items() if value},
-    }
-
-
-def _secret(application: str, secret: Named) -> dict[str, object]:
-    owner = "people" if isinstance(secret.value, PeopleOwned) else "stack"
-    file = {"file": file_of(application, secret)} if secret.source is not None else {}
-    place = [secret.environment, secret.path, secret.key]
-    return {"place": place, "owner": owner, "encoded": secret.encoded, **file}
 
 
 def _living(applications: Mapping[str, ApplicationSettings]) -> Sequence[str]:

@@ -10,7 +10,7 @@ from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 from pydantic import SecretStr
 
-from components.base.job import run_once
+from components.base.job import data_annotation, run_once
 from components.base.names import ADMIN_SECRET, BOOTSTRAP_SECRET, STACK_ID_ANNOTATION, type_token
 from components.base.pod import SecretKey, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account, token_reviewer
@@ -42,6 +42,7 @@ class BootstrapArgs:
     protect: bool
     python_image: str
     release: InfisicalRelease
+    data: str | None  # where the database's data came from, if not from this instance: it may have other log-ins
 
     @classmethod
     def of(
@@ -61,6 +62,7 @@ class BootstrapArgs:
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,
             release=release,
+            data=settings.data_from,
         )
 
 
@@ -97,7 +99,13 @@ class Bootstrap(ComponentResource):
         run_once(
             name,
             args.namespace,
-            pod_template(step, job=name, scripts_map=scripts.metadata.name, service_account=self.account),
+            pod_template(
+                step,
+                job=name,
+                scripts_map=scripts.metadata.name,
+                service_account=self.account,
+                annotations=data_annotation(args.data),
+            ),
             args.organization.deadline_minutes * 60,
             parent=self,
             depends_on=[kept, *rights, args.release],

@@ -44,6 +44,7 @@ class OperatorCanaryArgs:
     account: Input[str]  # ServiceAccount of the provisioner
     bootstrap: SecretRef  # what it logs in with
     server: str  # image of Infisical: with a different one the operator is proven again
+    data: str | None  # where the database's data came from, if not from this instance
     after: Sequence[Resource]  # what has the secret delivered
     python_image: str
 
@@ -63,12 +64,13 @@ class OperatorCanary(ComponentResource):
         deadline = operator.settings.delivery_minutes * 60
         step = _step(args, deadline)
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
+        proven = [operator.revision, args.server, *([args.data] if args.data else [])]
         template = pod_template(
             step,
             job=name,
             scripts_map=scripts.metadata.name,
             service_account=args.account,
-            annotations={"infisical-platform/triggers": digest([operator.revision, args.server])},
+            annotations={"infisical-platform/triggers": digest(proven)},
         )
         run_once(name, namespace, template, deadline, parent=self, depends_on=[right, *args.after])
         self.register_outputs({})

@@ -78,6 +78,16 @@ class Settings(Secrets):
         return "".join(f"{pem.strip()}\n" for pem in (self.infisical.authorities, redis) if pem)
 
     @property
+    def data_from(self) -> str | None:
+        """Return which restore or recovery the database's data came from, None where it is this instance's own."""
+        recover = self.database.recover if self.database.kind == "operator" else None
+        parts = (
+            f"restore {self.restore.id}" if self.restore else "",
+            f"{recover.archive} {recover.time}" if recover else "",
+        )
+        return "; ".join(part for part in parts if part) or None
+
+    @property
     def proves_operator(self) -> bool:
         """Return whether the stack has a secret of its own delivered, which takes an organisation and an operator."""
         return bool(self.organization and self.secrets_operator)

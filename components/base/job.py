@@ -43,6 +43,11 @@ def run_once(
     )
 
 
+def data_annotation(data: str | None) -> dict[str, Input[str]] | None:
+    """Return what makes a Job look again at a database whose data came from elsewhere since: a backup or an archive."""
+    return {"infisical-platform/data": data} if data else None
+
+
 def run_on_schedule(
     name: str,
     namespace: Input[str],

@@ -22,7 +22,7 @@ from infisical_api import InfisicalApi, universal_login
 from job import Failed, Report
 from operator_canary import Config
 
-from components.application_secrets import file_of, wishes
+from components.application_wish import file_of, wishes
 from components.operator_canary import canary
 from settings.applications import CANARY, secrets_of
 from tests.standins.authority import Authority

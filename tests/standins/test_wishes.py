@@ -16,8 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from infisical_api import InfisicalApi
 from job import Report
 
-from components.application_secrets import file_of
-from components.application_secrets import wishes as documents
+from components.application_wish import file_of
+from components.application_wish import wishes as documents
 from settings.applications import ApplicationSettings, Encrypted, Generated, Named, secrets_of
 from tests.standins.conftest import Start
 from tests.standins.infisical import Environment

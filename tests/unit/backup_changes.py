@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.changes import DATABASE, PEM, RELEASE, WHOLE, Config, change
+from tests.unit.changes import CANARY, DATABASE, PEM, RELEASE, WHOLE, Config, change
 from tests.unit.harness import BUCKET, RECIPIENT
 
 PRIVATE_OPENPGP = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nBBBB\n-----END PGP PRIVATE KEY BLOCK-----\n"
@@ -10,6 +10,8 @@ BACKUP = (
     "Job/backup-before Job/backup Job/backup-rehearsal CronJob/backup-schedule CronJob/backup-rehearsal-schedule "
     "Job/restore"
 )
+# What was true of the data that was there before.
+PROVEN_AGAIN = f"Job/bootstrap Job/application-secrets Job/operator-canary Job/secret-delivery-gate {CANARY}"
 BACKED_UP: Config = {
     **WHOLE,
     "backup": {"target": {"kind": "volume"}, "recipients": [RECIPIENT]},
@@ -32,7 +34,7 @@ BACKUPS = (
     change("backup.memoryLimit", "1025Mi", BACKUP),
     change("backup.target.size", "11Gi", "PersistentVolumeClaim/backup-store-volume"),
     change("backup.target.storageClass", "slow", "PersistentVolumeClaim/backup-store-volume"),
-    change("restore.id", "another", f"Job/restore Job/infisical-migration {RELEASE}", "another"),
+    change("restore.id", "another", f"Job/restore Job/infisical-migration {RELEASE} {PROVEN_AGAIN}", "another"),
     change("restore.from", "0123abcd", "Job/restore"),
     change("restore.overwrite", "0123abcd4567", "Job/restore"),
     change("restoreIdentity", PRIVATE_OPENPGP, "Job/restore Secret/restore-identity"),

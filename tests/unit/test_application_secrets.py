@@ -9,13 +9,24 @@ from typing import Any
 
 import pytest
 
-from components.application_secrets import file_of, wishes
+from components.application_wish import file_of, wishes
 from components.base.content import digest
 from settings.applications import secrets_of
 from tests.unit.application_changes import WISHES, WITH_APPLICATIONS
 from tests.unit.changes import Change
 from tests.unit.configurations import complaint, with_
-from tests.unit.harness import ORGANIZATION, SHOP, Graph, made_name, platform, settings_of, shape, with_applications
+from tests.unit.harness import (
+    BUCKET,
+    ORGANIZATION,
+    RECIPIENT,
+    SHOP,
+    Graph,
+    made_name,
+    platform,
+    settings_of,
+    shape,
+    with_applications,
+)
 from tests.unit.network import Network, Pod
 
 JOB, DRIFT = "Job/application-secrets", "CronJob/infisical-drift-schedule"
@@ -250,3 +261,22 @@ def test_what_was_generated_is_unprotected_before_it_goes() -> None:
 
 def test_a_living_application_is_remembered_so_that_it_is_not_dropped(graph: Graph) -> None:
     assert graph["application-secrets"].outputs == [{"applications": ["shop"]}]
+
+
+BACKUPS: dict[str, Any] = {"backup": {"target": BUCKET | {"pointInTime": True}, "recipients": [RECIPIENT]}}
+BACKUPS |= {"backupAccessKey": "access", "backupSecretKey": "secret"}
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        {"restore": {"id": "one", "from": "latest"}},
+        {"database": {"recover": {"archive": "0123abcd", "time": "2026-11-26T11:20:00+00:00"}}},
+    ],
+    ids=["restored", "recovered"],
+)
+def test_what_was_proven_of_other_data_is_proven_again(came: dict[str, Any]) -> None:
+    """A database of before has log-ins, members and values of before, and perhaps open sign-up: no Job may believe."""
+    before, after = with_applications("prod", **BACKUPS), with_applications("prod", **BACKUPS, **came)
+    changed = {str(r) for r in before if str(r) in {str(a) for a in after} and r.inputs != after[str(r)].inputs}
+    assert changed >= {"Job/bootstrap", JOB, STATIC, "Job/secret-delivery-gate", "Job/operator-canary"}
