@@ -48,7 +48,8 @@ WISH = (
     f"{STATIC} {TLS} {CANARY} Job/secret-delivery-gate"
 )
 VALUES = "Secret/application-secrets-values"
-GATES = "Job/secret-delivery-free Job/secret-delivery-gate"
+BOTH = "Job/secret-delivery-free Job/secret-delivery-gate"
+GATES = f"ConfigMap/secret-delivery-wish {BOTH}"
 DELIVERY = f"{STATIC} {GATES}"
 TARGET = "Role/secret-delivery-free-shop Role/secret-delivery-gate-shop"
 MOVED = f"{DELIVERY} InfisicalStaticSecret/secret-delivery-store-shop-env {OPERATOR} " + " ".join(
@@ -104,7 +105,7 @@ APPLICATIONS = (
         "secrets.owner",
         f"{_ROOT} FEATURES",
         {"owner": "people", "initial": "search,cart"},
-        f"{WISH} Job/secret-delivery-free",
+        f"{WISH} Job/secret-delivery-free ConfigMap/secret-delivery-wish",
         None,
     ),
     _each(
@@ -146,7 +147,7 @@ APPLICATIONS = (
     ),
     _each("retired", "retired", True, ENDED, None),
     change("jobs.applicationsMinutes", 17, "Job/application-secrets CronJob/infisical-drift-schedule", None),
-    change("secretsOperator.deliveryMinutes", 19, f"{GATES} Job/operator-canary", None),
+    change("secretsOperator.deliveryMinutes", 19, f"{BOTH} Job/operator-canary", None),
 )
 # These reach nothing but the wish, which test_application_secrets.py compares without a graph.
 WISHES = (

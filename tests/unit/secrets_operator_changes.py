@@ -14,7 +14,7 @@ OPERATOR_ALL = (
     + f" ConfigMap/secrets-operator-gate-scripts {PROVISIONING} {CANARY} "
     + CANARY.replace("infisical-secrets-operator", "operators")
     + """
-    Job/secret-delivery-free Job/secret-delivery-gate
+    ConfigMap/secret-delivery-wish Job/secret-delivery-free Job/secret-delivery-gate
     ServiceAccount/infisical-operator-canary Secret/infisical-identity-operator-canary Role/operator-canary
     RoleBinding/operator-canary Role/application-secrets-identities RoleBinding/application-secrets-identities
     InfisicalConnection/secret-delivery-connection InfisicalAuth/secret-delivery-auth-operator-canary
