@@ -129,3 +129,15 @@ def test_the_project_api_of_older_releases(start: Start, environment: Environmen
     path = f"/api/v2/workspace/{made['id']}/identity-memberships/{identity}"
     instance.call("POST", path, {"roles": [{"role": "viewer"}]})
     assert instance.call("GET", path)["identityMembership"]["identity"]["name"] == "reader"
+
+
+def test_all_projects_come_in_pages(instance: Instance) -> None:
+    for number in range(3):
+        create(instance, projectName=f"p{number}", slug=f"project-{number}")
+    every, slugs = "/api/v1/organization-admin/projects", list[str]()
+    for offset in (0, 2):
+        page = instance.call("GET", f"{every}?offset={offset}&limit=2")
+        assert page["count"] == 3
+        slugs += [each["slug"] for each in page["projects"]]
+    assert slugs == ["project-0", "project-1", "project-2"]
+    assert instance.refusal("GET", f"{every}?limit=101")[0] == 422

@@ -1,6 +1,7 @@
 """Give each application's operator a machine identity: one project to read, one account that may log in."""
 
 import base64
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from kube import Api, path
 
 Object = dict[str, Any]
 
+LAG_SECONDS = 10.0  # how far a replica that is read from may be behind what was written
 _HOST = "https://kubernetes.default.svc"
 _TTL_SECONDS = 3600
 _MANAGER = "infisical-platform-applications"
@@ -63,10 +65,20 @@ def _identity(application: Application, known: str, server: Server, operator: Op
     metadata = [{"key": "infisical-platform", "value": operator.marker}]
     made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})["identity"]["id"]
     # Names are not unique: a second run at the same time may have made one just before, which both then take.
-    first = _made(application.slug, server, operator.organization, operator.marker)[0]
+    first = _first(application.slug, made, server, operator)
     if first != made:
         server.api.delete(f"/api/v1/identities/{made}")
     return first, True
+
+
+def _first(slug: str, made: str, server: Server, operator: Operator) -> str:
+    """Return the oldest identity of an application, once the one that was made is listed, or will not be soon."""
+    end = time.monotonic() + LAG_SECONDS
+    while True:
+        listed = _made(slug, server, operator.organization, operator.marker)
+        if made in listed or time.monotonic() > end:
+            return listed[0] if listed else made
+        time.sleep(0.2)
 
 
 def _name(slug: str) -> str:
@@ -92,7 +104,12 @@ def _exists(server: Server, identity: str) -> bool:
 
 
 def _ours(server: Server, identity: str, marker: str) -> bool:
-    metadata: list[Object] = server.api.get(f"/api/v1/identities/{identity}")["identity"].get("metadata") or []
+    try:
+        metadata: list[Object] = server.api.get(f"/api/v1/identities/{identity}")["identity"].get("metadata") or []
+    except ApiError as error:
+        if error.status != 404:  # gone since it was listed, or not to be read yet
+            raise
+        return False
     return any(each.get("value") == marker for each in metadata)
 
 

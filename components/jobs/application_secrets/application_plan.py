@@ -71,6 +71,16 @@ class Plan:
         steps = (self.environments, self.renamed, self.folders, self.writes, self.invited, self.roles)
         return not any(steps)
 
+    def within(self, other: "Plan") -> bool:
+        """Whether another plan has each of its steps, so that nothing new is found."""
+        return _steps(self) <= _steps(other)
+
+
+def _steps(plan: Plan) -> set[tuple[object, ...]]:
+    named = ("environments", "renamed", "folders", "invited", "roles")
+    steps: set[tuple[object, ...]] = {(name, step) for name in named for step in getattr(plan, name)}
+    return steps | {(each.verb, each.environment, each.path, secret) for each in plan.writes for secret in each.secrets}
+
 
 def decide(application: Application, found: Found) -> Plan:
     """Return the plan for an application whose project is there and is the stack's."""

@@ -5,6 +5,7 @@ that was killed anywhere is completed by the next one.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from application_identity import Operator, give, take
+from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import licensed
 from application_plan import Plan, decide
 from application_server import Server
@@ -62,6 +63,8 @@ class Provision:
             if config.operator_namespace
             else None
         )
+        self.created = set[str]()  # slugs of projects
+        self.acted = 0.0  # when a plan was done
         self.counts: Counter[str] = Counter()
         self.drift: list[str] = []
 
@@ -118,6 +121,8 @@ class Provision:
             raise Failed("; ".join(plan.conflicts))
         if plan.empty:
             return plan
+        if plans and plan.within(plans[-1]) and time.monotonic() - self.acted < LAG_SECONDS:
+            raise Pending(f"{application.slug} is written and not read back yet")
         if len(plans) >= _ROUNDS:
             places = sorted({f"{each.environment}:{each.path}" for each in plan.writes})
             raise Failed(f"Infisical doesn't give back what was written to {', '.join(places) or 'the project'}")
@@ -127,6 +132,7 @@ class Provision:
                 f"not written: in {', '.join(sorted(set(waiting)))} a policy makes every change a request for approval"
                 ". Exempt the folder from the policy, or let its secrets be people's"
             )
+        self.acted = time.monotonic()
         raise Pending(f"{application.slug} is written and read back")
 
     def _project(self, application: Application) -> Object | None:
@@ -137,14 +143,21 @@ class Provision:
                 self.server.delete(project["id"])
                 self.counts["projects removed"] += 1
             return None
+        if not project and application.slug in self.created:
+            raise self._unlisted(application.slug)
         return project or self._create(application)
 
     def _found(self, slug: str) -> Object | None:
         """Return the project. Raises Failed where it isn't the stack's."""
         project = next((each for each in self.server.projects() if each["slug"] == slug), None)
-        if project and not str(project.get("description") or "").startswith(self.marker):
-            raise Failed(self._not_ours(slug, str(project.get("description") or "")))
+        if project:
+            self._require_ours(project)
         return project
+
+    def _require_ours(self, project: Object) -> None:
+        slug, description = str(project["slug"]), str(project.get("description") or "")
+        if not description.startswith(self.marker):
+            raise Failed(self._not_ours(slug, description))
 
     def _create(self, application: Application) -> Object:
         description = (
@@ -156,10 +169,26 @@ class Provision:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
             if error.status == 400 and not self._found(application.slug):
-                self.server.enter(application.slug, self.marker)
+                self._enter(application.slug)
+        else:
+            self.created.add(application.slug)
         if not (project := self._found(application.slug)):
-            raise Failed(f"project {application.slug} was made and is not listed")
+            raise self._unlisted(application.slug)
         return project
+
+    def _enter(self, slug: str) -> None:
+        """Become admin of a project that the stack made with an account of before. Raises Failed where it did not."""
+        for each in self.server.every_project():
+            if each["slug"] == slug:
+                self._require_ours(each)
+                self.server.enter(each["id"])
+
+    def _unlisted(self, slug: str) -> Pending:
+        # A database that is read from replicas lists a moment later what was made.
+        return Pending(
+            f"the organisation has a project {slug}, which Infisical does not list for the stack's own account. Run "
+            "`pulumi up` again, or set `project` of the application to a different slug"
+        )
 
     def _not_ours(self, slug: str, description: str) -> str:
         if description.startswith("infisical-platform "):

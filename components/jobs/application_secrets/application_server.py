@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 from application_plan import Found, Member, Plan, Stored, Write
 from application_wish import Place
 from infisical_api import ApiError, InfisicalApi
-from job import Failed
 from secret_batches import batches
 
 Object = dict[str, Any]
+_EVERY, _PAGE = "/api/v1/organization-admin/projects", 100  # the most that a page has
 _NEWEST = {"/api/v1/projects", "/api/v4/secrets/batch", "/api/v2/folders"}  # where a server doesn't describe itself
 
 
@@ -41,17 +41,19 @@ class Server:
         path = "/api/v1/projects" if self.projects_v1 else "/api/v2/workspace"
         return self.api.post(path, {**wish, "shouldCreateDefaultEnvs": False})["project"]
 
-    def enter(self, slug: str, description: str) -> None:
-        """Become admin of a project that the stack made with an account of before. Otherwise raise Failed."""
-        every = self.api.get("/api/v1/organization-admin/projects")["projects"]
-        for each in every:
-            if each["slug"] == slug and str(each.get("description") or "").startswith(description):
-                self.api.post(f"/api/v1/organization-admin/projects/{each['id']}/grant-admin-access", idempotent=True)
-                return
-        raise Failed(
-            f"the organisation has a project {slug} that the stack did not make. Set `project` of the application to a "
-            f"different slug, or let the stack have the project: begin its description with `{description}`"
-        )
+    def every_project(self) -> list[Object]:
+        """Return the organisation's projects, also those that this account is not in. They come in pages."""
+        found: dict[str, Object] = {}
+        while True:
+            page = self.api.get(_EVERY, offset=str(len(found)), limit=str(_PAGE))
+            before = len(found)
+            found |= {each["id"]: each for each in page["projects"]}
+            if len(found) == before or len(found) >= int(page.get("count") or 0):
+                return [*found.values()]
+
+    def enter(self, project: str) -> None:
+        """Become admin of a project that this account is not in."""
+        self.api.post(f"{_EVERY}/{project}/grant-admin-access", idempotent=True)
 
     def delete(self, project: str) -> None:
         """Delete a project with everything in it."""

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 
 import { badRequest, denied, notFound } from "./errors.mjs";
-import { flag, matching, oneOf, optional, or, slug, text } from "./schema.mjs";
+import { flag, matching, oneOf, optional, or, queryInteger, slug, text } from "./schema.mjs";
 
 const TYPES = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
 const DEFAULT_ENVIRONMENTS = [
@@ -102,10 +102,10 @@ export const projectRoutes = ({ db, permissions, access, release, config }) => {
     if (!(await permissions.isOrganizationAdmin(actor))) throw denied(action, "organization-admin-console");
   };
 
-  const all = async ({ actor }) => {
+  const all = async ({ actor, query }) => {
     await requireOrganizationAdmin(actor, "access-all-projects");
-    const projects = await db("projects").where({ orgId: actor.orgId }).orderBy("name");
-    return { projects, count: projects.length };
+    const every = await db("projects").where({ orgId: actor.orgId }).orderBy(["name", "id"]);
+    return { projects: every.slice(query.offset, query.offset + query.limit), count: every.length };
   };
 
   const grant = async ({ actor, params }) => {
@@ -116,6 +116,7 @@ export const projectRoutes = ({ db, permissions, access, release, config }) => {
     return { membership: { projectId: project.id } };
   };
 
+  const page = { offset: or(queryInteger(), 0), limit: or(queryInteger({ min: 1, max: 100 }), 50) };
   const wish = {
     projectName: text({ max: 64 }),
     projectDescription: optional(text({ max: 1024 })),
@@ -178,7 +179,7 @@ export const projectRoutes = ({ db, permissions, access, release, config }) => {
   return [
     ...(release.projectsV1 ? newer : []),
     ...older,
-    { method: "GET", path: admins, auth: true, handler: all },
+    { method: "GET", path: admins, auth: true, query: page, handler: all },
     { method: "POST", path: `${admins}/:projectId/grant-admin-access`, ...write, handler: grant },
   ];
 };

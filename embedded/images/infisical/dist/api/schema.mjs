@@ -48,6 +48,9 @@ export const integer =
     return value;
   };
 
+/** An integer of a query. */
+export const queryInteger = (rules) => (value) => integer(rules)(Number(text()(value)));
+
 export const oneOf = (choices) => (value) => {
   if (value === undefined) throw new Invalid("Required");
   if (!choices.includes(value)) {
