@@ -1,0 +1,59 @@
+"""Check that the secrets operator still brings applications what Infisical has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from operations.checks.result import Result, fail, ok, warn
+from operations.cluster import Cluster, Object
+from settings import Commands, Settings
+from settings.delivery import Delivery
+
+_SUBJECT = "deliveries"
+_GROUP = "secrets.infisical.com"
+_PATIENCE = timedelta(minutes=20)  # after a failure the operator asks ever more rarely, at the latest after 17 minutes
+_FOR_PEOPLE = "has no value in Infisical"  # as the template of a delivery ends
+
+
+def deliveries(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge what Infisical's operator says of each Secret that it delivers. Raises Unanswered.
+
+    One namespace that it may no more read has it end at its next start, and nothing is delivered anywhere from then on.
+    """
+    operator = settings.secrets_operator
+    if not operator or operator.kind != "infisical":
+        return
+    wanted = [each for one in settings.applications.values() if not one.retired for each in one.deliver]
+    late = _PATIENCE + 3 * timedelta(seconds=operator.refresh_seconds)
+    logs = cluster.kubectl(
+        f"logs -n {settings.cluster.names.own(operator.namespace)} -l control-plane=controller-manager"
+    )
+    found = [result for each in wanted if (result := _judged(commands, cluster, each, late, f"`{logs}` tells why"))]
+    yield from found
+    if wanted and not found:
+        yield ok(_SUBJECT, f"{len(wanted)} up to date")
+
+
+def _judged(commands: Commands, cluster: Cluster, delivery: Delivery, late: timedelta, why: str) -> Result | None:
+    name = f"{delivery.namespace}/{delivery.secret}"
+    path = f"/apis/{_GROUP}/v1beta1/namespaces/{delivery.namespace}/infisicalstaticsecrets/{delivery.secret}"
+    static = cluster.get(path)
+    if static is None:
+        again = f"`{commands.make('refresh')}`, then `{commands.pulumi('up')}`"
+        return fail(_SUBJECT, f"{name}: its InfisicalStaticSecret is gone", again)
+    status, at = _condition(static, "LastReconcileStatus"), _condition(static, "LastSuccessfulReconcileAt")
+    if not status:
+        return fail(_SUBJECT, f"{name}: the operator has not looked at it yet", why)
+    if status["status"] != "True":
+        judge = warn if _FOR_PEOPLE in status["message"] else fail
+        return judge(_SUBJECT, f"{name}: {status['message']}", why)
+    age = datetime.now(UTC) - datetime.fromisoformat(at["message"]) if at else timedelta()
+    if age > late:
+        return fail(_SUBJECT, f"{name}: the operator has not looked for {age.total_seconds() / 60:.0f} minutes", why)
+    return None
+
+
+def _condition(static: Object, kind: str) -> Object:
+    conditions: list[Object] = (static.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == f"{_GROUP}/{kind}"), {})

@@ -1,0 +1,60 @@
+"""Whether the operator still brings applications what Infisical has."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from operations.checks import deliveries
+from operations.checks.result import Check, Level
+from tests.tools.doctor.known import ask, cluster
+from tests.unit.harness import COMMANDS, ORGANIZATION
+
+CHECK: Check = functools.partial(deliveries.deliveries, COMMANDS)
+STATIC = "/apis/secrets.infisical.com/v1beta1/namespaces/shop/infisicalstaticsecrets/shop-env"
+SHOP: dict[str, Any] = {
+    "shop": {
+        "environments": {"prod": "Production"},
+        "secrets": {"prod": {"/": {"A": "one"}}},
+        "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env"}],
+    }
+}
+STACK: dict[str, Any] = {"applications": SHOP, "organization": ORGANIZATION, "secretsOperator": {}}
+
+
+def told(minutes: float, failure: str = "") -> dict[str, Any]:
+    """What the real operator writes: its time stands in a message."""
+    at = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    status = "False" if failure else "True"
+    conditions = [
+        {"type": "secrets.infisical.com/LastReconcileStatus", "status": status, "message": failure or "successful"},
+        {"type": "secrets.infisical.com/LastSuccessfulReconcileAt", "status": "True", "message": at},
+    ]
+    return {"status": {"conditions": conditions}}
+
+
+def test_a_stack_without_deliveries_has_no_row() -> None:
+    assert ask(CHECK) == {}
+    assert ask(CHECK, **{**STACK, "secretsOperator": {"kind": "externalSecrets"}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("static", "level", "seen"),
+    [
+        (lambda: told(1), Level.OK, "1 up to date"),
+        (lambda: told(40), Level.FAIL, "shop/shop-env: the operator has not looked for 40 minutes"),
+        (lambda: told(1, "InfisicalAuth is not ready"), Level.FAIL, "shop/shop-env: InfisicalAuth is not ready"),
+        (lambda: told(1, "… A has no value in Infisical"), Level.WARN, "shop/shop-env: … A has no value in Infisical"),
+        (dict, Level.FAIL, "shop/shop-env: the operator has not looked at it yet"),
+        (None, Level.FAIL, "shop/shop-env: its InfisicalStaticSecret is gone"),
+    ],
+)
+def test_what_has_stopped_is_said(static: Callable[[], dict[str, Any]] | None, level: Level, seen: str) -> None:
+    [row] = ask(CHECK, cluster({STATIC: static()} if static else {}), **STACK).values()
+    assert row.level is level
+    assert row.seen.startswith(seen)
+    assert bool(row.fix) == (level is not Level.OK)
