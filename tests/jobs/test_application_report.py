@@ -11,6 +11,15 @@ def application(*values: str) -> Application:
     return Application(name="shop", slug="shop", secrets=tuple(secrets))
 
 
+def test_drift_of_any_length_fits_a_config_map() -> None:
+    lines = [f"shop: prod:/{number:0750} is no longer in the stack" for number in range(5000)]
+    written = application_secrets.shortened(lines)
+    assert len(written.encode()) < 500_000
+    assert written.startswith(lines[0])
+    assert written.splitlines()[-1].endswith(" more")
+    assert application_secrets.shortened(lines[:2]) == "\n".join(lines[:2])
+
+
 def test_no_value_is_said() -> None:
     hide = application_secrets._hiding([application("a", "one\ntwo\n")])
     assert hide("refused: one\ntwo\n !") == "refused: [hidden] !"

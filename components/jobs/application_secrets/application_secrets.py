@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
 _SHOWN = 20  # lines of drift
+_KEPT = 400_000  # characters of it: a ConfigMap has at most 1 MiB
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,7 @@ def main(config: Config, report: Report) -> str:
         provision.all(applications)
     except Overtaken:
         return "`pulumi up` has begun with a different wish, which this run leaves alone"
-    turn.say({"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": "\n".join(provision.drift)})
+    turn.say({"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": shortened(provision.drift)})
     for line in provision.drift[:_SHOWN]:
         report.progress(line)
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(provision.counts.items()) if count)
@@ -229,6 +230,17 @@ def main(config: Config, report: Report) -> str:
         f"{len(applications)} applications, {total} secrets as the stack says"
         f"{f' ({counts})' if counts else ''}, {len(provision.drift)} to look at, {server.api.requests} requests"
     )
+
+
+def shortened(lines: list[str]) -> str:
+    """Return as many lines as a ConfigMap takes, and how many there are beside those."""
+    kept, size = list[str](), 0
+    for line in lines:
+        size += len(line) + 1
+        if size > _KEPT:
+            return "\n".join([*kept, f"and {len(lines) - len(kept)} more"])
+        kept.append(line)
+    return "\n".join(kept)
 
 
 def _hiding(applications: Iterable[Application]) -> Any:
