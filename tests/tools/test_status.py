@@ -20,8 +20,9 @@ from operations.plan import Change, planned
 from operations.pulumi import Stack
 from settings import Settings
 from tests.tools.doctor.known import all_ok, ask, cluster, only, stack_settings
-from tests.unit.harness import COMMANDS
+from tests.unit.harness import COMMANDS, ORGANIZATION
 
+SHOP_ALONE = {"shop": {"environments": {"prod": "P"}}}
 APPS = "/apis/apps/v1/namespaces"
 DATABASE = "/apis/acid.zalan.do/v1/namespaces/platform-db-pg/postgresqls/platform-db-cluster"
 PRIMARY = (
@@ -227,3 +228,12 @@ def test_the_screen_ends_with_the_verdict(monkeypatch: pytest.MonkeyPatch, capsy
     assert len(lines) < 24, "one screen"
     code, lines = shown(workload("infisical", 0))
     assert (code, lines[-1].endswith(": 1 failure")) == (1, True), lines
+
+
+def test_what_applications_wait_for_has_a_row() -> None:
+    """Pending provisioning and drift were doctor's alone, though the screen is there to say what is pending."""
+    drift = {"data": {"checked": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}", "drift": "shop: prod:/A waits"}}
+    there = cluster({"/api/v1/namespaces/infisical/configmaps/infisical-drift": drift})
+    check = status.checks(Previewed(name="dev"))["applications"]
+    row = only(ask(check, there, applications=SHOP_ALONE, organization=ORGANIZATION))
+    assert (row.level, row.seen) == (Level.FAIL, "shop: prod:/A waits")
