@@ -161,9 +161,9 @@ class World:
 
 
 @contextmanager
-def operator(cluster: Cluster, folder: Path, namespace: str, *arguments: str) -> Iterator[Path]:
+def operator(cluster: Cluster, folder: Path, namespace: str, *arguments: str, user: str = ADMIN) -> Iterator[Path]:
     """An operator as a process, for its own namespace and one more; its log."""
-    (folder / "token").write_text(ADMIN)
+    (folder / "token").write_text(user)
     (folder / "namespace").write_text(HOME)
     (folder / "ca.crt").write_text((cluster.folder / "ca.crt").read_text())
     environment = {"KUBE_API_URL": cluster.url, "KUBE_CREDENTIALS": str(folder)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from job_cluster import running_cluster
+from job_cluster import SCRIPT, running_cluster
 from job_engines import eventually
 from job_operator import HOME, World, operator, world
 
@@ -210,6 +210,17 @@ def test_who_waits_for_the_lease_acts_when_the_one_before_has_been_gone_for_a_wh
     with operator(running.cluster, folders[1], running.namespace, "--leader-elect") as log:
         eventually(lambda: acquired in log.read_text(), "the second has it")
     assert time.monotonic() - began > 12, "the first has not given it back"
+
+
+def test_a_namespace_that_it_may_not_read_holds_up_all_others(running: World, tmp_path: Path) -> None:
+    """It is ready all the same, and ends after two minutes. A namespace that is deleted takes its Role with it."""
+    rights = [("", "secrets", ["list"], []), ("secrets.infisical.com", "infisicalstaticsecrets", ["list"], [])]
+    running.cluster.grant(HOME, rights)
+    with operator(running.cluster, tmp_path, running.namespace, user=SCRIPT) as log:
+        eventually(lambda: f'in the namespace "{running.namespace}"' in log.read_text(), "it says which")
+        assert "acting in namespaces" not in log.read_text()
+        running.cluster.grant(running.namespace, rights)
+        eventually(lambda: "acting in namespaces" in log.read_text(), "it acts")
 
 
 def auths(shop: World) -> str:

@@ -28,6 +28,7 @@ func main() {
 	if *elected {
 		lead(operator.kube)
 	}
+	operator.sync()
 	log.Printf("acting in namespaces %q", *namespaces)
 	for {
 		operator.pass()

@@ -15,6 +15,7 @@ const (
 	firstDelay     = 5 * time.Millisecond // and twice as long after each failure, as controller-runtime has it
 	longestDelay   = 1000 * time.Second
 	connectionTest = 5 * time.Minute
+	syncWithin     = 2 * time.Minute
 	projectIDsLast = 30 * time.Minute
 )
 
@@ -43,6 +44,31 @@ type operator struct {
 
 func newOperator(kube *kube, scope []string) *operator {
 	return &operator{kube, scope, map[string]*turn{}, map[string]credentials{}, map[string]login{}, map[string]project{}}
+}
+
+// sync returns once every namespace can be read. One that can't, whoever's it is, ends the process after two minutes. Until
+// then it is ready and does nothing, and a namespace that is closed later is only logged.
+func (o *operator) sync() {
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		var refused error
+		for _, namespace := range o.scope {
+			for _, each := range []string{
+				"/api/v1/namespaces/" + namespace + "/secrets",
+				infisicalGroup + "/namespaces/" + namespace + "/infisicalstaticsecrets",
+			} {
+				if _, err := o.kube.list(each); err != nil {
+					refused = err
+				}
+			}
+		}
+		if refused == nil {
+			return
+		}
+		log.Printf("failed to list: %v", refused)
+		if time.Since(began) > syncWithin {
+			log.Fatal("problem running manager: timed out waiting for caches to sync")
+		}
+	}
 }
 
 // pass looks at every object once: connections, then what logs in through them, then what is delivered.
