@@ -32,6 +32,20 @@ class Addresses:
 
 
 End = Pods | Others | Addresses
+ANYBODY = Addresses()
+_PRIVATE_V4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+PUBLIC = (
+    Addresses(ranges=["0.0.0.0/0"], but=_PRIVATE_V4),
+    Addresses(ranges=["::/0"], but=["::1/128", "fc00::/7", "fe80::/10"]),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

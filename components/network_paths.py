@@ -11,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from components.base.names import DATABASE_CLUSTER, JOB_LABEL, REDIS_REPLICATION
-from components.network_ends import Addresses, End, Others, Path, Pods
+from components.network_ends import ANYBODY, PUBLIC, Addresses, End, Others, Path, Pods
 from settings import Settings
 from settings.external import ExternalDatabase, ExternalRedis
 from settings.names import Names
@@ -35,21 +35,6 @@ def _job(name: str, namespace: str) -> Pods:
     return Pods(name=name, namespace=namespace, labels={JOB_LABEL: [name]})
 
 
-ANYBODY = Addresses()
-_PRIVATE_V4 = (
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-)
-PUBLIC = (
-    Addresses(ranges=["0.0.0.0/0"], but=_PRIVATE_V4),
-    Addresses(ranges=["::/0"], but=["::1/128", "fc00::/7", "fe80::/10"]),
-)
-
 _UNNAMED = Names()  # network_paths gives every end the names of its stack
 # The servers. Both charts call their component differently, and during a switch there are pods of both.
 INFISICAL = Pods(name="infisical", namespace=_UNNAMED.infisical, labels={"component": ["backend", "infisical"]})
@@ -72,6 +57,7 @@ ISSUED = _job("ingress-issued", _UNNAMED.infisical)
 ROUTE_MOVED = _job("ingress-moved", _UNNAMED.infisical)
 EXTERNAL_LOGIN = _job("platform-db-login", _UNNAMED.database)
 EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", _UNNAMED.redis)
+MOVE_IN = tuple(_job(f"move-in-{step}", _UNNAMED.database) for step in ("dump", "rehearsal"))
 
 SERVERS: Mapping[Part, Pods] = {
     "infisical": INFISICAL,
@@ -130,7 +116,9 @@ def _to_external(settings: Settings) -> Iterator[Path]:
     backed_up, restored = settings.backup, settings.restore
     before, backup, restore = (_job(name, _UNNAMED.database) for name in ("backup-before", "backup", "restore"))
     if isinstance(settings.database, ExternalDatabase):
-        jobs = [EXTERNAL_LOGIN, MIGRATION, *((before, backup) if backed_up else ()), *((restore,) if restored else ())]
+        moving = [MOVE_IN[0]] if restored and restored.server else []
+        restores = [restore, *moving] if restored else []
+        jobs = [EXTERNAL_LOGIN, MIGRATION, *((before, backup) if backed_up else ()), *restores]
         for pods in (INFISICAL, *jobs):
             yield Path(source=pods, target=ANYBODY, ports=[settings.database.port])
         yield from _to_dns(settings, EXTERNAL_LOGIN)
@@ -229,11 +217,15 @@ def _backups(settings: Settings) -> Iterator[Path]:
         _job(name, _UNNAMED.database) for name in ("backup-before", "backup", "backup-rehearsal", "restore")
     )
     restores = [restore] if settings.restore else []
-    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores))
+    server = settings.restore.server if settings.restore else None
+    moving = MOVE_IN if server else ()
+    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores, *moving[:1]))
+    if server:
+        yield Path(source=MOVE_IN[0], target=ANYBODY, ports=[server.port])
     for job in restores:
         yield Path(source=job, target=REDIS_SERVERS, ports=[REDIS])
         yield Path(source=job, target=SENTINELS, ports=[SENTINEL])
-    jobs = (before, backup, rehearsal, *restores)
+    jobs = (before, backup, rehearsal, *restores, *moving)
     if settings.backup.target.kind == "bucket":
         port = urlsplit(settings.backup.target.endpoint).port or _SCHEMES["https"]
         writers = [DATABASE] if settings.backup.target.point_in_time else []

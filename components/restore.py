@@ -1,4 +1,4 @@
-"""Bring the database back to a backup before it is migrated, once for each id that the stack names."""
+"""Bring the database to a backup before it is migrated, once for each id that the stack names."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from components.base.scripts import scripts_map
 from components.databases import Database, Redis
 from components.infisical_release import workload_name
 from components.infisical_secrets import InfisicalSecrets
+from components.move_in import MoveIn, MoveInArgs
 from components.redis_login import CA, redis_variables
 from settings import Settings
 from settings.backup import RestoreSettings
@@ -32,6 +33,7 @@ class RestoreArgs:
 
     restore: RestoreSettings
     identity: SecretStr | None
+    password: SecretStr | None  # of the role in restore.server
     image: str
     database: Database
     store: BackupStore
@@ -47,6 +49,7 @@ class RestoreArgs:
         return cls(
             restore=settings.restore,
             identity=settings.restore_identity,
+            password=settings.restore_password,
             image=settings.infisical.image,
             database=database,
             store=database.backups,
@@ -60,6 +63,7 @@ class Restore(ComponentResource):
 
     It stops Infisical, replaces the data in one transaction, and empties Redis. The migration follows, and the release
     starts Infisical again. The private key of a recipient, if there is one, is in a Secret of this component alone.
+    A server that moves in is backed up and rehearsed first.
     """
 
     def __init__(self, name: str, args: RestoreArgs, opts: ResourceOptions | None = None) -> None:
@@ -71,7 +75,9 @@ class Restore(ComponentResource):
             for key in args.redis.login
             if key == CA
         ]
-        config: dict[str, object] = {"id": restore.id, "source": restore.source, "image": args.image}
+        moved = self._moved_in(name, args)
+        source = moved.backup if moved else restore.source
+        config: dict[str, object] = {"id": restore.id, "source": source, "image": args.image}
         if args.identity:
             data = {"private.asc": args.identity.get_secret_value()}
             identity = versioned_secret(f"{name}-identity", namespace, data, parent=self)
@@ -94,7 +100,7 @@ class Restore(ComponentResource):
             store.template(step, name, scripts, account),
             store.deadline_seconds,
             parent=self,
-            depends_on=bindings,
+            depends_on=[*bindings, *([moved.rehearsed] if moved else ())],
         )
         self.register_outputs({"id": restore.id})
 
@@ -102,6 +108,21 @@ class Restore(ComponentResource):
     def wanted(cls, name: str, args: RestoreArgs | None, opts: ResourceOptions) -> list[Restore]:
         """Return the restore that the stack asks for, or none."""
         return [cls(name, args, opts)] if args else []
+
+    def _moved_in(self, name: str, args: RestoreArgs) -> MoveIn | None:
+        if not args.restore.server:
+            return None
+        assert args.password
+        moving = MoveInArgs(
+            restore=args.restore,
+            server=args.restore.server,
+            password=args.password,
+            image=args.image,
+            login=args.database.login,
+            store=args.store,
+            secrets=args.secrets,
+        )
+        return MoveIn("move-in", moving, ResourceOptions(parent=self))
 
     def _account(self, name: str, args: RestoreArgs) -> tuple[core.v1.ServiceAccount, list[Resource]]:
         """Create an account that may stop Infisical, which backups may not."""

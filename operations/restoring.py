@@ -35,8 +35,9 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     # The database remembers each id, and a known one restores nothing, so that every call needs one of its own.
     stack.set("restore.id", f"{now:%Y-%m-%d}t{now:%H%M%S}", secret=False, text=True)
     stack.set("restore.from", chosen, secret=False, text=True)
-    if restore.get("overwrite"):
-        stack.remove("restore.overwrite")
+    for key in ("overwrite", "server"):
+        if restore.get(key):
+            stack.remove(f"restore.{key}")
     print(f"restore of {chosen} is in the stack file; nothing has changed yet")
     print(f"next: {stack.commands.pulumi('up')}")
     print("Where there are data, it stops, says what would be lost, and prints a value. To go ahead, write that value:")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from settings.machinery.types import (
+    AuthoritiesPem,
     BackupName,
     BucketEndpoint,
     BucketName,
@@ -14,10 +15,12 @@ from settings.machinery.types import (
     CertificatePem,
     Cron,
     DnsName,
+    HostName,
     Image,
     Memory,
     OpenPgpPublicKey,
     OverwriteToken,
+    PostgresName,
     RestoreId,
     Section,
 )
@@ -116,16 +119,53 @@ class BackupSettings(Section):
     )
 
 
+class OtherServer(Section):
+    """The PostgreSQL of an Infisical that moves in. Its role's password is the encrypted key restorePassword."""
+
+    host: HostName = Field(description="Name of the server, as postgresql.infisical-old.svc. Its port is opened.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=5432, description="Port of the server.")
+    name: PostgresName = Field(description="Name of the database. Infisical's own chart calls it infisicalDB.")
+    user: PostgresName = Field(description="Role that owns the tables. Infisical's own chart calls it infisical.")
+    tls: bool = Field(
+        default=True,
+        description="Encrypt, and verify the server's certificate. The PostgreSQL of Infisical's own chart can't; with "
+        "false anybody on the way reads names and log-ins. Values are encrypted by Infisical.",
+    )
+    authority: AuthoritiesPem | None = Field(
+        default=None, description="PEM of the authority that signed the server's certificate. It belongs to tls."
+    )
+
+    @model_validator(mode="after")
+    def _it_is_verified_or_plain(self) -> OtherServer:
+        if self.tls and not self.authority:
+            raise ValueError("authority: required, unless tls is false. No server is trusted unverified")
+        if self.authority and not self.tls:
+            raise ValueError("authority: without tls nothing would use it")
+        return self
+
+
 class RestoreSettings(Section):
-    """A backup to bring the database back to. It is done once per id, so the setting may stay."""
+    """A backup to bring the database back to, or a server to take one from. It is done once per id, and may stay."""
 
     id: RestoreId = Field(description="Name of this restore, as in 2026-11-26. A different one restores again.")
-    source: BackupName = Field(
+    source: BackupName | None = Field(
+        default=None,
         alias="from",
         description="`latest`, or the name of a backup, as its last line says it, or the identifier at its end.",
+    )
+    server: OtherServer | None = Field(
+        default=None,
+        description="In the place of `from`: the PostgreSQL of an Infisical that moves in, which nobody uses then. "
+        "It is backed up, the backup is rehearsed with the stack's key, and then restored.",
     )
     overwrite: OverwriteToken | None = Field(
         default=None,
         description="Confirmation that what is in the database now may go. A refused restore says what that is, and "
         "prints the value.",
     )
+
+    @model_validator(mode="after")
+    def _it_has_one_source(self) -> RestoreSettings:
+        if bool(self.source) == bool(self.server):
+            raise ValueError("from: set either from or server")
+        return self

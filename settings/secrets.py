@@ -144,6 +144,9 @@ class Secrets(Section):
         description="Private key of one of backup.recipients, without a passphrase of its own. Set it only while you "
         "restore a backup of a stack whose state is lost, and remove it afterwards.",
     )
+    restore_password: SecretLine | None = Field(
+        default=None, description="Password of the role in restore.server. Remove it with that section."
+    )
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."
     )

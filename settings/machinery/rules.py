@@ -166,14 +166,22 @@ def bucket_has_credentials(
 
 
 def restore_has_a_source(
-    restore: RestoreSettings | None, backup: BackupSettings | None, restore_identity: SecretStr | None
+    restore: RestoreSettings | None,
+    backup: BackupSettings | None,
+    restore_identity: SecretStr | None,
+    restore_password: SecretStr | None,
 ) -> Findings:
-    """Require the target that a restore reads from, and refuse a private key that nothing uses."""
+    """Require what a restore reads from and logs in with, and refuse a key or a password that nothing uses."""
+    server = restore.server if restore else None
     if restore and not backup:
         yield Finding("backup", "required, but not set. A restore reads from backup.target", "set")
-    if restore_identity and not restore:
-        reason = "restore is not set. A private key that opens every backup must not stay in the cluster"
+    if restore_identity and not (restore and restore.source):
+        reason = "restore.from is not set. A private key that opens every backup must not stay in the cluster"
         yield Finding("restoreIdentity", reason, "remove")
+    if server and not restore_password:
+        yield Finding("restorePassword", "required, but not set. It is that of the role in restore.server", "set")
+    if restore_password and not server:
+        yield Finding("restorePassword", "restore.server is not set, so nothing would use it", "remove")
 
 
 def recovery_has_an_archive(database: Database, backup: BackupSettings | None) -> Findings:

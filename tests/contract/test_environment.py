@@ -61,7 +61,7 @@ def test_infisical_understands_every_stack_that_is_accepted(config: Config) -> N
 
 # The chart has to be there, its image, and the API server that policies let through: no variable tells of them.
 _PARTS = "cluster database redis certificates ingress jobs networkPolicies"
-ELSEWHERE = {"restore", "restoreIdentity", *_PARTS.split()}
+ELSEWHERE = {"restore", "restoreIdentity", "restorePassword", *_PARTS.split()}
 
 
 @examples(12)

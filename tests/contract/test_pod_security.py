@@ -23,7 +23,8 @@ PODS = {
     "Job/ingress-gate",
 }
 BACKUP = {"Job/backup-before", "Job/backup", "Job/backup-rehearsal", "CronJob/backup", "CronJob/backup-rehearsal"}
-BACKUPS = {"backed-up": BACKUP, "bucket": BACKUP, "restored": {*BACKUP, "Job/restore"}}
+MOVES = {"Job/move-in-dump", "Job/move-in-rehearsal", "Job/restore"}
+BACKUPS = {"backed-up": BACKUP, "bucket": BACKUP, "restored": {*BACKUP, "Job/restore"}, "moved-in": {*BACKUP, *MOVES}}
 
 APPLICATIONS = {
     "Job/application-secrets",

@@ -25,4 +25,11 @@ def test_nobody_may_read_a_secret_with_a_private_key(name: str) -> None:
     secrets = {right.name for right in granted(shape(name)) if right.resource == "secrets"}
     proof = {"infisical-identity-operator-canary", "operator-canary"}
     delivered = {"infisical-bootstrap", "infisical-identity-shop", "shop-env", *proof}
-    assert secrets <= {"infisical-secrets", "external-database", "platform-kv-auth", DATABASE_CREDENTIALS, *delivered}
+    assert secrets <= {
+        "infisical-secrets",
+        "external-database",
+        "platform-kv-auth",
+        DATABASE_CREDENTIALS,
+        "move-in-server",
+        *delivered,
+    }

@@ -40,9 +40,9 @@ def fails(stack: Stack) -> str:
     return str(failure.value)
 
 
-def login(kubectl: Kubectl) -> str:
+def login(kubectl: Kubectl, namespace: str = "infisical") -> str:
     """What the stand-in of Infisical takes for a login."""
-    auth_secret = base64.b64decode(kubectl.secret("infisical", "infisical-secrets")["AUTH_SECRET"])
+    auth_secret = base64.b64decode(kubectl.secret(namespace, "infisical-secrets")["AUTH_SECRET"])
     return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
 
 

@@ -53,6 +53,7 @@ _TESTS = (
     "gate",
     "pod",
     "backup",
+    "move_in",
     "bootstrap",
     "external_db",
     "external_kv",

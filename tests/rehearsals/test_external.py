@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,9 @@ from embedded.stack import PROJECT, Stack
 from tests.e2e.steps import SECRET_PATH, fails, login
 from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import JOB, eventually, kubectl_timeout
+from tests.rehearsals.recipients import recipient
+
+__all__ = ["recipient"]  # a fixture that pytest finds here
 
 OUTSIDE = Path(__file__).with_name("outside.yaml")
 LOGIN = "app.postgres.credentials.postgresql.acid.zalan.do"
@@ -36,18 +38,6 @@ def authority(kubectl: Kubectl, cluster: Cluster) -> str:
         "PostgreSQL runs outside",
     )
     return base64.b64decode(kubectl.secret("outside", "servers-tls")["ca.crt"]).decode()
-
-
-@pytest.fixture
-def recipient(tmp_path: Path) -> Iterator[str]:
-    """Return the public key of somebody who keeps the private one elsewhere."""
-    home = tmp_path / "keyring"
-    home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
-    made = ["--passphrase", "", "--quick-generate-key", "ops@example.org", "rsa2048", "encr", "never"]
-    subprocess.run([*gpg, *made], check=True)
-    yield subprocess.run([*gpg, "--armor", "--export"], check=True, capture_output=True, text=True).stdout
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 
 
 def test_the_platform_lives_on_databases_of_others(

@@ -54,7 +54,7 @@ def test_backups_are_listed_and_nothing_is_written(
 def test_the_whole_name_is_written_with_an_id_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wanted: str, chosen: str
 ) -> None:
-    of = stack(restore={"id": "before", "from": "latest", "overwrite": "0123456789ab"})
+    of = stack(restore={"id": "before", "server": {"host": "postgresql.old.svc"}, "overwrite": "0123456789ab"})
     run(monkeypatch, of, wanted)
     assert of.kept["restore"] == {"id": of.kept["restore"]["id"], "from": chosen}, "a confirmation is for one id"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dt\d{6}", of.kept["restore"]["id"])

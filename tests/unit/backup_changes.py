@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.changes import CANARY, DATABASE, PEM, RELEASE, WHOLE, Config, change
-from tests.unit.harness import BUCKET, RECIPIENT
+from tests.unit.changes import CANARY, CORPORATE, DATABASE, PEM, RELEASE, WHOLE, Config, change
+from tests.unit.harness import AUTHORITY, BUCKET, OTHER_SERVER, RECIPIENT
 
 PRIVATE_OPENPGP = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nBBBB\n-----END PGP PRIVATE KEY BLOCK-----\n"
 BACKUP = (
@@ -16,6 +16,11 @@ BACKED_UP: Config = {
     **WHOLE,
     "backup": {"target": {"kind": "volume"}, "recipients": [RECIPIENT]},
     "restore": {"id": "one", "from": "latest"},
+}
+MOVED_IN: Config = {
+    **BACKED_UP,
+    "restore": {"id": "one", "server": OTHER_SERVER | {"tls": True, "authority": AUTHORITY}},
+    "restorePassword": "o" * 9,
 }
 IN_A_BUCKET: Config = {
     **BACKED_UP,
@@ -55,4 +60,15 @@ BUCKETS = (
     ),
     change("backupAccessKey", "k" * 9, "Secret/backup-store-secret"),
     change("backupSecretKey", "t" * 9, "Secret/backup-store-secret"),
+)
+_PLAIN = {"id": "one", "server": OTHER_SERVER}
+_DUMP = "Job/move-in-dump Job/restore"  # the backup's name changes, so that it is taken anew
+MOVES = (
+    change("restore.server.host", "other.old.svc", _DUMP),
+    change("restore.server.port", 5499, f"{_DUMP} NetworkPolicy/platform-db-policies-move-in-dump"),
+    change("restore.server.name", "otherdb", _DUMP),
+    change("restore.server.user", "older", f"{_DUMP} Secret/move-in-server"),
+    change("restore.server.tls", False, f"{_DUMP} Secret/move-in-server", None, restore=_PLAIN),
+    change("restore.server.authority", CORPORATE, f"{_DUMP} Secret/move-in-server"),
+    change("restorePassword", "p" * 9, "Secret/move-in-server"),
 )

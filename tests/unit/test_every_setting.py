@@ -17,7 +17,7 @@ import pytest
 from settings import Settings
 from settings.machinery.environment import fields, sections_in
 from tests.unit.application_changes import APPLICATIONS, WISHES, WITH_APPLICATIONS
-from tests.unit.backup_changes import BACKED_UP, BACKUPS, BUCKETS, IN_A_BUCKET
+from tests.unit.backup_changes import BACKED_UP, BACKUPS, BUCKETS, IN_A_BUCKET, MOVED_IN, MOVES
 from tests.unit.changes import (
     CHANGES,
     ELSEWHERE,
@@ -81,6 +81,7 @@ RUNS = [
     *((GATEWAY, group) for group in groups(OTHER_WAYS_IN)),
     *((BACKED_UP, group) for group in groups(BACKUPS)),
     *((IN_A_BUCKET, group) for group in groups(BUCKETS)),
+    *((MOVED_IN, group) for group in groups(MOVES)),
     *((HOSTED, group) for group in groups(HOSTS)),
     *((WATCHED, group) for group in groups(WATCHERS)),
     *((WITH_APPLICATIONS, group) for group in groups(APPLICATIONS)),
@@ -141,6 +142,7 @@ def test_no_setting_is_left_out() -> None:
         + SECRETS_OPERATOR
         + BACKUPS
         + BUCKETS
+        + MOVES
         + APPLICATIONS
         + WISHES
         + HOSTS

@@ -12,7 +12,7 @@ def pod_of(job: Resource) -> Pod:
     return Pod(job["metadata", "namespace"], {"infisical-platform/job": job["metadata", "name"]})
 
 
-@pytest.mark.parametrize("name", ["backed-up", "restored", "applications", "external"])
+@pytest.mark.parametrize("name", ["backed-up", "restored", "moved-in", "applications", "external"])
 def test_a_path_of_the_jobs_is_one_of_every_job(name: str) -> None:
     """Whoever lets `jobs` out to a store means the backup's too."""
     path = {"part": "jobs", "peer": {"namespace": "store"}, "ports": [9000]}

@@ -36,7 +36,7 @@ def sizes_of(resource: Resource) -> Iterator[Any]:
             pass
 
 
-@pytest.mark.parametrize("name", ["dev", "operator", "organization", "backed-up", "restored"])
+@pytest.mark.parametrize("name", ["dev", "operator", "organization", "backed-up", "restored", "moved-in"])
 def test_every_pod_fits_a_quota_on_requests_and_limits(name: str) -> None:
     """Kubernetes admits no pod into such a namespace that leaves one of the four out."""
     found = {str(resource): [*sizes_of(resource)] for resource in shape(name, **LIMITED)}

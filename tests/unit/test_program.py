@@ -12,6 +12,7 @@ import pulumi
 import pytest
 
 from components.operator_values import RELEASES
+from tests.unit.backup_order import BACKUPS, MOVES, RESTORES, backups_of, seconds_of_backups
 from tests.unit.harness import SHAPES, Graph, Resource, platform, shape
 
 INSTALLING = {f"{release}-gate" for release in RELEASES.values()}
@@ -34,18 +35,6 @@ SECONDS = {
     "Certificate/ingress-certificate": 1,
     "ingress-route": 0.5,
 }
-# What backups add. The one before a change precedes everything that may change the data.
-BACKUP_SECONDS = {"Job/restore": 9, "Job/backup-before": 5, "Job/backup": 8, "Job/backup-rehearsal": 10}
-BACKUPS = {
-    ("postgresql/platform-db-cluster", "Job/backup-before"),
-    ("Job/backup", "Job/infisical-gate"),
-    ("Job/backup-rehearsal", "Job/backup"),
-}
-RESTORES = {
-    ("Job/restore", "Job/platform-db-gate-login"),
-    ("Job/restore", "Job/platform-kv-gate"),
-    ("Job/infisical-migration", "Job/restore"),
-}
 
 
 @pytest.fixture(params=SHAPES)
@@ -59,11 +48,11 @@ def graph(request: pytest.FixtureRequest) -> Graph:
 
 def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -> None:
     """The order of all that takes time, as its fewest waits: one too few is a race, one too many is time lost."""
-    there = {f"Job/{job.name}" for job in _backups(graph)}
-    seconds = {name: long for name, long in BACKUP_SECONDS.items() if name in there}
-    found = graph.order(SECONDS | seconds) - (BACKUPS if there else set())
-    if "Job/restore" in there:
-        found = (found - RESTORES) | {("Release/infisical", "Job/platform-kv-gate")}  # by way of the restore
+    seconds = seconds_of_backups(graph)
+    found = graph.order(SECONDS | seconds) - (BACKUPS if seconds else set())
+    if "Job/restore" in seconds:
+        # By way of the restore.
+        found = (found - RESTORES - MOVES) | {("Release/infisical", "Job/platform-kv-gate")}
     assert found == {
         # later, earlier
         ("postgresql/platform-db-cluster", "Certificate/platform-db-leaf"),
@@ -81,11 +70,12 @@ def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -
     }
 
 
-def test_backups_wait_and_are_waited_for() -> None:
-    assert shape("restored").order(SECONDS | BACKUP_SECONDS) >= BACKUPS | RESTORES
-    seconds = {name: long for name, long in BACKUP_SECONDS.items() if name != "Job/restore"}
-    for name in ("backed-up", "bucket"):
-        assert shape(name).order(SECONDS | seconds) >= BACKUPS
+@pytest.mark.parametrize(
+    ("name", "waits"), [("restored", RESTORES), ("moved-in", MOVES), ("backed-up", set()), ("bucket", set())]
+)
+def test_backups_wait_and_are_waited_for(name: str, waits: set[tuple[str, str]]) -> None:
+    graph = shape(name)
+    assert graph.order(SECONDS | seconds_of_backups(graph)) >= BACKUPS | waits
 
 
 def test_redis_sets_the_time_of_the_whole() -> None:
@@ -249,7 +239,7 @@ def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Gr
     operator = [job for job in jobs if job.name in more | INSTALLING]
     asked = [job for job in jobs if job.name == "ingress-gate"]
     # four gates, one of two steps, certificate sync, migration
-    assert len(jobs) - len(rotation) - len(operator) - len(_backups(graph)) - len(asked) == 7
+    assert len(jobs) - len(rotation) - len(operator) - len(backups_of(graph)) - len(asked) == 7
     for job in jobs:
         deadline = job["spec", "activeDeadlineSeconds"]
         assert job["spec", "backoffLimit"] == 0
@@ -297,7 +287,7 @@ def test_data_is_protected_in_prod_and_free_in_dev() -> None:
 def test_no_secret_value_stands_anywhere_in_the_plain(graph: Graph) -> None:
     there = {job.name for job in graph.of_type(JOB)}
     # a passphrase, the admin's password, the shop's key
-    more = bool(_backups(graph)) + ("bootstrap" in there) + ("application-secrets" in there)
+    more = bool(backups_of(graph)) + ("bootstrap" in there) + ("application-secrets" in there)
     assert len(graph.generated) == 7 + more  # two passwords, four keys, the name of a header
     assert graph.leaks() == []
 
@@ -342,10 +332,6 @@ def test_wrong_settings_end_the_program_with_what_to_do() -> None:
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
-
-
-def _backups(graph: Graph) -> list[Resource]:
-    return [job for job in graph.of_type(JOB) if job.name.startswith(("backup", "restore"))]
 
 
 def _object(resource: Resource) -> tuple[str, str, str, str]:

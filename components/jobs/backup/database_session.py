@@ -105,6 +105,13 @@ def tables(session: Session) -> dict[str, int]:
     return {name: int(session.one(f"select count(*) from public.{name}")) for name in names}  # noqa: S608 quoted by %I
 
 
+def restored(session: Session, identifier: str) -> str:
+    """Return what a restore has left of itself: the backup's name, a bar, and t once it was finished. Else nothing."""
+    if session.one("select to_regclass('platform.restored')") == "":
+        return ""
+    return session.one(f"select name, finished from platform.restored where id = '{identifier}'")  # noqa: S608
+
+
 def migrations(session: Session) -> tuple[str, int]:
     """Return the newest migration of Infisical that has run and how many have, or nothing and 0."""
     if session.one("select to_regclass('public.infisical_migrations')") == "":

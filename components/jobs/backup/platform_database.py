@@ -1,6 +1,7 @@
-"""Reach the platform's own database as Infisical's role, verified, at its primary."""
+"""Reach a database as Infisical's role, at its primary: the platform's own, or the one that moves in."""
 
 import base64
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 from job import Failed, Report, wait
 from kube import Api, NotFound, path
 
-_AUTHORITIES = Path("/tmp/database-authorities.crt")  # noqa: S108 the pod's own folder; PostgreSQL takes one file
 _PATIENCE_SECONDS = 60  # for an API server that restarts, or does not know a Role yet that was just made
 
 
@@ -18,6 +18,7 @@ class DatabaseConfig:
 
     cluster: None where somebody else runs the database.
     ca_files: what any of them holds is trusted, as Infisical trusts what CertSync publishes.
+    tls: false for a server that moves in and has none.
     """
 
     namespace: str
@@ -27,6 +28,7 @@ class DatabaseConfig:
     name: str
     ca_files: tuple[str, ...]
     cluster: str | None = None
+    tls: bool = True
 
 
 def resource_uid(api: Api, config: DatabaseConfig) -> str:
@@ -53,8 +55,7 @@ def environment(api: Api, config: DatabaseConfig, application: str, report: Repo
         "PGDATABASE": config.name,
         "PGUSER": user,
         "PGPASSWORD": password,
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": str(_trusted(config.ca_files)),
+        **(_verified(config.ca_files) if config.tls else {"PGSSLMODE": "disable"}),
         "PGCONNECT_TIMEOUT": "10",
         "PGAPPNAME": application,
         # What was set for the role must not end a long dump.
@@ -62,9 +63,11 @@ def environment(api: Api, config: DatabaseConfig, application: str, report: Repo
     }
 
 
-def _trusted(files: Sequence[str]) -> Path:
+def _verified(files: Sequence[str]) -> dict[str, str]:
     found = [Path(file).read_text() for file in files if Path(file).is_file()]
     if not found:
         raise Failed("the database's authority is not there: cert-manager has not issued it")
-    _AUTHORITIES.write_text("\n".join(found))
-    return _AUTHORITIES
+    # One file is what PostgreSQL's programs take, and a file for each database, since they may be of two authorities.
+    with tempfile.NamedTemporaryFile("w", suffix=".crt", delete=False) as trusted:
+        trusted.write("\n".join(found))
+    return {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": trusted.name}

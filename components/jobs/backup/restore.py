@@ -14,7 +14,7 @@ from backup_manifest import Manifest
 from backup_status import Status
 from backup_target import TargetConfig, target_of
 from bounded_program import Deadline, require, run_program
-from database_session import Session, program, server_major
+from database_session import Session, program, restored, server_major
 from infisical_stop import Stopped, WorkloadsConfig
 from job import Report, run, secret, wait
 from kube import Api
@@ -66,7 +66,7 @@ class Restore:
         """Return what was done. Raises Failed."""
         config = self._config
         with Session(self._environment, self._deadline) as session:
-            done = self._before(session)
+            done = restored(session, config.id)
             if done and done.endswith("|t"):
                 return f"{done.partition('|')[0]} was restored by id {config.id} before, so there is nothing to do"
             major = server_major(session)
@@ -77,11 +77,6 @@ class Restore:
             session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
         self._status(restored=name, restoredAt=_now(), restoreFailure=None)
         return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
-
-    def _before(self, session: Session) -> str:
-        if session.one("select to_regclass('platform.restored')") == "":
-            return ""
-        return session.one(f"select name, finished from platform.restored where id = '{self._config.id}'")  # noqa: S608
 
     def _restored(self, major: int) -> str:
         config, store = self._config, Path(self._config.store)

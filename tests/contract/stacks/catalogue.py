@@ -109,6 +109,7 @@ FAULTS: tuple[Fault, ...] = (
     rule("backup", "restore restoreIdentity backupAccessKey backupSecretKey", {
         "restore": {"id": "a", "from": "latest"}, "backup": None, "restoreIdentity": None,
         "backupAccessKey": None, "backupSecretKey": None}),
+    rule("restorePassword", "restore", {"restore": None, "restoreIdentity": None, "restorePassword": SECRET * 2}),
     rule("restoreIdentity", "restore", {"restore": None, "restoreIdentity": _ARMOUR.replace("PUBLIC", "PRIVATE")}),
     # variables
     *(wrong(f"extraEnvironment.{name}", "x") for name in ("smtp_host", "A-B", "1A", "É")),

@@ -222,6 +222,9 @@ backups = keys_of(
     memoryLimit=one_of("512Mi", "4Gi"),
 )
 restores = keys_of({"id": one_of("1", "2026-11-26", "a-b"), "from": names_of_backups}, overwrite=one_of("0123456789ab"))
+_others = {"host": hosts, "name": one_of("infisicalDB"), "user": one_of("infisical", "app"), "port": ports}
+other_servers = one_of(keys_of(_others | {"authority": one_of(authority("e").pem)}, tls=one_of(True)),
+                       keys_of(_others | {"tls": one_of(False)}))  # fmt: skip
 tolerations = one_of(
     {"operator": "Exists"}, {"key": "infra", "value": "x", "effect": "NoSchedule"}, {"key": "a.example/b"},
     {"key": "a", "operator": "Exists", "effect": "NoExecute"},

@@ -25,6 +25,7 @@ from tests.contract.stacks.sections import (
     infisicals,
     issuers,
     lets_encrypts,
+    other_servers,
     proxies,
 )
 from tests.contract.stacks.values import Config, armours, keys_of, named_hosts, one_of, public_hosts, secret_lines
@@ -75,7 +76,12 @@ def stacks(draw: st.DrawFn, *, outside: bool = False) -> Config:
 
 
 def _move_out(r: Random, config: Config) -> None:
-    """Have somebody else run a database, now and then, with the password that it has."""
+    """Have somebody else run a database, now and then, or bring one along, with the password that it has."""
+    if "restore" in config and r.random() < 0.25:
+        del config["restore"]["from"]
+        config.pop("restoreIdentity", None)
+        config["restore"]["server"] = other_servers(r)
+        config["restorePassword"] = secret_lines(r)
     if r.random() < 0.25:
         config |= {"database": external_databases(r), "databasePassword": secret_lines(r)}
         config["infisical"].pop("readReplicas", None)

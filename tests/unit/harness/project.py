@@ -63,7 +63,7 @@ SHOP = {
     },
     "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env", "restarts": ["deployment/shop"]}],
 }
-_MORE = ("installed", "operator", "organization", "applications", "backed-up", "bucket", "restored")
+_MORE = ("installed", "operator", "organization", "applications", "backed-up", "bucket", "restored", "moved-in")
 SHAPES = ("dev", "prod", "minimal", "everything", "gateway", "smallest", "rotated", *_MORE)
 AUTHORITY = authority("Cloud Root").pem
 EXTERNAL_DATABASE = {"kind": "external", "host": "db.example.org", "port": 6432, "authority": AUTHORITY}
@@ -76,6 +76,7 @@ EXTERNAL_SENTINELS = {
     "tls": False,
 }
 OUTSIDE = ("external", "sentinels")  # shapes whose database or Redis somebody else runs
+OTHER_SERVER = {"host": "postgresql.old.svc", "port": 5433, "name": "infisicalDB", "user": "old", "tls": False}
 RECIPIENT = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=AAAA\n-----END PGP PUBLIC KEY BLOCK-----\n"
 BUCKET = {"kind": "bucket", "endpoint": "https://s3.example.org", "name": "dumps"}
 
@@ -144,13 +145,14 @@ def _cluster(
 
 def shape(name: str, **more: Any) -> Graph:
     """Run one of SHAPES, with more sections: the three stacks, all that can be turned on, a Gateway, one of each,
-    rotated passwords, the secrets operator, the first organisation, an application, backups, and databases that
-    somebody else runs.
+    rotated passwords, the secrets operator, the first organisation, an application, backups, the database of another
+    Infisical that moves in, and databases that somebody else runs.
     """
     larger = {
         "everything": everything,
         "applications": with_applications,
         "bucket": in_a_bucket,
+        "moved-in": moved_in,
         "external": external,
         "sentinels": with_sentinels,
     }
@@ -198,6 +200,13 @@ def in_a_bucket(**more: Any) -> Graph:
     authority = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     backup = {"target": {**BUCKET, "authority": authority, "lockDays": 3}, "recipients": [RECIPIENT, RECIPIENT]}
     return platform("prod", backup=backup, backupAccessKey="throw-away-id", backupSecretKey="throw-away-bucket", **more)
+
+
+def moved_in(**more: Any) -> Graph:
+    """Run the program with the database of another Infisical that moves in."""
+    backup = {"target": {"kind": "volume"}, "recipients": [RECIPIENT]}
+    moving = {"backup": backup, "restore": {"id": "one", "server": OTHER_SERVER}, "restorePassword": "throw-away-other"}
+    return platform(**{**moving, **more})
 
 
 def external(**more: Any) -> Graph:

@@ -1,0 +1,88 @@
+"""Back up the database of an Infisical that runs elsewhere, for the restore that brings it in.
+
+It does nothing once that restore was done: the other server may be gone by then. It refuses a server that somebody is
+still connected to as Infisical's role, because what is written after the dump would be lost.
+"""
+
+from dataclasses import dataclass
+
+import back_up
+from backup_status import Status
+from backup_target import TargetConfig
+from bounded_program import Deadline, require
+from database_session import Session, migrations, restored
+from job import Failed, Pending, Report, run, wait
+from kube import Api
+from platform_database import DatabaseConfig, environment, resource_uid
+
+
+@dataclass(frozen=True)
+class Config:
+    """id: of the restore. backup: what the backup's name ends with. server: the database that moves in.
+
+    quiet_seconds: how long it may still be used, since a pod that was told to end takes up to half a minute.
+    """
+
+    id: str
+    backup: str
+    server: DatabaseConfig
+    database: DatabaseConfig
+    target: TargetConfig
+    status: str
+    store: str
+    image: str
+    deadline_seconds: float
+    quiet_seconds: float = 60
+
+
+def main(config: Config, report: Report) -> str:
+    require("gpg", "psql")
+    api = Api()
+    try:
+        return _moved(config, api, report)
+    except Exception as error:
+        status = Status(api, config.database.namespace, config.status, report)
+        status.tell_failure(restoreFailure=f"{config.id}: {error}")
+        raise
+
+
+def _moved(config: Config, api: Api, report: Report) -> str:
+    deadline = Deadline(config.deadline_seconds)
+    with Session(environment(api, config.database, "platform-move-in", report), deadline) as session:
+        if restored(session, config.id):
+            return f"restore {config.id} was done before, so {_where(config)} is not asked any more"
+    with Session(environment(api, config.server, "platform-move-in", report), deadline) as session:
+        _, number = migrations(session)
+        if not number:
+            raise Failed(f"{_where(config)} has none of Infisical's tables; see restore.server.name")
+        wait(lambda: _quiet(session, config), report, deadline_seconds=config.quiet_seconds)
+    dump = back_up.Config(
+        database=config.server,
+        target=config.target,
+        status=config.status,
+        store=config.store,
+        deadline_seconds=deadline.remaining,
+        image=config.image,
+        before=config.backup,
+    )
+    return back_up.BackUp(dump, api, resource_uid(api, config.server), report).make()
+
+
+def _quiet(session: Session, config: Config) -> None:
+    others = session.ask(
+        "select distinct coalesce(host(client_addr), 'a socket') from pg_stat_activity where usename = current_user"
+        " and datname = current_database() and pid <> pg_backend_pid() order by 1"
+    )
+    if others:
+        raise Pending(
+            f"{_where(config)} is still used as its role, from {', '.join(others)}, and what is written after the dump "
+            "would be lost; nothing has changed. Scale that Infisical to 0, and run `pulumi up` again"
+        )
+
+
+def _where(config: Config) -> str:
+    return f"{config.server.host}:{config.server.port}/{config.server.name}"
+
+
+if __name__ == "__main__":
+    run("move-in", Config, main)

@@ -1,0 +1,119 @@
+"""Take the data of an Infisical that runs elsewhere: a backup of it, rehearsed, for the restore that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi_kubernetes import batch, core, meta
+from pydantic import SecretStr
+
+from components.backup_store import BackupStore, DatabaseLogin
+from components.base.content import digest
+from components.base.job import run_once
+from components.base.names import type_token
+from components.base.pod import SecretFiles
+from components.base.rbac import PolicyRule, role_binding, service_account
+from components.base.scripts import scripts_map
+from components.infisical_secrets import InfisicalSecrets
+from settings.backup import OtherServer, RestoreSettings
+
+_SERVER, _KEYS, _CA = "move-in-server", "move-in-keys", "ca.crt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MoveInArgs:
+    """Which server moves in and its role's password, into what, and the keys that have to open what it holds."""
+
+    restore: RestoreSettings
+    server: OtherServer
+    password: SecretStr
+    image: str
+    login: DatabaseLogin
+    store: BackupStore
+    secrets: InfisicalSecrets
+
+
+class MoveIn(ComponentResource):
+    """Create a Job that backs the other server up, and one that restores the backup into a server of its own.
+
+    The second proves that the stack's encryption keys open the data, before the platform's database is touched. Creates
+    a Secret with the login and one with the keys, and an account that may read the login. Neither Job does anything
+    once the restore was done.
+    """
+
+    backup: str  # what the name of the backup ends with
+    rehearsed: batch.v1.Job
+
+    def __init__(self, name: str, args: MoveInArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__(type_token("MoveIn"), name, None, opts)
+        namespace, store, label = args.login.namespace, args.store, args.secrets.key_label
+        self.backup = digest([args.restore.id, args.server.model_dump()])
+        server = self._secret(_SERVER, namespace, _login_of(args.server, args.password))
+        keys = self._secret(_KEYS, namespace, args.secrets.encryption_keys)
+        account = service_account(f"{name}-dump", namespace, parent=self)
+        read = PolicyRule(group="", resource="secrets", verbs=["get"], names=[_SERVER])
+        binding = role_binding(f"{name}-dump", namespace, [*args.login.rules, read], account, parent=self)
+        authority = SecretFiles(secret=server.metadata.name.apply(str), folder="/server", keys=[_CA])
+        dump = store.step(
+            "dump",
+            "backup/move_in.py",
+            {
+                "id": args.restore.id,
+                "backup": self.backup,
+                "server": _config_of(args.server, args.login.config["namespace"]),
+                "database": args.login.config,
+                "image": args.image,
+            },
+            label=label,
+            files=[authority] if args.server.tls else [],
+        )
+        rehearsal = store.step(
+            "rehearsal",
+            "backup/rehearse.py",
+            {"namespace": args.login.config["namespace"], "keys": "/keys"},
+            label=label,
+            files=[SecretFiles(secret=keys.metadata.name.apply(str), folder="/keys")],
+        )
+        scripts = scripts_map(f"{name}-scripts", namespace, [dump.script, rehearsal.script], parent=self)
+        dumped = run_once(
+            f"{name}-dump",
+            namespace,
+            store.template(dump, f"{name}-dump", scripts, account),
+            store.deadline_seconds,
+            parent=self,
+            depends_on=[*store.ready, binding, server],
+        )
+        self.rehearsed = run_once(
+            f"{name}-rehearsal",
+            namespace,
+            store.template(rehearsal, f"{name}-rehearsal", scripts),
+            store.deadline_seconds,
+            parent=self,
+            depends_on=[dumped],
+        )
+        self.register_outputs({"backup": self.backup})
+
+    def _secret(
+        self, name: str, namespace: Output[str], data: dict[str, str] | Output[dict[str, str]]
+    ) -> core.v1.Secret:
+        metadata = meta.v1.ObjectMetaArgs(name=name, namespace=namespace)
+        return core.v1.Secret(name, metadata=metadata, string_data=data, opts=ResourceOptions(parent=self))
+
+
+def _login_of(server: OtherServer, password: SecretStr) -> Output[dict[str, str]]:
+    authority = {_CA: server.authority} if server.authority else {}
+    return Output.secret({"username": server.user, "password": password.get_secret_value(), **authority})
+
+
+def _config_of(server: OtherServer, namespace: object) -> dict[str, object]:
+    """Return what platform_database.DatabaseConfig takes."""
+    return {
+        "namespace": namespace,
+        "credentials": _SERVER,
+        "host": server.host,
+        "port": server.port,
+        "name": server.name,
+        "ca_files": [f"/server/{_CA}"] if server.tls else [],
+        "tls": server.tls,
+    }

@@ -1,0 +1,103 @@
+"""The database of another Infisical: backed up while nobody uses it, and left alone once it was moved in."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backup_bench import CREDENTIALS, LABEL, Bench, Done, tables
+from job_cluster import Cluster
+from job_engines import PASSWORD, USER, Postgres, eventually
+from job_pki import Pair
+
+BACKUP = "0123456789ab"
+
+
+class Move:
+    """An empty platform, and the other server with its database."""
+
+    def __init__(self, platform: Bench, other: Bench) -> None:
+        self.platform, self.other = platform, other
+
+    def config(self, **changed: Any) -> dict[str, Any]:
+        server = self.other.config()["database"]
+        del server["cluster"]
+        server |= changed
+        shared = {"id": "one", "backup": BACKUP, "quiet_seconds": 1}
+        return {**self.platform.config(), **shared, "server": server}
+
+    def run(self, **changed: Any) -> Done:
+        return self.platform.run("move_in.py", self.config(**changed))
+
+
+@pytest.fixture
+def move(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path) -> Iterator[Move]:
+    postgres.present(ca.issue("127.0.0.1"))
+    platform, other = (Bench(cluster, postgres, ca, servers_folder) for _ in range(2))
+    other.sql(tables("a", "b"))
+    yield Move(platform, other)
+    platform.drop()
+    other.drop()
+
+
+def test_it_becomes_a_backup_that_the_stacks_key_opens(move: Move) -> None:
+    done = move.run()
+    assert done.status == 0, done.output
+    manifest = move.platform.manifest()
+    assert manifest["name"].endswith(f"-{BACKUP}"), "by which the restore finds it"
+    assert manifest["cluster"] == f"{move.other.postgres.host}:{move.other.postgres.port}/{move.other.database}"
+    assert (manifest["tables"]["secrets"], manifest["key_label"]) == (2, LABEL)
+    rehearsed = move.platform.rehearse()
+    assert rehearsed.status == 0, rehearsed.output
+    assert move.platform.sql("select to_regclass('public.secrets')") == "", "nothing is in the platform's own yet"
+
+
+def test_one_that_is_still_used_is_refused(move: Move) -> None:
+    """What it would write after the dump would be lost."""
+    postgres = move.other.postgres
+    command = ["psql", "-XAtq", "-h", str(postgres.folder), "-U", USER, "-p", str(postgres.port)]
+    user = subprocess.Popen([*command, "-d", move.other.database, "-c", "select pg_sleep(60)"], start_new_session=True)
+    try:
+        there = f"select count(*) from pg_stat_activity where datname = '{move.other.database}' and usename = '{USER}'"
+        eventually(lambda: move.other.super(there) == "1", "somebody uses it")
+        done = move.run()
+    finally:
+        os.killpg(user.pid, signal.SIGTERM)
+        user.wait()
+    assert done.status == 1
+    assert "is still used as its role, from a socket" in done.last_line
+    assert move.platform.objects == []
+    assert move.platform.status["restoreFailure"].startswith("one: ")
+
+
+@pytest.mark.parametrize("finished", ["true", "false"])
+def test_it_is_left_alone_once_its_data_was_restored(move: Move, finished: str) -> None:
+    """The old server may be gone when a later `up` runs the Job again."""
+    move.platform.sql(
+        "create schema platform; create table platform.restored (id text primary key, name text, sha256 text,"
+        f" finished boolean); insert into platform.restored values ('one', 'infisical-x', '', {finished})"
+    )
+    done = move.run(host="gone.example.invalid")
+    assert done.status == 0, done.output
+    assert "restore one was done before" in done.last_line
+    assert move.platform.objects == []
+
+
+def test_a_database_without_infisicals_tables_is_refused(move: Move) -> None:
+    move.other.sql("drop table infisical_migrations")
+    done = move.run()
+    assert done.status == 1
+    assert f"{move.other.database} has none of Infisical's tables; see restore.server.name" in done.last_line
+
+
+def test_a_password_that_is_wrong_is_said_and_never_printed(move: Move) -> None:
+    secret = f"/api/v1/namespaces/{move.other.namespace}/secrets/{CREDENTIALS}"
+    move.other.cluster.call("PATCH", secret, {"stringData": {"password": "wr0ng-w0rd"}})
+    done = move.run()
+    assert done.status == 1
+    assert f'password authentication failed for user "{USER}"' in done.last_line
+    assert "wr0ng-w0rd" not in done.output
+    assert PASSWORD not in done.output
