@@ -114,6 +114,5 @@ def _config_of(server: OtherServer, namespace: object) -> dict[str, object]:
         "host": server.host,
         "port": server.port,
         "name": server.name,
-        "ca_files": [f"/server/{_CA}"] if server.tls else [],
-        "tls": server.tls,
+        **({"ca_files": [f"/server/{_CA}"]} if server.tls else {"sslmode": "disable"}),
     }

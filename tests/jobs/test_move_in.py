@@ -86,6 +86,14 @@ def test_it_is_left_alone_once_its_data_was_restored(move: Move, finished: str) 
     assert move.platform.objects == []
 
 
+def test_a_server_without_tls_is_asked_as_the_stack_says_it(move: Move) -> None:
+    """As the one that Infisical's chart brings along. This one takes nobody without TLS."""
+    server = {key: value for key, value in move.config(sslmode="disable")["server"].items() if key != "ca_files"}
+    done = move.platform.run("move_in.py", {**move.config(), "server": server})
+    assert done.status == 1
+    assert "no encryption" in done.last_line
+
+
 def test_a_database_without_infisicals_tables_is_refused(move: Move) -> None:
     move.other.sql("drop table infisical_migrations")
     done = move.run()

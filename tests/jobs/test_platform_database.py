@@ -39,7 +39,7 @@ def test_the_password_is_waited_for_and_taken_as_it_is(tmp_path: Path) -> None:
 def test_a_server_that_moves_in_may_have_no_tls() -> None:
     """As the chart's own PostgreSQL. Nothing falls back to that by itself."""
     server = cast("Api", _Server({"username": "user", "password": "p"}))
-    plain = DatabaseConfig("database", "credentials", "old", 5432, "infisicalDB", (), tls=False)
+    plain = DatabaseConfig("database", "credentials", "old", 5432, "infisicalDB", (), sslmode="disable")
     found = environment(server, plain, "test", Report("test"))
     assert (found["PGSSLMODE"], "PGSSLROOTCERT" in found) == ("disable", False)
     with pytest.raises(Failed, match="authority is not there"):

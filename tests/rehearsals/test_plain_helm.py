@@ -81,7 +81,8 @@ def test_it_moves_in_with_all_that_was_written(old: Kubectl, stack: Stack, site:
         _run(stack, password, "root")
         live = old("get", "secret", "-n", "old", "infisical-secrets", "-o", "yaml")
         _run(stack, [sys.executable, "-m", "operations", "import-secrets", *stack.options, "/dev/stdin"], live)
-        assert f"{DATABASE} is still used as its role" in fails(stack)
+        said = fails(stack)
+        assert f"{DATABASE} is still used as its role" in said, said
 
     began = time.monotonic()
     old("scale", "-n", "old", "deployment", "--all", "--replicas=0")

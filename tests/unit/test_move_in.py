@@ -68,7 +68,7 @@ def test_the_password_is_in_one_secret_alone() -> None:
 def test_a_server_with_tls_is_verified(server: dict[str, object], files: list[str]) -> None:
     graph = moved_in(restore={"id": "one", "server": server})
     said = config(graph[DUMP])["server"]
-    assert (said["tls"], said["ca_files"]) == (bool(files), files)
+    assert (said.get("sslmode"), said.get("ca_files", [])) == (None if files else "disable", files)
     [container] = graph[DUMP]["spec", "template", "spec", "containers"]
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
     assert ("/server" in mounts) == bool(files)

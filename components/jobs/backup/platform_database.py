@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from job import Failed, Report, wait
 from kube import Api, NotFound, path
@@ -18,7 +19,7 @@ class DatabaseConfig:
 
     cluster: None where somebody else runs the database.
     ca_files: what any of them holds is trusted, as Infisical trusts what CertSync publishes.
-    tls: false for a server that moves in and has none.
+    sslmode: disable for a server that moves in and has no TLS.
     """
 
     namespace: str
@@ -26,9 +27,9 @@ class DatabaseConfig:
     host: str
     port: int
     name: str
-    ca_files: tuple[str, ...]
+    ca_files: tuple[str, ...] = ()
     cluster: str | None = None
-    tls: bool = True
+    sslmode: Literal["verify-full", "disable"] = "verify-full"
 
 
 def resource_uid(api: Api, config: DatabaseConfig) -> str:
@@ -55,7 +56,7 @@ def environment(api: Api, config: DatabaseConfig, application: str, report: Repo
         "PGDATABASE": config.name,
         "PGUSER": user,
         "PGPASSWORD": password,
-        **(_verified(config.ca_files) if config.tls else {"PGSSLMODE": "disable"}),
+        **(_verified(config.ca_files) if config.sslmode == "verify-full" else {"PGSSLMODE": "disable"}),
         "PGCONNECT_TIMEOUT": "10",
         "PGAPPNAME": application,
         # What was set for the role must not end a long dump.
