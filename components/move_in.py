@@ -82,7 +82,7 @@ class MoveIn(ComponentResource):
             store.template(dump, f"{name}-dump", scripts, account),
             store.deadline_seconds,
             parent=self,
-            depends_on=[*store.ready, binding, server],
+            depends_on=[binding, server],
         )
         self.rehearsed = run_once(
             f"{name}-rehearsal",
@@ -101,9 +101,9 @@ class MoveIn(ComponentResource):
         return core.v1.Secret(name, metadata=metadata, string_data=data, opts=ResourceOptions(parent=self))
 
 
-def _login_of(server: OtherServer, password: SecretStr) -> Output[dict[str, str]]:
+def _login_of(server: OtherServer, password: SecretStr) -> dict[str, str]:
     authority = {_CA: server.authority} if server.authority else {}
-    return Output.secret({"username": server.user, "password": password.get_secret_value(), **authority})
+    return {"username": server.user, "password": password.get_secret_value(), **authority}
 
 
 def _config_of(server: OtherServer, namespace: object) -> dict[str, object]:
