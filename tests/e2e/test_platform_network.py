@@ -125,7 +125,9 @@ def _found(kubectl: Kubectl, namespace: str, labels: str) -> Mapping[str, Any]:
 def _inside(pod: Mapping[str, Any], places: list[tuple[str, int]]) -> list[bool]:
     """Connect from the pod's own network, where it looks to every other pod as if the pod itself had called."""
     uid = pod["metadata"]["uid"]
-    process = next(path.parent.name for path in Path("/proc").glob("[0-9]*/cgroup") if uid in _text(path))
+    # The process that holds the network lives as long as the pod. That of a probe, which may be found first, does not.
+    holders = (path.parent for path in Path("/proc").glob("[0-9]*/comm") if _text(path).strip() == "pause")
+    process = next(folder.name for folder in holders if uid in _text(folder / "cgroup"))
     command = ["nsenter", f"--net=/proc/{process}/ns/net", sys.executable, "-c", CONNECT, json.dumps(places)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
