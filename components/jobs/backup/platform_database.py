@@ -1,5 +1,6 @@
 """Reach a database as Infisical's role, at its primary: the platform's own, or the one that moves in."""
 
+import atexit
 import base64
 import tempfile
 from collections.abc import Sequence
@@ -31,11 +32,16 @@ class DatabaseConfig:
     cluster: str | None = None
     sslmode: Literal["verify-full", "disable"] = "verify-full"
 
+    @property
+    def address(self) -> str:
+        """Return where it is, as host:port/name."""
+        return f"{self.host}:{self.port}/{self.name}"
+
 
 def resource_uid(api: Api, config: DatabaseConfig) -> str:
     """Return the uid of the postgresql resource, empty where there is none, and the address of a database outside."""
     if not config.cluster:
-        return f"{config.host}:{config.port}/{config.name}"
+        return config.address
     found = api.find(path("postgresqls", config.namespace, config.cluster))
     return found["metadata"]["uid"] if found else ""
 
@@ -71,4 +77,5 @@ def _verified(files: Sequence[str]) -> dict[str, str]:
     # One file is what PostgreSQL's programs take, and a file for each database, since they may be of two authorities.
     with tempfile.NamedTemporaryFile("w", suffix=".crt", delete=False) as trusted:
         trusted.write("\n".join(found))
+    atexit.register(Path(trusted.name).unlink, missing_ok=True)
     return {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": trusted.name}
