@@ -10,7 +10,6 @@ from pulumi_kubernetes import core, meta
 from components.backup_store import BackupStore
 from components.base.job import run_on_schedule, run_once
 from components.base.names import type_token
-from components.base.pod import SecretFiles
 from components.base.scripts import scripts_map
 from components.databases import Database
 from components.infisical_secrets import InfisicalSecrets
@@ -65,13 +64,7 @@ class Backup(ComponentResource):
         retention = {"days": backup.retention.days, "at_least": backup.retention.at_least}
         config = {"database": args.database.login.config, "image": args.image, "retention": retention}
         dump = store.step("backup", "backup/back_up.py", config, label=label)
-        rehearsal = store.step(
-            "rehearsal",
-            "backup/rehearse.py",
-            {"namespace": args.database.authority.namespace, "keys": "/keys"},
-            label=label,
-            files=[SecretFiles(secret=keys.metadata.name, folder="/keys")],
-        )
+        rehearsal = store.rehearsal(keys, label)
         scripts = scripts_map(f"{name}-scripts", namespace, [dump.script, rehearsal.script], parent=self)
         after = list(store.ready)
         for step, schedule in ((dump, backup.schedule), (rehearsal, backup.rehearsal_schedule)):

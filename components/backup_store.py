@@ -186,6 +186,16 @@ class BackupStore(ComponentResource):
             memory_limit=backup.memory_limit,
         )
 
+    def rehearsal(self, keys: core.v1.Secret, label: Input[str]) -> Step:
+        """Return what a Job does that restores the newest backup apart, and opens it with these encryption keys."""
+        return self.step(
+            "rehearsal",
+            "backup/rehearse.py",
+            {"namespace": self._login.authority.namespace, "keys": "/keys"},
+            label=label,
+            files=[SecretFiles(secret=keys.metadata.name.apply(str), folder="/keys")],
+        )
+
     def template(
         self, step: Step, job: str, scripts: core.v1.ConfigMap, account: core.v1.ServiceAccount | None = None
     ) -> core.v1.PodTemplateSpecArgs:

@@ -16,7 +16,7 @@ from components.base.pod import SecretFiles
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.scripts import scripts_map
 from components.infisical_secrets import InfisicalSecrets
-from settings.backup import OtherServer, RestoreSettings
+from settings.backup import OtherServer
 
 _SERVER, _KEYS, _CA = "move-in-server", "move-in-keys", "ca.crt"
 
@@ -25,7 +25,7 @@ _SERVER, _KEYS, _CA = "move-in-server", "move-in-keys", "ca.crt"
 class MoveInArgs:
     """Which server moves in and its role's password, into what, and the keys that have to open what it holds."""
 
-    restore: RestoreSettings
+    restore: str  # its id
     server: OtherServer
     password: SecretStr
     image: str
@@ -38,8 +38,8 @@ class MoveIn(ComponentResource):
     """Create a Job that backs the other server up, and one that restores the backup into a server of its own.
 
     The second proves that the stack's encryption keys open the data, before the platform's database is touched. Creates
-    a Secret with the login and one with the keys, and an account that may read the login. Neither Job does anything
-    once the restore was done.
+    a Secret with the login and one with the keys, and an account that may read the login. Once the restore was done the
+    first Job asks the other server no more, and the second opens whichever backup is the newest.
     """
 
     backup: str  # what the name of the backup ends with
@@ -48,7 +48,7 @@ class MoveIn(ComponentResource):
     def __init__(self, name: str, args: MoveInArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("MoveIn"), name, None, opts)
         namespace, store, label = args.login.namespace, args.store, args.secrets.key_label
-        self.backup = digest([args.restore.id, args.server.model_dump()])
+        self.backup = digest([args.restore, args.server.model_dump()])
         server = self._secret(_SERVER, namespace, _login_of(args.server, args.password))
         keys = self._secret(_KEYS, namespace, args.secrets.encryption_keys)
         account = service_account(f"{name}-dump", namespace, parent=self)
@@ -59,22 +59,16 @@ class MoveIn(ComponentResource):
             "dump",
             "backup/move_in.py",
             {
-                "id": args.restore.id,
+                "id": args.restore,
                 "backup": self.backup,
-                "server": _config_of(args.server, args.login.config["namespace"]),
+                "server": _config_of(args.server, args.login.authority.namespace),
                 "database": args.login.config,
                 "image": args.image,
             },
             label=label,
             files=[authority] if args.server.tls else [],
         )
-        rehearsal = store.step(
-            "rehearsal",
-            "backup/rehearse.py",
-            {"namespace": args.login.config["namespace"], "keys": "/keys"},
-            label=label,
-            files=[SecretFiles(secret=keys.metadata.name.apply(str), folder="/keys")],
-        )
+        rehearsal = store.rehearsal(keys, label)
         scripts = scripts_map(f"{name}-scripts", namespace, [dump.script, rehearsal.script], parent=self)
         dumped = run_once(
             f"{name}-dump",
@@ -106,7 +100,7 @@ def _login_of(server: OtherServer, password: SecretStr) -> dict[str, str]:
     return {"username": server.user, "password": password.get_secret_value(), **authority}
 
 
-def _config_of(server: OtherServer, namespace: object) -> dict[str, object]:
+def _config_of(server: OtherServer, namespace: str) -> dict[str, object]:
     """Return what platform_database.DatabaseConfig takes."""
     return {
         "namespace": namespace,

@@ -57,7 +57,7 @@ ISSUED = _job("ingress-issued", _UNNAMED.infisical)
 ROUTE_MOVED = _job("ingress-moved", _UNNAMED.infisical)
 EXTERNAL_LOGIN = _job("platform-db-login", _UNNAMED.database)
 EXTERNAL_REDIS_LOGIN = _job("platform-kv-login", _UNNAMED.redis)
-MOVE_IN = tuple(_job(f"move-in-{step}", _UNNAMED.database) for step in ("dump", "rehearsal"))
+MOVE_IN, MOVE_IN_REHEARSAL = (_job(f"move-in-{step}", _UNNAMED.database) for step in ("dump", "rehearsal"))
 
 SERVERS: Mapping[Part, Pods] = {
     "infisical": INFISICAL,
@@ -116,8 +116,7 @@ def _to_external(settings: Settings) -> Iterator[Path]:
     backed_up, restored = settings.backup, settings.restore
     before, backup, restore = (_job(name, _UNNAMED.database) for name in ("backup-before", "backup", "restore"))
     if isinstance(settings.database, ExternalDatabase):
-        moving = [MOVE_IN[0]] if restored and restored.server else []
-        restores = [restore, *moving] if restored else []
+        restores = (restore, MOVE_IN) if restored and restored.server else (restore,) if restored else ()
         jobs = [EXTERNAL_LOGIN, MIGRATION, *((before, backup) if backed_up else ()), *restores]
         for pods in (INFISICAL, *jobs):
             yield Path(source=pods, target=ANYBODY, ports=[settings.database.port])
@@ -218,10 +217,11 @@ def _backups(settings: Settings) -> Iterator[Path]:
     )
     restores = [restore] if settings.restore else []
     server = settings.restore.server if settings.restore else None
-    moving = MOVE_IN if server else ()
-    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores, *moving[:1]))
+    moving = (MOVE_IN, MOVE_IN_REHEARSAL) if server else ()
+    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores))
     if server:
-        yield Path(source=MOVE_IN[0], target=ANYBODY, ports=[server.port])
+        yield Path(source=MOVE_IN, target=DATABASE, ports=[POSTGRES])
+        yield Path(source=MOVE_IN, target=ANYBODY, ports=[server.port])
     for job in restores:
         yield Path(source=job, target=REDIS_SERVERS, ports=[REDIS])
         yield Path(source=job, target=SENTINELS, ports=[SENTINEL])

@@ -75,7 +75,7 @@ class Restore(ComponentResource):
             for key in args.redis.login
             if key == CA
         ]
-        moved = self._moved_in(name, args)
+        moved = self._moved_in(args)
         source = moved.backup if moved else restore.source
         config: dict[str, object] = {"id": restore.id, "source": source, "image": args.image}
         if args.identity:
@@ -109,12 +109,12 @@ class Restore(ComponentResource):
         """Return the restore that the stack asks for, or none."""
         return [cls(name, args, opts)] if args else []
 
-    def _moved_in(self, name: str, args: RestoreArgs) -> MoveIn | None:
+    def _moved_in(self, args: RestoreArgs) -> MoveIn | None:
         if not args.restore.server:
             return None
         assert args.password
         moving = MoveInArgs(
-            restore=args.restore,
+            restore=args.restore.id,
             server=args.restore.server,
             password=args.password,
             image=args.image,

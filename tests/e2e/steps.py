@@ -46,6 +46,12 @@ def login(kubectl: Kubectl, namespace: str = "infisical") -> str:
     return hmac.new(auth_secret, b"stand-in", hashlib.sha256).hexdigest()
 
 
+def set_secret(stack: Stack, key: str, value: str) -> None:
+    """An encrypted key, as its owner sets it."""
+    command = [stack.program, "config", "set", "--secret", f"infisical-platform:{key}", *stack.options]
+    subprocess.run(command, cwd=PROJECT, env=stack.environment(), input=value, text=True, check=True)
+
+
 def sql(kubectl: Kubectl, statement: str) -> str:
     """What a statement answers to a superuser, in the database's own pod."""
     inside = ("exec", "-i", "platform-db-cluster-0", "-n", "platform-db-pg", "--")

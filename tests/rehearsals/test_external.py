@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from embedded.cluster import Cluster
 from embedded.imagebuild import reference
-from embedded.stack import PROJECT, Stack
-from tests.e2e.steps import SECRET_PATH, fails, login
+from embedded.stack import Stack
+from tests.e2e.steps import SECRET_PATH, fails, login, set_secret
 from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import JOB, eventually, kubectl_timeout
 from tests.rehearsals.recipients import recipient
@@ -51,10 +50,10 @@ def test_the_platform_lives_on_databases_of_others(
     }
     stack.init(config)
     for key, value in {"databasePassword": "not-the-password", "redisPassword": "p@ss/of-redis"}.items():
-        _set(stack, key, value)
+        set_secret(stack, key, value)
     assert 'password authentication failed for user "app"' in fails(stack)
     assert not kubectl("get", "secret", "-n", "infisical", "infisical-secrets", "-o", "name", check=False)
-    _set(stack, "databasePassword", password)
+    set_secret(stack, "databasePassword", password)
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert site.status()
     assert "unchanged" in stack.run("up", "--yes", "--skip-preview", quiet=True)
@@ -81,8 +80,3 @@ def _job(kubectl: Kubectl, cron: str) -> str:
     kubectl("create", "job", job, *where, f"--from=cronjob/{cron}")
     kubectl("wait", "--for=condition=Complete", f"job/{job}", *where, kubectl_timeout(JOB))
     return kubectl("logs", f"job/{job}", *where).strip().splitlines()[-1]
-
-
-def _set(stack: Stack, key: str, value: str) -> None:
-    command = [stack.program, "config", "set", "--secret", f"infisical-platform:{key}", *stack.options]
-    subprocess.run(command, cwd=PROJECT, env=stack.environment(), input=value, text=True, check=True)

@@ -16,7 +16,7 @@ from embedded.cluster import Cluster
 from embedded.imagebuild import reference
 from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
-from tests.e2e.steps import assert_healthy, assert_nothing_to_do, fails, login
+from tests.e2e.steps import assert_healthy, assert_nothing_to_do, fails, login, set_secret
 from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import ROLLOUT, kubectl_timeout
 from tests.rehearsals.platforms import RELEASE
@@ -77,8 +77,7 @@ def test_it_moves_in_with_all_that_was_written(old: Kubectl, stack: Stack, site:
                 "restore": {"id": "moving-in", "server": server()},
             }
         )
-        password = [stack.program, "config", "set", "--secret", "infisical-platform:restorePassword", *stack.options]
-        _run(stack, password, "root")
+        set_secret(stack, "restorePassword", "root")
         live = old("get", "secret", "-n", "old", "infisical-secrets", "-o", "yaml")
         _run(stack, [sys.executable, "-m", "operations", "import-secrets", *stack.options, "/dev/stdin"], live)
         said = fails(stack)

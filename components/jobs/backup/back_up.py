@@ -13,7 +13,7 @@ from pathlib import Path
 
 import retention
 from backup_manifest import FORMAT, SEALED, Manifest, complete, name_of
-from backup_status import Status
+from backup_status import Status, now
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
 from database_session import Session, migrations, program, server_major, tables
@@ -171,16 +171,12 @@ class BackUp:
 def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
     api = Api()
-    try:
+    status = Status(api, config.database.namespace, config.status, report)
+    with status.failing_as(lambda cause: {"lastFailure": cause, "lastFailureAt": now()}):
         uid = wait(lambda: resource_uid(api, config.database), report, deadline_seconds=_REACH_SECONDS)
         if config.before and not uid:
             return "there is no database yet, so there is nothing to back up"
         return BackUp(config, api, uid, report).make()
-    except Exception as error:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        status = Status(api, config.database.namespace, config.status, report)
-        status.tell_failure(lastFailure=str(error), lastFailureAt=now)
-        raise
 
 
 def _written(target: Target, name: str, sealed: Path) -> Content:

@@ -1,7 +1,8 @@
 """Tell what became of the last backup and of the last rehearsal, in the ConfigMap that people and metrics read."""
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 
 from job import Failed, Pending, Report, wait
 from kube import Api
@@ -31,6 +32,20 @@ class Status:
         with contextlib.suppress(Failed, Pending):
             self._set(values)
 
+    @contextlib.contextmanager
+    def failing_as(self, described: Callable[[str], Mapping[str, object]]) -> Generator[None]:
+        """Tell a failure of the block by the keys that describe its cause, and raise it on."""
+        try:
+            yield
+        except Exception as error:
+            self.tell_failure(**described(str(error)))
+            raise
+
     def _set(self, values: Mapping[str, object]) -> None:
         data = {key: None if value is None else str(value) for key, value in values.items()}
         self._api.merge_patch(self._path, {"data": data}, field_manager=FIELD_MANAGER)
+
+
+def now() -> str:
+    """Return this moment as the ConfigMap has it: 2026-11-26T11:34:02Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -4,11 +4,10 @@ It does nothing once that restore was done: the other server may be gone by then
 still connected to as Infisical's role, because what is written after the dump would be lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import back_up
 from backup_status import Status
-from backup_target import TargetConfig
 from bounded_program import Deadline, require
 from database_session import Session, migrations, restored
 from job import Failed, Pending, Report, run, wait
@@ -16,8 +15,8 @@ from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
 
 
-@dataclass(frozen=True)
-class Config:
+@dataclass(frozen=True, kw_only=True)
+class Config(back_up.Config):
     """id: of the restore. backup: what the backup's name ends with. server: the database that moves in.
 
     quiet_seconds: how long it may still be used, since a pod that was told to end takes up to half a minute.
@@ -26,45 +25,28 @@ class Config:
     id: str
     backup: str
     server: DatabaseConfig
-    database: DatabaseConfig
-    target: TargetConfig
-    status: str
-    store: str
-    image: str
-    deadline_seconds: float
     quiet_seconds: float = 60
 
 
 def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
     api = Api()
-    try:
+    status = Status(api, config.database.namespace, config.status, report)
+    with status.failing_as(lambda cause: {"restoreFailure": f"{config.id}: {cause}"}):
         return _moved(config, api, report)
-    except Exception as error:
-        status = Status(api, config.database.namespace, config.status, report)
-        status.tell_failure(restoreFailure=f"{config.id}: {error}")
-        raise
 
 
 def _moved(config: Config, api: Api, report: Report) -> str:
     deadline = Deadline(config.deadline_seconds)
     with Session(environment(api, config.database, "platform-move-in", report), deadline) as session:
         if restored(session, config.id):
-            return f"restore {config.id} was done before, so {_where(config)} is not asked any more"
+            return f"restore {config.id} was done before, so {config.server.address} is not asked any more"
     with Session(environment(api, config.server, "platform-move-in", report), deadline) as session:
         _, number = migrations(session)
         if not number:
-            raise Failed(f"{_where(config)} has none of Infisical's tables; see restore.server.name")
+            raise Failed(f"{config.server.address} has none of Infisical's tables; see restore.server.name")
         wait(lambda: _quiet(session, config), report, deadline_seconds=config.quiet_seconds)
-    dump = back_up.Config(
-        database=config.server,
-        target=config.target,
-        status=config.status,
-        store=config.store,
-        deadline_seconds=deadline.remaining,
-        image=config.image,
-        before=config.backup,
-    )
+    dump = replace(config, database=config.server, before=config.backup, deadline_seconds=deadline.remaining)
     return back_up.BackUp(dump, api, resource_uid(api, config.server), report).make()
 
 
@@ -75,13 +57,9 @@ def _quiet(session: Session, config: Config) -> None:
     )
     if others:
         raise Pending(
-            f"{_where(config)} is still used as its role, from {', '.join(others)}, and what is written after the dump "
-            "would be lost; nothing has changed. Scale that Infisical to 0, and run `pulumi up` again"
+            f"{config.server.address} is still used as its role, from {', '.join(others)}, and what is written after "
+            "the dump would be lost; nothing has changed. Scale that Infisical to 0, and run `pulumi up` again"
         )
-
-
-def _where(config: Config) -> str:
-    return f"{config.server.host}:{config.server.port}/{config.server.name}"
 
 
 if __name__ == "__main__":

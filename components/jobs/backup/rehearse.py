@@ -11,7 +11,7 @@ from pathlib import Path
 
 import backup_manifest
 from backup_manifest import Manifest
-from backup_status import Status
+from backup_status import Status, now
 from backup_target import Target, TargetConfig, target_of
 from bounded_program import Deadline, require
 from database_session import Session, migrations, program, server_major
@@ -45,14 +45,11 @@ def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
     status = Status(Api(), config.namespace, config.status, report)
     started = time.monotonic()
-    try:
+    with status.failing_as(lambda cause: {"rehearsalFailure": cause, "rehearsalFailureAt": now()}):
         manifest, proof = _rehearse(config, report)
-    except Exception as error:
-        status.tell_failure(rehearsalFailure=str(error), rehearsalFailureAt=_now())
-        raise
     seconds = round(time.monotonic() - started, 1)
     status.tell(
-        rehearsedAt=_now(),
+        rehearsedAt=now(),
         rehearsedName=manifest.name,
         rehearsedKeyLabel=secret("KEY_LABEL"),
         rehearsalSeconds=seconds,
@@ -103,10 +100,6 @@ def _proof(session: Session, manifest: Manifest, keys: Path) -> str:
     rows = sum(manifest.tables.values())
     there = f"{rows} rows in {len(manifest.tables)} tables, {indexes} indexes sound"
     return f"{there}, {key}, PostgreSQL {server_major(session)}"
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ data, and the next run goes on from there. Infisical stays stopped until the rel
 """
 
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import backup_manifest
 from backup_manifest import Manifest
-from backup_status import Status
+from backup_status import Status, now
 from backup_target import TargetConfig, target_of
 from bounded_program import Deadline, require, run_program
 from database_session import Session, program, restored, server_major
@@ -75,7 +74,7 @@ class Restore:
         empty(config.queues, self._report)
         with Session(self._environment, self._deadline) as session:
             session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
-        self._status(restored=name, restoredAt=_now(), restoreFailure=None)
+        self._status(restored=name, restoredAt=now(), restoreFailure=None)
         return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
 
     def _restored(self, major: int) -> str:
@@ -120,16 +119,9 @@ class Restore:
 def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
     api = Api()
-    try:
+    status = Status(api, config.database.namespace, config.status, report)
+    with status.failing_as(lambda cause: {"restoreFailure": f"{config.id}: {cause}"}):
         return Restore(config, api, report).run()
-    except Exception as error:
-        status = Status(api, config.database.namespace, config.status, report)
-        status.tell_failure(restoreFailure=f"{config.id}: {error}")
-        raise
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 if __name__ == "__main__":

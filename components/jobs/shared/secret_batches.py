@@ -6,9 +6,8 @@ from typing import Any
 
 Object = dict[str, Any]
 
-LONGEST = (
-    900_000  # bytes of one secret's JSON, in which a character beyond ASCII has six or twelve and a line break two
-)
+# Bytes of one secret's JSON, in which a character beyond ASCII has six or twelve and a line break two.
+LONGEST = 900_000
 _COUNT = 100  # secrets in one request
 _BYTES = 700_000  # of their JSON together
 
