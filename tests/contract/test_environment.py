@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -131,6 +132,19 @@ def test_each_fault_alone_in_the_smallest_stack_is_named(fault: Fault) -> None:
     keys, message = named(config, [fault])
     assert keys == {fault.key}
     assert [value for value in secret_values(config) if value in message] == []
+
+
+@pytest.mark.parametrize("section", sorted({fault.top for fault in FAULTS}))
+def test_every_two_faults_of_a_section_are_both_named(section: str) -> None:
+    """A given pair is seldom drawn above, so each is tried here."""
+    of_it = [fault for fault in FAULTS if fault.top == section]
+    for one, two in itertools.permutations(of_it, 2):
+        if one.agrees(two):
+            config: Config = json.loads(json.dumps(SMALLEST))
+            one.do(config)
+            two.do(config)
+            keys, _ = named(config, [one, two])
+            assert keys == {one.key, two.key}, f"{one}, {two}"
 
 
 # --- the rules -------------------------------------------------------------------------------------------------------

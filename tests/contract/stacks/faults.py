@@ -17,6 +17,7 @@ class Fault:
     key: str  # which the error names
     do: Callable[[Config], None]
     over: frozenset[str] = frozenset()  # keys at the top which a rule compares: it speaks when each is right by itself
+    absent: bool = False  # the key is taken away
     plain: bool = False  # the key at the top stands in plain text
     encrypted: bool = False  # the section at the top holds an encrypted value
 
@@ -41,7 +42,7 @@ class Fault:
         for one, two in ((self.key, other.key), (other.key, self.key)):
             if one.endswith(".kind") and two.startswith(one.removesuffix("kind")):
                 return False  # which keys there are depends on the kind
-        if {self.key, other.key} == {"restore.id", "restore.from"}:
+        if self.absent and other.absent:
             return False  # without either the section is empty, which counts as none
         one, two = sorted((self.key, other.key), key=len)
         return two != one and not two.startswith((f"{one}.", f"{one}["))
@@ -155,7 +156,7 @@ def missing(key: str) -> Fault:
         _home(key, config)
         _section(config, parents).pop(last, None)
 
-    return Fault(key, do)
+    return Fault(key, do, absent=True)
 
 
 def rule(key: str, over: str, changes: Mapping[str, Any]) -> Fault:
