@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -37,6 +38,7 @@ from settings.machinery.types import Email, Line, Section
 
 CANARY = "operator-canary"  # the stack's own application, which proves the operator
 BUILT_IN_ROLES = frozenset({"admin", "member", "viewer", "no-access"})
+_Person = Annotated[Email, AfterValidator(str.lower)]  # as Infisical has its users
 _KINDS = "Write text in quotes, {from: KEY}, {generate: LENGTH} or {owner: people}"
 
 
@@ -159,7 +161,7 @@ class Approval(Section):
 
     environment: EnvironmentSlug
     path: FolderPath = "/"
-    approvers: tuple[Email, ...] = Field(min_length=1, description="People who may consent.")
+    approvers: tuple[_Person, ...] = Field(min_length=1, description="People who may consent.")
     required: Annotated[int, Field(ge=1, description="How many of them have to.")] = 1
 
 
@@ -177,7 +179,7 @@ class ApplicationSettings(Section):
     environments: dict[EnvironmentSlug, Line] = Field(
         default={}, description="Environments, each with the name that people see. At least one is needed."
     )
-    people: dict[RoleSlug, tuple[Email, ...]] = Field(
+    people: dict[RoleSlug, tuple[_Person, ...]] = Field(
         default={},
         description="Who may see the project in the web UI, by role: admin, member, viewer or no-access.",
     )

@@ -9,10 +9,9 @@ import re
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-Body = dict[str, Any]
+from fake_state import Body, State, new_organization
+
 ADMIN_CONFIG = "/api/v1/admin/config"
 _ID = "[0-9a-f-]{36}"
 
@@ -23,26 +22,6 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
-
-
-@dataclass
-class State:
-    """What is stored, and what kind of release it is."""
-
-    initialized: bool = False
-    allow_sign_up: bool = True
-    stale_reads: int = 0  # answers for which sign-up still seems open after it was closed
-    user: Body | None = None
-    organization: Body | None = None
-    identities: dict[str, Body] = field(default_factory=dict[str, Body])
-    instance_admins: set[str] = field(default_factory=set[str])
-    tokens: dict[str, str] = field(default_factory=dict[str, str])  # token to identity, "" for the admin's session
-    kubernetes: dict[str, Body] = field(default_factory=dict[str, Body])
-    universal: dict[str, Body] = field(default_factory=dict[str, Body])
-    keeps_password: bool = True
-    config_by_identity: bool = True
-    allows_internal: bool = True
-    dies_half_way: bool = False  # in the middle of the bootstrap
 
 
 class FakeInstance:
@@ -124,6 +103,7 @@ class FakeInstance:
             ("POST /api/v3/auth/login", lambda body, _token: self._log_in(body)),
             ("POST /api/v3/auth/select-organization", lambda _body, token: {"token": token, "isMfaEnabled": False}),
             ("GET /api/v1/organization", self._organizations),
+            (f"PATCH /api/v1/organization/({_ID})", self._change_organization),
             ("GET /api/v1/identities/details", self._details),
             ("GET /api/v1/identities", self._list),
             ("POST /api/v1/identities", self._create),
@@ -160,7 +140,7 @@ class FakeInstance:
         self.state.user = {"email": body["email"], "password": body["password"]}
         if self.state.dies_half_way:
             raise Refusal(502, "Bad Gateway")
-        self.state.organization = {"id": str(uuid.uuid4()), "name": body["organization"]}
+        self.state.organization = new_organization(body["organization"])
         identity, token = self.identity("Instance Admin Identity")
         self.state.identities[identity]["authMethods"] = ["token-auth"]
         self.state.instance_admins.add(identity)
@@ -208,6 +188,15 @@ class FakeInstance:
         if self._actor(token):
             raise Refusal(403, "You are not allowed to access this resource")
         return {"organizations": [self.state.organization]}
+
+    def _change_organization(self, body: Body, token: str, organization: str) -> Body:
+        assert self.state.organization
+        assert self.state.organization["id"] == organization
+        if self._actor(token) or not self.state.admin_is_admin:
+            raise Refusal(403, "You are not allowed to edit on settings")
+        if self.state.default_role_changes:
+            self.state.organization["defaultMembershipRole"] = body["defaultMembershipRoleSlug"]
+        return {"organization": self.state.organization}
 
     def _details(self, _body: Body, token: str) -> Body:
         if not self._actor(token):

@@ -2,82 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bootstrap_bench import ADMIN, NAME, PASSWORD, Bench
 from fake_instance import FakeInstance
 from job_cluster import Cluster
-
-ADMIN, PASSWORD, NAME = "ops@example.org", "the-password-of-the-admin", "dog"
-SECRET = "infisical-bootstrap"
-STACK = "11111111-2222-3333-4444-555555555555"
-
-
-class Bench:
-    """An instance, a namespace with the empty Secret, and the Job."""
-
-    def __init__(self, fake: FakeInstance, cluster: Cluster, start_job: Callable[..., Any]) -> None:
-        self.fake, self.cluster, self._start = fake, cluster, start_job
-        self.namespace = cluster.namespace("bootstrap")
-        cluster.secret(self.namespace, SECRET, {})
-        cluster.grant(self.namespace, [("", "secrets", ["get", "patch"], [SECRET])])
-
-    def start(self, token: str = "", stack: str = STACK, settle: float = 0, **changes: object) -> Any:
-        config = {
-            "url": self.fake.url,
-            "namespace": self.namespace,
-            "secret": SECRET,
-            "account": "infisical-provisioner",
-            "organization": NAME,
-            "admin": ADMIN,
-            "machine_auth": "kubernetes",
-            "mode": "adopt" if token else "create",
-            "runbook": "docs/runbooks/bootstrap.md",
-            "settle_seconds": settle,
-            "deadline_seconds": 20,
-        } | changes
-        given = {"ORGANIZATION_TOKEN": token} if token else {}
-        environment = {"ADMIN_PASSWORD": PASSWORD, "STACK_ID": stack, **given, **self.cluster.environment}
-        return self._start("bootstrap.py", config, **environment)
-
-    def run(self, **changes: Any) -> str:
-        """Run the Job to a good end, and return its last line."""
-        outcome = self.start(**changes).outcome()
-        assert outcome.status == 0, outcome.output
-        assert PASSWORD not in outcome.output
-        return outcome.last_line
-
-    def fails(self, **changes: Any) -> str:
-        """Run the Job to a bad end, and return its last line."""
-        outcome = self.start(**changes).outcome()
-        assert outcome.status == 1, outcome.output
-        assert PASSWORD not in outcome.output
-        return outcome.last_line
-
-    def kept(self) -> dict[str, str]:
-        found = self.cluster.call("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{SECRET}")
-        return {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
-
-    def lose(self) -> None:
-        """Empty the Secret."""
-        change = {"data": dict.fromkeys(self.kept())}
-        self.cluster.call("PATCH", f"/api/v1/namespaces/{self.namespace}/secrets/{SECRET}", change)
-
-    def is_done(self) -> None:
-        """Assert what holds at the end of every good run."""
-        state, kept = self.fake.state, self.kept()
-        assert state.initialized
-        assert not state.allow_sign_up
-        assert self.fake.eternal_tokens == 0
-        assert not state.instance_admins
-        assert "token" not in kept
-        provisioners = [i for i, each in state.identities.items() if each["name"].startswith("infisical-provisioner")]
-        assert provisioners == [kept["identityId"]]
-        assert kept["organizationId"] == (state.organization or {})["id"]
 
 
 @pytest.fixture
@@ -93,8 +26,9 @@ def bench(cluster: Cluster, start_job: Callable[..., Any]) -> Iterator[Bench]:
 def test_a_fresh_instance_is_set_up_and_then_left_alone(bench: Bench) -> None:
     line = bench.run()
     assert "set up: organisation dog; sign-up is closed; provisioner made, proven by kubernetes auth" in line
-    assert "the bootstrap token is revoked; ops@example.org can log in" in line
+    assert "the bootstrap token is revoked; ops@example.org can log in; who is invited gets no role" in line
     bench.is_done()
+    assert bench.default_role == "no-access"
     auth = bench.fake.state.kubernetes[bench.kept()["identityId"]]
     assert (auth["allowedNamespaces"], auth["allowedNames"]) == (bench.namespace, "infisical-provisioner")
     assert auth["accessTokenMaxTTL"] == 3600
@@ -107,8 +41,28 @@ def test_a_fresh_instance_is_set_up_and_then_left_alone(bench: Bench) -> None:
 
 def test_an_image_that_keeps_no_password_says_so(bench: Bench) -> None:
     bench.fake.state.keeps_password = False
-    assert "NOT proven: this image keeps no password" in bench.run()
+    line = bench.run()
+    assert "NOT proven: this image keeps no password" in line
+    assert "who is invited may get a role in the organisation, See docs/runbooks/bootstrap.md#invited-people" in line
     bench.is_done()
+
+
+def test_a_default_role_that_people_have_set_is_put_back(bench: Bench) -> None:
+    bench.run()
+    bench.organization["defaultMembershipRole"] = "member"
+    bench.run()
+    assert bench.default_role == "no-access"
+
+
+def test_an_admin_who_may_not_change_the_organisation_is_no_bad_end(bench: Bench) -> None:
+    bench.fake.state.admin_is_admin = False
+    assert "ops@example.org can log in, and may not change the organisation" in bench.run()
+    bench.is_done()
+
+
+def test_a_server_that_keeps_the_default_role_is_no_good_end(bench: Bench) -> None:
+    bench.fake.state.default_role_changes = False
+    assert "leaves the organisation's default role at member" in bench.fails()
 
 
 def test_an_image_whose_configuration_takes_no_machine_is_closed_by_the_admin(bench: Bench) -> None:
@@ -250,9 +204,17 @@ def test_an_instance_that_was_set_up_long_ago_is_adopted(bench: Bench) -> None:
     assert "organizationToken can go" in line
     assert "POST /api/v1/admin/bootstrap" not in bench.fake.requests
     assert bench.fake.eternal_tokens == 1  # it is not ours
-    bench.fake.state.organization["name"] = "renamed by people"  # pyright: ignore
+    bench.organization["name"] = "renamed by people"
     assert "done already" in bench.run()
     assert bench.fake.eternal_tokens == 1
+
+
+def test_an_adopted_organisation_keeps_its_default_role(bench: Bench) -> None:
+    token = bench.fake.set_up(ADMIN, PASSWORD, NAME)
+    for given in (token, ""):
+        line = bench.run(token=given)
+        assert "ops@example.org can log in; who is invited may get a role in the organisation" in line
+        assert bench.default_role == "member"
 
 
 def test_tokens_that_cannot_be_adopted(bench: Bench) -> None:

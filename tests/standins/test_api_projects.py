@@ -93,6 +93,29 @@ def test_people_are_invited_by_a_lowercase_name(instance: Instance) -> None:
     assert [(each["user"]["username"], each["roles"][0]["role"]) for each in left] == [(EMAIL, "admin")]
 
 
+def invited(instance: Instance, project: str, username: str) -> str:
+    """Invite a person to a project, and return their role in the organisation."""
+    instance.call("POST", f"{PROJECTS}/{project}/memberships", {"usernames": [username]})
+    found = instance.call("GET", f"/api/v2/organizations/{instance.organization}/memberships")["users"]
+    return next(each["role"] for each in found if each["user"]["username"] == username)
+
+
+@pytest.mark.parametrize(("day", "role"), [("2026-01-05", "no-access"), ("2026-01-06", "member")])
+def test_who_is_invited_is_a_member_of_the_organisation_since_2026(
+    start: Start, environment: Environment, day: str, role: str
+) -> None:
+    instance = bootstrap(start(environment | {"STAND_IN_RELEASED": day}))
+    assert invited(instance, create(instance)["id"], "dev@example.org") == role
+
+
+def test_a_person_changes_the_role_that_the_organisation_gives(instance: Instance) -> None:
+    organization, change = f"/api/v1/organization/{instance.organization}", {"defaultMembershipRoleSlug": "no-access"}
+    assert instance.refusal("PATCH", organization, change)[0] == 403  # a machine
+    answer = instance.call("PATCH", organization, change, token=instance.log_in())
+    assert answer["organization"]["defaultMembershipRole"] == "no-access"
+    assert invited(instance, create(instance)["id"], "dev@example.org") == "no-access"
+
+
 def test_a_viewer_reads_and_no_more(instance: Instance) -> None:
     project = create(instance, shouldCreateDefaultEnvs=True)["id"]
     viewer = member(instance, project, "viewer")

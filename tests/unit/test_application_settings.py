@@ -127,6 +127,15 @@ def test_what_infisical_would_change_is_stored_in_base64(value: str, kept: bool)
     assert is_kept(text)
 
 
+def test_people_are_named_in_lowercase_as_infisical_has_them() -> None:
+    """It refuses to invite Dev@Example.org, and lists who is there as dev@example.org."""
+    change = {"viewer": ["Dev@Example.org"], "admin": ["dev@example.org"]}
+    assert load(shop("people", change)).applications["shop"].people == {
+        "viewer": ("dev@example.org",),
+        "admin": ("dev@example.org",),
+    }
+
+
 def test_people_may_keep_bytes_in_base64() -> None:
     application = load(shop("secrets prod / KEY", {"owner": "people", "encoding": "base64"})).applications["shop"]
     assert [each.key for each in secrets_of(application) if each.encoded] == ["KEY"]

@@ -11,6 +11,7 @@ from typing import Literal
 from first_admin import Instance, Words, claim
 from infisical_api import ApiError, InfisicalApi, machine_login
 from job import Report, run, secret
+from newcomers import give_no_access
 from precious import PreciousSecret
 from provisioner import Provisioner, Wish
 from redact import redactor
@@ -82,7 +83,7 @@ class Bootstrap:
         wish = Wish(namespace=self.config.namespace, account=self.config.account, machine_auth=self.config.machine_auth)
         provisioner = Provisioner(actor, self.api, self.kept, wish, organization)
         proven, made = provisioner.ensure(self.report)
-        log_in_says = self._prove_log_in()
+        people = self._people(organization)
         retired = "organizationToken can go"
         if self.config.mode == "create":
             retired = retire(actor, proven, organization, self.kept)
@@ -91,24 +92,33 @@ class Bootstrap:
         closed.verify(0 if settled else self.config.settle_seconds, self.report)
         return (
             f"{how}: organisation {self.config.organization}; sign-up is closed; provisioner {made}, proven by "
-            f"{self.config.machine_auth} auth; {retired}; {log_in_says}"
+            f"{self.config.machine_auth} auth; {retired}; {people}"
         )
 
     def admin_session(self) -> InfisicalApi:
         """Return the admin's own session, for what a machine may not do on older images. Raises ApiError."""
         return self.instance.log_in(self.password)
 
-    def _prove_log_in(self) -> str:
+    def _people(self, organization: str) -> str:
+        """Prove the admin's log-in, and keep who is invited without a role. Return both, as far as it went."""
+        admin = self.config.admin
+        unknown = f"who is invited may get a role in the organisation, {self.words.see('invited-people')}"
         try:
-            self.admin_session()
+            session = self.admin_session()
         except ApiError as error:
-            if "Legacy encryption scheme" in error.message:
-                return (
-                    f"the log-in of {self.config.admin} is NOT proven: this image keeps no password of a first admin. "
-                    f"{self.words.see('admin-locked-out')}"
-                )
-            return f"the log-in of {self.config.admin} is not proven ({error})"
-        return f"{self.config.admin} can log in"
+            if "Legacy encryption scheme" not in error.message:
+                return f"the log-in of {admin} is not proven ({error}); {unknown}"
+            return (
+                f"the log-in of {admin} is NOT proven: this image keeps no password of a first admin. "
+                f"{self.words.see('admin-locked-out')}; {unknown}"
+            )
+        if "asked" not in self.kept.read():  # an adopted organisation stays as its people have it
+            return f"{admin} can log in; {unknown}"
+        try:
+            give_no_access(session, organization)
+        except ApiError as refusal:
+            return f"{admin} can log in, and may not change the organisation ({refusal}); {unknown}"
+        return f"{admin} can log in; who is invited gets no role in the organisation"
 
 
 def main(config: Config, report: Report) -> str:

@@ -70,12 +70,14 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
     return { identityMemberships: await Promise.all(found.map(shownIdentity)), totalCount: found.length };
   };
 
-  // As upstream, whoever is not known yet gets an account that waits for them, in the organisation without access.
+  // As upstream, whoever is not known yet gets an account that waits for them.
   const person = async (trx, orgId, username) => {
     const known = await trx("users").where({ username }).first();
     const wish = { id: randomUUID(), username, email: username, isAccepted: false };
     const user = known ?? (await trx("users").insert(wish).returning("*"))[0];
-    const membership = { id: randomUUID(), orgId, userId: user.id, role: "no-access" };
+    const { defaultMembershipRole } = await trx("organizations").where({ id: orgId }).first();
+    const role = release.invitesByDefaultRole ? defaultMembershipRole : "no-access";
+    const membership = { id: randomUUID(), orgId, userId: user.id, role };
     await trx("org_memberships").insert(membership).onConflict(["orgId", "userId"]).ignore();
     return user;
   };

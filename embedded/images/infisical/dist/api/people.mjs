@@ -1,7 +1,8 @@
 // Log-in of people, sign-up, and the organisations they are in.
 import { badRequest, forbidden } from "./errors.mjs";
 import { matches } from "./passwords.mjs";
-import { email, text } from "./schema.mjs";
+import { ORG_ROLES } from "./permissions.mjs";
+import { email, optional, text } from "./schema.mjs";
 
 export const peopleRoutes = ({ db, adminConfig, tokens, permissions }) => {
   const requireUser = (actor) => {
@@ -27,6 +28,16 @@ export const peopleRoutes = ({ db, adminConfig, tokens, permissions }) => {
     requireUser(actor);
     const mine = db("org_memberships").where({ userId: actor.id }).select("orgId");
     return { organizations: await db("organizations").whereIn("id", mine) };
+  };
+
+  const change = async ({ actor, params, body }) => {
+    requireUser(actor);
+    await permissions.inOrganization(actor, "edit", "settings", params.orgId);
+    const { defaultMembershipRoleSlug: role } = body;
+    if (role) permissions.checkRole(role, ORG_ROLES);
+    const update = role ? { defaultMembershipRole: role } : { id: params.orgId };
+    const [organization] = await db("organizations").where({ id: params.orgId }).update(update).returning("*");
+    return { message: "Successfully updated organization", organization };
   };
 
   const members = async ({ actor, params }) => {
@@ -61,6 +72,13 @@ export const peopleRoutes = ({ db, adminConfig, tokens, permissions }) => {
       handler: select,
     },
     { method: "GET", path: "/api/v1/organization", auth: true, handler: organizations },
+    {
+      method: "PATCH",
+      path: "/api/v1/organization/:orgId",
+      ...session,
+      body: { defaultMembershipRoleSlug: optional(text()) },
+      handler: change,
+    },
     { method: "GET", path: "/api/v2/organizations/:orgId/memberships", auth: true, handler: members },
     { method: "POST", path: "/api/v1/signup/email/signup", limit: "auth", body: { email: email() }, handler: signUp },
   ];

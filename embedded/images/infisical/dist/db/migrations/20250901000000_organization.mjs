@@ -33,6 +33,7 @@ const people = async (knex) => {
     table.uuid("id").primary();
     table.string("name").notNullable();
     table.string("slug").notNullable().unique();
+    table.string("defaultMembershipRole").notNullable().defaultTo("member");
     table.timestamps(true, true, true);
   });
   await knex.schema.createTable("org_memberships", (table) => {
