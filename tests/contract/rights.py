@@ -20,10 +20,6 @@ class Right(NamedTuple):
     resource: str
     name: str
 
-    def covers(self, asked: Right) -> bool:
-        """Return whether having this one answers a different one with yes."""
-        return asked == self or (not self.name and asked == self._replace(name=asked.name))
-
 
 def written(graph: Graph) -> set[Right]:
     """Return the rows of docs/rights.md, the Deployment called what the graph's chart calls it."""
@@ -71,10 +67,11 @@ def _granted(graph: Graph) -> Iterator[Right]:
         namespace = binding["metadata"]["namespace"]
         for subject in binding["subjects"]:
             for rule in roles[namespace, binding["roleRef"]["name"]]:
-                yield from _cells(f"{subject['namespace']}/{subject['name']}", namespace, rule)
+                yield from cells(f"{subject['namespace']}/{subject['name']}", namespace, rule)
 
 
-def _cells(account: str, namespace: str, rule: dict[str, Any]) -> Iterator[Right]:
+def cells(account: str, namespace: str, rule: dict[str, Any]) -> Iterator[Right]:
+    """Yield the rights that a rule gives."""
     for group in rule["apiGroups"]:
         for resource in rule["resources"]:
             for verb in rule["verbs"]:
