@@ -27,6 +27,7 @@ PRELOADED = [
     "pulumi_random",
     "pydantic",
     "pytest",
+    "settings",
     "yaml",
     *(
         f"pulumi_kubernetes.{part}"
@@ -70,14 +71,16 @@ def main() -> int:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     with ProcessPoolExecutor(os.cpu_count(), context, max_tasks_per_child=1) as pool:
-        if killer := pool.submit(first_red, ROOT, {}).result():
-            raise SystemExit(f"the tests are red without any mutation: {killer}")
+        unchanged = pool.submit(first_red, ROOT, {})  # takes as long as many mutants, so they don't wait for it
         killers = pool.map(
             first_red,
             [ROOT] * len(found),
             [{mutant.file: mutant.source} for mutant in found],
             [guesses.get(str(mutant), "") for mutant in found],
         )
+        if killer := unchanged.result():
+            pool.shutdown(cancel_futures=True)
+            raise SystemExit(f"the tests are red without any mutation: {killer}")
         outcomes = [Outcome(*each) for each in zip(found, killers, strict=True)]
     REPORT.write_text("\n".join(_report(outcomes)) + "\n")
     survivors = [outcome for outcome in outcomes if not outcome.killer]
