@@ -1,9 +1,9 @@
 """Every script starts under the newest Python that is here, as well as under the oldest of the promise."""
 
+import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,17 @@ JOBS = Path(__file__).parents[2] / "components/jobs"
 SCRIPTS = sorted(path.name for path in JOBS.glob("*/*.py") if '__name__ == "__main__"' in path.read_text())
 
 
-def interpreters() -> Iterator[str]:
-    """Those of 3.11 to 3.14 that run: on PATH, and where pyenv keeps them."""
+@functools.cache
+def interpreters() -> list[str]:
+    """Those of 3.11 to 3.14 that run: where pyenv keeps them, whose shims start a shell or three, and else on PATH."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    runs: list[str] = []
     for minor in range(11, 15):
-        for found in (shutil.which(f"python3.{minor}"), *map(str, versions.glob(f"3.{minor}.*/bin/python"))):
+        for found in (*map(str, versions.glob(f"3.{minor}.*/bin/python")), shutil.which(f"python3.{minor}")):
             if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-                yield found
+                runs.append(found)
                 break
+    return runs
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -27,9 +30,8 @@ def test_script_starts_under_every_python(script: str) -> None:
     """It imports all that it needs, without a deprecation, and says what its CONFIG lacks."""
     [path] = JOBS.glob(f"*/{script}")
     environment = {"PYTHONPATH": str(JOBS / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
-    found = list(interpreters())
-    assert found
-    for python in found:
+    assert interpreters()
+    for python in interpreters():
         command = [python, "-W", "error", str(path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
         assert (python, done.returncode, done.stderr) == (python, 2, "")
