@@ -20,6 +20,7 @@ Object = dict[str, Any]
 REVIEWERS = 4  # kubectl processes that ask for rights at the same time
 REVIEW_SECONDS = 20  # for all the rights of a namespace
 CHANGE_SECONDS = 30  # for one object, or the list of a namespace: what it belongs to is better slow than half done
+EXECUTE_SECONDS = 15  # for a command in a pod, whose node may be gone
 MANAGER = "infisical-platform"  # the field manager of what is saved and made again
 _AUTHORIZATION = "authorization.k8s.io/v1"
 # Nothing that an object says of itself: the API server has too much to do, or isn't there.
@@ -135,6 +136,11 @@ class Cluster:
     def log(self, namespace: str, pod: str) -> str:
         """Return the whole log of a pod, or of a Job's as job/NAME. Raises Unanswered."""
         return self._answer(self._run("logs", "-n", namespace, pod, "--tail=-1"))
+
+    def execute(self, namespace: str, pod: str, container: str, *command: str, stdin: str = "") -> str:
+        """Return what a command prints in a pod. Raises Unanswered."""
+        inside = ("exec", "-i", "-n", namespace, pod, "-c", container, "--", *command)
+        return self._answer(self._run(*inside, stdin=stdin, seconds=EXECUTE_SECONDS))
 
     def delete(self, *selection: str) -> list[str]:
         """Delete what `kubectl get SELECTION` finds, and return it as kind/name. Raises Unanswered."""

@@ -11,6 +11,7 @@ from functools import partial
 from operations.checks import (
     admission,
     applications,
+    archive,
     backup,
     certificates,
     clashes,
@@ -72,6 +73,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "applications": partial(applications.applications, stack.commands),
         "deliveries": partial(deliveries.deliveries, stack.commands),
         "backup": partial(backup.backups, stack.commands),
+        "archive": partial(archive.archived, stack.commands),
         "escrow": partial(escrow.escrow, stack),
         "DNS": outside.name,
         "chart": partial(outside.chart, stack),

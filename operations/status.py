@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
-from operations.checks import applications, backup, changes, escrow, expiry, identity, running
+from operations.checks import applications, archive, backup, changes, escrow, expiry, identity, running
 from operations.checks.result import Check, Level
 from operations.doctor import counted, judged, rows
 from operations.pulumi import Stack
@@ -32,6 +32,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "what is scheduled": running.scheduled,
         "certificates": expiry.expiry,
         "backup": partial(backup.backups, stack.commands),
+        "archive": partial(archive.archived, stack.commands),
         "applications": partial(applications.applications, stack.commands),
         "escrow": partial(escrow.escrow, stack),
         "the last `up`": partial(changes.last_update, stack),

@@ -10,7 +10,7 @@ from operations.cluster import Cluster, Object, outcome_of
 from settings import Commands, Settings
 from settings.external import ExternalDatabase
 
-_PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
+PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
 
 
 def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -49,7 +49,7 @@ def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
         return
     version = found["spec"]["postgresql"]["version"]
     told = (found.get("status") or {}).get("PostgresClusterStatus", "nothing")
-    pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={_PRIMARY}")
+    pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={PRIMARY}")
     names = ", ".join(pod["metadata"]["name"] for pod in pods)
     describe = cluster.kubectl(f"describe postgresql -n {namespace} {DATABASE_CLUSTER}")
     if len(pods) != 1:

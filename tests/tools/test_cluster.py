@@ -222,3 +222,27 @@ def test_what_is_deleted_is_named(kubectl: Kubectl) -> None:
     kubectl.says(err='Error from server (Forbidden): User "guest" cannot delete\n', status=1)
     with pytest.raises(Unanswered, match="cannot delete"):
         HERE.delete("secrets", "x")
+
+
+def test_a_command_runs_in_a_container_of_a_pod(kubectl: Kubectl) -> None:
+    kubectl.says("on\n")
+    assert HERE.execute("platform-db-pg", "server-0", "postgres", "psql", "-f", "-", stdin="show x") == "on\n"
+    assert kubectl.asked[3:] == [
+        "exec",
+        "-i",
+        "-n",
+        "platform-db-pg",
+        "server-0",
+        "-c",
+        "postgres",
+        "--",
+        "psql",
+        "-f",
+        "-",
+    ]
+    assert kubectl.stdin == "show x"
+    kubectl.says(
+        err='Error from server (Forbidden): pods "server-0" is forbidden: User "guest" cannot create\n', status=1
+    )
+    with pytest.raises(Unanswered, match=r'^User "guest" cannot create$'):
+        HERE.execute("platform-db-pg", "server-0", "postgres", "true")
