@@ -29,6 +29,7 @@ def checks(stack: Stack) -> Mapping[str, Check]:
         "the stack's cluster": partial(identity.identity, stack),
         "what runs": partial(running.workloads, stack.commands),
         "PostgreSQL": running.database,
+        "Redis": running.redis,
         "what is scheduled": running.scheduled,
         "certificates": expiry.expiry,
         "backup": partial(backup.backups, stack.commands),

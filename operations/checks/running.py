@@ -10,6 +10,8 @@ from operations.cluster import Cluster, Object, outcome_of
 from settings import Commands, Settings
 from settings.external import ExternalDatabase
 
+NO_MASTER = "docs/runbooks/node-lost.md#redis-has-no-master"
+REDIS_SERVERS = "redis_setup_type=replication"
 PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
 
 
@@ -58,6 +60,27 @@ def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
         yield warn(subject, f"version {version}, primary {names}; the operator says {told}", describe)
     else:
         yield ok(subject, f"version {version}, primary {names}")
+
+
+def redis(cluster: Cluster, settings: Settings) -> Iterator[Result]:
+    """Judge whether one server of Redis is the master, as the operator's labels have it. Raises Unanswered.
+
+    Servers without a master are up and ready, each on its own, while Infisical can't start.
+    """
+    if settings.redis.kind != "operator":
+        yield ok("Redis", "somebody else runs it")
+        return
+    namespace = settings.cluster.names.redis
+    pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={REDIS_SERVERS}")
+    roles = {pod["metadata"]["name"]: pod["metadata"]["labels"].get("redis-role") for pod in pods}
+    masters = [name for name, role in sorted(roles.items()) if role == "master"]
+    if len(masters) == 1:
+        yield ok("Redis", f"master {masters[0]}")
+    elif any(roles.values()):  # of servers that are all new the operator has not chosen one yet
+        fix = f"{cluster.kubectl(f'get pods -n {namespace} -L redis-role')}; where it stays so, {NO_MASTER} ends it"
+        yield fail("Redis", f"{', '.join(masters) or 'none'} of {len(roles)} servers is the master", fix)
+    elif roles:
+        yield warn("Redis", "no master yet", cluster.kubectl(f"get pods -n {namespace} -L redis-role"))
 
 
 def scheduled(cluster: Cluster, settings: Settings) -> Iterator[Result]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import settings
 from operations import doctor, status
 from operations.checks import changes, expiry, running
 from operations.checks.result import Level
@@ -20,7 +21,7 @@ from operations.plan import Change, planned
 from operations.pulumi import Stack
 from settings import Settings
 from tests.tools.doctor.known import all_ok, ask, cluster, only, stack_settings
-from tests.unit.harness import COMMANDS, ORGANIZATION
+from tests.unit.harness import COMMANDS, ORGANIZATION, configuration, encrypted
 
 SHOP_ALONE = {"shop": {"environments": {"prod": "P"}}}
 APPS = "/apis/apps/v1/namespaces"
@@ -141,6 +142,35 @@ def test_an_operator_of_the_clusters_own_is_not_looked_for_in_the_stacks_namespa
 def test_a_database_has_one_primary(changed: dict[str, Any], level: Level, seen: str) -> None:
     row = ask(running.database, cluster(platform(workload("infisical", 2), **changed)))["PostgreSQL"]
     assert (row.level, seen in row.seen) == (level, True), row
+
+
+REDIS = f"/api/v1/namespaces/platform-kv-redis-cluster/pods?labelSelector={running.REDIS_SERVERS}"
+
+
+@pytest.mark.parametrize(
+    ("roles", "level", "seen"),
+    [
+        (("master", "slave", "slave"), Level.OK, "master platform-kv-0"),
+        ((None, "slave", None), Level.FAIL, "none of 3 servers is the master"),
+        (("master", "slave", "master"), Level.FAIL, "platform-kv-0, platform-kv-2 of 3 servers"),
+        ((None, None, None), Level.WARN, "no master yet"),
+    ],
+)
+def test_redis_has_one_master(roles: tuple[str | None, ...], level: Level, seen: str) -> None:
+    """Its servers are all ready without one."""
+    pods = [
+        {"metadata": {"name": f"platform-kv-{number}", "labels": {"redis-role": role} if role else {}}}
+        for number, role in enumerate(roles)
+    ]
+    row = ask(running.redis, cluster({REDIS: {"items": pods}}))["Redis"]
+    assert (row.level, seen in row.seen) == (level, True), row
+    assert ("redis-has-no-master" in row.fix) == (level is Level.FAIL)
+
+
+def test_a_redis_of_somebody_elses_is_not_looked_for() -> None:
+    values = configuration("minimal", redis={"kind": "external", "host": "cache.example.org"}, redisPassword="p")
+    stack = settings.load(COMMANDS, values, encrypted(values))
+    assert [result.seen for result in running.redis(cluster(), stack)] == ["somebody else runs it"]
 
 
 def job(name: str, began: str, condition: str) -> dict[str, Any]:
