@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from tests.rehearsals.clients import at_work
 from tests.rehearsals.platforms import RELEASE, Platform
 
 KILLS = 10
+_LINES = 150  # that an `up` prints at most
 IMAGE = "embedded.local/infisical:v0.165.8"
 NEWER = "embedded.local/infisical:v0.165.9"  # the same image under one more name
 CHART = PROJECT / "embedded/charts/infisical-standalone"
@@ -77,12 +79,21 @@ def chart(platform: Platform) -> None:
 
 
 def kills(platform: Platform) -> None:
-    """Kill `up` at ten moments of changes that roll pods, repair each time, and let the last one come to its end."""
-    moments = random.Random(10)
-    for number in range(KILLS):
+    """Kill `up` at ten moments of changes that roll pods, repair each time, and let the last one come to its end.
+
+    A moment is a number of lines. Changes print different numbers of them, so one `up` or the other is over before.
+    """
+    moments, longest, killed = random.Random(10), _LINES, 0
+    for number in itertools.count():
         configure(platform.stack, infisical={"replicas": 2 + number % 2}, redis={"maxMemoryMib": 96 - number % 2})
-        kill_up_after(platform.stack, moments.randrange(2, 150))
-        platform.stack.repair(quiet=True)
+        lines = moments.randrange(2, longest)
+        if kill_up_after(platform.stack, lines):
+            killed += 1
+            platform.stack.repair(quiet=True)
+        else:
+            longest = max(lines, 4)
+        if killed == KILLS:
+            break
     configure(platform.stack)
     _up(platform)
 

@@ -1,7 +1,8 @@
 """Put the clock of one node's pods wrong: their programs ask a library in front of libc's.
 
 A clock of the kernel's own can't be had for a part of a machine. So the node's runtime starts pods with libfaketime, a
-Debian package. Kubelet and containerd, which are static programs, keep the right time.
+Debian package. Kubelet and containerd, which are static programs, keep the right time. libc comes next, before the
+jemalloc that Redis is linked to: that one asks for the time before libfaketime can tell it, and Redis would not start.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.rehearsals.platforms import DATABASE, NAMESPACES, PRIMARY, REPLICA, P
 
 BEHIND_SECONDS = 30
 _TOLERANCE = 5
+_AS_ROOT = ("-o", "APT::Sandbox::User=root")  # otherwise it warns of a folder that its own user can't write to
 # In the place of runc. The runtime runs it on every node, and it changes what starts on one of them.
 _WRAPPER = """\
 #!/usr/bin/python3
@@ -31,7 +33,7 @@ if "create" in command and os.uname().nodename == {node!r}:
         config = json.load(file)
     config["process"].setdefault("env", []).extend(
         [
-            "LD_PRELOAD=/libfaketime.so",
+            "LD_PRELOAD=/libfaketime.so:libc.so.6",
             "FAKETIME=-{behind}s",
             "FAKETIME_DISABLE_SHM=1",
             "FAKETIME_DONT_FAKE_MONOTONIC=1",
@@ -51,7 +53,7 @@ def _library(folder: Path) -> Path:
     target = folder / "libfaketimeMT.so.1"
     if not target.exists():
         with tempfile.TemporaryDirectory() as download:
-            subprocess.run(["apt-get", "download", "-qq", "libfaketime"], cwd=download, check=True)
+            subprocess.run(["apt-get", *_AS_ROOT, "download", "-qq", "libfaketime"], cwd=download, check=True)
             [package] = Path(download).glob("libfaketime_*.deb")
             subprocess.run(["dpkg-deb", "--extract", package, "."], cwd=download, check=True)
             [found] = Path(download).rglob(target.name)

@@ -193,7 +193,10 @@ FAULTS: Mapping[str, Fault] = {
         happens=clocks.behind,
         around=clocks.second_node_behind,
     ),
-    "drain": Fault(says="the second node is drained of all that isn't tied to it by a volume", happens=_drain),
+    "drain": Fault(
+        says="the second node is drained of all that isn't tied to it by a volume, and the primary leaves it",
+        happens=_drain,
+    ),
     "second-node": Fault(
         says="the second node loses its power, and has it again a minute after Kubernetes has noticed",
         happens=_second_node,

@@ -13,7 +13,7 @@ from tests.e2e.waits import PATIENCE, eventually
 from tests.rehearsals import report
 from tests.rehearsals.faults import FAULTS
 from tests.rehearsals.platforms import Fault, Platform
-from tests.rehearsals.writers import Writers, course
+from tests.rehearsals.writers import Writers, course, failures
 
 BEFORE, AFTERWARDS = 50, 200  # acknowledgements in a row that show that all is well
 
@@ -40,6 +40,6 @@ def _rehearse(name: str, fault: Fault, platform: Platform, site: Site) -> None:
             f"writes flow again: {[request.error for request in writers.requests[-5:]]}",
         )
     lost, seen = writers.lost(), course(writers.requests, began, whole)
-    print(f"\n{name}: {len(lost)} lost, {seen}")
+    print(f"\n{name}: {len(lost)} lost, {seen}, {failures(writers.requests, began)}")
     report.note(name, seen, len(lost))
     assert lost == []

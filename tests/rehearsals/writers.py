@@ -106,6 +106,16 @@ class Course:
     whole_after: float  # from the fault until every pod was there again and ready
 
 
+def failures(requests: Sequence[Request], fault_at: float) -> str:
+    """Return how many errors of each kind there were, and when: the first and the last, seconds after the fault."""
+    ended: dict[str, list[float]] = {}
+    for request in sorted(requests, key=lambda each: each.ended):
+        if request.error:
+            ended.setdefault(request.error, []).append(request.ended - fault_at)
+    told = (f"{len(at)} x {error} from {at[0]:.1f} s to {at[-1]:.1f} s" for error, at in ended.items())
+    return ", ".join(told) or "no error"
+
+
 NOTICED_SECONDS = 2.0  # a shorter gap is no failure for anybody
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.rehearsals import report
 from tests.rehearsals.report import page
-from tests.rehearsals.writers import NOTICED_SECONDS, Request, course
+from tests.rehearsals.writers import NOTICED_SECONDS, Request, course, failures
 
 
 def _requests(*ended: tuple[float, str]) -> list[Request]:
@@ -31,6 +31,13 @@ def test_a_silence_counts_to_its_end() -> None:
 def test_the_last_failure_counts_though_others_were_answered() -> None:
     seen = course(_requests((0, ""), (2, "502"), (1.5, ""), (3, ""), (4, "502"), (4.5, "")), fault_at=1, whole_at=5)
     assert (seen.errors, seen.healed_after) == (2, 3)
+
+
+def test_errors_are_told_by_their_kinds_and_moments() -> None:
+    """A figure alone does not say what was wrong."""
+    requests = _requests((9, "502"), (2, "TimeoutError"), (4, "502"), (5, ""))
+    assert failures(requests, fault_at=1) == "1 x TimeoutError from 1.0 s to 1.0 s, 2 x 502 from 3.0 s to 8.0 s"
+    assert failures(_requests((5, "")), fault_at=1) == "no error"
 
 
 @given(st.lists(st.floats(min_value=0, max_value=100), min_size=1), st.floats(min_value=0, max_value=100))
