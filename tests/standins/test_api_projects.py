@@ -51,7 +51,9 @@ def test_the_admin_is_not_in_a_project_that_a_machine_made(instance: Instance) -
     assert instance.refusal("GET", f"{PROJECTS}/{project}", token=admin)[0] == 403
     everything = instance.call("GET", "/api/v1/organization-admin/projects", token=admin)["projects"]
     assert [each["id"] for each in everything] == [project]
-    instance.call("POST", f"/api/v1/organization-admin/projects/{project}/grant-admin-access", token=admin)
+    grant = f"/api/v1/organization-admin/projects/{project}/grant-admin-access"
+    assert instance.refusal("POST", grant) == (403, "You are not allowed to access this resource")  # no machine may
+    instance.call("POST", grant, token=admin)
     assert instance.call("GET", f"{PROJECTS}/{project}", token=admin)["project"]["slug"] == "webshop"
     assert instance.refusal("DELETE", f"{PROJECTS}/{project}") == (400, "Project delete protection is enabled")
 

@@ -1,4 +1,4 @@
-"""Projects that the stack's account is not in: its own of before are entered, those of others are refused."""
+"""Projects that the stack's account is not in: Infisical lets only people in, so each is refused with a way out."""
 
 from __future__ import annotations
 
@@ -27,8 +27,24 @@ def site(start: Start, environment: Environment, tmp_path: Path) -> Site:
     return Site(replace(instance, token=token), tmp_path)
 
 
-def test_the_stacks_own_is_entered_whichever_page_lists_it(site: Site) -> None:
+def _let_in(site: Site) -> None:
+    """Do as the refusal says: an admin enters the project, and adds the stack's account."""
+    admin, every = site.instance.log_in(), "/api/v1/organization-admin/projects"
+    listed = site.instance.call("GET", f"{every}?limit=100", token=admin)["projects"]
+    project = next(each["id"] for each in listed if each["slug"] == "webshop")
+    machines = site.instance.call("GET", f"/api/v1/identities?orgId={site.instance.organization}")["identities"]
+    identity = next(each["identity"]["id"] for each in machines if each["identity"]["name"] == "anew")
+    site.instance.call("POST", f"{every}/{project}/grant-admin-access", token=admin)
+    path = f"/api/v1/projects/{project}/memberships/identities/{identity}"
+    site.instance.call("POST", path, {"roles": [{"role": "admin", "isTemporary": False}]}, token=admin)
+
+
+def test_the_stacks_own_is_found_whichever_page_lists_it_and_a_person_lets_its_account_in(site: Site) -> None:
     assert site._server().projects() == []
+    with pytest.raises(Failed, match="identity infisical-provisioner-stack-1 is not in it") as refusal:
+        site.provision(SHOP_BEHIND)
+    assert "role Admin" in str(refusal.value)
+    _let_in(site)
     run = site.provision(SHOP_BEHIND)
     assert run.counts["created"] == 0
     assert site.secrets() == THERE

@@ -170,19 +170,24 @@ class Provision:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
             if error.status == 400 and not self._found(application.slug):
-                self._enter(application.slug)
+                self._refuse_outside(application.slug)
         else:
             self.created.add(application.slug)
         if not (project := self._found(application.slug)):
             raise self._unlisted(application.slug)
         return project
 
-    def _enter(self, slug: str) -> None:
-        """Become admin of a project that the stack made with an account of before. Raises Failed where it did not."""
+    def _refuse_outside(self, slug: str) -> None:
+        """Raise Failed for a project that this account is not in: the stack made it with one of before, or did not."""
         for each in self.server.every_project():
             if each["slug"] == slug:
                 self._require_ours(each)
-                self.server.enter(each["id"])
+                account = f"infisical-provisioner-{self.marker.split()[-1][:8]}"
+                raise Failed(
+                    f"project {slug} is the stack's, and the stack's identity {account} is not in it: it was made anew "
+                    "since. Infisical lets no machine in by itself. As an admin of the organisation, open the project "
+                    "in the web UI, add this identity there with the role Admin, and run `pulumi up` again"
+                )
 
     def _unlisted(self, slug: str) -> Pending:
         # A database that is read from replicas lists a moment later what was made.

@@ -51,10 +51,6 @@ class Server:
             if len(found) == before or len(found) >= int(page.get("count") or 0):
                 return [*found.values()]
 
-    def enter(self, project: str) -> None:
-        """Become admin of a project that this account is not in."""
-        self.api.post(f"{_EVERY}/{project}/grant-admin-access", idempotent=True)
-
     def delete(self, project: str) -> None:
         """Delete a project with everything in it."""
         self.api.delete(f"{self._project(project)}")

@@ -1,7 +1,7 @@
 // Projects: /api/v1/projects, and /api/v2/workspace as releases before them had it.
 import { randomBytes, randomUUID } from "node:crypto";
 
-import { badRequest, denied, notFound } from "./errors.mjs";
+import { badRequest, denied, forbidden, notFound } from "./errors.mjs";
 import { flag, matching, oneOf, optional, or, queryInteger, slug, text } from "./schema.mjs";
 
 const TYPES = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
@@ -109,6 +109,8 @@ export const projectRoutes = ({ db, permissions, access, release, config }) => {
   };
 
   const grant = async ({ actor, params }) => {
+    // Upstream's route takes people alone: a machine, whatever its role, enters no project by itself.
+    if (actor.kind !== "user") throw forbidden("You are not allowed to access this resource");
     await requireOrganizationAdmin(actor, "access-all-projects");
     const project = await db("projects").where({ id: params.projectId, orgId: actor.orgId }).first("id");
     if (!project) throw notFound(`Project with ID '${params.projectId}' not found`);
