@@ -85,8 +85,7 @@ class Server:
     def _people(self, project: str) -> dict[str, Member]:
         members = self.api.get(self._members(project))["memberships"]
         return {
-            each["user"]["username"]: Member(each["id"], tuple(_role(role) for role in each["roles"]))
-            for each in members
+            _address(each["user"]): Member(each["id"], tuple(_role(role) for role in each["roles"])) for each in members
         }
 
     def _folders(self, project: str, environment: str, path: str = "/") -> list[str]:
@@ -147,6 +146,11 @@ class Server:
 def membership_roles(*roles: str) -> list[Object]:
     """Return roles as a membership has them."""
     return [{"role": role, "isTemporary": False} for role in roles]
+
+
+def _address(user: Object) -> str:
+    """Return what the stack calls a person: single sign-on gives accounts names that are no addresses."""
+    return str(user.get("email") or user["username"]).lower()
 
 
 def _role(role: Object) -> str:

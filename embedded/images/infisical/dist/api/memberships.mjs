@@ -70,9 +70,16 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
     return { identityMemberships: await Promise.all(found.map(shownIdentity)), totalCount: found.length };
   };
 
+  // Upstream's PR 3741 (June 2025): an account that single sign-on has made may have a name that is no address.
+  const account = async (trx, username) => {
+    const named = await trx("users").whereRaw("lower(username) = ?", [username]).first();
+    const addressed = named ? [named] : await trx("users").whereRaw("lower(email) = ?", [username]);
+    return addressed.length === 1 ? addressed[0] : undefined;
+  };
+
   // As upstream, whoever is not known yet gets an account that waits for them.
   const person = async (trx, orgId, username) => {
-    const known = await trx("users").where({ username }).first();
+    const known = await account(trx, username);
     const wish = { id: randomUUID(), username, email: username, isAccepted: false };
     const user = known ?? (await trx("users").insert(wish).returning("*"))[0];
     const { defaultMembershipRole } = await trx("organizations").where({ id: orgId }).first();
