@@ -138,8 +138,9 @@ def _kubernetes(application: Application, identity: str, server: Server, operato
     try:
         if there is None:
             server.api.post(target, wish)
-        elif different := {key: value for key, value in wish.items() if _text(there.get(key)) != _text(value)}:
-            server.api.patch(target, different)
+        elif any(_text(there.get(key)) != _text(value) for key, value in wish.items()):
+            # As a whole: Infisical takes a lifetime that is left out for the longest one of before, and refuses it.
+            server.api.patch(target, wish)
         else:
             return False
     except ApiError as error:

@@ -88,7 +88,10 @@ export class AuthMethod {
     await this.#authorise(actor, identityId);
     const row = await this.read(actor, identityId);
     this.#checkTrustedIps(body);
-    this.#checkLifetimes({ ...row, ...body });
+    // As upstream: what a body leaves out counts as the longest lifetime of before, for either of the two.
+    const longest = row.accessTokenMaxTTL;
+    const { accessTokenTTL = longest, accessTokenMaxTTL = longest } = body;
+    this.#checkLifetimes({ accessTokenTTL, accessTokenMaxTTL });
     const changes = { ...columns(body), updatedAt: this.db.fn.now() };
     const [changed] = await this.db(this.table).where({ identityId }).update(changes).returning("*");
     return numbers(changed);
