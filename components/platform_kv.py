@@ -98,7 +98,8 @@ class PlatformKvArgs:
             identity=identity,
             paths=network_paths(settings),
             protect=settings.cluster.protect,
-            deadline_seconds=settings.redis.deadline_minutes * 60,
+            # A roll takes a minute a server, and the setting has time for three.
+            deadline_seconds=(settings.redis.deadline_minutes + max(0, settings.redis.instances - 3)) * 60,
         )
 
 

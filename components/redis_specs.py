@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from pulumi import Input
 
 from components.base.names import REDIS_REPLICATION
+from components.redis_probe import attached
 from settings.affinity import Affinity
-from settings.redis import RedisSettings
+from settings.redis import RedisSettings, SentinelSettings
 from settings.resources import Sized, resources_of
 
 SENTINEL = "platform-kv-sentinel"
@@ -27,9 +30,17 @@ def workloads(redis: RedisSettings) -> list[dict[str, object]]:
     servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
     sentinels = {"statefulset": SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
     return [
-        {**servers, "memory_limit": redis.memory_limit, "storage": redis.storage},
-        {**sentinels, "memory_limit": redis.each_sentinel.memory_limit},
+        {**servers, **_sized(redis), "storage": redis.storage},
+        {**sentinels, **_sized(redis.each_sentinel)},
     ]
+
+
+def _sized(size: RedisSettings | SentinelSettings) -> dict[str, object]:
+    """Return what a pod gets and where it goes, as the gate's script wants it."""
+    names = ("memory_limit", "memory_request", "cpu_limit", "cpu_request")
+    affinity = size.affinity.manifest if size.affinity else None
+    sizes: dict[str, object] = {name: value for name in names if (value := getattr(size, name))}
+    return sizes | ({"affinity": json.dumps(affinity, sort_keys=True)} if affinity else {})
 
 
 def _budget(size: int) -> dict[str, object]:
@@ -56,6 +67,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
+        "readinessProbe": attached(),
         "pdb": _budget(redis.instances),
     }
 

@@ -52,6 +52,10 @@ def test_as_asked_for(gate: Gate) -> None:
         ({"image": NEW}, f"has image {IMAGE}, wanted {NEW}"),
         ({"replicas": 5}, "has replicas 3, wanted 5"),
         ({"memory_limit": "1Gi"}, "has memory limit 512Mi, wanted 1Gi"),
+        ({"memory_request": "64Mi"}, "has memory request none, wanted 64Mi"),
+        ({"cpu_request": "100m"}, "has CPU request none, wanted 100m"),
+        ({"cpu_limit": "1"}, "has CPU limit none, wanted 1"),
+        ({"affinity": '{"podAntiAffinity": {}}'}, "has affinity none, wanted {'podAntiAffinity': {}}"),
     ],
 )
 @pytest.mark.parametrize("of", ["redis", "sentinels"])

@@ -35,6 +35,7 @@ _TESTS = (
     "requirements",
     "cluster_operators",
     "platform_kv",
+    "platform_kv_gate",
     "platform_db",
     "wal_archive",
     "network_policies",

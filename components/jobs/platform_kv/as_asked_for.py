@@ -3,6 +3,7 @@
 The custom resources have no status that tells, so this compares the StatefulSets that the redis-operator makes of them.
 """
 
+import json
 import time
 from dataclasses import dataclass
 
@@ -13,12 +14,16 @@ from workloads import amount, causes, container, pods_of, unfinished
 
 @dataclass(frozen=True)
 class Wanted:
-    """A StatefulSet of the redis-operator. storage: of each volume."""
+    """A StatefulSet of the redis-operator. affinity: as JSON. storage: of each volume."""
 
     statefulset: str
     replicas: int
     image: str
     memory_limit: str
+    memory_request: str | None = None
+    cpu_limit: str | None = None
+    cpu_request: str | None = None
+    affinity: str | None = None
     storage: str | None = None
 
 
@@ -60,23 +65,37 @@ class AsAskedFor:
             return "does not exist"
         pod = found["spec"]["template"]["spec"]
         redis = container(pod, part.statefulset)
-        limit = redis.get("resources", {}).get("limits", {}).get("memory")
         volumes = pod.get("volumes", [])
         config_maps = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
-        seen = {
+        seen: dict[str, tuple[object, object]] = {
             "image": (redis["image"], part.image),
             "replicas": (found["spec"].get("replicas", 1), part.replicas),
-            "memory limit": (limit, part.memory_limit),
+            "affinity": (pod.get("affinity") or None, json.loads(part.affinity) if part.affinity else None),
         }
+        amounts = _sizes(redis, part)
         if part.storage:
-            seen["storage"] = (_storage(found), part.storage)
+            amounts["storage"] = (_storage(found), part.storage)
             if self.config_map not in config_maps:
                 seen["configuration"] = (", ".join(config_maps) or "none", self.config_map)
-        for what, (there, asked) in seen.items():
-            same = amount(there) == amount(asked) if what in ("memory limit", "storage") else there == asked
-            if not same:
-                return f"has {what} {there}, wanted {asked}"
+        differs = {what for what, (there, asked) in seen.items() if there != asked}
+        # An amount that is not there is no number, and equal to none.
+        differs |= {what for what, pair in amounts.items() if pair[0] != pair[1] and amount(pair[0]) != amount(pair[1])}
+        for what, (there, asked) in (seen | amounts).items():
+            if what in differs:
+                return f"has {what} {there or 'none'}, wanted {asked or 'none'}"
         return ""
+
+
+def _sizes(redis: Object, part: Wanted) -> dict[str, tuple[object, object]]:
+    """What the container requests and may use, and what it should."""
+    resources = redis.get("resources", {})
+    requests, limits = resources.get("requests", {}), resources.get("limits", {})
+    return {
+        "memory limit": (limits.get("memory"), part.memory_limit),
+        "memory request": (requests.get("memory"), part.memory_request),
+        "CPU limit": (limits.get("cpu"), part.cpu_limit),
+        "CPU request": (requests.get("cpu"), part.cpu_request),
+    }
 
 
 def _storage(found: Object) -> str:

@@ -1,0 +1,58 @@
+"""Say when a Redis server counts as ready: once a fail-over could choose it, and not as soon as it answers.
+
+A server that starts is a master of its own until the redis-operator makes it follow the real one, which it does in a
+loop of 30 s. The operator's own probe asks for PONG, so a StatefulSet that rolls had replaced all servers within
+seconds, the master last, while no other was attached: no Sentinel had anybody to promote.
+"""
+
+from __future__ import annotations
+
+_PERIOD_SECONDS = 5
+_KNOWN_AFTER_SECONDS = 12  # Sentinels hear of a replica from the master, which they ask every 10 s
+# The operator tries again 60 s after an error. Whoever was up before is ready, whatever it follows: Kubernetes makes no
+# lost server anew while one before it isn't ready, and without them a lone replica would wait for its master for ever.
+_LONELY_SECONDS = 90
+
+# A changed word, be it of a comment, would roll every Redis. So the reasons stand here, not in the script:
+# - The first server may be a master without replicas. It is the last to be rolled, and the others are made once it is
+#   ready, be it on the first `up` or after the loss of all.
+# - An empty server has nothing to lose. On the first `up` all are, and should not wait for one another.
+# - The age is that of the replica's connection to its master.
+_SCRIPT = """\
+export REDISCLI_AUTH="$REDIS_PASSWORD"
+ask() { redis-cli -h "$(hostname)" -p "$REDIS_PORT" "$@"; }
+seen="$(ask INFO)"
+case "$seen" in
+*loading:1*) echo "loading"; exit 1 ;;
+*uptime_in_seconds:*role:*) ;;
+*) echo "no answer"; exit 1 ;;
+esac
+uptime="${seen#*uptime_in_seconds:}"
+[ "${uptime%%[!0-9]*}" -lt "$2" ] || exit 0
+case "$seen" in *db[0-9]*:keys=*) ;; *) exit 0 ;; esac
+case "$seen" in
+*role:slave*master_link_status:up*)
+  age="$(ask CLIENT LIST TYPE master)"
+  age="${age#* age=}"
+  [ "${age%%[!0-9]*}" -ge "$1" ] || { echo "attached a moment ago"; exit 1; }
+  exit 0 ;;
+*role:slave*) echo "not attached to its master"; exit 1 ;;
+esac
+case "$(hostname)" in *-0) exit 0 ;; esac
+case "$seen" in *connected_slaves:0*) echo "follows nobody, and nobody follows it"; exit 1 ;; esac
+"""
+
+
+def command(known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS) -> list[str]:
+    """Return what tells. It needs what the operator's own probe needs of the image: sh, hostname and redis-cli."""
+    return ["sh", "-ec", _SCRIPT, "probe", f"{known_after}", f"{lonely}"]
+
+
+def attached() -> dict[str, object]:
+    """Return the probe."""
+    return {
+        "exec": {"command": command()},
+        "periodSeconds": _PERIOD_SECONDS,
+        "timeoutSeconds": 5,
+        "failureThreshold": 3,
+    }
