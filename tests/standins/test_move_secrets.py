@@ -205,6 +205,16 @@ def test_a_killed_run_is_completed_by_the_next_one_and_reversed(move: Move) -> N
     assert move.stored() == {}
 
 
+def test_what_people_have_deleted_since_needs_no_removal(move: Move) -> None:
+    """The folder too: since September 2025 Infisical has no secrets to show of one that isn't there."""
+    move.run("copy", ["env"])
+    project = move.instance.call("GET", "/api/v1/projects/slug/webshop")["id"]
+    place = {"projectId": project, "environment": "prod", "path": "/"}
+    move.instance.call("DELETE", "/api/v2/folders/env", place)
+    removed, _ = move.run("remove", ["env"])
+    assert (removed[0]["removed"], removed[0]["left"]) == ([], [])
+
+
 def test_what_is_stored_gives_back_the_same_bytes(move: Move) -> None:
     move.run("copy", NAMES)
     held = move.stored()

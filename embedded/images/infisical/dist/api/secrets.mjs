@@ -58,6 +58,12 @@ class SecretApi {
     const { place } = await this.place(actor, query, "read");
     const environment = await this.access.environment(place.projectId, place.environment);
     const folder = await this.access.folderAt(environment, place.path);
+    if (!folder && this.release.missingFolders) {
+      throw notFound(
+        `Folder with path '${place.path}' in environment '${place.environment}' was not found. Please ensure the environment ` +
+          "slug and secret path is correct.",
+      );
+    }
     if (!folder) return { secrets: [], imports: [] };
     const options = { expands: query.expandSecretReferences, hides: !query.viewSecretValue };
     return {
