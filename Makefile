@@ -125,9 +125,9 @@ e2e: .venv/synced ## test the real thing, from empty (THOROUGH=1 for some minute
 	@tests/install-engines.sh
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target programs platform failures
 
-# Most of their time they wait, so they run side by side, and the first has two of itself.
+# Most of their time they wait, so they run side by side. Two of the first ask two cores for more than tests wait for.
 programs: ## test what needs no cluster: scripts of Jobs, stand-ins, the engine
-	@$(python) -m pytest --numprocesses 2 --dist loadfile tests/jobs tests/standins tests/engine
+	@$(python) -m pytest tests/jobs tests/standins tests/engine
 
 platform: ## test the platform on a cluster of its own, as its user lives with it
 	@E2E_INSTANCE=e2e $(python) -m pytest tests/e2e -m platform --durations=5
