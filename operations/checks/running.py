@@ -74,13 +74,14 @@ def redis(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods?labelSelector={REDIS_SERVERS}")
     roles = {pod["metadata"]["name"]: pod["metadata"]["labels"].get("redis-role") for pod in pods}
     masters = [name for name, role in sorted(roles.items()) if role == "master"]
+    look = cluster.kubectl(f"get pods -n {namespace} -L redis-role")
     if len(masters) == 1:
         yield ok("Redis", f"master {masters[0]}")
     elif any(roles.values()):  # of servers that are all new the operator has not chosen one yet
-        fix = f"{cluster.kubectl(f'get pods -n {namespace} -L redis-role')}; where it stays so, {NO_MASTER} ends it"
-        yield fail("Redis", f"{', '.join(masters) or 'none'} of {len(roles)} servers is the master", fix)
+        seen = f"{', '.join(masters) or 'none'} of {len(roles)} servers is the master"
+        yield fail("Redis", seen, f"{look}; where it stays so, {NO_MASTER} ends it")
     elif roles:
-        yield warn("Redis", "no master yet", cluster.kubectl(f"get pods -n {namespace} -L redis-role"))
+        yield warn("Redis", "no master yet", look)
 
 
 def scheduled(cluster: Cluster, settings: Settings) -> Iterator[Result]:

@@ -43,7 +43,7 @@ def test_an_image_that_keeps_no_password_says_so(bench: Bench) -> None:
     bench.fake.state.keeps_password = False
     line = bench.run()
     assert "NOT proven: this image keeps no password" in line
-    assert "who is invited may get a role in the organisation, See docs/runbooks/bootstrap.md#invited-people" in line
+    assert "who is invited may get a role in the organisation. See docs/runbooks/bootstrap.md#invited-people" in line
     bench.is_done()
 
 

@@ -102,7 +102,7 @@ class Bootstrap:
     def _people(self, organization: str) -> str:
         """Prove the admin's log-in, and keep who is invited without a role. Return both, as far as it went."""
         admin = self.config.admin
-        unknown = f"who is invited may get a role in the organisation, {self.words.see('invited-people')}"
+        unknown = f"who is invited may get a role in the organisation. {self.words.see('invited-people')}"
         try:
             session = self.admin_session()
         except ApiError as error:

@@ -14,7 +14,7 @@ _NO_ACCESS = "no-access"
 def give_no_access(admin: InfisicalApi, organization: str) -> None:
     """Make `no-access` the organisation's default role. Raises ApiError, and Failed where the server keeps another."""
     wish = {"defaultMembershipRoleSlug": _NO_ACCESS}
-    kept = admin.patch(f"/api/v1/organization/{organization}", wish, idempotent=True)["organization"]
+    kept = admin.patch(f"/api/v1/organization/{organization}", wish)["organization"]
     role = kept.get("defaultMembershipRole", _NO_ACCESS)  # images that don't show it invite without access
     if role != _NO_ACCESS:
         raise Failed(f"Infisical leaves the organisation's default role at {role}, and whoever is invited would get it")

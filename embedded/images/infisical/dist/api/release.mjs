@@ -6,8 +6,8 @@ const SINCE = {
   configByIdentity: "2025-03-18",
   checksReferences: "2025-01-15", // before, a reference to nothing was stored as it is
   optionalReviewer: "2025-03-21", // PR 3292
-  missingFolders: "2025-08-30", // PR 4441; before, secrets of a folder that isn't there were an empty list
   blankNames: "2025-07-01",
+  missingFolders: "2025-08-30", // PR 4441; before, secrets of a folder that isn't there were an empty list
   folderCreation: "2025-09-01", // /api/v2/folders
   projectsV1: "2025-09-01", // before: /api/v2/workspace
   projectIdentities: "2025-10-20", // PR 4785

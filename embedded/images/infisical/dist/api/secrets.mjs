@@ -58,13 +58,13 @@ class SecretApi {
     const { place } = await this.place(actor, query, "read");
     const environment = await this.access.environment(place.projectId, place.environment);
     const folder = await this.access.folderAt(environment, place.path);
-    if (!folder && this.release.missingFolders) {
+    if (!folder) {
+      if (!this.release.missingFolders) return { secrets: [], imports: [] };
       throw notFound(
         `Folder with path '${place.path}' in environment '${place.environment}' was not found. Please ensure the environment ` +
           "slug and secret path is correct.",
       );
     }
-    if (!folder) return { secrets: [], imports: [] };
     const options = { expands: query.expandSecretReferences, hides: !query.viewSecretValue };
     return {
       secrets: await this.#under(folder, place, options, query.recursive),
