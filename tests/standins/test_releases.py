@@ -23,6 +23,15 @@ def test_days_are_known() -> None:
     assert DAYS[0] == OLDEST
 
 
+def test_an_identity_gets_into_a_project_of_the_oldest_supported_image(
+    start: Start, environment: Environment, tmp_path: Path
+) -> None:
+    """v0.151 has /api/v1/projects, and no /memberships/identities there yet."""
+    site = Site(bootstrap(start(environment | {"STAND_IN_RELEASED": "2025-10-15"})), tmp_path)
+    site.provision(SHOP)
+    assert site.viewers(SHOP) == [site.kube.identity("shop")["identityId"]]
+
+
 # Later ones ask the API server at once, which isn't there; the oldest want the token of a reviewer, which is not given.
 WITHOUT_PROBES = [day for day in DAYS if "2025-03-21" <= day < "2025-12-01"]
 

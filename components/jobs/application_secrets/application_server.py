@@ -10,7 +10,9 @@ from secret_batches import batches
 
 Object = dict[str, Any]
 _EVERY, _PAGE = "/api/v1/organization-admin/projects", 100  # the most that a page has
-_NEWEST = {"/api/v1/projects", "/api/v4/secrets/batch", "/api/v2/folders"}  # where a server doesn't describe itself
+_MACHINE = "/api/v1/projects/{projectId}/memberships/identities/{identityId}"  # newer than /api/v1/projects itself
+# Where a server doesn't describe itself.
+_NEWEST = {"/api/v1/projects", _MACHINE, "/api/v4/secrets/batch", "/api/v2/folders"}
 
 
 class Server:
@@ -24,6 +26,7 @@ class Server:
             named = set[str]()
         named = named or _NEWEST
         self.projects_v1 = "/api/v1/projects" in named
+        self.machines_v1 = _MACHINE in named
         self.v4 = "/api/v4/secrets/batch" in named
         self.folders = "/api/v2/folders" if "/api/v2/folders" in named else "/api/v1/folders"
 
@@ -64,7 +67,7 @@ class Server:
 
     def identities(self, project: str) -> str:
         """Return the path of a project's machine identities."""
-        if self.projects_v1:
+        if self.machines_v1:
             return f"/api/v1/projects/{project}/memberships/identities"
         return f"/api/v2/workspace/{project}/identity-memberships"
 

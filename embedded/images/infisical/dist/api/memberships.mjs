@@ -150,9 +150,10 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
     { method: "DELETE", path: base, ...write, body: names, handler: removePeople },
   ];
   return [
+    ...(release.projectIdentities ? ofIdentities("/api/v1/projects/:projectId/memberships/identities") : []),
     ...(release.projectsV1
       ? [
-          ...ofIdentities("/api/v1/projects/:projectId/memberships/identities"),
+          ...ofIdentities("/api/v1/projects/:projectId/identity-memberships"),
           ...ofPeople("/api/v1/projects/:projectId/memberships"),
         ]
       : []),
