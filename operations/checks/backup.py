@@ -42,7 +42,7 @@ def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
 
 def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta, cluster: Cluster, where: str) -> Result:
     job = {"backup": "backup", "rehearsal": "backup-rehearsal"}[subject]
-    again = cluster.kubectl(f"create job --namespace {where} {job}-now --from cronjob/{job}")
+    again = cluster.kubectl(f"create job --namespace {where} {job}-now-$(date +%s) --from cronjob/{job}")
     fix = f"mend the cause, then {again}"
     name, at = (
         (told.get("lastName"), told.get("lastSuccess"))

@@ -19,7 +19,7 @@ from application_plan import Plan, decide
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
 from application_wish import Application, application_of
-from infisical_api import ApiError, InfisicalApi, machine_login
+from infisical_api import ApiError, InfisicalApi, machine_login, provisioner
 from job import Failed, Pending, Report, run, secret, wait
 from kube import Api
 
@@ -57,7 +57,7 @@ class Provision:
         self, config: Config, server: Server, kube: Api, report: Report, *, organization: str, stack: str
     ) -> None:
         self.server, self.kube, self.report = server, kube, report
-        self.marker, self.organization = f"infisical-platform {stack}", organization
+        self.stack, self.marker, self.organization = stack, f"infisical-platform {stack}", organization
         self.deadline = config.deadline_seconds
         self.operator = (
             Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
@@ -182,7 +182,7 @@ class Provision:
         for each in self.server.every_project():
             if each["slug"] == slug:
                 self._require_ours(each)
-                account = f"infisical-provisioner-{self.marker.split()[-1][:8]}"
+                account = provisioner(self.stack)
                 raise Failed(
                     f"project {slug} is the stack's, and the stack's identity {account} is not in it: it was made anew "
                     "since. Infisical lets no machine in by itself. As an admin of the organisation, open the project "

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infisical_api import ApiError, InfisicalApi, Object, kubernetes_login, universal_login
+from infisical_api import PROVISIONERS, ApiError, InfisicalApi, Object, kubernetes_login, provisioner, universal_login
 from job import Failed, Pending, Report, secret, wait
 from precious import PreciousSecret
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _HOUR = 3600
 _GRACE_SECONDS = 30  # a ClusterRoleBinding reaches every authorizer's cache a moment later
-_PREFIX = "infisical-provisioner"
 _DESCRIPTION = "made by the stack"
 
 
@@ -32,7 +31,7 @@ class Provisioner:
         self, actor: InfisicalApi, api: InfisicalApi, kept: PreciousSecret, wish: Wish, organization: str
     ) -> None:
         self.actor, self.api, self.kept, self.wish, self.organization = actor, api, kept, wish, organization
-        self.name = f"{_PREFIX}-{secret('STACK_ID')[:8]}"  # names are not unique, and another stack has another id
+        self.name = provisioner(secret("STACK_ID"))
 
     def ensure(self, report: Report) -> tuple[InfisicalApi, str]:
         """Return a client that is logged in as the identity, and whether it was made or found."""
@@ -52,7 +51,7 @@ class Provisioner:
     def _identity(self) -> tuple[str, str]:
         found = self.actor.get("/api/v1/identities", orgId=self.organization)["identities"]
         named = [(str(each["identity"]["name"]), str(each["identity"]["id"]), str(each["role"])) for each in found]
-        others = sorted(name for name, _, _ in named if name.startswith(f"{_PREFIX}-") and name != self.name)
+        others = sorted(name for name, _, _ in named if name.startswith(PROVISIONERS) and name != self.name)
         if others:
             raise Failed(
                 f"a different stack manages this instance: it has the identity {others[0]}. Two stacks would overwrite "

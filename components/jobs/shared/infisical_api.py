@@ -14,6 +14,7 @@ from job import Failed
 
 Object = dict[str, Any]
 
+PROVISIONERS = "infisical-provisioner-"  # how the names of all stacks' own identities begin
 REQUEST_TIMEOUT_SECONDS = 20
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
@@ -147,6 +148,11 @@ def kubernetes_login(api: InfisicalApi, identity: str) -> InfisicalApi:
 def universal_login(api: InfisicalApi, client_id: str, client_secret: str) -> InfisicalApi:
     """Return a client that is logged in by universal auth."""
     return _login(api, "universal-auth", {"clientId": client_id, "clientSecret": client_secret})
+
+
+def provisioner(stack: str) -> str:
+    """Return the name of the own identity of the stack with this id. Names of identities are not unique."""
+    return f"{PROVISIONERS}{stack[:8]}"
 
 
 def machine_login(api: InfisicalApi, bootstrap: dict[str, str]) -> InfisicalApi:
