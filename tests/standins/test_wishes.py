@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from application_server import Server
 from application_wish import application_of
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from infisical_api import InfisicalApi
 from job import Report
 
@@ -25,25 +27,29 @@ from tests.standins.instance import Instance, bootstrap
 from tests.unit.application_wishes import WISHES, Wish, wishes
 from tests.unit.test_application_settings import load
 
+Applications = Mapping[str, ApplicationSettings]
+AT_ONCE = 5  # applications of one stack
+
 
 class Site:
-    """An instance in which one application after the other comes and goes."""
+    """An instance in which the applications of one stack after the other come and go."""
 
     def __init__(self, instance: Instance, folder: Path) -> None:
         self.instance, self.folder = instance, folder
         self.names = (f"wish-{number}" for number in itertools.count())
 
-    def provision(self, name: str, application: ApplicationSettings) -> Provision:
+    def provision(self, applications: Applications) -> Provision:
         """Do what the Job does with the stack's wish and values."""
-        for secret in secrets_of(application):
-            if (value := _value(secret)) is not None:
-                (self.folder / file_of(name, secret)).write_bytes(value)
-        [document] = documents({name: application}).values()
+        for name, application in applications.items():
+            for secret in secrets_of(application):
+                if (value := _value(secret)) is not None:
+                    (self.folder / file_of(name, secret)).write_bytes(value)
+        wished = [json.loads(document) for document in documents(applications).values()]
         config = Config(address="", namespace="infisical", drift="", auth="universal", deadline_seconds=30)
         kube: Any = None  # nobody delivers, so no identity is written down
         organization = self.instance.organization
         run = Provision(config, self.server(), kube, Report("test"), organization=organization, stack="stack-1")
-        run.all([application_of(json.loads(document), str(self.folder))])
+        run.all([application_of(each, str(self.folder)) for each in wished])
         return run
 
     def server(self) -> Server:
@@ -77,16 +83,18 @@ def _value(secret: Named) -> bytes | None:
 def test_every_wish_is_provisioned_and_read_back_equal(start: Start, environment: Environment, tmp_path: Path) -> None:
     site = Site(bootstrap(start(environment)), tmp_path)
 
-    @given(wish=wishes())
-    @hypothesis_settings(max_examples=WISHES, suppress_health_check=[HealthCheck.too_slow])
-    def each(wish: Wish) -> None:
-        name = next(site.names)
-        application = load({name: wish.application}, wish.encrypted).applications[name]
-        site.provision(name, application)
-        wished = {(each.environment, each.path, each.key): _value(each) for each in secrets_of(application)}
-        assert site.delivered(name, application) == {place: v for place, v in wished.items() if v is not None}
-        counts = site.provision(name, application).counts
+    @given(drawn=st.lists(wishes(), min_size=AT_ONCE, max_size=AT_ONCE))
+    @hypothesis_settings(max_examples=WISHES // AT_ONCE, suppress_health_check=[HealthCheck.too_slow])
+    def each(drawn: list[Wish]) -> None:
+        named = {next(site.names): wish for wish in drawn}
+        # Each with its own load, because their encrypted keys have the same names.
+        wished = {name: load({name: w.application}, w.encrypted).applications[name] for name, w in named.items()}
+        site.provision(wished)
+        for name, application in wished.items():
+            values = {(each.environment, each.path, each.key): _value(each) for each in secrets_of(application)}
+            assert site.delivered(name, application) == {place: v for place, v in values.items() if v is not None}
+        counts = site.provision(wished).counts
         assert not counts["created"] + counts["put_back"] + counts["removed"]
-        site.provision(name, application.model_copy(update={"retired": True}))
+        site.provision({name: each.model_copy(update={"retired": True}) for name, each in wished.items()})
 
     each()
