@@ -24,6 +24,7 @@ from tests.standins.instance import Instance, bootstrap
 
 DRIFT = "/api/v1/namespaces/infisical/configmaps/infisical-drift"
 OLDER = {"STAND_IN_RELEASED": "2025-06-01"}
+DEADLINE_SECONDS = 30.0
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Site:
             drift="",
             operator_namespace="operator",
             auth=self.auth,
-            deadline_seconds=30,
+            deadline_seconds=DEADLINE_SECONDS,
             authority=str(authority),
         )
         url = f"http://127.0.0.1:{self.instance.server.port}"

@@ -1,34 +1,57 @@
 """Make what only a licence of Infisical allows: roles, groups, and folders whose changes people have to approve."""
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
-from application_server import Server, membership_roles
+from application_server import Server, membership_roles, role_of
+from application_turn import MANAGER
 from application_wish import Application
+from infisical_api import ApiError
+from job import Failed, Pending
+from kube import Api
 
 Object = dict[str, Any]
 
-
-def licensed(application: Application, project: str, server: Server) -> None:
-    """Make what is missing. What is there already is brought to what the stack says; nothing is taken away."""
-    wish = application.licensed
-    if roles := wish.get("roles"):
-        _roles(server, f"/api/v1/projects/{project}/roles", roles)
-    for role, groups in wish.get("groups", {}).items():
-        for group in groups:
-            path = f"/api/v1/projects/{project}/groups/{group}"
-            server.api.post(path, {"roles": membership_roles(role)}, idempotent=True)
-    if approvals := wish.get("approvals"):
-        _approvals(server, project, approvals)
+_POLICIES, _KEPT = "/api/v1/secret-approvals", "policies"
 
 
-def _roles(server: Server, path: str, roles: Object) -> None:
-    there = {each["slug"]: each["id"] for each in server.api.get(path)["roles"]}
-    for slug, role in roles.items():
+@dataclass(frozen=True)
+class Kept:
+    """The ids of the policies that the stack made, in a ConfigMap: Infisical lists policies to people alone."""
+
+    kube: Api
+    config_map: str
+
+    def read(self) -> dict[str, str]:
+        """Return them by their places."""
+        data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
+        return json.loads(data.get(_KEPT, "{}"))
+
+    def add(self, place: str, policy: str) -> None:
+        """Write one down."""
+        data = {_KEPT: json.dumps({**self.read(), place: policy}, sort_keys=True)}
+        self.kube.merge_patch(self.config_map, {"data": data}, field_manager=MANAGER)
+
+
+def make_roles(application: Application, project: str, server: Server) -> None:
+    """Make the roles of a project. Whoever is invited with one of them is refused before."""
+    path, wish = f"/api/v1/projects/{project}/roles", application.licensed.get("roles", {})
+    there = {each["slug"]: each["id"] for each in server.api.get(path)["roles"]} if wish else {}
+    for slug, role in wish.items():
         body = {"slug": slug, "name": role["name"], "permissions": [_permission(each) for each in role["permissions"]]}
         if slug in there:
             server.api.patch(f"{path}/{there[slug]}", body)
         else:
             server.api.post(path, body)
+
+
+def licensed(application: Application, project: str, server: Server, kept: Kept) -> None:
+    """Make what is missing. What is there already is brought to what the stack says; nothing is taken away."""
+    if groups := application.licensed.get("groups"):
+        _groups(server, project, groups)
+    for each in application.licensed.get("approvals", []):
+        _approval(server, project, application.slug, each, kept)
 
 
 def _permission(permission: Object) -> Object:
@@ -41,15 +64,63 @@ def _permission(permission: Object) -> Object:
     return {**body, "conditions": conditions} if conditions else body
 
 
-def _approvals(server: Server, project: str, approvals: list[Object]) -> None:
-    path = "/api/v1/secret-approvals"
-    there = {each["name"]: each["id"] for each in server.api.get(path, projectId=project)["approvals"]}
-    for each in approvals:
-        name = f"infisical-platform {each['environment']}:{each['path']}"
-        approvers = [{"type": "user", "username": address} for address in each["approvers"]]
-        common = {"name": name, "approvals": each["required"], "approvers": approvers, "secretPath": each["path"]}
-        if name in there:
-            server.api.patch(f"{path}/{there[name]}", common)
-        else:
-            place = {"projectId": project, "workspaceId": project, "environment": each["environment"]}
-            server.api.post(path, {**common, **place, "enforcementLevel": "hard"})
+def _groups(server: Server, project: str, wish: dict[str, list[str]]) -> None:
+    listed: Any = server.api.get("/api/v1/groups")  # the one answer that is a list, with no name around it
+    known = {each["slug"]: each["id"] for each in listed}
+    wanted: dict[str, list[str]] = {}
+    for role, slugs in wish.items():
+        for slug in slugs:
+            wanted.setdefault(slug, []).append(role)
+    if unknown := sorted(wanted.keys() - known.keys()):
+        there = ", ".join(sorted(known)) or "none"
+        raise Failed(f"the organisation has no group with the slug {', '.join(unknown)}. It has {there}")
+    path = f"/api/v1/projects/{project}/groups"
+    members = {each["group"]["id"]: each["roles"] for each in server.api.get(path)["groupMemberships"]}
+    for slug, roles in wanted.items():
+        group, body = known[slug], {"roles": membership_roles(*roles)}
+        if group not in members:  # a second time is refused
+            server.api.post(f"{path}/{group}", body)
+        elif {role_of(each) for each in members[group]} != {*roles}:
+            server.api.patch(f"{path}/{group}", body)
+
+
+def _approval(server: Server, project: str, slug: str, wish: Object, kept: Kept) -> None:
+    environment, path = wish["environment"], wish["path"]
+    place = f"{slug}/{environment}:{path}"
+    approvers = [{"type": "user", "username": address} for address in wish["approvers"]]
+    body = {"name": f"infisical-platform {environment}:{path}", "approvals": wish["required"], "approvers": approvers}
+    body["secretPath"] = path
+    policy = kept.read().get(place, "")
+    there = _policy(server, policy) if policy else None
+    if there is None:
+        where = {"projectId": project, "workspaceId": project, "environment": environment}  # the second until 2025
+        kept.add(place, _made(server, {**body, **where}))
+    elif _says(there) != _says(body):
+        server.api.patch(f"{_POLICIES}/{policy}", body)
+
+
+def _policy(server: Server, policy: str) -> Object | None:
+    try:
+        found = server.api.get(f"{_POLICIES}/{policy}")["approval"]
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+    return None if found.get("deletedAt") else found  # one that was deleted is found, and changed without any effect
+
+
+def _says(policy: Object) -> tuple[str, int, set[str]]:
+    return policy["secretPath"], policy["approvals"], {str(each.get("username")) for each in policy["approvers"]}
+
+
+def _made(server: Server, body: Object) -> str:
+    try:
+        return str(server.api.post(_POLICIES, {**body, "enforcementLevel": "hard"})["approval"]["id"])
+    except ApiError as error:
+        if "already exists" not in error.message:
+            raise
+        # Infisical shows it to nobody but people, so it can't be known here, and is not taken for the stack's.
+        raise Pending(
+            f"{body['environment']}:{body['secretPath']} is guarded by a policy that the stack does not know. Delete "
+            "it in the web UI, so that the stack makes its own, or take the folder out of `approvals`"
+        ) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from application_identity import LAG_SECONDS, Operator, give, take
-from application_licensed import licensed
+from application_licensed import Kept, licensed, make_roles
 from application_plan import Plan, decide
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
@@ -64,8 +64,10 @@ class Provision:
             if config.operator_namespace
             else None
         )
+        self.kept = Kept(kube, _config_map(config, config.drift))
         self.created = set[str]()  # slugs of projects
         self.acted = 0.0  # when a plan was done
+        self.refused = ""  # why the last one was not
         self.counts: Counter[str] = Counter()
         self.drift: list[str] = []
 
@@ -82,13 +84,14 @@ class Provision:
         if project is None:
             return
         self.counts["projects"] += 1
+        self._settled(lambda: make_roles(application, project["id"], self.server))
         plans: list[Plan] = []
         last = self._settled(lambda: self._round(application, project["id"], plans))
         if operator := self.operator:
             self.counts["identities changed"] += self._settled(
                 lambda: give(application, project["id"], self.server, self.kube, operator)
             )
-        self._settled(lambda: licensed(application, project["id"], self.server))
+        self._settled(lambda: licensed(application, project["id"], self.server, self.kept))
         first = plans[0] if plans else last
         self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
         for name in ("created", "put_back", "removed"):
@@ -126,15 +129,24 @@ class Provision:
             raise Pending(f"{application.slug} is written and not read back yet")
         if len(plans) >= _ROUNDS:
             places = sorted({f"{each.environment}:{each.path}" for each in plan.writes})
-            raise Failed(f"Infisical doesn't give back what was written to {', '.join(places) or 'the project'}")
+            unread = f"Infisical doesn't give back what was written to {', '.join(places) or 'the project'}"
+            raise Failed(self.refused or unread)
         plans.append(plan)
-        if waiting := self.server.act(project, plan):
+        if waiting := self._act(project, plan):
             raise Failed(
                 f"not written: in {', '.join(sorted(set(waiting)))} a policy makes every change a request for approval"
                 ". Exempt the folder from the policy, or let its secrets be people's"
             )
         self.acted = time.monotonic()
         raise Pending(f"{application.slug} is written and read back")
+
+    def _act(self, project: str, plan: Plan) -> list[str]:
+        self.refused = ""
+        try:
+            return self.server.act(project, plan)
+        except ApiError as error:
+            self.refused = str(error)
+            raise
 
     def _project(self, application: Application) -> Object | None:
         project = self._found(application.slug)

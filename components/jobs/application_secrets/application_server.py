@@ -87,9 +87,7 @@ class Server:
 
     def _people(self, project: str) -> dict[str, Member]:
         members = self.api.get(self._members(project))["memberships"]
-        return {
-            _address(each["user"]): Member(each["id"], tuple(_role(role) for role in each["roles"])) for each in members
-        }
+        return {_address(each["user"]): Member(each["id"], tuple(map(role_of, each["roles"]))) for each in members}
 
     def _folders(self, project: str, environment: str, path: str = "/") -> list[str]:
         key = "projectId" if self.folders.startswith("/api/v2") else "workspaceId"
@@ -156,7 +154,8 @@ def _address(user: Object) -> str:
     return str(user.get("email") or user["username"]).lower()
 
 
-def _role(role: Object) -> str:
+def role_of(role: Object) -> str:
+    """Return the slug of a membership's role."""
     return role.get("customRoleSlug") or role["role"]
 
 

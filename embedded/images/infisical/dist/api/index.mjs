@@ -6,6 +6,7 @@ import { openApiOf } from "./docs.mjs";
 import { placeRoutes } from "./environments.mjs";
 import { identityRoutes } from "./identities.mjs";
 import { kubernetesAuthRoutes } from "./kubernetes-auth.mjs";
+import { Licensed, licensedRoutes } from "./licensed.mjs";
 import { Limits } from "./limits.mjs";
 import { membershipRoutes } from "./memberships.mjs";
 import { paidRoutes } from "./paid.mjs";
@@ -32,6 +33,7 @@ const SUBJECTS = [
   membershipRoutes,
   secretRoutes,
   paidRoutes,
+  licensedRoutes,
 ];
 
 const bearer = (request) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
@@ -45,6 +47,7 @@ export class Api {
     context.tokens = new Tokens(context);
     context.permissions = new Permissions(context);
     context.access = new ProjectAccess(context);
+    context.licensed = new Licensed(context);
     context.adminConfig = new AdminConfig(context);
     context.bootstrap = new Bootstrap(context);
     Object.assign(this, context, { limits: new Limits(context) });

@@ -3,16 +3,16 @@ import { randomUUID } from "node:crypto";
 
 import { badRequest, notFound } from "./errors.mjs";
 import { authMethodsOf } from "./identities.mjs";
-import { PROJECT_ROLES } from "./project-access.mjs";
 import { flag, list, matching, object, optional, or, text } from "./schema.mjs";
 
 const ROLES = list(object({ role: text(), isTemporary: or(flag(), false) }), { min: 1 });
 const LOWERCASE = matching(/^[^A-Z]*$/, "Username must be lowercase");
 
-const columnOf = (roles) => JSON.stringify(roles.map((role) => ({ id: randomUUID(), ...role })));
-
-export const membershipRoutes = ({ db, access, permissions, release }) => {
+export const membershipRoutes = ({ db, access, permissions, licensed, release }) => {
   const rows = () => db("project_memberships");
+
+  const columnOf = (projectId, roles) =>
+    JSON.stringify(roles.map((role) => ({ id: randomUUID(), ...licensed.ofMembership(projectId, role) })));
 
   const shownIdentity = async ({ userId, ...membership }) => {
     const identity = await db("identities").where({ id: membership.identityId }).first("id", "name");
@@ -24,18 +24,15 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
     return { ...membership, user: await db("users").where({ id: membership.userId }).first(...columns) };
   };
 
-  const checkRoles = (roles) => roles.forEach(({ role }) => permissions.checkRole(role, PROJECT_ROLES));
-
   const addIdentity = async ({ actor, params, body }) => {
     await access.project(actor, params.projectId, "create", "identity");
     await permissions.identity(actor, params.identityId);
-    const roles = body.roles ?? [{ role: body.role, isTemporary: false }];
-    checkRoles(roles);
     const { projectId, identityId } = params;
+    const roles = columnOf(projectId, body.roles ?? [{ role: body.role, isTemporary: false }]);
     if (await rows().where({ projectId, identityId }).first("id")) {
       throw badRequest(`Identity with ID ${identityId} already exists in project with ID ${projectId}`);
     }
-    const row = { id: randomUUID(), projectId, identityId, roles: columnOf(roles) };
+    const row = { id: randomUUID(), projectId, identityId, roles };
     const [made] = await rows().insert(row).returning("*");
     return { identityMembership: made };
   };
@@ -49,8 +46,8 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
 
   const changeIdentity = async ({ actor, params, body }) => {
     const { id } = await identityMembership(actor, params, "edit");
-    checkRoles(body.roles);
-    const [changed] = await rows().where({ id }).update({ roles: columnOf(body.roles) }).returning("*");
+    const roles = columnOf(params.projectId, body.roles);
+    const [changed] = await rows().where({ id }).update({ roles }).returning("*");
     return { roles: changed.roles.map((role) => ({ ...role, projectMembershipId: id })) };
   };
 
@@ -91,13 +88,12 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
 
   const invite = async ({ actor, params, body }) => {
     const { id: projectId, orgId } = await access.project(actor, params.projectId, "create", "member");
-    const roles = (body.roleSlugs ?? ["member"]).map((role) => ({ role, isTemporary: false }));
-    checkRoles(roles);
+    const roles = columnOf(projectId, (body.roleSlugs ?? ["member"]).map((role) => ({ role, isTemporary: false })));
     const memberships = await db.transaction(async (trx) => {
       const made = [];
       for (const username of [...body.emails, ...body.usernames]) {
         const { id: userId } = await person(trx, orgId, username);
-        const row = { id: randomUUID(), projectId, userId, roles: columnOf(roles) };
+        const row = { id: randomUUID(), projectId, userId, roles };
         made.push(...(await trx("project_memberships").insert(row).onConflict(["projectId", "userId"]).ignore().returning("*")));
       }
       return made;
@@ -113,9 +109,9 @@ export const membershipRoutes = ({ db, access, permissions, release }) => {
 
   const changePerson = async ({ actor, params, body }) => {
     await access.project(actor, params.projectId, "edit", "member");
-    checkRoles(body.roles);
+    const roles = columnOf(params.projectId, body.roles);
     const which = { id: params.membershipId, projectId: params.projectId };
-    const [changed] = await rows().where(which).update({ roles: columnOf(body.roles) }).returning("*");
+    const [changed] = await rows().where(which).update({ roles }).returning("*");
     if (!changed) throw notFound("Project membership not found");
     return { roles: changed.roles };
   };
