@@ -164,10 +164,17 @@ def _universal(identity: str, known: dict[str, str], server: Server) -> dict[str
         lifetimes = {"accessTokenTTL": _TTL_SECONDS, "accessTokenMaxTTL": _TTL_SECONDS}
         there = server.api.post(target, lifetimes)["identityUniversalAuth"]
     client = str(there["clientId"])
-    if known.get("clientId") == client and known.get("clientSecret"):
-        return {"clientId": client, "clientSecret": known["clientSecret"]}
+    kept = known.get("clientSecret", "")
+    if kept and known.get("clientId") == client and _in_force(server, target, kept):
+        return {"clientId": client, "clientSecret": kept}
     made = server.api.post(f"{target}/client-secrets", {"description": "infisical-platform"})
     return {"clientId": client, "clientSecret": str(made["clientSecret"])}
+
+
+def _in_force(server: Server, target: str, secret: str) -> bool:
+    """Return whether Infisical still takes a client secret. A log-in may not tell: failed ones lock it for minutes."""
+    listed: list[Object] = server.api.get(f"{target}/client-secrets")["clientSecretData"]
+    return any(secret.startswith(each["clientSecretPrefix"]) for each in listed if not each["isClientSecretRevoked"])
 
 
 def _viewer(project: str, identity: str, server: Server) -> bool:
