@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from application_server import Server
+from infisical_api import ApiError
 from job import Failed
 
 from tests.standins.conftest import Start
@@ -56,3 +58,16 @@ def test_others_are_refused_with_a_way_out(site: Site) -> None:
     with pytest.raises(Failed, match="project webshop is kept by a different stack"):
         site.provision(SHOP_BEHIND, stack="stack-2")
     assert site._server().projects() == []
+
+
+def test_a_server_that_can_not_make_a_project_is_not_taken_for_one_that_has_it(
+    start: Start, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(*_: object) -> None:
+        raise ApiError(500, "Something went wrong", "POST", "/api/v1/projects")
+
+    site = Site(bootstrap(start(environment)), tmp_path)
+    monkeypatch.setattr(Server, "create", create)
+    monkeypatch.setattr("tests.standins.test_application_secrets.DEADLINE_SECONDS", 1.0)
+    with pytest.raises(Failed, match="answers 500 to POST /api/v1/projects: Something went wrong"):
+        site.provision(SHOP)

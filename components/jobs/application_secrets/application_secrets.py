@@ -181,8 +181,10 @@ class Provision:
         except ApiError as error:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
-            if error.status == 400 and not self._found(application.slug):
+            if not self._found(application.slug):
                 self._refuse_outside(application.slug)
+                if error.status != 400:  # not made, whatever else
+                    raise
         else:
             self.created.add(application.slug)
         if not (project := self._found(application.slug)):
