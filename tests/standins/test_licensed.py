@@ -100,5 +100,5 @@ def test_a_group_that_is_not_there_is_named_at_once(site: Site) -> None:
 
 def test_what_is_refused_in_each_round_is_said(site: Site) -> None:
     """Not that Infisical doesn't give back what was written."""
-    with pytest.raises(Failed, match=r"answers 404 to POST .*memberships: Role 'ghost' not found"):
+    with pytest.raises(Failed, match=r"answers 404 to POST .*memberships: dev@example.org: Role 'ghost' not found"):
         site.provision(replace(SHOP, people={"dev@example.org": ("ghost",)}))

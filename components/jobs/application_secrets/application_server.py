@@ -122,10 +122,16 @@ class Server:
             self.api.post(self.folders, wish)
         waiting = [place for write in plan.writes for place in self._write(project, write)]
         for who, roles in plan.invited:
-            self.api.post(self._members(project), {"usernames": [who], "roleSlugs": list(roles)}, idempotent=True)
+            self._invite(project, who, roles)
         for membership, roles in plan.roles:
             self.api.patch(f"{self._members(project)}/{membership}", {"roles": membership_roles(*roles)})
         return waiting
+
+    def _invite(self, project: str, who: str, roles: tuple[str, ...]) -> None:
+        try:
+            self.api.post(self._members(project), {"usernames": [who], "roleSlugs": list(roles)}, idempotent=True)
+        except ApiError as error:  # which says what is wrong, and not with whom
+            raise ApiError(error.status, f"{who}: {error.message}", error.method, error.path) from error
 
     def _write(self, project: str, write: Write) -> list[str]:
         base = "/api/v4/secrets/batch" if self.v4 else "/api/v3/secrets/batch/raw"

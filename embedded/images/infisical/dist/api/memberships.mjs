@@ -86,8 +86,16 @@ export const membershipRoutes = ({ db, access, permissions, licensed, release })
     return user;
   };
 
+  // Upstream has a list of a hundred thousand domains. It says that one is among them, and not whose.
+  const refuseDisposable = (usernames) => {
+    if (release.disposableRefused && usernames.some((name) => name.endsWith("@mailinator.com"))) {
+      throw badRequest("Disposable emails are not allowed");
+    }
+  };
+
   const invite = async ({ actor, params, body }) => {
     const { id: projectId, orgId } = await access.project(actor, params.projectId, "create", "member");
+    refuseDisposable([...body.emails, ...body.usernames]);
     const roles = columnOf(projectId, (body.roleSlugs ?? ["member"]).map((role) => ({ role, isTemporary: false })));
     const memberships = await db.transaction(async (trx) => {
       const made = [];

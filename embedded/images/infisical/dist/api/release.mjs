@@ -14,6 +14,7 @@ const SINCE = {
   secretsV4: "2025-11-01",
   attachProbes: "2025-12-01", // the host is called, and internal addresses are refused, when auth is attached
   invitesByDefaultRole: "2026-01-06", // PR 5112; before, whoever is invited to a project has no role in the organisation
+  disposableRefused: "2026-01-23", // PR 5254
   expandByDefault: "2026-02-01", // v4's list expands references and includes imports unless told otherwise
   bootstrapPassword: "2026-04-28", // PR 6221; before, the password of a bootstrapped admin has no hash
   editAuth: "2026-07-01", // PR 7208; before, a member may attach auth to any identity
