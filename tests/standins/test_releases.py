@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.standins.conftest import Start
 from tests.standins.infisical import APPLICATION, Environment
 from tests.standins.instance import bootstrap
-from tests.standins.test_application_secrets import SHOP, THERE, Site
+from tests.standins.test_application_secrets import PEOPLE, SHOP, THERE, Site, secret
 from tests.thorough import thorough
 
 RELEASES = APPLICATION / "dist" / "api" / "release.mjs"
@@ -30,6 +31,15 @@ def test_an_identity_gets_into_a_project_of_the_oldest_supported_image(
     site = Site(bootstrap(start(environment | {"STAND_IN_RELEASED": "2025-10-15"})), tmp_path)
     site.provision(SHOP)
     assert site.viewers(SHOP) == [site.kube.identity("shop")["identityId"]]
+
+
+def test_a_value_that_is_handed_over_to_people_is_kept_where_a_comment_alone_empties_it(
+    start: Start, environment: Environment, tmp_path: Path
+) -> None:
+    site = Site(bootstrap(start(environment | {"STAND_IN_RELEASED": "2026-03-08"})), tmp_path)
+    site.provision(SHOP)
+    site.provision(replace(SHOP, secrets=(secret("A", None, "people"), *SHOP.secrets[1:])))
+    assert site.secrets() == THERE | {"/A": ("a", PEOPLE)}
 
 
 # Later ones ask the API server at once, which isn't there; the oldest want the token of a reviewer, which is not given.

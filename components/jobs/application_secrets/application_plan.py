@@ -41,7 +41,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Write:
-    """Secrets of one folder that are created, changed or deleted by one request. None leaves a value as it is."""
+    """Secrets of one folder that are created, changed or deleted by one request.
+
+    A value is sent also where the comment alone changes: releases of March 2026 empty one that is left out
+    (Infisical/infisical#5659).
+    """
 
     verb: Literal["create", "update", "delete"]
     environment: str
@@ -140,7 +144,7 @@ def _of_people(secret: Secret, there: Stored | None) -> _Decision:
     if there is None:
         return _Decision(secret.place, "create", secret.value, secret.comment)
     if there.ours:  # the stack kept it before, and hands over the value as it is
-        return _Decision(secret.place, "update", None, secret.comment)
+        return _Decision(secret.place, "update", there.value, secret.comment)
     return _Decision(secret.place)
 
 
@@ -150,7 +154,7 @@ def _of_stack(secret: Secret, there: Stored | None) -> _Decision:
         return _Decision(place, "create", secret.value, secret.comment)
     if there.value == secret.value:
         same = there.comment == secret.comment
-        return _Decision(place) if same else _Decision(place, "update", None, secret.comment)
+        return _Decision(place) if same else _Decision(place, "update", secret.value, secret.comment)
     if there.ours:
         return _Decision(
             place, "update", secret.value, secret.comment, drift=f"{shown(place)} was not what the stack says"

@@ -22,6 +22,8 @@ const SINCE = {
   internalLoginRefused: "2026-08-28", // PR 7855
 };
 const UNTIL = { rateLimits: "2025-02-01" }; // #3488: later ones limit in the cloud only
+// PR 5659 ended it: a secret that was changed in a batch without a value lost the one that it had.
+const BETWEEN = { batchEmpties: ["2026-03-05", "2026-03-11"] };
 
 const NEWEST = "2026-09-15";
 
@@ -30,5 +32,6 @@ export const releaseOf = (env = process.env) => {
   const day = env.STAND_IN_RELEASED ?? NEWEST;
   const features = Object.entries(SINCE).map(([name, since]) => [name, day >= since]);
   const gone = Object.entries(UNTIL).map(([name, until]) => [name, day < until]);
-  return Object.freeze(Object.fromEntries([...features, ...gone]));
+  const passing = Object.entries(BETWEEN).map(([name, [since, until]]) => [name, day >= since && day < until]);
+  return Object.freeze(Object.fromEntries([...features, ...gone, ...passing]));
 };

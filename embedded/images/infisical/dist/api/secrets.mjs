@@ -107,7 +107,8 @@ class SecretApi {
       if (!known && mode === "ignore") return undefined;
       if (!known && mode === "upsert") return this.store.create(trx, folder, place, { secretValue: "", ...secret });
       if (!known && body.isBatch) throw notFound(`Secret does not exist: ${secret.secretKey}`);
-      return this.store.update(trx, folder, place, secret);
+      const emptied = body.isBatch && this.release.batchEmpties ? { secretValue: "" } : {};
+      return this.store.update(trx, folder, place, { ...emptied, ...secret });
     });
   }
 
