@@ -85,8 +85,10 @@ class Platform:
         self.kubectl("delete", "namespace", *NAMES.namespaces, "--ignore-not-found", "--timeout=300s")
 
     def _members(self, names: Iterable[str]) -> list[Resource]:
+        """Return the objects of the named parts, without patches: `apply` would take them for the whole object."""
         made = {r.urn for name in names for r in self.graph.made_by(name)}
-        return [r for r in self.graph.objects if r.urn in made and r.type.startswith("kubernetes:")]
+        ours = [r for r in self.graph.objects if r.urn in made and r.type.startswith("kubernetes:")]
+        return [r for r in ours if not r.type.endswith("Patch")]
 
     def _apply(self, objects: list[Json]) -> None:
         if objects:
