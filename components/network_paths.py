@@ -140,7 +140,7 @@ def _inside(settings: Settings) -> Iterator[Path]:
         (DATABASE, POSTGRES, [INFISICAL] if settings.infisical.read_replicas == "cluster" else []),
         (DATABASE, PATRONI, [DATABASE, postgres_operator]),
         (REDIS_SERVERS, REDIS, [INFISICAL, REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
-        (SENTINELS, SENTINEL, [INFISICAL, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
+        (SENTINELS, SENTINEL, [INFISICAL, REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
     )
     for target, port, sources in callers:
         yield from (Path(source=source, target=target, ports=[port]) for source in sources)

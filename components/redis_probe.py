@@ -3,6 +3,10 @@
 A server that starts is a master of its own until the redis-operator makes it follow the real one, which it does in a
 loop of 30 s. The operator's own probe asks for PONG, so a StatefulSet that rolls had replaced all servers within
 seconds, the master last, while no other was attached: no Sentinel had anybody to promote.
+
+It also lets go of a master that is gone for good. Whoever loses the master, another server and two Sentinels at once
+has servers that restarted, each a master of its own, and one that follows an address that is no more. The operator
+makes the first server the master of all where each is one, or finds the one with a replica, and this is neither.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ _LONELY_SECONDS = 90
 #   ready, be it on the first `up` or after the loss of all.
 # - An empty server has nothing to lose. On the first `up` all are, and should not wait for one another.
 # - The age is that of the replica's connection to its master.
+# - A Sentinel that starts knows nobody, which is 0.0.0.0, until the operator tells it: hence its uptime. The Service
+#   leads to any that is ready. A wrong answer does no harm: Sentinels that know better make the server follow again.
+# - The time without a master is -1 for a server that has had none since it started. Then it is the server's uptime.
+# - Without `timeout` in the image nobody is asked, and nothing is let go.
 _SCRIPT = """\
 export REDISCLI_AUTH="$REDIS_PASSWORD"
 ask() { redis-cli -h "$(hostname)" -p "$REDIS_PORT" "$@"; }
@@ -28,7 +36,21 @@ case "$seen" in
 *) echo "no answer"; exit 1 ;;
 esac
 uptime="${seen#*uptime_in_seconds:}"
-[ "${uptime%%[!0-9]*}" -lt "$2" ] || exit 0
+uptime="${uptime%%[!0-9]*}"
+case "$seen" in
+*role:slave*master_sync_in_progress:0*master_link_down_since_seconds:*)
+  away="${seen#*master_link_down_since_seconds:}"
+  away="${away%%[!0-9]*}"
+  if [ "${away:-$uptime}" -ge "$2" ]; then
+    watch="$(unset REDISCLI_AUTH; timeout 2 redis-cli -h "$3" -p "$4" INFO)" || watch=
+    known="${watch#*uptime_in_seconds:}"
+    known="${known%%[!0-9]*}"
+    case "$watch" in
+    *address=0.0.0.0:*) [ "${known:-0}" -lt "$2" ] || ask REPLICAOF NO ONE ;;
+    esac
+  fi ;;
+esac
+[ "$uptime" -lt "$2" ] || exit 0
 case "$seen" in *db[0-9]*:keys=*) ;; *) exit 0 ;; esac
 case "$seen" in
 *role:slave*master_link_status:up*)
@@ -43,15 +65,17 @@ case "$seen" in *connected_slaves:0*) echo "follows nobody, and nobody follows i
 """
 
 
-def command(known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS) -> list[str]:
+def command(
+    sentinel: str, sentinel_port: int, known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS
+) -> list[str]:
     """Return what tells. It needs what the operator's own probe needs of the image: sh, hostname and redis-cli."""
-    return ["sh", "-ec", _SCRIPT, "probe", f"{known_after}", f"{lonely}"]
+    return ["sh", "-ec", _SCRIPT, "probe", f"{known_after}", f"{lonely}", sentinel, f"{sentinel_port}"]
 
 
-def attached() -> dict[str, object]:
-    """Return the probe."""
+def attached(sentinel: str, sentinel_port: int) -> dict[str, object]:
+    """Return the probe, which asks Sentinels behind the host `sentinel` whether a master that is away is gone."""
     return {
-        "exec": {"command": command()},
+        "exec": {"command": command(sentinel, sentinel_port)},
         "periodSeconds": _PERIOD_SECONDS,
         "timeoutSeconds": 5,
         "failureThreshold": 3,

@@ -67,7 +67,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
-        "readinessProbe": attached(),
+        "readinessProbe": attached(SENTINELS, SENTINEL_PORT),
         "pdb": _budget(redis.instances),
     }
 

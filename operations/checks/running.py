@@ -78,7 +78,8 @@ def redis(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     if len(masters) == 1:
         yield ok("Redis", f"master {masters[0]}")
     elif any(roles.values()):  # of servers that are all new the operator has not chosen one yet
-        seen = f"{', '.join(masters) or 'none'} of {len(roles)} servers is the master"
+        who = f"{', '.join(masters)} are masters" if masters else "none is the master"
+        seen = f"of {len(roles)} servers {who}"
         yield fail("Redis", seen, f"{look}; where it stays so, {NO_MASTER} ends it")
     elif roles:
         yield warn("Redis", "no master yet", look)

@@ -68,7 +68,7 @@ ALLOWED = {
     ("database", 8008): {"database", "postgres-operator"},
     ("pooler", 5432): {"infisical", "gate-login", "cert-sync"},
     ("redis", 6379): {"infisical", "redis", "sentinel", "redis-gate", "redis-operator"},
-    ("sentinel", 26379): {"infisical", "sentinel", "redis-gate", "redis-operator"},
+    ("sentinel", 26379): {"infisical", "redis", "sentinel", "redis-gate", "redis-operator"},
     ("controller", 443): {"infisical", "ingress-gate"},
     ("controller", 80): {"ingress-gate"},
     ("resolver", 53): {*REAL, *MADE} - {"in-database", "in-redis", "in-infisical"},

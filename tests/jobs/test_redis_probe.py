@@ -3,10 +3,11 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from job_engines import PASSWORD, eventually
+from job_engines import PASSWORD, RedisServer, eventually
 from job_redis import ADDRESSES, Redis, running
 from redis_connection import Connection
 
@@ -18,6 +19,8 @@ Probe = Callable[..., str]
 @pytest.fixture(scope="module")
 def servers(servers_folder: Path) -> Iterator[Redis]:
     with running(servers_folder / "probed") as redis:
+        for sentinel in redis.sentinels:
+            sentinel.stop()  # they would mend what a test breaks
         yield redis
 
 
@@ -35,14 +38,15 @@ def probe(redis: Redis, tmp_path: Path) -> Probe:
     """Runs the probe in a pod of this name, beside a server, and returns why it isn't ready."""
     here = tmp_path / "bin"
     here.mkdir()
-    programs = {"hostname": 'echo "$NAME"', "redis-cli": 'shift 2; exec "$CLIENT" -h "$ADDRESS" "$@"'}
+    own = """[ "$2" != "$NAME" ] || { shift 2; set -- -h "$ADDRESS" "$@"; }"""
+    programs = {"hostname": 'echo "$NAME"', "redis-cli": f'{own}\nexec "$CLIENT" "$@"'}
     for name, text in programs.items():
         (here / name).write_text(f"#!/bin/sh\n{text}\n")
         (here / name).chmod(0o755)
     client = subprocess.run(["which", "redis-cli"], capture_output=True, text=True, check=True).stdout.strip()
 
     def run(name: str, address: str, *, known_after: int = 0, lonely: int = 90) -> str:
-        command = redis_probe.command(known_after, lonely)
+        command = redis_probe.command(ADDRESSES[0], redis.sentinel_port, known_after, lonely)
         told = {"NAME": name, "ADDRESS": address, "CLIENT": client, "REDIS_PASSWORD": PASSWORD}
         path = f"{here}:{os.environ['PATH']}"
         environment = {**told, "REDIS_PORT": f"{redis.port}", "PATH": path}
@@ -81,6 +85,51 @@ def test_one_whose_master_is_away(redis: Redis, probe: Probe) -> None:
         assert probe("platform-kv-1", ADDRESSES[1], lonely=0) == ""  # else Kubernetes would make no lost server anew
         assert probe("platform-kv-0", ADDRESSES[0]) != ""
     eventually(lambda: probe("platform-kv-1", ADDRESSES[1]) == "", "it is attached again")
+
+
+def test_a_master_that_is_gone_for_good_is_let_go(redis: Redis, probe: Probe, servers_folder: Path) -> None:
+    with Connection(ADDRESSES[1], redis.port, PASSWORD) as follower:
+        follower.call("REPLICAOF", "127.0.0.99", f"{redis.port}")
+        lonely = 2
+
+        def follows() -> bool:
+            """Ask the probe, for as long as a server may be without its master."""
+            assert probe("platform-kv-1", ADDRESSES[1], lonely=lonely) == ""
+            return follower.call("ROLE")[0] == "slave"
+
+        lasts(follower, "master_link_down_since_seconds", lonely)
+        assert follows()  # there is no Sentinel to ask
+        with watching(redis, servers_folder / "named", ADDRESSES[0]) as sentinel:
+            lasts(sentinel, "uptime_in_seconds", lonely)
+            assert follows()  # somebody is the master, so this one's connection to it is what is broken
+        with watching(redis, servers_folder / "nobody", "0.0.0.0") as sentinel:
+            assert follows()  # it has started a moment ago, and the operator has told it nothing yet
+            lasts(sentinel, "uptime_in_seconds", lonely)
+            assert not follows()
+            assert follower.call("GET", "job") == "1"
+            # One that is attached isn't touched, whatever Sentinels say.
+            follower.call("REPLICAOF", ADDRESSES[0], f"{redis.port}")
+            eventually(lambda: redis.attached == 2, "it is attached again")
+            assert follows()
+
+
+@contextmanager
+def watching(redis: Redis, folder: Path, master: str) -> Iterator[Connection]:
+    """A Sentinel that names this master."""
+    sentinel = RedisServer(folder, ADDRESSES[0], redis.sentinel_port, redis.watching(master), sentinel=True)
+    try:
+        with Connection(sentinel.host, sentinel.port) as connection:
+            yield connection
+    finally:
+        sentinel.stop()
+
+
+def lasts(server: Connection, fact: str, seconds: int) -> None:
+    def so_far() -> int:
+        told = dict(line.split(":", 1) for line in server.call("INFO").splitlines() if ":" in line)
+        return int(told[fact])
+
+    eventually(lambda: so_far() >= seconds, f"{fact} is {seconds}")
 
 
 def has_keys(redis: Redis, address: str) -> bool:

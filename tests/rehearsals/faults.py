@@ -29,6 +29,15 @@ def _redis_master(platform: Platform) -> None:
     platform.kubectl("delete", _master_of_redis(platform), "-n", REDIS, "--grace-period=0", "--force")
 
 
+def _redis_majority(platform: Platform) -> None:
+    """Take the pods along that a node has which has the master, another server and two Sentinels."""
+    master = _master_of_redis(platform).removeprefix("pod/")
+    others = [pod for pod in platform.pods(REDIS, "redis_setup_type=replication") if pod != master]
+    sentinels = platform.pods(REDIS, "redis_setup_type=sentinel")
+    at_once = ("--grace-period=0", "--force")
+    platform.kubectl("delete", "pod", master, others[0], *sentinels[:2], "-n", REDIS, *at_once)
+
+
 def _nodes(platform: Platform) -> None:
     platform.cluster.kill()
     start(platform.instance, Progress(), nodes=2)
@@ -150,6 +159,9 @@ FAULTS: Mapping[str, Fault] = {
     "sentinels": Fault(
         says="two of three Sentinels are killed",
         happens=lambda platform: platform.kill(REDIS, "redis_setup_type=sentinel", 2),
+    ),
+    "redis-majority": Fault(
+        says="the Redis master, another server and two Sentinels are killed at once", happens=_redis_majority, limit=400
     ),
     "backend": Fault(
         says="one of Infisical's pods is killed",

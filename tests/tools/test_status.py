@@ -151,8 +151,8 @@ REDIS = f"/api/v1/namespaces/platform-kv-redis-cluster/pods?labelSelector={runni
     ("roles", "level", "seen"),
     [
         (("master", "slave", "slave"), Level.OK, "master platform-kv-0"),
-        ((None, "slave", None), Level.FAIL, "none of 3 servers is the master"),
-        (("master", "slave", "master"), Level.FAIL, "platform-kv-0, platform-kv-2 of 3 servers"),
+        ((None, "slave", None), Level.FAIL, "of 3 servers none is the master"),
+        (("master", "slave", "master"), Level.FAIL, "of 3 servers platform-kv-0, platform-kv-2 are masters"),
         ((None, None, None), Level.WARN, "no master yet"),
     ],
 )

@@ -160,6 +160,13 @@ def test_a_server_is_ready_once_a_fail_over_could_choose_it() -> None:
     assert "readinessProbe" not in platform()["RedisSentinel/platform-kv-sentinel"]["spec"]
 
 
+def test_a_server_whose_master_is_gone_asks_a_sentinel() -> None:
+    """Redis without a master had waited for a person to delete the pod that follows an address that is no more."""
+    command = platform()["platform-kv-replication"]["spec", "readinessProbe", "exec", "command"]
+    assert "REPLICAOF NO ONE" in command[2]
+    assert command[-3:] == ["90", "platform-kv-sentinel-sentinel", "26379"]
+
+
 def test_volumes_outlive_the_resource() -> None:
     assert platform()["platform-kv-replication"]["spec", "storage", "keepAfterDelete"] is True
 
