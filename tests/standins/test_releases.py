@@ -24,10 +24,10 @@ def test_days_are_known() -> None:
     assert DAYS[0] == OLDEST
 
 
-def test_an_identity_gets_into_a_project_of_the_oldest_supported_image(
+def test_an_identity_gets_into_a_project_whose_newer_path_is_not_there_yet(
     start: Start, environment: Environment, tmp_path: Path
 ) -> None:
-    """v0.151 has /api/v1/projects, and no /memberships/identities there yet."""
+    """Releases of autumn 2025 have /api/v1/projects, and no /memberships/identities below it."""
     site = Site(bootstrap(start(environment | {"STAND_IN_RELEASED": "2025-10-15"})), tmp_path)
     site.provision(SHOP)
     assert site.viewers(SHOP) == [site.kube.identity("shop")["identityId"]]
