@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from operations.cluster import Cluster, Unanswered
+from components.base.names import JOB_LABEL
+from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.own_cluster import own_cluster
 from operations.ownership import one_owner
@@ -18,6 +19,8 @@ from operations.state_file import mend
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _FIRST_RELEASE = "infisical"  # of Infisical; it may be stuck although the state has lost it
 _HALF_WAY = "status in (pending-install,pending-upgrade,pending-rollback)"
+_JOB = "kubernetes:batch/v1:Job"
+_AT_WORK = frozenset({"infisical-migration", "restore"})  # Jobs that are not ended while they change the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,42 @@ def _releases(deployment: Mapping[str, Any], own: str) -> Iterator[tuple[str, st
             yield str(inputs.get("namespace") or own), name
 
 
+def _clear_jobs(stack: Stack, cluster: Cluster) -> str:
+    """Delete Jobs of the stack that its state lacks: no Job can be changed, and `up` may ask for a different one."""
+    known, namespaces = _jobs(stack.deployment)
+    done: list[str] = []
+    for namespace in sorted(namespaces):
+        for job in cluster.items(f"/apis/batch/v1/namespaces/{namespace}/jobs"):
+            name = job["metadata"]["name"]
+            if (namespace, name) in known or not _is_ours(job):
+                continue
+            if name in _AT_WORK and job.get("status", {}).get("active"):
+                done.append(f"{name} is at work, and stays: if you change settings, run this again once it has ended")
+            else:
+                cluster.delete("jobs", name, "-n", namespace)
+                done.append(f"deleted {name}, which the state doesn't have")
+    return "; ".join(done) or "the state has all of them"
+
+
+def _jobs(deployment: Mapping[str, Any]) -> tuple[set[tuple[str, str]], set[str]]:
+    """Return the state's Jobs, each by namespace and name, and the namespaces in which the stack may have some."""
+    jobs: set[tuple[str, str]] = set()
+    namespaces: set[str] = set()
+    for resource in deployment.get("resources") or []:
+        metadata = resource.get("inputs", {}).get("metadata", {})
+        if resource["type"] == "kubernetes:core/v1:Namespace" and not resource.get("external"):
+            namespaces.add(str(metadata["name"]))
+        elif resource["type"] == _JOB:
+            jobs.add((str(metadata["namespace"]), str(metadata["name"])))
+    return jobs, namespaces | {namespace for namespace, _ in jobs}
+
+
+def _is_ours(job: Object) -> bool:
+    """Return whether this program made the Job, and neither a CronJob nor a person out of one."""
+    labels = job["spec"]["template"]["metadata"].get("labels") or {}
+    return JOB_LABEL in labels and "ownerReferences" not in job["metadata"]
+
+
 def _its_own(stack: Stack, _: Cluster) -> str:
     """Stop before anything is read or changed in a cluster that is not the stack's."""
     own_cluster(stack)
@@ -92,5 +131,6 @@ STEPS = (
     Step("the cluster", _its_own),
     Step("owners of fields", one_owner),
     Step("Helm releases", _clear_helm),
+    Step("Jobs", _clear_jobs),
     Step("the state", _refresh),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,14 @@ class Records(Cluster):
     stuck: Sequence[str] = ()
     asked: list[tuple[str, ...]] = field(default_factory=list)
     answers: bool = True
+    jobs: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict[str, Sequence[dict[str, Any]]])
+
+    def items(self, path: str) -> list[Any]:
+        namespace = path.removeprefix("/apis/batch/v1/namespaces/").removesuffix("/jobs")
+        return [*self.jobs.get(namespace, [])]
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Any]:
+        return []
 
     def delete(self, *selection: str) -> list[str]:
         if not self.answers:
@@ -103,6 +111,7 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
         "the cluster: its own",
         "owners of fields: each has one",
         "Helm releases: none is stuck half-way",
+        "Jobs: the state has all of them",
         "the state: read again from the cluster, without what was being created",
         "",
         "repaired: run `up` again, which goes on from here",
@@ -131,6 +140,52 @@ def test_every_release_of_the_stack_is_cleared_of_what_is_half_done(
         SELECTOR.format("infisical-standalone"),
     ]
     assert "Helm releases: cleared secret/sh.helm.release.v1.infisical-standalone.v3" in capsys.readouterr().out
+
+
+def job(name: str, *, active: bool = False, **metadata: Any) -> dict[str, Any]:
+    """A Job as the cluster has it."""
+    template = {"metadata": {"labels": {"infisical-platform/job": name}}}
+    live = {"metadata": {"name": name, **metadata}, "spec": {"template": template}}
+    return {**live, "status": {"active": 1}} if active else live
+
+
+def kept(name: str) -> dict[str, Any]:
+    """A Job as the state has it."""
+    return {"type": "kubernetes:batch/v1:Job", "inputs": {"metadata": {"name": name, "namespace": "infisical"}}}
+
+
+def cleared(monkeypatch: pytest.MonkeyPatch, *jobs: dict[str, Any]) -> list[tuple[str, ...]]:
+    """What is deleted of these Jobs, where the state has two namespaces and one Job."""
+    records = Records("production", "/etc/production.conf", jobs={"infisical": jobs})
+    cluster_of(monkeypatch, records)
+    resources = [
+        {"type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {"name": "infisical"}}},
+        {"type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {"name": "shop"}}, "external": True},
+        kept("infisical-gate"),
+    ]
+    repair.run(KilledStack(state={"deployment": {"resources": resources}}), argparse.Namespace())
+    return [selection for selection in records.asked if selection[0] == "jobs"]
+
+
+def test_a_job_that_is_not_in_the_state_does_not_end_the_next_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With different settings it would be changed, and ended with "spec.template: field is immutable"."""
+    by_schedule = job("cert-sync-29", ownerReferences=[{"kind": "CronJob", "name": "cert-sync"}])
+    somebody_elses = {"metadata": {"name": "theirs"}, "spec": {"template": {"metadata": {}}}}
+    half_made = job("infisical-bootstrap", active=True)
+    deleted = cleared(monkeypatch, job("infisical-gate"), by_schedule, somebody_elses, half_made)
+    assert deleted == [("jobs", "infisical-bootstrap", "-n", "infisical")]
+    assert "Jobs: deleted infisical-bootstrap, which the state doesn't have\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["infisical-migration", "restore"])
+def test_a_job_that_changes_the_database_comes_to_its_end(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not cleared(monkeypatch, job(name, active=True))
+    assert f"Jobs: {name} is at work, and stays: if you change settings, run this again" in capsys.readouterr().out
+    assert cleared(monkeypatch, job(name)) == [("jobs", name, "-n", "infisical")]
 
 
 def test_the_release_of_an_operator_is_cleared_where_the_operator_is(records: Records) -> None:
