@@ -1,4 +1,4 @@
-"""Say when a Redis server counts as ready: once a fail-over could choose it, and not as soon as it answers.
+"""Say when a Redis server counts as ready, once a fail-over could choose it, and when it has to be started again.
 
 A server that starts is a master of its own until the redis-operator makes it follow the real one, which it does in a
 loop of 30 s. The operator's own probe asks for PONG, so a StatefulSet that rolls had replaced all servers within
@@ -64,6 +64,12 @@ case "$(hostname)" in *-0) exit 0 ;; esac
 case "$seen" in *connected_slaves:0*) echo "follows nobody, and nobody follows it"; exit 1 ;; esac
 """
 
+# Any answer will do, be it that the server loads its data or knows a different password by now.
+_ALIVE = '[ -n "$(REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli -h "$(hostname)" -p "$REDIS_PORT" PING)" ]'
+# The operator's own probe gives up after 1 s, three times. On a busy node that killed Sentinels that were well, and the
+# master would be next. One that hangs is a case for the Sentinels, which are through in 5 s.
+_PATIENT = {"periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6}
+
 
 def command(
     sentinel: str, sentinel_port: int, known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS
@@ -80,3 +86,13 @@ def attached(sentinel: str, sentinel_port: int) -> dict[str, object]:
         "timeoutSeconds": 5,
         "failureThreshold": 3,
     }
+
+
+def alive() -> dict[str, object]:
+    """Return the liveness probe of a server. The operator's own has the password on a command line."""
+    return {"exec": {"command": ["sh", "-ec", _ALIVE]}, **_PATIENT}
+
+
+def sentinel_probes() -> dict[str, object]:
+    """Return the probes of a Sentinel: how the operator's own question is asked."""
+    return {"livenessProbe": _PATIENT, "readinessProbe": {"periodSeconds": 10, "timeoutSeconds": 5}}

@@ -7,7 +7,7 @@ import json
 from pulumi import Input
 
 from components.base.names import REDIS_REPLICATION
-from components.redis_probe import attached
+from components.redis_probe import alive, attached, sentinel_probes
 from settings.affinity import Affinity
 from settings.redis import RedisSettings, SentinelSettings
 from settings.resources import Sized, resources_of
@@ -68,6 +68,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
         "readinessProbe": attached(SENTINELS, SENTINEL_PORT),
+        "livenessProbe": alive(),
         "pdb": _budget(redis.instances),
     }
 
@@ -93,5 +94,6 @@ def sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
             "announceHostnames": "no",
             "redisReplicationPassword": {"secretKeyRef": {"name": AUTH, "key": "password"}},
         },
+        **sentinel_probes(),
         "pdb": _budget(redis.sentinels),
     }

@@ -1,10 +1,12 @@
 """A Redis is ready once a fail-over could choose it: the probe, asked of real servers."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from job_engines import PASSWORD, RedisServer, eventually
@@ -14,6 +16,7 @@ from redis_connection import Connection
 from components import redis_probe
 
 Probe = Callable[..., str]
+InPod = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +37,21 @@ def redis(servers: Redis) -> Redis:
 
 
 @pytest.fixture
-def probe(redis: Redis, tmp_path: Path) -> Probe:
+def probe(redis: Redis, in_pod: InPod) -> Probe:
     """Runs the probe in a pod of this name, beside a server, and returns why it isn't ready."""
+
+    def run(name: str, address: str, *, known_after: int = 0, lonely: int = 90) -> str:
+        command = redis_probe.command(ADDRESSES[0], redis.sentinel_port, known_after, lonely)
+        done = in_pod(command, name, address)
+        assert "REDISCLI" not in done.stderr
+        return "" if done.returncode == 0 else done.stdout.strip() or "failed"
+
+    return run
+
+
+@pytest.fixture
+def in_pod(redis: Redis, tmp_path: Path) -> InPod:
+    """Runs a command in a pod of this name, beside a server."""
     here = tmp_path / "bin"
     here.mkdir()
     own = """[ "$2" != "$NAME" ] || { shift 2; set -- -h "$ADDRESS" "$@"; }"""
@@ -45,14 +61,10 @@ def probe(redis: Redis, tmp_path: Path) -> Probe:
         (here / name).chmod(0o755)
     client = subprocess.run(["which", "redis-cli"], capture_output=True, text=True, check=True).stdout.strip()
 
-    def run(name: str, address: str, *, known_after: int = 0, lonely: int = 90) -> str:
-        command = redis_probe.command(ADDRESSES[0], redis.sentinel_port, known_after, lonely)
-        told = {"NAME": name, "ADDRESS": address, "CLIENT": client, "REDIS_PASSWORD": PASSWORD}
-        path = f"{here}:{os.environ['PATH']}"
-        environment = {**told, "REDIS_PORT": f"{redis.port}", "PATH": path}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert "REDISCLI" not in done.stderr
-        return "" if done.returncode == 0 else done.stdout.strip() or "failed"
+    def run(command: list[str], name: str, address: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+        told = {"NAME": name, "ADDRESS": address, "CLIENT": client, "REDIS_PASSWORD": password}
+        environment = {**told, "REDIS_PORT": f"{redis.port}", "PATH": f"{here}:{os.environ['PATH']}"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
 
     return run
 
@@ -85,6 +97,15 @@ def test_one_whose_master_is_away(redis: Redis, probe: Probe) -> None:
         assert probe("platform-kv-1", ADDRESSES[1], lonely=0) == ""  # else Kubernetes would make no lost server anew
         assert probe("platform-kv-0", ADDRESSES[0]) != ""
     eventually(lambda: probe("platform-kv-1", ADDRESSES[1]) == "", "it is attached again")
+
+
+def test_a_server_lives_as_long_as_it_answers(redis: Redis, in_pod: InPod) -> None:
+    command: Any = redis_probe.alive()["exec"]
+    alive = functools.partial(in_pod, command["command"], "platform-kv-1", ADDRESSES[1])
+    assert alive().returncode == 0
+    assert alive("not-the-password-any-more").returncode == 0  # one that was taught another password is well
+    with redis.servers[1].away():
+        assert alive().returncode != 0
 
 
 def test_a_master_that_is_gone_for_good_is_let_go(redis: Redis, probe: Probe, servers_folder: Path) -> None:
