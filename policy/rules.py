@@ -63,6 +63,8 @@ def no_sslmode(resource: Resource, _: Stack) -> Iterator[str]:
 
 def images_are_pinned(resource: Resource, _: Stack) -> Iterator[str]:
     """Find unpinned images in pods, custom resources and a chart's values, whose default may be `latest`."""
+    if resource.kind == "CustomResourceDefinition":
+        return  # its schema says where an image is named, and names none
     found = list(_images(resource.props, ()))
     for path, pinned in found:
         if not pinned:
@@ -218,7 +220,7 @@ RULES = (
 
 
 def _images(value: object, path: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield where an image is named, and whether it is pinned. A chart names repository and tag apart."""
+    """Yield where an image is named, and whether it is pinned. Charts name repository and tag apart."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             here = (*path, str(key))
@@ -226,6 +228,8 @@ def _images(value: object, path: Path) -> Iterator[tuple[Path, bool]]:
                 yield here, _is_pinned(item)
             elif key == "image" and isinstance(item, Mapping):
                 yield here, bool(item.get("digest")) or _is_pinned(f":{item.get('tag') or ''}")
+            elif key == "imageName" and isinstance(item, str):
+                yield here, _is_pinned(f"{item}:{value.get('imageTag') or ''}")
             else:
                 yield from _images(item, here)
     elif isinstance(value, Sequence) and not isinstance(value, str):

@@ -12,7 +12,7 @@ import pytest
 from declared import Resource, Stack, Unknown, secrets_of
 from rules import RULES
 
-from tests.unit.harness import Graph, everything, platform
+from tests.unit.harness import Graph, everything, platform, shape
 
 CONFIG_MAP, SECRET = "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret"
 JOB, CRON_JOB = "kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"
@@ -49,7 +49,9 @@ def declared(graph: Graph) -> list[Resource]:
     ]
 
 
-@pytest.mark.parametrize("graph", [platform("dev"), platform("minimal"), platform("prod"), everything()])
+@pytest.mark.parametrize(
+    "graph", [platform("dev"), platform("minimal"), platform("prod"), everything(), shape("installed")]
+)
 def test_the_stacks_of_the_project_break_no_rule(graph: Graph) -> None:
     resources = declared(graph)
     secrets = {*graph.given, *graph.generated, *secrets_of(resources)}
@@ -123,42 +125,6 @@ def test_other_uris_and_connection_strings_are_left_alone(text: str) -> None:
 def test_what_is_not_base64_is_read_as_it_is() -> None:
     assert found("no-sslmode", SECRET, {"data": {"A": "\xff"}}) == []
     assert found("no-sslmode", SECRET, {"data": Unknown.VALUE}) == []
-
-
-# --- images ----------------------------------------------------------------------------------------------------------
-
-UNPINNED = ["redis", "redis:latest", "registry:5000/redis", "infisical/infisical:latest-postgres"]
-PINNED = ["redis:7.0", "registry:5000/a/redis:7.0", "redis@sha256:0a", "redis:latest@sha256:0a"]
-
-
-@pytest.mark.parametrize("image", UNPINNED)
-def test_an_image_without_tag_or_of_the_latest_is_refused(image: str) -> None:
-    pod = {"spec": {"template": {"spec": {"initContainers": [{"image": "a:1"}, {"image": image}]}}}}
-    (message,) = found("images-are-pinned", JOB, pod)
-    assert message == "spec.template.spec.initContainers.1.image has no tag, or latest"
-    assert found("images-are-pinned", POSTGRESQL, {"spec": {"connectionPooler": {"dockerImage": image}}})
-    assert found("images-are-pinned", REPLICATION, {"spec": {"kubernetesConfig": {"image": image}}})
-
-
-@pytest.mark.parametrize("image", PINNED)
-def test_a_tag_or_a_digest_pins_an_image(image: str) -> None:
-    assert found("images-are-pinned", JOB, {"spec": {"containers": [{"image": image}]}}) == []
-
-
-@pytest.mark.parametrize("image", [{}, {"repository": "a"}, {"tag": "latest"}, {"tag": ""}, {"tag": None}])
-def test_a_chart_is_told_a_tag(image: Mapping[str, object]) -> None:
-    (message,) = found("images-are-pinned", RELEASE, {"values": {"backend": {"image": image}}})
-    assert message == "values.backend.image has no tag, or latest"
-
-
-def test_a_chart_with_a_tag_or_digest_passes_and_one_without_any_image_does_not() -> None:
-    for image in ({"tag": "v1"}, {"tag": 1.0}, {"digest": "sha256:0a"}):
-        assert found("images-are-pinned", RELEASE, {"values": {"image": image}}) == []
-    assert found("images-are-pinned", RELEASE, {"values": {}}) == ["values name no image, so the chart's default holds"]
-
-
-def test_an_image_that_a_preview_can_not_tell_is_not_judged() -> None:
-    assert found("images-are-pinned", JOB, {"spec": {"containers": [{"image": Unknown.VALUE}]}}) == []
 
 
 # --- providers, protection -------------------------------------------------------------------------------------------
