@@ -53,7 +53,7 @@ class Stack:
         self._bare, self._domain = not context and instance.bare, instance.domain
         self._hostile = not context and instance.hostile
         self._instance_folder = instance.folder
-        self._settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
+        self.settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
         self._sample = not context and instance.sample
         self._running: subprocess.Popen[str] | None = None
         self._interrupted = threading.Event()
@@ -98,7 +98,7 @@ class Stack:
             passphrase.write_text(secrets.token_urlsafe(32))
         shutil.copy(PROJECT / "Pulumi.yaml", self._folder / "Pulumi.yaml")
         before = yaml.safe_load(self.configuration.read_text()) if self.configuration.exists() else {}
-        wanted = yaml.safe_load(self._settings.read_text())
+        wanted = yaml.safe_load(self.settings.read_text())
         ours: dict[str, object] = {}
         ours |= {"cluster": {"context": self._context, "protect": False}} if self._context else {}
         ours |= {"operators": self._operators()} if self._bare else {}

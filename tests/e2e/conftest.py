@@ -1,6 +1,6 @@
 """One embedded cluster for the whole run, from empty, beside any that a developer has running.
 
-E2E_INSTANCE names it: runs of different names go side by side.
+E2E_INSTANCE names it: runs of different names go side by side. With E2E_CLUSTER=hostile it asks much of pods.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
     progress = Progress()
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     Cluster(instance, programs, progress).down()
-    cluster = start(instance, progress)
+    cluster = start(instance, progress, hostile=os.environ.get("E2E_CLUSTER") == "hostile")
     yield cluster
     cluster.down()
 

@@ -22,14 +22,14 @@ from views import Kubectl, Site
 from waits import FIRST_OBJECT
 
 from embedded.errors import EmbeddedError
-from embedded.stack import PROJECT, STACK, Stack
+from embedded.stack import PROJECT, Stack
 
 SECRET_PATH = "/api/v3/secrets/raw/e2e"
 
 
 def configure(stack: Stack, **changes: dict[str, object]) -> None:
-    """The checkout's stack dev with keys of its sections changed."""
-    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    """The cluster's stack file of the checkout with keys of its sections changed."""
+    wanted = yaml.safe_load(stack.settings.read_text())["config"]
     stack.init({name: wanted.get(f"infisical-platform:{name}", {}) | change for name, change in changes.items()})
 
 

@@ -192,7 +192,7 @@ def test_a_right_that_the_caller_lacks_is_named(
 ) -> None:
     """With all other rights; but what is wanted only to look around is unknown, not wrong."""
     lacking = ("postgresqls.acid.zalan.do", "create")
-    wanted = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())["config"]
+    wanted = yaml.safe_load(stack.settings.read_text())["config"]
     plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in wanted.items()}
     rights = [
         r

@@ -26,8 +26,8 @@ def _up(stack: Stack) -> None:
 @pytest.fixture
 def other(stack: Stack, tmp_path: Path) -> Iterator[list[str]]:
     """A second stack with the same settings, in the same backend: the options that name it."""
-    for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
-        shutil.copy(PROJECT / name, tmp_path / name.replace("dev", "other"))
+    shutil.copy(PROJECT / "Pulumi.yaml", tmp_path)
+    shutil.copy(stack.settings, tmp_path / "Pulumi.other.yaml")
     stack.pulumi("stack", "init", "other", cwd=tmp_path, quiet=True)
     yield ["--stack", "other", "--config-file", str(tmp_path / "Pulumi.other.yaml")]
     stack.pulumi("stack", "rm", "other", "--yes", "--force", cwd=tmp_path, quiet=True)

@@ -19,6 +19,7 @@ from embedded.instance import Instance
 from embedded.programs import Programs
 from embedded.stack import STACK, Stack
 from operations.pulumi import Stack as Operated
+from settings.names import Names
 from tests.e2e.steps import SECRET_PATH, login
 from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import JOB, kubectl_timeout
@@ -59,18 +60,21 @@ class Platform:
     stack: Stack
     site: Site
     kubectl: Kubectl
+    names: Names
 
     @classmethod
-    def empty(cls, instance: Instance, programs: Programs) -> Platform:
+    def empty(cls, instance: Instance, programs: Programs, names: Names) -> Platform:
         Cluster(instance, programs, Progress()).down()
         cluster, kubectl = start(instance, Progress()), Kubectl(programs, instance)
-        return cls(instance, programs, cluster, Stack(instance, programs), Site(instance), kubectl)
+        return cls(instance, programs, cluster, Stack(instance, programs), Site(instance), kubectl, names)
 
     def configure(self, monkeypatch: pytest.MonkeyPatch, owner: Owner, endpoint: str, ca: str) -> Operated:
         target = {"kind": "bucket", "endpoint": endpoint, "name": BUCKET, "region": REGION, "authority": ca}
         recipients = [owner.gpg("--armor", "--export", OWNER)]
         backup = {"image": reference("postgres"), "target": target, "recipients": recipients}
-        self.stack.init({"backup": backup})
+        prefix = {"namePrefix": self.names.prefix} if self.names.prefix else {}
+        cluster = {"context": "infisical-embedded", "protect": False, **prefix}
+        self.stack.init({"backup": backup, "cluster": cluster})
         for name, value in self.stack.environment().items():
             monkeypatch.setenv(name, value)
         operated = Operated(STACK, self.stack.configuration)
@@ -83,12 +87,13 @@ class Platform:
         self.site.status()
 
 
+@pytest.mark.parametrize("names", [Names(), Names("blue")], ids=["plain", "prefixed"])
 def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
-    instance: Instance, programs: Programs, owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    names: Names, instance: Instance, programs: Programs, owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket, ca = Bucket(), authority("bucket")
     escrow, opened = tmp_path / "escrow.gpg", tmp_path / "escrow.yaml"
-    lost = Platform.empty(Instance(f"{instance.name}-lost"), programs)
+    lost = Platform.empty(Instance(f"{instance.name}-lost"), programs, names)
     try:
         address = str(lost.instance.host_address)
         with serving(bucket, ca.issue(address), tmp_path, address):
@@ -101,7 +106,7 @@ def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
     finally:
         lost.cluster.down()  # with its state, keys and volumes
     began = time.monotonic()
-    found = Platform.empty(Instance(f"{instance.name}-found"), programs)
+    found = Platform.empty(Instance(f"{instance.name}-found"), programs, names)
     started = time.monotonic()
     try:
         address = str(found.instance.host_address)
@@ -130,14 +135,14 @@ def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
 
 
 def _write(platform: Platform) -> None:
-    token = login(platform.kubectl)
+    token = login(platform.kubectl, platform.names.infisical)
     for number in range(SECRETS):
         assert platform.site.request("PUT", f"{SECRET_PATH}-{number}", {"value": f"{number}"}, token)[0] == 200
 
 
 def _wrong(platform: Platform) -> list[int]:
     """Return the numbers that do not read back as they were acknowledged."""
-    token = login(platform.kubectl)
+    token = login(platform.kubectl, platform.names.infisical)
 
     def reads_back(number: int) -> bool:
         code, body = platform.site.request("GET", f"{SECRET_PATH}-{number}", token=token)
@@ -147,6 +152,6 @@ def _wrong(platform: Platform) -> list[int]:
 
 
 def _back_up(platform: Platform) -> None:
-    where = ("-n", "platform-db-pg")
+    where = ("-n", platform.names.database)
     platform.kubectl("create", "job", "backup-last", *where, "--from=cronjob/backup")
     platform.kubectl("wait", "--for=condition=Complete", "job/backup-last", *where, kubectl_timeout(JOB))

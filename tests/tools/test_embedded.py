@@ -73,10 +73,10 @@ def test_a_hostile_cluster_stays_one_and_has_a_stack_file_of_its_own(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     instance, programs_ = Instance("other"), Programs(tmp_path)
-    assert Stack(instance, programs_)._settings.name == "Pulumi.dev.yaml"
+    assert Stack(instance, programs_).settings.name == "Pulumi.dev.yaml"
     Cluster(instance, programs_, lambda _: None)._begin("hostile", "", "is not hostile")
     assert instance.hostile
-    assert Stack(instance, programs_)._settings.name == "Pulumi.hostile.yaml"
+    assert Stack(instance, programs_).settings.name == "Pulumi.hostile.yaml"
     instance.logs.mkdir()
     with pytest.raises(EmbeddedError, match="make down first"):
         Cluster(instance, programs_, lambda _: None)._begin("hostile", "", "is not hostile")
