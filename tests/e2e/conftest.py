@@ -17,7 +17,7 @@ from evidence import folder_name, keep
 from views import Kubectl, Site
 from waits import COMMAND
 
-from embedded.__main__ import Progress, start
+from embedded.__main__ import Progress, meanwhile, start
 from embedded.cluster import Cluster
 from embedded.instance import Instance, cache_folder, state_folder
 from embedded.programs import Programs
@@ -78,10 +78,11 @@ def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def stack(cluster: Cluster, instance: Instance, programs: Programs) -> Stack:
+def stack(cluster: Cluster, instance: Instance, programs: Programs) -> Iterator[Stack]:
     stack = Stack(instance, programs)
     stack.init()
-    return stack
+    with meanwhile(cluster, stack.interrupt):
+        yield stack
 
 
 @pytest.fixture(scope="session")
