@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kinds import plain
 from steps import (
     SECRET_PATH,
     assert_healthy,
@@ -189,6 +190,7 @@ def test_up_killed_while_helm_works_goes_on_after_repair(stack: Stack, site: Sit
     assert_nothing_to_do(stack)
 
 
+@plain
 def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     configure(stack)
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
@@ -203,6 +205,7 @@ def test_destroy_leaves_nothing_and_up_at_once_works(stack: Stack, site: Site, k
 
 
 @thorough
+@plain
 def test_up_killed_half_way_from_empty_goes_on_after_repair(stack: Stack, site: Site, kubectl: Kubectl) -> None:
     stack.run("destroy", "--yes", "--skip-preview", quiet=True)
     kill_up_when_seen(stack, kubectl, "postgresqls.acid.zalan.do", "-n", "platform-db-pg")

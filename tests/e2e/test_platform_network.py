@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kinds import plain
 from steps import assert_healthy, configure
 from views import Kubectl, Site
 from waits import ROLLOUT, kubectl_timeout
@@ -20,7 +21,7 @@ from embedded import imagebuild
 from embedded.stack import Stack
 from settings.names import Names
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.platform, plain]
 JOB = "infisical-platform/job"
 NAMES = Names()
 # A pod of each kind: its namespace and the labels that find it.
