@@ -7,4 +7,4 @@ import os
 import pytest
 
 HOSTILE = os.environ.get("E2E_CLUSTER") == "hostile"
-plain = pytest.mark.skipif(HOSTILE, reason="needs a cluster that takes pods without limits and has operators of its own")
+plain = pytest.mark.skipif(HOSTILE, reason="needs a cluster with operators that takes pods without limits")
