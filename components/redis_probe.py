@@ -74,7 +74,7 @@ _PATIENT = {"periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6}
 def command(
     sentinel: str, sentinel_port: int, known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS
 ) -> list[str]:
-    """Return what tells. It needs what the operator's own probe needs of the image: sh, hostname and redis-cli."""
+    """Return what tells. It needs sh, hostname and redis-cli, as the operator's own probe, and `timeout` to let go."""
     return ["sh", "-ec", _SCRIPT, "probe", f"{known_after}", f"{lonely}", sentinel, f"{sentinel_port}"]
 
 

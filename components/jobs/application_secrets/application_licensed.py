@@ -50,8 +50,12 @@ def licensed(application: Application, project: str, server: Server, kept: Kept)
     """Make what is missing. What is there already is brought to what the stack says; nothing is taken away."""
     if groups := application.licensed.get("groups"):
         _groups(server, project, groups)
-    for each in application.licensed.get("approvals", []):
-        _approval(server, project, application.slug, each, kept)
+    approvals: list[Object] = application.licensed.get("approvals", [])
+    known = kept.read() if approvals else {}
+    for each in approvals:
+        place = f"{application.slug}/{each['environment']}:{each['path']}"
+        if made := _approval(server, project, each, known.get(place, "")):
+            kept.add(place, made)
 
 
 def _permission(permission: Object) -> Object:
@@ -84,19 +88,22 @@ def _groups(server: Server, project: str, wish: dict[str, list[str]]) -> None:
             server.api.patch(f"{path}/{group}", body)
 
 
-def _approval(server: Server, project: str, slug: str, wish: Object, kept: Kept) -> None:
+def _approval(server: Server, project: str, wish: Object, policy: str) -> str:
+    """Return the id of the policy that was made, because there was none by the id `policy`; "" where there was."""
     environment, path = wish["environment"], wish["path"]
-    place = f"{slug}/{environment}:{path}"
-    approvers = [{"type": "user", "username": address} for address in wish["approvers"]]
-    body = {"name": f"infisical-platform {environment}:{path}", "approvals": wish["required"], "approvers": approvers}
-    body["secretPath"] = path
-    policy = kept.read().get(place, "")
+    body = {
+        "name": f"infisical-platform {environment}:{path}",
+        "approvals": wish["required"],
+        "approvers": [{"type": "user", "username": address} for address in wish["approvers"]],
+        "secretPath": path,
+    }
     there = _policy(server, policy) if policy else None
     if there is None:
         where = {"projectId": project, "workspaceId": project, "environment": environment}  # the second until 2025
-        kept.add(place, _made(server, {**body, **where}))
-    elif _says(there) != _says(body):
+        return _made(server, {**body, **where})
+    if _says(there) != _says(body):
         server.api.patch(f"{_POLICIES}/{policy}", body)
+    return ""
 
 
 def _policy(server: Server, policy: str) -> Object | None:

@@ -168,4 +168,4 @@ def role_of(role: Object) -> str:
 def _body(verb: str, key: str, value: str | None, comment: str) -> Object:
     if verb == "delete":
         return {"secretKey": key}
-    return {"secretKey": key, "secretComment": comment, **({} if value is None else {"secretValue": value})}
+    return {"secretKey": key, "secretComment": comment, "secretValue": value}
