@@ -33,12 +33,14 @@ EnvironmentSlug = Annotated[
 RoleSlug = Annotated[
     str, Field(max_length=64), matching(_SLUG, "Use a-z, 0-9 and single '-', as Infisical does for a role's slug")
 ]
+# Below the twentieth level Infisical's recursive lists end without a word ("circuit break", generatePaths).
 FolderPath = Annotated[
     str,
     Field(max_length=500),
     matching(
-        r"/|(/[A-Za-z0-9_-]+)+",
-        "Write a folder from the root on, as in / or /worker/queue. Infisical takes letters, digits, '-' and '_'",
+        r"/|(/[A-Za-z0-9_-]+){1,19}",
+        "Write a folder from the root on, as in / or /worker/queue, at most 19 levels deep. "
+        "Infisical takes letters, digits, '-' and '_'",
     ),
 ]
 # What a key of a Kubernetes Secret may be: Infisical's own rule (no blank, ':' or '/') is wider.

@@ -279,6 +279,16 @@ def test_servers_without_the_newest_api_and_with_limits(
     assert move.run("check", ["env", "binary"])[1] == "move-secrets: shop: 0 values to copy, of 2 Secrets"
 
 
+def test_a_project_may_want_all_metadata_encrypted(
+    start: Start, environment: Environment, cluster: KubernetesApi, authority: Authority, tmp_path: Path
+) -> None:
+    strict = {"ALLOW_INTERNAL_IP_CONNECTIONS": "true", "STAND_IN_ENCRYPTED_METADATA": "webshop"}
+    instance = bootstrap(start(environment | strict))
+    move = make_move(instance, cluster, authority, tmp_path, "/api/v1/projects", "projectId")
+    move.run("copy", ["env"])
+    assert move.run("remove", ["env"])[1] == "move-secrets: shop: 2 values removed, of 1 Secrets"
+
+
 def test_a_project_that_is_not_there_is_named(move: Move) -> None:
     _, last = move.run("copy", ["env"], status=1, project="nothing")
     assert "Infisical has no project nothing: run `pulumi up` with the applications that were planned" in last

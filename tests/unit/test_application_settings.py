@@ -204,6 +204,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("environments", {"Prod": "P"}, "applications.shop.environments.Prod", "single '-'"),
     ("secrets staging", {"/": {"A": "a"}}, "applications.shop.secrets.staging", "there is no environment staging"),
     ("secrets prod a/", {"A": "a"}, 'applications.shop.secrets.prod["a/"]', "Write a folder from the root on"),
+    (f"secrets prod {'/a' * 20}", {"A": "a"}, f'applications.shop.secrets.prod["{"/a" * 20}"]', "at most 19 levels"),
     ("secrets prod / A:B", "a", 'applications.shop.secrets.prod["/"].A:B', "A key of a Kubernetes Secret"),
     ("secrets prod / A", "", 'applications.shop.secrets.prod["/"].A', "at least one character"),
     ("secrets prod / A", 1.5, 'applications.shop.secrets.prod["/"].A', "write text in quotes"),

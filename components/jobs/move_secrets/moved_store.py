@@ -15,13 +15,15 @@ class Store:
 
     def __init__(self, api: InfisicalApi, project: str, environment: str) -> None:
         self._api, self._environment = api, environment
-        self._project = self._id_of(project)
+        found = self._found(project)
+        self._project = str(found["id"])
+        self._encrypts = bool(found.get("enforceEncryptedSecretManagerSecretMetadata"))
         self._v4 = self._served(f"/api/v4/secrets?projectId={self._project}&environment={environment}")
 
-    def _id_of(self, slug: str) -> str:
+    def _found(self, slug: str) -> dict[str, Any]:
         for path in (f"/api/v1/projects/slug/{slug}", f"/api/v2/workspace/{slug}"):
             try:
-                return str(self._api.get(path)["id"])
+                return self._api.get(path)
             except ApiError as error:
                 if error.status != 404:
                     raise
@@ -51,7 +53,8 @@ class Store:
     def create(self, folder: str, texts: dict[str, str], origin: str) -> None:
         """Create secrets of a folder, in as few requests as it takes. Raises Failed where one was not written."""
         marked: dict[str, Any] = {"secretComment": f"Moved in from Secret {origin}"}
-        marked["secretMetadata"] = [{"key": MARK, "value": origin}]
+        encrypted = {"isEncrypted": True} if self._encrypts else {}  # the project's own setting; refused without
+        marked["secretMetadata"] = [{"key": MARK, "value": origin, **encrypted}]
         secrets = [{"secretKey": key, "secretValue": text, **marked} for key, text in texts.items()]
         for batch in batches(secrets):
             self._written(folder, self._api.post(self._batch, {**self._place(folder), "secrets": batch}))

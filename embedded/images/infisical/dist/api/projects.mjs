@@ -5,6 +5,8 @@ import { badRequest, denied, forbidden, notFound } from "./errors.mjs";
 import { flag, matching, oneOf, optional, or, queryInteger, slug, text } from "./schema.mjs";
 
 const TYPES = ["secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai"];
+// People switch it on in a project's settings; STAND_IN_ENCRYPTED_METADATA=slug,… stands for that.
+const ENCRYPTED = (process.env.STAND_IN_ENCRYPTED_METADATA ?? "").split(",");
 const DEFAULT_ENVIRONMENTS = [
   ["Development", "dev"],
   ["Staging", "staging"],
@@ -17,6 +19,16 @@ const CHANGED_SLUG = matching(/^[a-z0-9]+(?:[_-][a-z0-9]+)*$/, "Project slug can
 const slugOf = (name) =>
   `${name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}-${randomBytes(2).toString("hex")}`;
 
+/** Refuse metadata in the clear where a project wants all of it encrypted, as upstream does with and without approval. */
+export const refusePlainMetadata = (project, secrets) => {
+  if (!ENCRYPTED.includes(project.slug)) return;
+  if (secrets.some(({ secretMetadata = [] }) => secretMetadata.some(({ isEncrypted }) => !isEncrypted))) {
+    throw badRequest(
+      "One or more secrets has non-encrypted metadata values. Project requires all metadata to be encrypted.",
+    );
+  }
+};
+
 export const addEnvironment = async (db, projectId, { name, slug: wanted, position }) => {
   const row = { id: randomUUID(), projectId, name, slug: wanted, position };
   const [environment] = await db("project_environments").insert(row).returning("*");
@@ -28,7 +40,8 @@ export const projectRoutes = ({ db, permissions, access, release, config }) => {
   const shown = async (project) => {
     const rows = await db("project_environments").where({ projectId: project.id }).orderBy("position");
     const environments = rows.map(({ id, name, slug: short }) => ({ id, name, slug: short }));
-    return { ...project, _id: project.id, environments };
+    const enforceEncryptedSecretManagerSecretMetadata = ENCRYPTED.includes(project.slug);
+    return { ...project, _id: project.id, environments, enforceEncryptedSecretManagerSecretMetadata };
   };
 
   const refuseTaken = async (orgId, wanted, ownId = null) => {

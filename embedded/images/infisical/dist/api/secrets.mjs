@@ -2,7 +2,8 @@
 import { approvalFor } from "./approvals.mjs";
 import { badRequest, notFound } from "./errors.mjs";
 import { secretPath } from "./environments.mjs";
-import { list, matching, object, oneOf, optional, or, parse, queryFlag, text } from "./schema.mjs";
+import { refusePlainMetadata } from "./projects.mjs";
+import { flag, list, matching, object, oneOf, optional, or, parse, queryFlag, text } from "./schema.mjs";
 import { SecretStore } from "./secret-store.mjs";
 
 const NAME_RULE = "Secret name cannot contain colon or forward slash.";
@@ -11,7 +12,9 @@ const stored = (value) => {
   const read = text({ trim: false })(value);
   return read.at(-1) === "\n" ? `${read.trim()}\n` : read.trim();
 };
-const metadata = optional(list(object({ key: text({ min: 1 }), value: text({ trim: false }) })));
+const metadata = optional(
+  list(object({ key: text({ min: 1 }), value: text({ trim: false }), isEncrypted: optional(flag()) })),
+);
 
 class SecretApi {
   constructor(context) {
@@ -83,6 +86,7 @@ class SecretApi {
   /** `work(trx, folder, place, secret)` for each secret, all or none; or the approval that it takes. */
   async #write(actor, body, action, secrets, work) {
     const { project, place } = await this.place(actor, body, action);
+    refusePlainMetadata(project, secrets);
     const approval = approvalFor(project, place);
     if (approval) return { approval };
     const written = await this.db.transaction(async (trx) => {
