@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.instance import NodePlace
-from tests.e2e.waits import RESTART, eventually
-from tests.rehearsals.platforms import AWAY_SECONDS, DATABASE, PRIMARY, REPLICA, Platform
+from tests.rehearsals.platforms import AWAY_SECONDS, DATABASE, REPLICA, Platform
 
 _SIZE = "768M"
 _SWITCHES = 60  # segments of the log, of which some are there to be used again
@@ -49,8 +48,7 @@ def primary_on_a_small_disk(platform: Platform) -> Iterator[None]:
     try:
         platform.on_node(volume.place, "chmod", "0777", str(volume.folder))
         _begin_anew(platform, volume)
-        platform.kill(DATABASE, PRIMARY)
-        eventually(lambda: platform.pods(DATABASE, PRIMARY) == [replica], "the small disk's server is primary", RESTART)
+        platform.switch_over(replica)
         platform.await_streaming(1)
         yield
     finally:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from embedded.__main__ import Progress, start
 from tests.e2e.steps import configure
-from tests.e2e.waits import RESTART, eventually
 from tests.rehearsals.platforms import DATABASE, PRIMARY, REDIS, REPLICA, Platform
 
 KINDS: Mapping[str, str] = {"asynchronous": "asynchronous, the default", "synchronous": "`database.synchronous: true`"}
@@ -79,20 +78,11 @@ def _on_an_empty_disk(platform: Platform, pod: str) -> None:
 
 
 def _switch_over(platform: Platform, candidate: str) -> None:
-    def done() -> bool:
-        leader = platform.pods(DATABASE, PRIMARY)
-        if leader == [candidate]:
-            return True
-        if leader:
-            command = ("patronictl", "switchover", "--leader", leader[0], "--candidate", candidate, "--force")
-            platform.kubectl("exec", leader[0], "-n", DATABASE, "--", *command, check=False)
-        return False
-
     # While the others are away, the candidate is the synchronous replica, and no other may take over.
     for pod in platform.pods(DATABASE, REPLICA):
         if pod != candidate:
             platform.kubectl("delete", "pod", pod, "-n", DATABASE, "--grace-period=0", "--force")
-    eventually(done, f"{candidate} is primary", 2 * RESTART)
+    platform.switch_over(candidate)
     platform.await_streaming(SERVERS - 1)
 
 

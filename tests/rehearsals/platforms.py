@@ -85,6 +85,18 @@ class Platform:
 
         eventually(seen, f"{count} replicas stream", 2 * RESTART)
 
+    def switch_over(self, candidate: str) -> None:
+        """Make a replica the primary. A killed primary is often back before anybody takes its place."""
+
+        def done() -> bool:
+            leader = self.pods(DATABASE, PRIMARY)
+            if leader and leader != [candidate]:
+                command = ("patronictl", "switchover", "--leader", leader[0], "--candidate", candidate, "--force")
+                self.kubectl("exec", leader[0], "-n", DATABASE, "--", *command, check=False)
+            return leader == [candidate]
+
+        eventually(done, f"{candidate} is primary", 2 * RESTART)
+
     def daemons(self, place: NodePlace, name: str) -> list[int]:
         """Return the processes of a node that are called so."""
         namespace = ["ip", "netns", "pids", place.network_namespace]
