@@ -23,6 +23,7 @@ def site_certificate(
 ) -> Gate:
     """Create the Certificate, with an Issuer for Let's Encrypt, and the Job that waits until it is issued."""
     issuer = settings.issuer
+    names = [*issuer.names] if issuer.kind == "existing" and issuer.names else [host]
     own = _lets_encrypt(name, issuer, settings.route, namespace, parent) if issuer.kind == "letsEncrypt" else None
     certificate = CustomResource(
         f"{name}-certificate",
@@ -31,7 +32,7 @@ def site_certificate(
         metadata=meta.v1.ObjectMetaArgs(name=CERTIFICATE, namespace=namespace, annotations=NOT_AWAITED),
         spec={
             "secretName": CERTIFICATE,
-            "dnsNames": [host],
+            "dnsNames": names,
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
             "issuerRef": issuer_ref(issuer),
         },
@@ -42,7 +43,7 @@ def site_certificate(
         GateArgs(
             namespace=namespace,
             steps=[_issued(issuer, namespace, python_image)],
-            triggers={"host": host, "issuer": issuer_ref(issuer)},
+            triggers={"host": host, "issuer": issuer_ref(issuer), **({} if names == [host] else {"names": names})},
             deadline_seconds=issuer.deadline_minutes * 60,
             after=[certificate],
         ),

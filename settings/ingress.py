@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section
+from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section, SiteName
 from settings.machinery.variables import Variable
 from settings.network_policies import LabelKey as AnnotationName
 from settings.network_policies import Range
@@ -47,6 +47,15 @@ class ExistingIssuer(_Issuer):
 
     kind: Literal["existing"] = "existing"
     name: DnsName = Field(description="Name of the ClusterIssuer.")
+    names: tuple[SiteName, ...] = Field(
+        default=(),
+        description="Names in the certificate. One has to cover the host of siteUrl. A wildcard keeps the host out of "
+        "the public logs of certificates, and takes an ACME issuer that proves names by DNS-01. Default: the host.",
+    )
+
+    def covers(self, host: str) -> bool:
+        """Return whether the certificate is for this host. A wildcard stands for one label (RFC 6125, 6.4.3)."""
+        return not self.names or bool({host, f"*.{host.partition('.')[2]}"}.intersection(self.names))
 
 
 class LetsEncrypt(_Issuer):

@@ -10,7 +10,7 @@ from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
 from settings.external import Database, ExternalDatabase
 from settings.infisical import InfisicalSettings
-from settings.ingress import IngressSettings, LetsEncrypt
+from settings.ingress import ExistingIssuer, IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_rules import APPLICATION_RULES
 from settings.machinery.delivery_rules import DELIVERY_RULES
@@ -106,6 +106,17 @@ def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> 
     host = infisical.host
     if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):
         yield Finding("ingress.issuer.kind", "Let's Encrypt only certifies public DNS names. Use an existing issuer")
+
+
+def certificate_is_for_the_site(ingress: IngressSettings, infisical: InfisicalSettings) -> Findings:
+    """Require a name of the certificate that covers the host, because browsers and `up` verify it."""
+    if isinstance(ingress.issuer, ExistingIssuer) and not ingress.issuer.covers(infisical.host):
+        yield Finding(
+            "ingress.issuer.names",
+            f"none of them is for {infisical.host}, the host of infisical.siteUrl. A wildcard stands for one label. "
+            "Add the host, or leave names out",
+            "remove",
+        )
 
 
 def mail_is_a_pair(mail: MailSettings | None, smtp_password: SecretStr | None) -> Findings:
@@ -225,6 +236,7 @@ RULES: tuple[Callable[..., Findings], ...] = (
     one_kind_of_replica,
     replicas_verify,
     issuer_can_prove,
+    certificate_is_for_the_site,
     mail_is_a_pair,
     github_sign_on_is_a_pair,
     github_app_is_whole,

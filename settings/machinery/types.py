@@ -70,6 +70,14 @@ CertificateName = Annotated[
     Field(max_length=HOST_LENGTH),
     matching(LOWER_HOST, "Write a DNS name in lower case, with at most 63 characters between two dots"),
 ]
+SiteName = Annotated[
+    str,
+    Field(max_length=HOST_LENGTH),
+    matching(
+        rf"(\*\.)?{LOWER_HOST}",
+        "Write a DNS name in lower case, or one after '*.' for all names that are one label longer",
+    ),
+]
 HostName = Annotated[
     str,
     Field(max_length=HOST_LENGTH),

@@ -75,6 +75,7 @@ REPAIRS = {
     "ingress.issuer.kind": "existing",
     "ingress.issuer.name": "ca",
     "ingress.issuer.email": "ops@example.org",
+    "ingress.issuer.names[0]": "secrets.example.org",
     "ingress.route": "ingress",
     "ingress.route.kind": "ingress",
     "ingress.route.redirectListener": "web",

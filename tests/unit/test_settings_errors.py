@@ -34,6 +34,8 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("ingress.issuer", {"kind": "letsEncrypt", "email": "nobody"}, "ingress.issuer.email"),
     ("ingress.issuer", {"name": "ca"}, "ingress.issuer.kind"),
     ("ingress.issuer", {"kind": "vault", "name": "ca"}, "ingress.issuer.kind"),
+    ("ingress.issuer", {"kind": "existing", "name": "ca", "names": ["*"]}, "ingress.issuer.names[0]"),
+    ("ingress.issuer", {"kind": "existing", "name": "ca", "names": ["other.example.org"]}, "ingress.issuer.names"),
     ("ingress.route", {"className": "nginx"}, "ingress.route.kind"),
     ("redis.sentinels", 4, "redis.sentinels"),
     ("redis.quorum", 5, "redis.quorum"),
@@ -126,6 +128,15 @@ def test_lets_encrypt_certifies_public_names_alone(host: str) -> None:
     issuer = {"kind": "letsEncrypt", "email": "ops@example.org"}
     [line] = errors(with_(("ingress.issuer", issuer), ("infisical.siteUrl", f"https://{host}")))
     assert line.startswith("- ingress.issuer.kind: ")
+
+
+@pytest.mark.parametrize("name", ["example.org", "*.org", "*.secrets.example.org", "secrets.example.org.uk"])
+def test_the_certificate_covers_the_host(name: str) -> None:
+    issuer = {"kind": "existing", "name": "dns", "names": [name]}
+    site = ("infisical.siteUrl", "https://secrets.example.org")
+    [line] = errors(with_(("ingress.issuer", issuer), site))
+    assert line.startswith("- ingress.issuer.names: none of them is for secrets.example.org, the host of")
+    load(with_(("ingress.issuer", issuer | {"names": [name, "*.example.org"]}), site))
 
 
 def test_rules_over_sound_sections_speak_while_others_are_broken() -> None:

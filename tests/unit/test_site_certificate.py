@@ -64,3 +64,9 @@ def test_the_gateway_answers_lets_encrypt_on_its_listener_of_plain_http() -> Non
     [solver] = graph["ingress-issuer"]["spec", "acme", "solvers"]
     parent = {"kind": "Gateway", "name": "public", "namespace": "edge", "sectionName": "web"}
     assert solver == {"http01": {"gatewayHTTPRoute": {"parentRefs": [parent]}}}
+
+
+@pytest.mark.parametrize("names", [["*.example.org"], ["example.org", "*.example.org"]])
+def test_the_certificate_may_have_other_names_that_cover_the_host(names: list[str]) -> None:
+    graph = entrance(issuer={"kind": "existing", "name": "dns", "names": names})
+    assert graph["ingress-certificate"]["spec", "dnsNames"] == names

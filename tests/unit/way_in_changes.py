@@ -19,6 +19,12 @@ _THROUGH = {
 }
 OTHER_WAYS_IN = (
     change("ingress.issuer.name", "other-ca", "Certificate/ingress-certificate Job/ingress-issued"),
+    change(
+        "ingress.issuer.names",
+        ["*.pnats.cloud", "pnats.cloud"],
+        "Certificate/ingress-certificate Job/ingress-issued",
+        "*.pnats.cloud",
+    ),
     change("ingress.issuer.deadlineMinutes", 11, "Job/ingress-issued", None),
     change("ingress.issuer.challengeMinutes", 7, "Job/ingress-issued", None),
     change("ingress.route.name", "private", "HTTPRoute/ingress-route"),
