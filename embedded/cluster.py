@@ -61,7 +61,7 @@ class Cluster:
         self._await("the container runtime", lambda: self._instance.node.containerd_socket.is_socket())
         self._await("the API server", lambda: self._kubectl("get", "--raw", "/readyz", check=False).returncode == 0)
         self._say_what_is_missing()
-        self._import(images, self._instance.node)
+        self.import_images(images, self._instance.node)
         self._install_addons(images)
 
     def down(self) -> None:
@@ -113,7 +113,7 @@ class Cluster:
             network.connect_second(self._instance)
             self._second.launch(self._binaries, imagebuild.reference("pause"))
         self._await("the second node's runtime", lambda: place.containerd_socket.is_socket(), self._second)
-        self._import(images, place)
+        self.import_images(images, place)
         ready = ("wait", "--for=condition=Ready", f"node/{place.name}", "--timeout=2s")
         self._await("the second node", lambda: self._kubectl(*ready, check=False).returncode == 0, self._second)
 
@@ -172,7 +172,8 @@ class Cluster:
             raise EmbeddedError(f"kubectl {' '.join(arguments[:4])} failed: {done.stderr.strip()}")
         return done
 
-    def _import(self, images: imagebuild.Layout, place: NodePlace) -> None:
+    def import_images(self, images: imagebuild.Layout, place: NodePlace) -> None:
+        """Give a node those of the images that it lacks. Raises EmbeddedError."""
         ctr = [str(self._programs.path("ctr")), "-a", str(place.containerd_socket), "-n", "k8s.io", "images"]
         listed = subprocess.run([*ctr, "list"], capture_output=True, text=True, check=True).stdout.splitlines()
         present = {(row[0], row[2]) for row in map(str.split, listed[1:])}

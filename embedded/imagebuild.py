@@ -131,21 +131,33 @@ OF_PACKAGES = frozenset(
 
 def reference(name: str) -> str:
     """Return the full name of one of IMAGES, as a pod asks for it."""
-    return f"embedded.local/{name}:{IMAGES[name].version}"
+    return _reference(name, IMAGES[name])
 
 
-def build(cache: Path, binaries: Binaries, progress: Progress, only: Collection[str] | None = None) -> Layout:
-    """Build what `cache` lacks, and return the layout with the images that `only` names (default: all of IMAGES).
+def _reference(name: str, image: Image) -> str:
+    return f"embedded.local/{name}:{image.version}"
 
-    `binaries` gives the path of a built static program. Raises BuildError when a step fails, KeyError for a name that
-    is not in IMAGES. It may be interrupted at any time. If it runs twice at once, the second run waits.
+
+def build(
+    cache: Path,
+    binaries: Binaries,
+    progress: Progress,
+    only: Collection[str] | None = None,
+    images: Mapping[str, Image] | None = None,
+) -> Layout:
+    """Build what `cache` lacks, and return the layout with the images that `only` names (default: all of `images`).
+
+    `images` are IMAGES unless others are given. `binaries` gives the path of a built static program. Raises BuildError
+    when a step fails, KeyError for a name that is not in `images`. It may be interrupted at any time. If it runs twice
+    at once, the second run waits.
     """
-    images = {name: IMAGES[name] for name in (IMAGES if only is None else only)}
+    images = IMAGES if images is None else images
+    images = {name: images[name] for name in (images if only is None else only)}
     store = Store(cache)
     with _alone(cache, progress):
         store.sweep()
         built = {
-            reference(name): store.image(
+            _reference(name, image): store.image(
                 [_layer(store, cache, recipe, binaries, progress) for recipe in image.layers], image.config
             )
             for name, image in images.items()

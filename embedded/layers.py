@@ -50,18 +50,21 @@ class Recipe(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Debian(Recipe):
-    """The root file system that all Debian images share."""
+    """A root file system. All images of `make up` share the same one."""
+
+    suite: str = rootfs.SUITE
+    packages: tuple[str, ...] = rootfs.PACKAGES
 
     @property
     def title(self) -> str:
         return "Debian root file system"
 
     def made_from(self, binaries: Binaries) -> Any:
-        return [rootfs.SUITE, rootfs.PACKAGES, rootfs.ESSENTIAL_HOOK, rootfs.LEFT_OUT, ARCHITECTURE]
+        return [self.suite, self.packages, rootfs.ESSENTIAL_HOOK, rootfs.LEFT_OUT, ARCHITECTURE]
 
     def entries(self, binaries: Binaries, work: Path) -> Iterable[Entry]:
         archive = work / "rootfs.tar"
-        _run(self.title, rootfs.command(archive), work, rootfs.ENVIRONMENT)
+        run_step(self.title, rootfs.command(archive, self.suite, self.packages), work, rootfs.ENVIRONMENT)
         return rootfs.entries(archive)
 
 
@@ -86,24 +89,25 @@ class Files(Recipe):
 
 @dataclass(frozen=True, slots=True)
 class PythonPackages(Recipe):
-    """Pure Python distributions from PyPI, pinned by hash."""
+    """Pure Python distributions from PyPI, pinned by hash, where the Python of a suite looks for them."""
 
     requirements: Path
+    suite: str = rootfs.SUITE
 
     @property
     def title(self) -> str:
         return f"Python packages of {self.requirements.parent.name}"
 
     def made_from(self, binaries: Binaries) -> Any:
-        return [self.requirements.read_text(), rootfs.PYTHON_PACKAGES]
+        return [self.requirements.read_text(), rootfs.PYTHON_PACKAGES[self.suite]]
 
     def entries(self, binaries: Binaries, work: Path) -> Iterable[Entry]:
-        site = work / "site"
+        site, to = work / "site", rootfs.PYTHON_PACKAGES[self.suite]
         install = ["uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes"]
-        _run(self.title, [*install, "--target", str(site), "--requirement", str(self.requirements)], work)
-        for entry in tree(site, rootfs.PYTHON_PACKAGES):
+        run_step(self.title, [*install, "--target", str(site), "--requirement", str(self.requirements)], work)
+        for entry in tree(site, to):
             # Commands would start this machine's interpreter, and the lock file is uv's own.
-            if Path(entry.path).relative_to(rootfs.PYTHON_PACKAGES).parts[0] not in ("bin", ".lock"):
+            if Path(entry.path).relative_to(to).parts[0] not in ("bin", ".lock"):
                 yield entry
 
 
@@ -146,7 +150,7 @@ class NodeApplication(Recipe):
     def entries(self, binaries: Binaries, work: Path) -> Iterable[Entry]:
         app = work / "app"
         shutil.copytree(self.folder, app, ignore=_generated)
-        _run(self.title, ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--update-notifier=false"], app)
+        run_step(self.title, ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--update-notifier=false"], app)
         yield directory(self.to, uid=self.uid, gid=self.gid)
         yield from tree(app, self.to, uid=self.uid, gid=self.gid)
         npm = "node_modules/npm/bin/npm-cli.js"
@@ -169,7 +173,7 @@ def _content(folder: Path) -> list[list[Any]]:
     return content
 
 
-def _run(step: str, command: list[str], work: Path, env: Mapping[str, str] | None = None) -> None:
+def run_step(step: str, command: list[str], work: Path, env: Mapping[str, str] | None = None) -> None:
     """Run a step in `work`, where its temporary files go too."""
     try:
         process = subprocess.Popen(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -91,8 +91,11 @@ LEFT_OUT = (
 # Python's compiled modules then carry their source's hash and not its time, which no file of a layer keeps.
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1"}
 
-# The suite's Python looks here for packages that are not Debian's.
-PYTHON_PACKAGES = "usr/local/lib/python3.11/dist-packages"
+# Each suite's Python looks here for packages that are not Debian's.
+PYTHON_PACKAGES = {
+    "bookworm": "usr/local/lib/python3.11/dist-packages",
+    "trixie": "usr/local/lib/python3.13/dist-packages",
+}
 
 # It mounts the machine's /dev and /sys where later its tree is removed. In namespaces of its own, which end with the
 # process that asked, nothing it mounted or started outlives it, however it ends.
@@ -102,7 +105,7 @@ CONTAINED = (
 )
 
 
-def command(target: Path) -> list[str]:
+def command(target: Path, suite: str, packages: Iterable[str]) -> list[str]:
     """Return the command with which mmdebstrap writes the file system as the tar `target`."""
     return [
         *CONTAINED,
@@ -110,11 +113,26 @@ def command(target: Path) -> list[str]:
         "--variant=minbase",
         "--format=tar",
         "--dpkgopt=force-unsafe-io",  # nobody keeps the tree; its tar is synced
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         f"--essential-hook={ESSENTIAL_HOOK}",
-        SUITE,
+        suite,
         str(target),
-        *_sources(),
+        *_sources(suite),
+    ]
+
+
+def extraction(target: Path, suite: str, packages: Iterable[str]) -> list[str]:
+    """Return the command that writes the files of packages and of all that they need, installed nowhere, as a tar."""
+    included = f"--include={','.join(packages)}"
+    return [
+        *CONTAINED,
+        "mmdebstrap",
+        "--variant=extract",
+        "--format=tar",
+        included,
+        suite,
+        str(target),
+        *_sources(suite),
     ]
 
 
@@ -126,8 +144,8 @@ def entries(archive: Path) -> Iterator[Entry]:
             yield entry
 
 
-def _sources() -> list[str]:
-    """Return the machine's apt sources of this suite, or none (mmdebstrap's own choice) where apt has none."""
+def _sources(suite: str) -> list[str]:
+    """Return the machine's apt sources of a suite, or none (mmdebstrap's own choice) where apt has none."""
     fields = "$(RELEASE)|$(COMPONENT)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
     try:
         listed = subprocess.run(
@@ -142,6 +160,6 @@ def _sources() -> list[str]:
     found = {}
     for line in listed.splitlines():
         release, component, source = line.split("|")
-        if release in (SUITE, f"{SUITE}-updates", f"{SUITE}-security") and component == "main":
+        if release in (suite, f"{suite}-updates", f"{suite}-security") and component == "main":
             found[source] = None
     return list(found)

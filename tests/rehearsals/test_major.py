@@ -1,0 +1,90 @@
+"""PostgreSQL goes to a newer major version in place, after a refusal, and nothing that was acknowledged is lost."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+
+import pytest
+
+from embedded.errors import EmbeddedError
+from tests.e2e.steps import assert_nothing_to_do, configure, fails, login
+from tests.e2e.views import Site
+from tests.e2e.waits import PATIENCE, ROLLOUT, eventually, kubectl_timeout
+from tests.rehearsals import report
+from tests.rehearsals.majors.image import NEWER, OLDER
+from tests.rehearsals.majors.upgrading import both_versions
+from tests.rehearsals.platforms import DATABASE, Platform
+from tests.rehearsals.recipients import recipient
+from tests.rehearsals.writers import Writers, course, failures
+
+__all__ = ["recipient"]  # a fixture that pytest finds here
+
+BEFORE, AFTERWARDS = 50, 200
+# A column of a type that names functions by numbers, which differ between versions, so pg_upgrade refuses it.
+REFUSED = "create table refused (function regproc)"
+
+
+def test_the_data_goes_to_a_newer_version(platform: Platform, site: Site, recipient: str) -> None:
+    with both_versions(platform) as image:
+        backup = {"image": image, "target": {"kind": "volume", "size": "1Gi"}, "recipients": [recipient]}
+        configure(platform.stack, backup=backup)
+        platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
+        assert _version(platform) == OLDER
+        _refused(platform, site, backup)
+        _upgraded(platform, site)
+        _backed_up(platform)
+        _no_way_back(platform, backup)
+
+
+def _refused(platform: Platform, site: Site, backup: dict[str, object]) -> None:
+    """Have pg_upgrade refuse it: `up` ends with the cause and a command, and clients have seen nothing of it."""
+    platform.sql(platform.primary(), REFUSED)
+    configure(platform.stack, database={"version": NEWER}, backup=backup)
+    said = fails(platform.stack)
+    assert f"the upgrade to PostgreSQL {NEWER} failed" in said, said
+    assert _version(platform) == OLDER
+    site.status()
+    platform.sql(platform.primary(), "drop table refused")
+    again = re.search(r"kubectl (--namespace \S+ annotate postgresql \S+ \S+-)", said)
+    assert again, said
+    platform.kubectl(*shlex.split(again[1]))
+
+
+def _upgraded(platform: Platform, site: Site) -> None:
+    writers, servers = Writers(site, login(platform.kubectl)), len(platform.servers())
+    with writers.at_work():
+        eventually(lambda: writers.in_a_row(BEFORE), "writes flow before the upgrade")
+        began = time.monotonic()
+        platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
+        assert _version(platform) == NEWER
+        eventually(lambda: platform.is_whole(servers), "every pod is back and ready", ROLLOUT * PATIENCE)
+        whole, done = time.monotonic(), len(writers.requests)
+        eventually(lambda: len(writers.requests) > done + AFTERWARDS and writers.in_a_row(AFTERWARDS), "writes flow")
+    lost, seen = writers.lost(), course(writers.requests, began, whole)
+    print(f"\nmajor: {len(lost)} lost, {seen}, {failures(writers.requests, began)}")
+    report.note("major", seen, len(lost))
+    assert lost == []
+    assert_nothing_to_do(platform.stack)
+    platform.await_streaming(1)
+
+
+def _backed_up(platform: Platform) -> None:
+    """Back up the newer data, and restore it in a rehearsal, with the programs of its version."""
+    for job in ("backup", "backup-rehearsal"):
+        platform.kubectl("create", "job", f"{job}-{NEWER}", "-n", DATABASE, f"--from=cronjob/{job}")
+        wait = ("wait", "--for=condition=Complete", f"job/{job}-{NEWER}", "-n", DATABASE)
+        platform.kubectl(*wait, kubectl_timeout(3 * ROLLOUT))
+    said = platform.kubectl("logs", f"job/backup-rehearsal-{NEWER}", "-n", DATABASE)
+    assert f"PostgreSQL {NEWER}" in said, said
+
+
+def _no_way_back(platform: Platform, backup: dict[str, object]) -> None:
+    configure(platform.stack, database={"version": OLDER}, backup=backup)
+    with pytest.raises(EmbeddedError, match=f"the data is of PostgreSQL {NEWER}, and {OLDER} can't read it"):
+        platform.stack.run("preview", quiet=True)
+
+
+def _version(platform: Platform) -> str:
+    return str(int(platform.sql(platform.primary(), "show server_version_num")) // 10000)
