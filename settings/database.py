@@ -68,7 +68,8 @@ class DatabaseSettings(Section):
     kind: Literal["operator"] = Field(default="operator", description="The Zalando operator runs it.")
     version: Annotated[Literal["14", "15", "16", "17"], BeforeValidator(str)] = Field(
         default="15",
-        description="Major version of PostgreSQL. A higher one upgrades the data in place, and there is no way back.",
+        description="Major version of PostgreSQL. A higher one upgrades the data in place, and there is no way back "
+        "(docs/runbooks/postgres-upgraded.md).",
     )
     instances: Annotated[
         int, Field(ge=1, le=9, description="Number of servers. One is the primary, the others are replicas.")
