@@ -334,9 +334,9 @@ def test_installed_packages_are_not_part_of_an_application(tmp_path: Path) -> No
 
 def test_a_failed_step_says_which_and_shows_its_last_lines(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"(?s)^Debian: `sh` failed \(3\):\nline 26\n.*line 40$"):
-        layers._run("Debian", ["sh", "-c", "for i in $(seq 40); do echo line $i; done; exit 3"], tmp_path)
+        layers.run_step("Debian", ["sh", "-c", "for i in $(seq 40); do echo line $i; done; exit 3"], tmp_path)
     with pytest.raises(BuildError, match=r"^Debian: the command `no-such-command` is not on PATH"):
-        layers._run("Debian", ["no-such-command"], tmp_path)
+        layers.run_step("Debian", ["no-such-command"], tmp_path)
 
 
 def test_every_image_has_a_version_and_a_fixed_user_where_pods_need_one() -> None:

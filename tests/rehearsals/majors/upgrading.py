@@ -1,4 +1,4 @@
-"""Have the operator run the image with two major versions, and a database that pg_upgrade first refuses."""
+"""Have the operator run the database in the image with two major versions."""
 
 from __future__ import annotations
 
