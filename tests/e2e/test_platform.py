@@ -32,6 +32,7 @@ from tests.unit.harness import THROW_AWAY
 pytestmark = [pytest.mark.platform, pytest.mark.chain]
 NAMESPACES = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
 OLD_CHART = {"flavour": "infisical", "version": "0.4.2", "path": "embedded/charts/infisical"}
+BELIEVED = ("CF-Connecting-IP", "CF-Pseudo-IPv4", "X-Client-IP", "X-Envoy-External-Address")
 GATEWAY = {"kind": "gateway", "name": "public", "namespace": "ingress", "listener": "https"}
 
 
@@ -160,6 +161,9 @@ def test_the_other_chart_and_gateway_api(stack: Stack, site: Site, kubectl: Kube
         "deployment.apps/infisical-backend"
     ]
     assert kubectl("get", "ingresses", "-n", "infisical", "-o", "name") == ""
+    for header in BELIEVED:  # the route takes them away, or anybody could say who they are
+        _, status = site.request("GET", "/api/status", headers={header: "203.0.113.9"})
+        assert status["detail"]["client"] != "203.0.113.9", header
     assert_nothing_to_do(stack)
 
 

@@ -4,6 +4,7 @@
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
+import { addressOf } from "./api/client-address.mjs";
 import { ApiError, badRequest, notFound, unauthorized, ValidationError } from "./api/errors.mjs";
 import { Api } from "./api/index.mjs";
 import { observe } from "./db/database.mjs";
@@ -113,7 +114,7 @@ export class Server {
     if (secretName && this.#isOwn(request, url)) return this.#secret(request, secretName);
     switch (`${request.method} ${url.pathname}`) {
       case "GET /api/status":
-        return this.#status();
+        return this.#status(request);
       case "GET /":
         return { type: "text/html", body: "<!doctype html><title>Infisical</title><h1>Infisical stand-in</h1>" };
       default:
@@ -127,7 +128,7 @@ export class Server {
   }
 
   // As upstream, 200 whatever becomes of the database.
-  async #status() {
+  async #status(request) {
     const { config } = this;
     const scanning = ["GIT_APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET"].map((key) => config[`SECRET_SCANNING_${key}`]);
     const [database, replicas, redis, migrations] = await Promise.all([
@@ -144,7 +145,13 @@ export class Server {
       redisConfigured: true,
       secretScanningConfigured: scanning.every(Boolean),
       samlDefaultOrgSlug: config.DEFAULT_SAML_ORG_SLUG,
-      detail: { version: this.version, database: { ...database, replicas }, redis, migrations },
+      detail: {
+        version: this.version,
+        client: addressOf(request),
+        database: { ...database, replicas },
+        redis,
+        migrations,
+      },
     };
     return { body };
   }

@@ -2,6 +2,7 @@
 import { AdminConfig } from "./admin-config.mjs";
 import { adminRoutes } from "./admin.mjs";
 import { Bootstrap } from "./bootstrap.mjs";
+import { addressOf } from "./client-address.mjs";
 import { openApiOf } from "./docs.mjs";
 import { placeRoutes } from "./environments.mjs";
 import { identityRoutes } from "./identities.mjs";
@@ -37,9 +38,6 @@ const SUBJECTS = [
 ];
 
 const bearer = (request) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
-
-// The proxy's word counts, as upstream behind an ingress.
-const addressOf = (request) => request.headers["x-forwarded-for"]?.split(",")[0].trim() ?? request.socket.remoteAddress;
 
 export class Api {
   constructor({ config, version, db, redis, rootKey }) {
