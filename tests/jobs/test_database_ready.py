@@ -138,7 +138,10 @@ def test_creation_fails_in_this_run(database: Database, before: str) -> None:
     outcome = gate.outcome()
     assert outcome.status == 1
     assert "status CreateFailed" in outcome.last_line
-    assert "last warning: could not create master endpoint: object is being deleted" in outcome.last_line
+    assert (
+        "last warning, of 2026-01-01T00:00:00Z: could not create master endpoint: object is being deleted"
+        in outcome.last_line
+    )
     assert database.retries == []
 
 
@@ -157,7 +160,7 @@ def test_failed_update_is_the_cause_at_the_deadline(database: Database) -> None:
     assert "status UpdateFailed" in outcome.last_line
     assert "pod stuck-0, container postgres: ImagePullBackOff (Back-off pulling image)" in outcome.last_line
     assert "pod stuck-1: Unschedulable (0/1 nodes)" in outcome.last_line
-    assert "last warning: could not sync statefulsets" in outcome.last_line
+    assert "last warning, of 2026-01-01T00:00:00Z: could not sync statefulsets" in outcome.last_line
     assert "ready-0" not in outcome.output
 
 

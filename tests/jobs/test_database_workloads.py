@@ -89,7 +89,10 @@ def test_an_upgrade_that_failed(database: Database) -> None:
     outcome = gate.outcome()
     assert outcome.status == 1
     assert "the upgrade to PostgreSQL 17 failed at 2026-01-01T00:00:00Z" in outcome.last_line
-    assert "last warning: upgrade from 150000 to 170000 FAILED: replica is not streaming" in outcome.last_line
+    assert (
+        "last warning, of 2026-01-01T00:00:00Z: upgrade from 150000 to 170000 FAILED: replica is not streaming"
+        in outcome.last_line
+    )
     assert f"annotate postgresql {CLUSTER} last-major-upgrade-failure-" in outcome.last_line
 
 

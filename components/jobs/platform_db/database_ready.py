@@ -154,9 +154,15 @@ class DatabaseReady:
             path("events", namespace), fieldSelector=f"involvedObject.uid={resource['metadata']['uid']},type=Warning"
         )
         if warnings:
-            latest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-            causes.append(f"last warning: {latest.get('message', '')}")
+            # With its time, because it may be of a trouble that is over.
+            latest = max(warnings, key=seen_at)
+            causes.append(f"last warning, of {seen_at(latest)}: {latest.get('message', '')}")
         return "".join(f"; {cause}" for cause in causes)
+
+
+def seen_at(event: Object) -> str:
+    """Return when an event was last seen, as the API server writes times."""
+    return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
 def main(config: Config, report: Report) -> str:
