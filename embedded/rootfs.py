@@ -122,18 +122,12 @@ def command(target: Path, suite: str, packages: Iterable[str]) -> list[str]:
 
 
 def extraction(target: Path, suite: str, packages: Iterable[str]) -> list[str]:
-    """Return the command that writes the files of packages and of all that they need, installed nowhere, as a tar."""
+    """Return the command that writes the files of packages and of all that they need, installed nowhere.
+
+    They become a tar when the target is called so, else a folder.
+    """
     included = f"--include={','.join(packages)}"
-    return [
-        *CONTAINED,
-        "mmdebstrap",
-        "--variant=extract",
-        "--format=tar",
-        included,
-        suite,
-        str(target),
-        *_sources(suite),
-    ]
+    return [*CONTAINED, "mmdebstrap", "--variant=extract", included, suite, str(target), *_sources(suite)]
 
 
 def entries(archive: Path) -> Iterator[Entry]:

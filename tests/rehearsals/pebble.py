@@ -16,11 +16,14 @@ from embedded.instance import Instance
 from embedded.programs import Programs
 from tests.e2e.views import Kubectl
 from tests.e2e.waits import REQUEST, eventually
+from tests.rehearsals import name_server
+from tests.rehearsals.name_server import NameServer
 
 _DNS_PORT, _DNS_CONTROL_PORT = 8053, 8055
 _NAMESPACE = "cert-manager"
 BEHIND_GATEWAY = "pebble-gateway"  # the ClusterIssuer whose challenges a listener of the Gateway answers
 PLAIN_LISTENER = "plain"
+BY_DNS, BY_A_STRANGE_KEY = "pebble-dns", "pebble-dns-no"  # those that prove names by DNS, with the right key or none
 _INGRESS = {"ingress": {"ingressClassName": "nginx"}}
 _PARENT = {"kind": "Gateway", "name": "public", "namespace": "ingress", "sectionName": PLAIN_LISTENER}
 _GATEWAY = {"gatewayHTTPRoute": {"parentRefs": [_PARENT]}}
@@ -51,9 +54,11 @@ class Acme:
 @contextmanager
 def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Path) -> Iterator[Acme]:
     """Start the servers, and make ClusterIssuers for them. The last one knows that it must refuse the host."""
-    acme = Acme(instance=instance, folder=folder, ports={"pebble-staging": 14100, "pebble": 14200, "pebble-no": 14300})
+    ports = {"pebble-staging": 14100, "pebble": 14200, "pebble-no": 14300, BY_DNS: 14400}
+    acme = Acme(instance=instance, folder=folder, ports=ports)
     _certificate(instance, kubectl, folder)
     with ExitStack() as stack:
+        names = stack.enter_context(name_server.running(instance, folder))
 
         def start(name: str, *command: str) -> None:
             log = stack.enter_context((folder / f"{name}.log").open("wb"))
@@ -84,12 +89,13 @@ def running(instance: Instance, programs: Programs, kubectl: Kubectl, folder: Pa
                 "domainBlocklist": ["secrets.infisical.test"] if name == "pebble-no" else [],
             }
             (folder / f"{name}.json").write_text(json.dumps({"pebble": config}))
-            start(f"pebble@{name}", "-config", f"{name}.json", "-dnsserver", f"{address}:{_DNS_PORT}")
-            directory = f"https://{address}:{port}/dir"
-            kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(name, directory, folder, _INGRESS)))
-            if name == "pebble":
-                kubectl("apply", "-f", "-", stdin=json.dumps(_issuer(BEHIND_GATEWAY, directory, folder, _GATEWAY)))
-        _looks_there(kubectl, programs, instance.node.name, f"{address}:{_DNS_PORT}")
+            resolver = names.address if name == BY_DNS else f"{address}:{_DNS_PORT}"
+            start(f"pebble@{name}", "-config", f"{name}.json", "-dnsserver", resolver)
+            for issuer, solver in _solvers(name, names).items():
+                made = _issuer(issuer, f"https://{address}:{port}/dir", folder, solver)
+                kubectl("apply", "-f", "-", stdin=json.dumps(made))
+        _keys(kubectl, names)
+        _looks_there(kubectl, programs, instance.node.name, f"{address}:{_DNS_PORT}", names.address)
         yield acme
 
 
@@ -114,13 +120,35 @@ def _issuer(name: str, server: str, folder: Path, solver: Mapping[str, object]) 
         "caBundle": base64.b64encode((folder / "ca.crt").read_bytes()).decode(),
         "email": "ops@example.org",
         "privateKeySecretRef": {"name": f"{name}-account"},
-        "solvers": [{"http01": solver}],
+        "solvers": [solver],
     }
     metadata = {"name": name}
     return {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": metadata, "spec": {"acme": acme}}
 
 
-def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str) -> None:
+def _solvers(server: str, names: NameServer) -> Mapping[str, Mapping[str, object]]:
+    """Return the solvers of a server's ClusterIssuers."""
+    if server == BY_DNS:
+        return {issuer: _by_dns(issuer, names) for issuer in (BY_DNS, BY_A_STRANGE_KEY)}
+    gateway = {BEHIND_GATEWAY: {"http01": _GATEWAY}} if server == "pebble" else {}
+    return {server: {"http01": _INGRESS}, **gateway}
+
+
+def _by_dns(issuer: str, names: NameServer) -> Mapping[str, object]:
+    key = {"tsigKeyName": name_server.KEY, "tsigAlgorithm": "HMACSHA256"}
+    secret = {"tsigSecretSecretRef": {"name": issuer, "key": "secret"}}
+    return {"dns01": {"rfc2136": {"nameserver": names.address, **key, **secret}}}
+
+
+def _keys(kubectl: Kubectl, names: NameServer) -> None:
+    """Give one issuer the key that the name server knows, and the other one a strange key."""
+    for issuer, secret in ((BY_DNS, names.secret), (BY_A_STRANGE_KEY, base64.b64encode(b"strange").decode())):
+        metadata = {"name": issuer, "namespace": _NAMESPACE}
+        made = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"secret": secret}}
+        kubectl("apply", "-f", "-", stdin=json.dumps(made))
+
+
+def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str, names: str) -> None:
     """Have a cert-manager that knows ACME and Gateway API check a challenge by the DNS that the server will ask.
 
     Its program comes from the host, because the image that `make up` builds has only what it needs.
@@ -130,6 +158,8 @@ def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str)
     arguments = f"{pod}/containers/0/args/-"
     values: list[tuple[str, object]] = [
         (arguments, f"--acme-http01-solver-nameservers={resolver}"),
+        (arguments, f"--dns01-recursive-nameservers={names}"),
+        (arguments, "--dns01-recursive-nameservers-only"),
         (arguments, "--enable-gateway-api"),
         (f"{pod}/containers/0/command", [f"/programs/{name}"]),
         (f"{pod}/containers/0/volumeMounts", [{"name": "programs", "mountPath": "/programs"}]),
@@ -140,4 +170,4 @@ def _looks_there(kubectl: Kubectl, programs: Programs, node: str, resolver: str)
     kubectl("patch", "deployment", "cert-manager", "-n", _NAMESPACE, "--type=json", "-p", json.dumps(patch))
     kubectl("rollout", "status", "deployment/cert-manager", "-n", _NAMESPACE, "--timeout=120s")
     accepted = ("get", "clusterissuers", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}")
-    eventually(lambda: kubectl(*accepted, check=False).split() == ["True"] * 6, "every ClusterIssuer has its account")
+    eventually(lambda: kubectl(*accepted, check=False).split() == ["True"] * 8, "every ClusterIssuer has its account")

@@ -58,22 +58,28 @@ def test_certificates_by_acme(acme: Acme, stack: Stack, site: Site) -> None:
     served(site, acme.root("pebble"))
     issued(stack, "pebble")
 
+    issued(stack, pebble.BY_DNS, names=["*.infisical.test"])
+    served(site, acme.root(pebble.BY_DNS))
+    _, said = refused(stack, pebble.BY_A_STRANGE_KEY, deadlineMinutes=2)
+    assert f"DNS-01 of {HOST} is pending: " in said, said
+    served(site, acme.root(pebble.BY_DNS))  # still
+
     took, said = refused(stack, "pebble-no")
     assert "rejectedIdentifier" in said, said
     assert took < 90, f"{took:.0f} s, though no challenge is made"
-    served(site, acme.root("pebble"))  # still
+    served(site, acme.root(pebble.BY_DNS))
 
 
-def issued(stack: Stack, issuer: str, route: Mapping[str, str] | None = None) -> None:
+def issued(stack: Stack, issuer: str, route: Mapping[str, str] | None = None, **more: object) -> None:
     way = {"route": route} if route else {}
-    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}, **way})
+    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer, **more}, **way})
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
 
 
-def refused(stack: Stack, issuer: str) -> tuple[float, str]:
+def refused(stack: Stack, issuer: str, **more: object) -> tuple[float, str]:
     """Return how long `up` took to say why, and what it said."""
-    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer}})
+    configure(stack, ingress={"issuer": {"kind": "existing", "name": issuer, **more}})
     began = time.monotonic()
     said = fails(stack)
     took = time.monotonic() - began
