@@ -15,6 +15,15 @@ from embedded.oci import Entry, unpacked
 
 SUITE = "bookworm"
 
+PATRONI_NEEDS = (
+    "python3-click",
+    "python3-dateutil",
+    "python3-prettytable",
+    "python3-psutil",
+    "python3-psycopg2",
+    "python3-urllib3",
+    "python3-yaml",
+)
 PACKAGES = (
     "ca-certificates",  # PgBouncer 1.18 does not start without the bundle, whatever its configuration names
     "gnupg1",  # Spilo has both, and this one opens with a private key without an agent
@@ -26,14 +35,7 @@ PACKAGES = (
     "postgresql-15",
     "procps",
     "python3",
-    # Patroni's dependencies
-    "python3-click",
-    "python3-dateutil",
-    "python3-prettytable",
-    "python3-psutil",
-    "python3-psycopg2",
-    "python3-urllib3",
-    "python3-yaml",
+    *PATRONI_NEEDS,
     "redis-sentinel",
     "redis-server",
     "redis-tools",

@@ -27,13 +27,7 @@ PACKAGES = (
     f"postgresql-{NEWER}",
     "procps",
     "python3",
-    "python3-click",
-    "python3-dateutil",
-    "python3-prettytable",
-    "python3-psutil",
-    "python3-psycopg2",
-    "python3-urllib3",
-    "python3-yaml",
+    *rootfs.PATRONI_NEEDS,
 )
 _POSTGRES = imagebuild.SOURCES / "postgres"
 
