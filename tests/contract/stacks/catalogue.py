@@ -216,13 +216,15 @@ FAULTS: tuple[Fault, ...] = (
     rule("infisical.readReplicas", "database databaseReadReplicas certificates", {
         "databaseReadReplicas[0].uri": _URI, "databaseReadReplicas[0].authority": _CERTIFICATE,
         "database.instances": 3, "infisical.readReplicas": "cluster"}),
-    rule("databaseReadReplicas[0].authority", "certificates infisical", {
+    rule("databaseReadReplicas[0].authority", "certificates database infisical", {
         "databaseReadReplicas[0].uri": f"postgresql://u:{SECRET}{SECRET}@nowhere/i",
         "databaseReadReplicas[0].authority": None}),
     rule("ingress.route.redirectListener", "infisical", {
         "ingress": {"issuer": _ACME, "route": _GATEWAY}, "infisical.siteUrl": "https://a.example.org"}),
     *(rule("ingress.issuer.kind", "infisical", {"ingress": {"issuer": _ACME}, "infisical.siteUrl": f"https://{host}"})
       for host in ("secrets", "secrets.corp.internal")),
+    rule("ingress.issuer.names", "infisical", {
+        "ingress": {"issuer": {"kind": "existing", "name": "ca", "names": ["*.elsewhere.example.org"]}}}),
     rule("smtpPassword", "mail", {"mail.username": "u", "mail.tls": "required", "smtpPassword": None}),
     rule("mail.username", "smtpPassword", {"mail": None, "smtpPassword": SECRET * 3}),
     rule("githubLoginClientSecret", "signOn", {"signOn.github.clientId": "Iv1", "githubLoginClientSecret": None}),

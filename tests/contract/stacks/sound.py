@@ -66,6 +66,8 @@ def stacks(draw: st.DrawFn, *, outside: bool = False) -> Config:
     if r.random() < 0.25:
         site = f"https://{public_hosts(r)}"
         config["ingress"] = {"issuer": lets_encrypts(r)} | keys_of({}, route=classes)(r)
+    elif Random(f"{seed} names").random() < 0.5:
+        config["ingress"]["issuer"]["names"] = _names_of(site.removeprefix("https://"))
     config["infisical"] = infisicals(r) | {"siteUrl": site + r.choice(["", "", ":8443"])}
     _connect(config)
     _back_up(Random(f"{seed} backup"), config)
@@ -73,6 +75,13 @@ def stacks(draw: st.DrawFn, *, outside: bool = False) -> Config:
     if outside:
         _move_out(Random(f"{seed} outside"), config)
     return config
+
+
+def _names_of(host: str) -> list[str]:
+    """Return names of a certificate that is for this host, a wildcard where it can be one."""
+    host = host.lower()
+    _, dot, parent = host.partition(".")
+    return [f"*.{parent}", "other.example.org"] if dot else [host]
 
 
 def _move_out(r: Random, config: Config) -> None:
