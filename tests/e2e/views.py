@@ -8,7 +8,6 @@ import json
 import socket
 import ssl
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +26,10 @@ class Site:
     host: str = HOST
     authority: str = ""  # PEM, the cluster's own one where it is empty
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        token: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[int, Any]:
+    def request(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
         """Raises ssl.SSLError when the certificate does not verify, OSError when nobody answers."""
         with contextlib.closing(self.connect()) as connection:
-            return self.ask(connection, method, path, body, token, headers)
+            return self.ask(connection, method, path, body, token)
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection that may carry many requests."""
@@ -49,18 +41,11 @@ class Site:
         return connection
 
     def ask(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: object = None,
-        token: str = "",
-        headers: Mapping[str, str] | None = None,
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: object = None, token: str = ""
     ) -> tuple[int, Any]:
         """Send one request over a connection, and return what is answered."""
-        bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        sent = {"Content-Type": "application/json", **bearer, **(headers or {})}
-        connection.request(method, path, json.dumps(body) if body is not None else None, sent)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()
         content = answer.read()
         return answer.status, json.loads(content) if content[:1] in (b"{", b"[") else content.decode()

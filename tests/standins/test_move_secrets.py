@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,9 +154,21 @@ def make_move(
 
 
 @pytest.fixture
-def move(start: Start, environment: Environment, cluster: KubernetesApi, authority: Authority, tmp_path: Path) -> Move:
-    instance = bootstrap(start(environment | {"ALLOW_INTERNAL_IP_CONNECTIONS": "true"}))
-    return make_move(instance, cluster, authority, tmp_path, "/api/v1/projects", "projectId")
+def moving(
+    start: Start, environment: Environment, cluster: KubernetesApi, authority: Authority, tmp_path: Path
+) -> Callable[..., Move]:
+    """Begins a move to a server that has these variables, too."""
+
+    def begin(**variables: str) -> Move:
+        instance = bootstrap(start({**environment, "ALLOW_INTERNAL_IP_CONNECTIONS": "true", **variables}))
+        return make_move(instance, cluster, authority, tmp_path, "/api/v1/projects", "projectId")
+
+    return begin
+
+
+@pytest.fixture
+def move(moving: Callable[..., Move]) -> Move:
+    return moving()
 
 
 NAMES = [each["metadata"]["name"] for each in MOVABLE]
@@ -256,12 +268,8 @@ def test_what_is_delivered_otherwise_is_said(move: Move, change: dict[str, Any],
     assert move.run("compare", ["env"], status=1, deadline_seconds=1)[1].endswith(said)
 
 
-def test_a_guarded_folder_is_no_success(
-    start: Start, environment: Environment, cluster: KubernetesApi, authority: Authority, tmp_path: Path
-) -> None:
-    guarded = {"ALLOW_INTERNAL_IP_CONNECTIONS": "true", "STAND_IN_GUARDED": "webshop/prod:/env"}
-    instance = bootstrap(start(environment | guarded))
-    move = make_move(instance, cluster, authority, tmp_path, "/api/v1/projects", "projectId")
+def test_a_guarded_folder_is_no_success(moving: Callable[..., Move]) -> None:
+    move = moving(STAND_IN_GUARDED="webshop/prod:/env")
     assert "guarded by an approval policy, so nothing was written" in move.run("copy", ["env"], status=1)[1]
 
 
@@ -279,12 +287,8 @@ def test_servers_without_the_newest_api_and_with_limits(
     assert move.run("check", ["env", "binary"])[1] == "move-secrets: shop: 0 values to copy, of 2 Secrets"
 
 
-def test_a_project_may_want_all_metadata_encrypted(
-    start: Start, environment: Environment, cluster: KubernetesApi, authority: Authority, tmp_path: Path
-) -> None:
-    strict = {"ALLOW_INTERNAL_IP_CONNECTIONS": "true", "STAND_IN_ENCRYPTED_METADATA": "webshop"}
-    instance = bootstrap(start(environment | strict))
-    move = make_move(instance, cluster, authority, tmp_path, "/api/v1/projects", "projectId")
+def test_a_project_may_want_all_metadata_encrypted(moving: Callable[..., Move]) -> None:
+    move = moving(STAND_IN_ENCRYPTED_METADATA="webshop")
     move.run("copy", ["env"])
     assert move.run("remove", ["env"])[1] == "move-secrets: shop: 2 values removed, of 1 Secrets"
 

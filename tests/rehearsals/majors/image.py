@@ -13,7 +13,7 @@ from typing import Any
 
 from embedded import imagebuild, rootfs
 from embedded.layers import Binaries, Debian, Files, PythonPackages, Recipe, run_step
-from embedded.oci import ARCHITECTURE, Entry, directory
+from embedded.oci import ARCHITECTURE, Entry
 
 OLDER, NEWER = "15", "17"
 SUITE = "trixie"
@@ -29,7 +29,7 @@ PACKAGES = (
     "python3",
     *rootfs.PATRONI_NEEDS,
 )
-_POSTGRES = imagebuild.SOURCES / "postgres"
+_POSTGRES = imagebuild.IMAGES["postgres"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,10 @@ IMAGES = {
         (
             Debian(SUITE, PACKAGES),
             OlderPostgres(),
-            PythonPackages(_POSTGRES / "requirements.txt", SUITE),
-            Files(
-                _POSTGRES / "root",
-                (
-                    directory("home/postgres", uid=101, gid=103),
-                    directory("run/certs", mode=0o1777),
-                    directory("run/postgresql", mode=0o1777),
-                ),
-            ),
+            PythonPackages(imagebuild.SOURCES / "postgres" / "requirements.txt", SUITE),
+            _POSTGRES.layers[-1],  # its own files
             Files(Path(__file__).parent / "root"),
         ),
-        {**imagebuild.IMAGES["postgres"].config, "Entrypoint": ["/scripts/supervise.sh"]},
+        {**_POSTGRES.config, "Entrypoint": ["/scripts/supervise.sh"]},
     )
 }

@@ -98,7 +98,7 @@ class Upgrade:
                 self.on(member, "copy (select) to program '/scripts/begin_anew.sh'")
             self.forget_the_identifier()
             subprocess.run(["pkill", "-KILL", "-f", f"patroni {PATRONI}"], check=True)
-            wait("Patroni is back", lambda: self.is_served_by_the_new_one() or bool(ask("/patroni")))
+            wait("Patroni is back", lambda: bool(ask("/patroni")))
         finally:
             pause(False)
         wait("the new server serves", self.is_served_by_the_new_one)
