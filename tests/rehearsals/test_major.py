@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 
 import pytest
 
 from embedded.errors import EmbeddedError
-from tests.e2e.steps import assert_nothing_to_do, configure, fails, login
+from tests.e2e.steps import assert_nothing_to_do, configure, fails
 from tests.e2e.views import Site
-from tests.e2e.waits import PATIENCE, ROLLOUT, eventually, kubectl_timeout
+from tests.e2e.waits import ROLLOUT, kubectl_timeout
 from tests.rehearsals import report
 from tests.rehearsals.majors.image import NEWER, OLDER
 from tests.rehearsals.majors.upgrading import both_versions
-from tests.rehearsals.platforms import DATABASE, Platform
+from tests.rehearsals.platforms import DATABASE, Fault, Platform
 from tests.rehearsals.recipients import recipient
-from tests.rehearsals.writers import Writers, course, failures
+from tests.rehearsals.rehearsing import rehearse
 
 __all__ = ["recipient"]  # a fixture that pytest finds here
 
-BEFORE, AFTERWARDS = 50, 200
 # A column of a type that names functions by numbers, which differ between versions, so pg_upgrade refuses it.
 # It lies beside Infisical's own schema, which the backup before the change reads as a whole.
 REFUSED = "create schema apart; create table apart.refused (function regproc)"
@@ -54,21 +52,14 @@ def _refused(platform: Platform, site: Site, backup: dict[str, object]) -> None:
 
 
 def _upgraded(platform: Platform, site: Site) -> None:
-    writers, servers = Writers(site, login(platform.kubectl)), len(platform.servers())
-    with writers.at_work():
-        eventually(lambda: writers.in_a_row(BEFORE), "writes flow before the upgrade")
-        began = time.monotonic()
-        platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
-        assert _version(platform) == NEWER
-        eventually(lambda: platform.is_whole(servers), "every pod is back and ready", ROLLOUT * PATIENCE)
-        whole, done = time.monotonic(), len(writers.requests)
-        eventually(lambda: len(writers.requests) > done + AFTERWARDS and writers.in_a_row(AFTERWARDS), "writes flow")
-    lost, seen = writers.lost(), course(writers.requests, began, whole)
-    print(f"\nmajor: {len(lost)} lost, {seen}, {failures(writers.requests, began)}")
-    report.note("major", seen, len(lost))
-    assert lost == []
+    rehearse("major", Fault(says=report.APART["major"], happens=_to_newer, limit=ROLLOUT), platform, site)
     assert_nothing_to_do(platform.stack)
     platform.await_streaming(1)
+
+
+def _to_newer(platform: Platform) -> None:
+    platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
+    assert _version(platform) == NEWER
 
 
 def _backed_up(platform: Platform) -> None:
