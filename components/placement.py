@@ -211,8 +211,8 @@ def _redis(placement: Placement, props: Json) -> None:
         spec["podSecurityContext"] = {**spec["podSecurityContext"], **_POD_CONTEXT}
         spec["securityContext"] = _CONTAINER_CONTEXT
         # The context of the operator's own init container is read from here, whether or not there is one of ours.
-        own = {"enabled": False, "image": kubernetes["image"], "securityContext": _CONTAINER_CONTEXT}
-        spec["initContainer"] = own
+        none = {"enabled": False, "image": kubernetes["image"]}
+        spec["initContainer"] = {**spec.get("initContainer", none), "securityContext": _CONTAINER_CONTEXT}
     props["spec"] = spec
 
 

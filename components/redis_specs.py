@@ -8,6 +8,7 @@ from pulumi import Input
 
 from components.base.names import REDIS_REPLICATION
 from components.redis_probe import alive, attached, sentinel_probes
+from components.redis_start import waits
 from settings.affinity import Affinity
 from settings.redis import RedisSettings, SentinelSettings
 from settings.resources import Sized, resources_of
@@ -67,6 +68,7 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
+        "initContainer": waits(redis, SENTINELS, SENTINEL_PORT, MASTER_GROUP),
         "readinessProbe": attached(SENTINELS, SENTINEL_PORT),
         "livenessProbe": alive(),
         "pdb": _budget(redis.instances),

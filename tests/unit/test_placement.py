@@ -192,7 +192,7 @@ def test_no_sidecar_joins_a_job() -> None:
 def test_without_the_section_no_other_field_is_there() -> None:
     graph = platform()
     words = "tolerations nodeSelector nodeAffinity priorityClassName podPriorityClassName imagePullSecrets"
-    new = {*words.split(), SPREAD, "securityContext", "initContainer"}
+    new = {*words.split(), SPREAD, "securityContext"}
     for name in (*REDIS, "postgresql/platform-db-cluster"):
         assert not new & graph[name]["spec"].keys(), name
     for job in jobs(graph):
