@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -11,31 +10,10 @@ from collections.abc import Mapping
 
 from embedded.__main__ import Progress, start
 from tests.e2e.waits import ROLLOUT, eventually, kubectl_timeout
-from tests.rehearsals import changes, clocks, disks
+from tests.rehearsals import changes, clocks, disks, redis_faults
 from tests.rehearsals.platforms import AWAY_SECONDS, DATABASE, PRIMARY, REDIS, RELEASE, REPLICA, Fault, Platform
 
 SECOND = "node2"
-
-
-def _master_of_redis(platform: Platform) -> str:
-    """Return the pod that a Sentinel names."""
-    question = ("redis-cli", "-p", "26379", "sentinel", "get-master-addr-by-name", "platform-kv-master")
-    address = platform.kubectl("exec", "platform-kv-sentinel-sentinel-0", "-n", REDIS, "--", *question).split()[0]
-    field = f"status.podIP={address}"
-    return platform.kubectl("get", "pods", "-n", REDIS, "--field-selector", field, "-o", "name").strip()
-
-
-def _redis_master(platform: Platform) -> None:
-    platform.kubectl("delete", _master_of_redis(platform), "-n", REDIS, "--grace-period=0", "--force")
-
-
-def _redis_majority(platform: Platform) -> None:
-    """Take the pods along that a node has which has the master, another server and two Sentinels."""
-    master = _master_of_redis(platform).removeprefix("pod/")
-    others = [pod for pod in platform.pods(REDIS, "redis_setup_type=replication") if pod != master]
-    sentinels = platform.pods(REDIS, "redis_setup_type=sentinel")
-    at_once = ("--grace-period=0", "--force")
-    platform.kubectl("delete", "pod", master, others[0], *sentinels[:2], "-n", REDIS, *at_once)
 
 
 def _nodes(platform: Platform) -> None:
@@ -80,24 +58,6 @@ def _dns(platform: Platform) -> None:
     time.sleep(AWAY_SECONDS)
     platform.kubectl("scale", *deployment, "--replicas=1")
     platform.kubectl("rollout", "status", *deployment, kubectl_timeout(ROLLOUT))
-
-
-def _redis_full(platform: Platform) -> None:
-    """Leave the master no memory for a while. It refuses writes and evicts nothing."""
-    password = base64.b64decode(platform.kubectl.secret(REDIS, "platform-kv-auth")["password"]).decode()
-    pod = _master_of_redis(platform)
-
-    def ask(*command: str) -> str:
-        script = f"read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli {' '.join(command)}"
-        inside = ("exec", "-i", pod, "-n", REDIS, "-c", "platform-kv", "--", "sh", "-c", script)
-        return platform.kubectl(*inside, stdin=f"{password}\n")
-
-    limit = ask("config", "get", "maxmemory").split()[1]
-    ask("config", "set", "maxmemory", "1mb")
-    try:
-        time.sleep(AWAY_SECONDS / 2)
-    finally:
-        ask("config", "set", "maxmemory", limit)
 
 
 def _leaf(platform: Platform) -> None:
@@ -151,7 +111,7 @@ FAULTS: Mapping[str, Fault] = {
         says="all poolers are killed",
         happens=lambda platform: platform.kill(DATABASE, "connection-pooler=platform-db-cluster-pooler"),
     ),
-    "redis-master": Fault(says="the Redis master's pod is killed", happens=_redis_master),
+    "redis-master": Fault(says="the Redis master's pod is killed", happens=redis_faults.kill_master),
     "sentinel": Fault(
         says="one Sentinel is killed",
         happens=lambda platform: platform.kill(REDIS, "redis_setup_type=sentinel", 1),
@@ -161,7 +121,9 @@ FAULTS: Mapping[str, Fault] = {
         happens=lambda platform: platform.kill(REDIS, "redis_setup_type=sentinel", 2),
     ),
     "redis-majority": Fault(
-        says="the Redis master, another server and two Sentinels are killed at once", happens=_redis_majority, limit=400
+        says="the Redis master, another server and two Sentinels are killed at once",
+        happens=redis_faults.kill_majority,
+        limit=400,
     ),
     "backend": Fault(
         says="one of Infisical's pods is killed",
@@ -170,7 +132,7 @@ FAULTS: Mapping[str, Fault] = {
     "ingress": Fault(
         says="the ingress controller's pod is killed", happens=lambda platform: platform.kill("ingress", "app=traefik")
     ),
-    "redis-full": Fault(says=f"Redis is full for {AWAY_SECONDS // 2} s", happens=_redis_full),
+    "redis-full": Fault(says=f"Redis is full for {AWAY_SECONDS // 2} s", happens=redis_faults.fill),
     "dns": Fault(says=f"the cluster's DNS is away for {AWAY_SECONDS} s", happens=_dns),
     "api-server": Fault(says=f"the API server is frozen for {AWAY_SECONDS} s", happens=_api_server),
     "leaf": Fault(says="the database's certificate is issued anew and CertSync follows", happens=_leaf),
@@ -179,8 +141,9 @@ FAULTS: Mapping[str, Fault] = {
         happens=_authority,
     ),
     "redis-settings": Fault(
-        says="a setting of Redis rolls its servers, and is set back",
+        says="a setting of Redis rolls its servers, the master first, and is set back",
         happens=changes.settings(redis={"memoryLimit": "144Mi"}),
+        around=redis_faults.roll_begins_with_master,
     ),
     "postgres-settings": Fault(
         says="a setting of PostgreSQL rolls its servers, and is set back",
