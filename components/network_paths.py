@@ -49,6 +49,7 @@ ACME_SOLVER = Pods(
 DATABASE_READY = _job("platform-db-gate-operator", _UNNAMED.database)
 DATABASE_LOGIN = _job("platform-db-gate-login", _UNNAMED.database)
 CERT_SYNC = _job("cert-sync", _UNNAMED.database)
+REDIS_ROLLED = _job("platform-kv-servers", _UNNAMED.redis)
 REDIS_READY = _job("platform-kv-gate", _UNNAMED.redis)
 REDIS_ROTATION = _job("platform-kv-rotation", _UNNAMED.redis)
 MIGRATION = _job("infisical-migration", _UNNAMED.infisical)
@@ -66,7 +67,8 @@ SERVERS: Mapping[Part, Pods] = {
     "redis": REDIS_SERVERS,
     "sentinel": SENTINELS,
 }
-_CALLING = (DATABASE_READY, CERT_SYNC, REDIS_READY, REDIS_ROTATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
+_REDIS_JOBS = (REDIS_ROLLED, REDIS_READY, REDIS_ROTATION)
+_CALLING = (DATABASE_READY, CERT_SYNC, *_REDIS_JOBS, INFISICAL_READY, ISSUED, ROUTE_MOVED)
 JOBS = (*_CALLING, DATABASE_LOGIN, MIGRATION)
 CALL_THE_API_SERVER = (DATABASE, *_CALLING)
 
@@ -104,7 +106,7 @@ def _named(end: End, names: Names) -> End:
 def _absent(settings: Settings) -> Sequence[Pods]:
     """Return the pods that a stack does not have, because somebody else runs its database or its Redis."""
     database = (DATABASE, POOLER, DATABASE_READY, DATABASE_LOGIN, CERT_SYNC)
-    redis = (REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION)
+    redis = (REDIS_SERVERS, SENTINELS, *_REDIS_JOBS)
     return [
         *(database if settings.database.kind == "external" else ()),
         *(redis if settings.redis.kind == "external" else ()),

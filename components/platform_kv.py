@@ -10,6 +10,7 @@ from pulumi import (
     ComponentResource,
     Input,
     Output,
+    Resource,
     ResourceHookArgs,
     ResourceHookBinding,
     ResourceOptions,
@@ -26,20 +27,17 @@ from components.base.gate import Gate, GateArgs
 from components.base.names import REDIS_REPLICATION, type_token
 from components.base.password import password
 from components.base.pod import SecretKey, Step
-from components.base.rbac import PolicyRule
 from components.network_paths import Path, network_paths
 from components.network_policies import closed_namespace
+from components.redis_gates import RedisSteps
 from components.redis_login import PASSWORD
 from components.redis_specs import (
     AUTH,
     MASTER_GROUP,
-    REDIS_PORT,
     SENTINEL,
     SENTINEL_PORT,
-    SENTINELS,
     replication_spec,
     sentinel_spec,
-    workloads,
 )
 from components.stack_identity import StackIdentity
 from settings import Commands, Settings
@@ -107,8 +105,9 @@ class PlatformKv(ComponentResource):
     """Create a Redis that fails over, with the password that Infisical uses.
 
     Creates a Namespace, the password and its Secret, the configuration (a ConfigMap named by its content: neither
-    Redis nor its operator notices an edited one), a RedisReplication, a RedisSentinel and a Gate that asks every
-    Sentinel and the master itself. A changed password is made known to every running Redis and Sentinel first.
+    Redis nor its operator notices an edited one), a RedisReplication, a Gate that waits until its servers are rolled,
+    a RedisSentinel and a Gate that asks every Sentinel and the master itself. A changed password is made known to every
+    running Redis and Sentinel first.
     """
 
     password: Output[str]
@@ -121,44 +120,37 @@ class PlatformKv(ComponentResource):
         protected = ResourceOptions(parent=self, protect=args.protect)
         annotations = args.identity.annotations
         own, self._closed = closed_namespace(name, args.names.redis, annotations, args.paths, protected)
-        self._namespace = own.metadata.name
-        new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
-        login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
-        rotates = args.password is not None or args.redis.password_rotation > 1
-        auth = core.v1.Secret(
-            f"{name}-auth",
-            metadata=self._metadata(AUTH),
-            string_data={"password": new},
-            opts=ResourceOptions(
-                parent=self,
-                protect=args.protect,
-                depends_on=[self._rotation(name, args, login)] if rotates else [],
-                hooks=None if rotates else ResourceHookBinding(before_update=[_refuse_another_password]),
-            ),
+        self._namespace, self._seconds = own.metadata.name, args.deadline_seconds
+        steps = RedisSteps(
+            redis=args.redis,
+            namespace=args.names.redis,
+            image=args.jobs.python_image,
+            deadline_seconds=args.deadline_seconds,
         )
-        # Whoever uses the password waits for the Secret, and so until Redis has learned the password.
-        self.password = auth.id.apply(lambda _: new)
+        key, auth = self._login(name, args, steps)
         config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
-        config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self)
+        config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
+        servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
         replication = CustomResource(
             f"{name}-replication",
             api_version=_API_VERSION,
             kind="RedisReplication",
             metadata=self._metadata(REDIS_REPLICATION),
-            spec=replication_spec(args.redis, config_map.metadata.name),
+            spec=servers,
             opts=ResourceOptions(
                 parent=self, depends_on=[auth, self._closed], protect=args.protect, delete_before_replace=True
             ),
         )
+        rolled = self._gate(f"{name}-servers", steps.rolled(config_map), after=replication, triggers=[servers])
         sentinel = CustomResource(
             f"{name}-sentinel",
             api_version=_API_VERSION,
             kind="RedisSentinel",
             metadata=self._metadata(SENTINEL),
-            spec=sentinel_spec(args.redis),
-            opts=ResourceOptions(parent=self, depends_on=[replication], delete_before_replace=True),
+            spec=sentinels,
+            opts=ResourceOptions(parent=self, depends_on=[rolled], delete_before_replace=True),
         )
-        self._gate(name, args, login, config_map.metadata.name, sentinel)
+        self._gate(f"{name}-gate", steps.ready(config_map, key), after=sentinel, triggers=[servers, sentinels])
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
 
     @property
@@ -196,89 +188,37 @@ class PlatformKv(ComponentResource):
         """
         return meta.v1.ObjectMetaArgs(name=name, namespace=self._namespace)
 
-    def _rotation(self, name: str, args: PlatformKvArgs, login: core.v1.Secret) -> Gate:
-        """Have every running Redis and Sentinel take the new password beside the old, before the Secret changes."""
-        learn = Step(
-            name="rotation",
-            image=args.jobs.python_image,
-            script="platform_kv/redis_rotation.py",
-            rules=_ROTATION_RULES,
-            config={
-                "namespace": args.names.redis,
-                "secret": AUTH,
-                "replication": REDIS_REPLICATION,
-                "redis_port": REDIS_PORT,
-                "sentinel": SENTINELS,
-                "sentinel_port": SENTINEL_PORT,
-                "master_name": MASTER_GROUP,
-                "deadline_seconds": args.deadline_seconds,
-            },
-            env={"REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password")},
-        )
-        return Gate(
-            f"{name}-rotation",
-            GateArgs(
-                namespace=self._namespace,
-                steps=[learn],
-                triggers=None,
-                deadline_seconds=args.deadline_seconds,
-                after=[self._closed],
+    def _login(self, name: str, args: PlatformKvArgs, steps: RedisSteps) -> tuple[SecretKey, core.v1.Secret]:
+        """Create the password, for Jobs and in the Secret that the servers read. Redis learns a changed one first."""
+        new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
+        login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
+        key = SecretKey(secret=login.metadata.name, key="password")
+        rotates = args.password is not None or args.redis.password_rotation > 1
+        auth = core.v1.Secret(
+            f"{name}-auth",
+            metadata=self._metadata(AUTH),
+            string_data={"password": new},
+            opts=ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                depends_on=[self._gate(f"{name}-rotation", steps.learn(key), after=self._closed)] if rotates else [],
+                hooks=None if rotates else ResourceHookBinding(before_update=[_refuse_another_password]),
             ),
-            ResourceOptions(parent=self),
         )
+        # Whoever uses the password waits for the Secret, and so until Redis has learned the password.
+        self.password = auth.id.apply(lambda _: new)
+        return key, auth
 
-    def _gate(
-        self,
-        name: str,
-        args: PlatformKvArgs,
-        login: core.v1.Secret,
-        config_map: Output[str],
-        sentinel: CustomResource,
-    ) -> None:
-        gate = f"{name}-gate"
-        ask = Step(
-            name="redis",
-            image=args.jobs.python_image,
-            script="platform_kv/redis_ready.py",
-            rules=_READY_RULES,
-            config={
-                "namespace": args.names.redis,
-                "workloads": workloads(args.redis),
-                "sentinels_host": f"{SENTINEL}-sentinel-headless.{args.names.redis}.svc",
-                "sentinel_port": SENTINEL_PORT,
-                "sentinels": args.redis.sentinels,
-                "master_name": MASTER_GROUP,
-                "replicas": args.redis.instances - 1,
-                "operator_patience_seconds": 90,  # after an error it tries again in 60
-                "deadline_seconds": args.deadline_seconds,
-            },
-            env={
-                "CONFIG_MAP": config_map,
-                "REDIS_PASSWORD": SecretKey(secret=login.metadata.name, key="password"),
-            },
+    def _gate(self, name: str, step: Step, *, after: Resource, triggers: object = None) -> Gate:
+        """Hold up what depends on it until the step has succeeded, which begins once `after` is there."""
+        gate = GateArgs(
+            namespace=self._namespace,
+            steps=[step],
+            triggers=triggers,
+            deadline_seconds=self._seconds,
+            after=[after],
         )
-        Gate(
-            gate,
-            GateArgs(
-                namespace=self._namespace,
-                steps=[ask],
-                triggers=[replication_spec(args.redis, config_map), sentinel_spec(args.redis)],
-                deadline_seconds=args.deadline_seconds,
-                after=[sentinel],
-            ),
-            ResourceOptions(parent=self),
-        )
-
-
-_READY_RULES = (
-    PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=[REDIS_REPLICATION, SENTINELS]),
-    PolicyRule(group="", resource="pods", verbs=["list"]),
-    PolicyRule(group="", resource="events", verbs=["list"]),
-)
-_ROTATION_RULES = (
-    PolicyRule(group="", resource="secrets", verbs=["get"], names=[AUTH]),
-    PolicyRule(group="", resource="pods", verbs=["list"]),
-)
+        return Gate(name, gate, ResourceOptions(parent=self))
 
 
 def _refuse_another_password(change: ResourceHookArgs) -> None:

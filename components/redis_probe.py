@@ -65,7 +65,7 @@ case "$seen" in *connected_slaves:0*) echo "follows nobody, and nobody follows i
 """
 
 # Any answer will do, be it that the server loads its data or knows a different password by now.
-_ALIVE = '[ -n "$(REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli -h "$(hostname)" -p "$REDIS_PORT" PING)" ]'
+ALIVE = ["sh", "-ec", '[ -n "$(REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli -h "$(hostname)" -p "$REDIS_PORT" PING)" ]']
 # The operator's own probe gives up after 1 s, three times. On a busy node that killed Sentinels that were well, and the
 # master would be next. One that hangs is a case for the Sentinels, which are through in 5 s.
 _PATIENT = {"periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6}
@@ -74,14 +74,17 @@ _PATIENT = {"periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6}
 def command(
     sentinel: str, sentinel_port: int, known_after: int = _KNOWN_AFTER_SECONDS, lonely: int = _LONELY_SECONDS
 ) -> list[str]:
-    """Return what tells. It needs sh, hostname and redis-cli, as the operator's own probe, and `timeout` to let go."""
+    """Return what tells, and asks Sentinels behind the host `sentinel` whether a master that is away is gone.
+
+    It needs sh, hostname and redis-cli, as the operator's own probe, and `timeout` to let go.
+    """
     return ["sh", "-ec", _SCRIPT, "probe", f"{known_after}", f"{lonely}", sentinel, f"{sentinel_port}"]
 
 
-def attached(sentinel: str, sentinel_port: int) -> dict[str, object]:
-    """Return the probe, which asks Sentinels behind the host `sentinel` whether a master that is away is gone."""
+def attached(asked: list[str]) -> dict[str, object]:
+    """Return the readiness probe of a server, which runs a `command`."""
     return {
-        "exec": {"command": command(sentinel, sentinel_port)},
+        "exec": {"command": asked},
         "periodSeconds": _PERIOD_SECONDS,
         "timeoutSeconds": 5,
         "failureThreshold": 3,
@@ -90,7 +93,7 @@ def attached(sentinel: str, sentinel_port: int) -> dict[str, object]:
 
 def alive() -> dict[str, object]:
     """Return the liveness probe of a server. The operator's own has the password on a command line."""
-    return {"exec": {"command": ["sh", "-ec", _ALIVE]}, **_PATIENT}
+    return {"exec": {"command": ALIVE}, **_PATIENT}
 
 
 def sentinel_probes() -> dict[str, object]:

@@ -6,9 +6,9 @@ import json
 
 from pulumi import Input
 
+from components import redis_probe, redis_start
+from components.base.content import digest
 from components.base.names import REDIS_REPLICATION
-from components.redis_probe import alive, attached, sentinel_probes
-from components.redis_start import waits
 from settings.affinity import Affinity
 from settings.redis import RedisSettings, SentinelSettings
 from settings.resources import Sized, resources_of
@@ -19,6 +19,8 @@ SENTINEL_PORT = 26379
 MASTER_GROUP = "platform-kv-master"
 REDIS_PORT = 6379
 AUTH = "platform-kv-auth"
+_START = redis_start.command(SENTINELS, SENTINEL_PORT, MASTER_GROUP)
+_READY = redis_probe.command(SENTINELS, SENTINEL_PORT)
 _POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 
@@ -30,8 +32,9 @@ def workloads(redis: RedisSettings) -> list[dict[str, object]]:
     """Return the StatefulSets that the operator is to make, in its order."""
     servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
     sentinels = {"statefulset": SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
+    commands = digest([_START, _READY, redis_probe.ALIVE])
     return [
-        {**servers, **_sized(redis), "storage": redis.storage},
+        {**servers, **_sized(redis), "storage": redis.storage, "commands": commands},
         {**sentinels, **_sized(redis.each_sentinel)},
     ]
 
@@ -68,9 +71,9 @@ def replication_spec(redis: RedisSettings, config_map: Input[str]) -> dict[str, 
         "redisConfig": {"additionalRedisConfig": config_map},
         # keepAfterDelete: without it, deleting or replacing the resource deletes the volumes.
         "storage": {"keepAfterDelete": True, "volumeClaimTemplate": {"spec": claim}},
-        "initContainer": waits(redis, SENTINELS, SENTINEL_PORT, MASTER_GROUP),
-        "readinessProbe": attached(SENTINELS, SENTINEL_PORT),
-        "livenessProbe": alive(),
+        "initContainer": {"enabled": True, **_kubernetes_config(redis.image, redis), "command": _START},
+        "readinessProbe": redis_probe.attached(_READY),
+        "livenessProbe": redis_probe.alive(),
         "pdb": _budget(redis.instances),
     }
 
@@ -96,6 +99,6 @@ def sentinel_spec(redis: RedisSettings) -> dict[str, Input[object]]:
             "announceHostnames": "no",
             "redisReplicationPassword": {"secretKeyRef": {"name": AUTH, "key": "password"}},
         },
-        **sentinel_probes(),
+        **redis_probe.sentinel_probes(),
         "pdb": _budget(redis.sentinels),
     }

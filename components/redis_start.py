@@ -9,11 +9,6 @@ hasn't started, the operator changes nothing.
 
 from __future__ import annotations
 
-from pulumi import Input
-
-from settings.redis import RedisSettings
-from settings.resources import resources_of
-
 # The Sentinels need 5 s to miss a master, and a second or two to promote another. One that fails tries again after
 # 20 s, and by then a server that may be the only one is better than none.
 _WAIT_SECONDS = 15
@@ -54,14 +49,3 @@ echo "no master answers"
 def command(sentinel: str, port: int, group: str, data: str = _DATA, wait: int = _WAIT_SECONDS) -> list[str]:
     """Return what waits. It needs sh, date, redis-cli and `timeout`, and ends with 0 whatever it finds."""
     return ["sh", "-c", _SCRIPT, "start", sentinel, f"{port}", group, data, f"{wait}", f"{_SILENT_TRIES}"]
-
-
-def waits(redis: RedisSettings, sentinel: str, port: int, group: str) -> dict[str, Input[object]]:
-    """Return the init container of a server, in the operator's words."""
-    return {
-        "enabled": True,
-        "image": redis.image,
-        "imagePullPolicy": "IfNotPresent",
-        "resources": resources_of(redis),
-        "command": command(sentinel, port, group),
-    }

@@ -7,6 +7,8 @@ import pytest
 from job_cluster import Cluster
 from redis_workloads import IMAGE, REDIS, SENTINEL, Workloads
 
+from components.base.content import digest
+
 NEW = "redis:7.2.4"
 NO_OPERATOR = "no redis-operator has acted on namespace"
 Gate = Callable[..., Any]
@@ -56,6 +58,7 @@ def test_as_asked_for(gate: Gate) -> None:
         ({"cpu_request": "100m"}, "has CPU request none, wanted 100m"),
         ({"cpu_limit": "1"}, "has CPU limit none, wanted 1"),
         ({"affinity": '{"podAntiAffinity": {}}'}, "has affinity none, wanted {'podAntiAffinity': {}}"),
+        ({"commands": "0123456789ab"}, f"has commands {digest([None] * 3)}, wanted 0123456789ab"),
     ],
 )
 @pytest.mark.parametrize("of", ["redis", "sentinels"])
@@ -66,6 +69,35 @@ def test_nobody_has_acted_on_a_change(gate: Gate, of: str, changed: dict[str, An
     name = {"redis": REDIS, "sentinels": SENTINEL}[of]
     assert f"/{name} {seen}: {NO_OPERATOR}" in outcome.last_line
     assert "WATCH_NAMESPACE" in outcome.last_line
+
+
+def test_the_servers_alone(made: Workloads, start_job: Any) -> None:
+    """The Sentinels change once the servers are rolled, and a Sentinel of before is nobody's concern until then."""
+    first, second = made.config["workloads"]
+    made.cluster.call("DELETE", made.path(second["statefulset"]))
+    made.cluster.rolled_out(made.namespace, REDIS, updatedReplicas=2)
+    config = {**made.config, "workloads": [first], "operator_patience_seconds": 100, "deadline_seconds": 60}
+    running = start_job("redis_rolled.py", config, {}, **made.environment)
+    running.sees("3 wanted, 3 there, 2 of the newest revision")
+    made.cluster.rolled_out(made.namespace, REDIS)
+    outcome = running.outcome()
+    assert outcome.status == 0
+    assert outcome.last_line.endswith("rolled: 3 of platform-kv")
+
+
+def test_commands_are_compared(gate: Gate, made: Workloads) -> None:
+    """A probe or an init container of before is another server, and the operator may not have acted yet."""
+    start, ready, alive = (["sh", "-c", word] for word in ("start", "ready", "alive"))
+    server = {
+        "name": REDIS,
+        "readinessProbe": {"exec": {"command": ready}},
+        "livenessProbe": {"exec": {"command": alive}},
+    }
+    init = [{"name": f"init{REDIS}", "image": IMAGE, "command": start}]
+    made.change(REDIS, {"template": {"spec": {"initContainers": init, "containers": [server]}}})
+    made.cluster.rolled_out(made.namespace, REDIS)
+    asked = {"commands": digest([start, ready, alive])}
+    assert "sentinels.test names 0 Sentinels" in gate(redis=asked, deadline=0).outcome().last_line
 
 
 def test_the_operator_has_not_taken_up_a_changed_configuration(gate: Gate, made: Workloads) -> None:

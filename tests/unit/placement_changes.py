@@ -18,11 +18,12 @@ from tests.unit.changes import (
 
 TOLERATED = {"key": "a", "operator": "Exists", "effect": "NoExecute"}
 CREDENTIALS = '{"auths": {"registry.example.org": {"auth": "dTpw"}}}'
-_JOBS = "cert-sync infisical-gate infisical-migration platform-db-gate-operator platform-db-gate-login platform-kv-gate"
+_JOBS = "cert-sync infisical-gate infisical-migration platform-db-gate-operator platform-db-gate-login"
+_REDIS_JOBS = "platform-kv-servers platform-kv-gate"
+_OTHERS = "bootstrap ingress-issued ingress-gate secrets-operator-gate"
 _APPLICATIONS = "application-secrets secret-delivery-free secret-delivery-gate operator-canary"
 JOBS = "CronJob/cert-sync-schedule CronJob/infisical-drift-schedule " + " ".join(
-    f"Job/{job}"
-    for job in f"{_JOBS} {_APPLICATIONS} bootstrap ingress-issued ingress-gate secrets-operator-gate".split()
+    f"Job/{job}" for job in f"{_JOBS} {_REDIS_JOBS} {_APPLICATIONS} {_OTHERS}".split()
 )
 REDIS_PODS = "RedisReplication/platform-kv-replication RedisSentinel/platform-kv-sentinel"
 PODS = f"{JOBS} DeploymentPatch/infisical-pods {REDIS_PODS}"
@@ -46,7 +47,7 @@ PLACES = (
     change("redis.affinity", affinity("for-redis"), f"{REPLICATION} {SENTINEL}", "for-redis"),
     change("redis.sentinel.affinity", affinity("for-sentinels"), SENTINEL, "for-sentinels"),
     change("database.deadlineMinutes", 11, "Job/platform-db-gate-operator Job/platform-db-gate-login", "660"),
-    change("redis.deadlineMinutes", 12, "Job/platform-kv-gate", None),
+    change("redis.deadlineMinutes", 12, "Job/platform-kv-servers Job/platform-kv-gate", None),
     change("infisical.deadlineMinutes", 17, "Job/infisical-gate", None),
     change("certificates.deadlineMinutes", 13, CERT_SYNC, None),
     change("organization.deadlineMinutes", 14, "Job/bootstrap", None),

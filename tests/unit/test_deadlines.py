@@ -15,7 +15,7 @@ from tests.unit.test_placement import jobs, template_of
 # The setting, the Jobs whose scripts have that patience, and its minutes without the setting.
 PATIENCE: dict[str, tuple[str, int]] = {
     "database.deadlineMinutes": ("platform-db-gate-operator platform-db-gate-login", 10),
-    "redis.deadlineMinutes": ("platform-kv-gate", 5),
+    "redis.deadlineMinutes": ("platform-kv-servers platform-kv-gate", 5),
     "certificates.deadlineMinutes": ("cert-sync cert-sync-schedule", 2),
     "infisical.deadlineMinutes": ("infisical-gate", 15),
     "organization.deadlineMinutes": ("bootstrap", 4),

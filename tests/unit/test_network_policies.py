@@ -32,6 +32,7 @@ SOLVER = Pod(INFISICAL_NS, {"acme.cert-manager.io/http01-solver": "true"})
 DATABASE_READY = job("platform-db-gate-operator", DATABASE_NS)
 DATABASE_LOGIN = job("platform-db-gate-login", DATABASE_NS)
 CERT_SYNC = job("cert-sync", DATABASE_NS)
+REDIS_ROLLED = job("platform-kv-servers", REDIS_NS)
 REDIS_READY = job("platform-kv-gate", REDIS_NS)
 REDIS_ROTATION = job("platform-kv-rotation", REDIS_NS)
 MIGRATION = job("infisical-migration", INFISICAL_NS)
@@ -51,7 +52,7 @@ STRANGERS = (
     Pod("kube-system", {"app": "another"}),
 )
 IN_INFISICAL = (MIGRATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
-JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_READY, REDIS_ROTATION, *IN_INFISICAL)
+JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_ROLLED, REDIS_READY, REDIS_ROTATION, *IN_INFISICAL)
 OWN = (INFISICAL, OLD_CHART, DATABASE, REPLICA, POOLER, REDIS, SENTINEL, SOLVER, *JOBS)
 PODS = (*OWN, POSTGRES_OPERATOR, REDIS_OPERATOR, CONTROLLER, RESOLVER, *STRANGERS)
 PORTS = (53, 443, 5432, 6379, 6443, 8008, 8080, 8089, 9121, 9187, 9464, 26379)
@@ -108,6 +109,7 @@ def test_every_pod_asks_the_cluster_for_names_and_nobody_else(pod: Pod) -> None:
         (DATABASE, True),
         (DATABASE_READY, True),
         (CERT_SYNC, True),
+        (REDIS_ROLLED, True),
         (REDIS_READY, True),
         (REDIS_ROTATION, True),
         (INFISICAL_READY, True),

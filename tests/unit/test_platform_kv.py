@@ -33,9 +33,14 @@ def unchanged() -> Graph:
     return redis()
 
 
+def triggers_in(graph: Graph, gate: str = "gate") -> object:
+    return graph[f"Job/platform-kv-{gate}"]["spec", "template", "metadata", "annotations"]
+
+
 def test_what_it_creates() -> None:
     made = {f"{r}": r.inputs.get("metadata", {}).get("name") for r in platform().made_by("platform-kv")}
-    for named_by_content in ("ConfigMap/platform-kv-config", "ConfigMap/platform-kv-gate-scripts"):
+    scripts = ("ConfigMap/platform-kv-gate-scripts", "ConfigMap/platform-kv-servers-scripts")
+    for named_by_content in ("ConfigMap/platform-kv-config", *scripts):
         assert re.fullmatch(named_by_content.removeprefix("ConfigMap/") + "-[0-9a-f]{12}", made.pop(named_by_content))
     assert made == {
         "Namespace/platform-kv-namespace": NAMESPACE,
@@ -44,12 +49,17 @@ def test_what_it_creates() -> None:
         "RedisReplication/platform-kv-replication": "platform-kv",
         "RedisSentinel/platform-kv-sentinel": "platform-kv-sentinel",
         "Secret/platform-kv-gate-login": None,
+        "ServiceAccount/platform-kv-servers": "platform-kv-servers",
+        "Role/platform-kv-servers": "platform-kv-servers",
+        "RoleBinding/platform-kv-servers": "platform-kv-servers",
+        "Job/platform-kv-servers": "platform-kv-servers",
         "ServiceAccount/platform-kv-gate": "platform-kv-gate",
         "Role/platform-kv-gate": "platform-kv-gate",
         "RoleBinding/platform-kv-gate": "platform-kv-gate",
         "Job/platform-kv-gate": "platform-kv-gate",
         "NetworkPolicy/platform-kv-policies-redis": "redis",
         "NetworkPolicy/platform-kv-policies-sentinel": "sentinel",
+        "NetworkPolicy/platform-kv-policies-platform-kv-servers": "platform-kv-servers",
         "NetworkPolicy/platform-kv-policies-platform-kv-gate": "platform-kv-gate",
         "NetworkPolicy/platform-kv-policies-platform-kv-rotation": "platform-kv-rotation",
         "NetworkPolicy/platform-kv-policies-others": "others",
@@ -69,7 +79,8 @@ def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
     [
         ("platform-kv-replication", "platform-kv-auth"),
         ("platform-kv-replication", "platform-kv-config"),
-        ("RedisSentinel/platform-kv-sentinel", "platform-kv-replication"),
+        ("Job/platform-kv-servers", "platform-kv-replication"),
+        ("RedisSentinel/platform-kv-sentinel", "Job/platform-kv-servers"),
         ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
     ],
 )
@@ -109,7 +120,7 @@ def test_a_changed_configuration_reaches_redis_and_runs_the_gate() -> None:
     before, after = unchanged(), redis(redis={"maxMemoryMib": 97})
     path = ("spec", "redisConfig", "additionalRedisConfig")
     assert before["platform-kv-replication"][path] != after["platform-kv-replication"][path]
-    assert _annotations(before) != _annotations(after)
+    assert triggers_in(before) != triggers_in(after)
 
 
 # --- custom resources ------------------------------------------------------------------------------------------------
@@ -189,21 +200,6 @@ def test_what_the_gate_asks() -> None:
     assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"
 
 
-@pytest.mark.parametrize("change", [{"instances": 5}, {"sentinels": 5}, {"quorum": 3}, {"image": "redis:7.2"}])
-def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
-    assert _annotations(unchanged()) != _annotations(redis(redis=change))
-
-
-def test_the_gates_rights() -> None:
-    workloads = ["platform-kv", "platform-kv-sentinel-sentinel"]
-    assert platform()["Role/platform-kv-gate"]["rules"] == [
-        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": workloads},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-    ]
-    assert platform()["Job/platform-kv-gate"]["spec", "template", "spec", "serviceAccountName"] == "platform-kv-gate"
-
-
 # --- rotation --------------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +241,8 @@ def test_redis_learns_a_password_before_anybody_uses_it(rotation: dict[str, Any]
 
 def test_the_first_password_takes_no_step_of_its_own_and_its_users_wait_for_the_secret_alone() -> None:
     graph = rotated()
-    assert [str(r) for r in graph.of_type("kubernetes:batch/v1:Job")] == ["Job/platform-kv-gate"]
+    made = {str(job) for job in graph.of_type("kubernetes:batch/v1:Job")}
+    assert made == {"Job/platform-kv-servers", "Job/platform-kv-gate"}
     assert graph.waits("Secret/user", for_="Secret/platform-kv-auth")
     assert graph.free("Secret/user", of="platform-kv-replication")
 
@@ -278,7 +275,3 @@ def test_what_the_rotation_is_told_and_may_do() -> None:
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["platform-kv-auth"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     ]
-
-
-def _annotations(graph: Graph) -> object:
-    return graph["Job/platform-kv-gate"]["spec", "template", "metadata", "annotations"]

@@ -1,13 +1,15 @@
-"""PlatformKv's gate: what its script is told of what was asked for, and how long it waits."""
+"""PlatformKv's gates: what their scripts are told of what was asked for, when they run again, how long they wait."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.unit.harness import everything
-from tests.unit.test_platform_kv import redis
+from components.base.content import digest
+from tests.unit.harness import everything, platform
+from tests.unit.test_platform_kv import redis, triggers_in, unchanged
 
 
 def test_the_gate_compares_what_the_operator_has_made_with_the_custom_resources() -> None:
@@ -24,7 +26,13 @@ def test_the_gate_compares_what_the_operator_has_made_with_the_custom_resources(
             for name in ("memory", "cpu"):
                 assert asked.get(f"{name}_{what}") == resources.get(kind, {}).get(name)
         assert json.loads(asked.get("affinity", "null")) == spec.get("affinity")
+    [container] = graph["Job/platform-kv-servers"]["spec", "template", "spec", "containers"]
+    of_servers = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert json.loads(of_servers["CONFIG"])["workloads"] == [redis_]
+    assert of_servers["CONFIG_MAP"] == environment["CONFIG_MAP"]
     spec = graph["platform-kv-replication"]["spec"]
+    probes = [spec[probe]["exec"]["command"] for probe in ("readinessProbe", "livenessProbe")]
+    assert redis_["commands"] == digest([spec["initContainer"]["command"], *probes])
     claim = spec["storage"]["volumeClaimTemplate"]["spec"]
     assert redis_["storage"] == claim["resources"]["requests"]["storage"]
     assert environment["CONFIG_MAP"] == spec["redisConfig"]["additionalRedisConfig"]
@@ -36,3 +44,31 @@ def test_the_gate_has_time_for_a_roll_of_every_server(instances: int, minutes: i
     [container] = job["spec", "template", "spec", "containers"]
     [config] = [variable["value"] for variable in container["env"] if variable["name"] == "CONFIG"]
     assert json.loads(config)["deadline_seconds"] == minutes * 60
+
+
+@pytest.mark.parametrize("change", [{"instances": 5}, {"sentinels": 5}, {"quorum": 3}, {"image": "redis:7.2"}])
+def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
+    assert triggers_in(unchanged()) != triggers_in(redis(redis=change))
+
+
+@pytest.mark.parametrize("setting", [{"instances": 5}, {"memoryLimit": "300Mi"}, {"image": "redis:7.2"}])
+def test_the_servers_are_awaited_again_when_they_change(setting: dict[str, Any]) -> None:
+    assert triggers_in(unchanged(), "servers") != triggers_in(redis(redis=setting), "servers")
+
+
+def test_the_servers_are_not_awaited_again_when_the_sentinels_change() -> None:
+    assert triggers_in(unchanged(), "servers") == triggers_in(redis(redis={"sentinels": 5}), "servers")
+
+
+@pytest.mark.parametrize(
+    ("gate", "workloads"),
+    [("servers", ["platform-kv"]), ("gate", ["platform-kv", "platform-kv-sentinel-sentinel"])],
+)
+def test_the_gates_rights(gate: str, workloads: list[str]) -> None:
+    name = f"platform-kv-{gate}"
+    assert platform()[f"Role/{name}"]["rules"] == [
+        {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": workloads},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    ]
+    assert platform()[f"Job/{name}"]["spec", "template", "spec", "serviceAccountName"] == name

@@ -26,8 +26,9 @@ SECONDS = {
     "Job/platform-db-gate-operator": 40,
     "Job/platform-db-gate-login": 4,
     "RedisReplication/platform-kv-replication": 0.1,
+    "Job/platform-kv-servers": 30,
     "RedisSentinel/platform-kv-sentinel": 0.1,
-    "Job/platform-kv-gate": 59,
+    "Job/platform-kv-gate": 32,
     "Job/cert-sync": 4,
     "Job/infisical-migration": 5,
     "Release/infisical": 0.5,
@@ -58,7 +59,8 @@ def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -
         ("postgresql/platform-db-cluster", "Certificate/platform-db-leaf"),
         ("Job/platform-db-gate-operator", "postgresql/platform-db-cluster"),
         ("Job/platform-db-gate-login", "Job/platform-db-gate-operator"),
-        ("RedisSentinel/platform-kv-sentinel", "RedisReplication/platform-kv-replication"),
+        ("Job/platform-kv-servers", "RedisReplication/platform-kv-replication"),
+        ("RedisSentinel/platform-kv-sentinel", "Job/platform-kv-servers"),
         ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
         ("Job/cert-sync", "Job/platform-db-gate-login"),
         ("Job/infisical-migration", "Job/cert-sync"),
@@ -82,6 +84,7 @@ def test_redis_sets_the_time_of_the_whole() -> None:
     """Its operator makes five calls a second and waits longer after each that fails, as they do while pods start."""
     assert platform().critical_path(SECONDS) == [
         "RedisReplication/platform-kv-replication",
+        "Job/platform-kv-servers",
         "RedisSentinel/platform-kv-sentinel",
         "Job/platform-kv-gate",
         "Release/infisical",
@@ -112,12 +115,12 @@ def test_what_is_made_at_once_waits_for_nothing_that_takes_time(graph: Graph) ->
     """Namespaces, passwords, certificates and the environment are there while operators work.
 
     Only a rotation of Redis' password, which Redis has to learn before anybody uses it, the backup before a change and
-    the operators that the stack installs come first.
+    the operators that the stack installs come first. The Sentinels change once the servers have.
     """
     for name in ("platform-db", "platform-kv", "infisical-secrets", "ingress-certificate"):
         for resource in graph.made_by(name):
             for job in graph.of_type(JOB):
-                if job.name in {"platform-kv-rotation", "backup-before", *INSTALLING}:
+                if job.name in {"platform-kv-rotation", "platform-kv-servers", "backup-before", *INSTALLING}:
                     continue
                 assert resource.kind == "Job" or graph.free(str(resource), of=str(job))
 
@@ -202,7 +205,7 @@ def test_the_parts() -> None:
         "InfisicalRelease": 1,
         "Ingress": 1,
         "NetworkPolicies": 3,
-        "Gate": 5,
+        "Gate": 6,
     }
 
 
@@ -238,8 +241,8 @@ def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Gr
     more |= {"operator-canary"}
     operator = [job for job in jobs if job.name in more | INSTALLING]
     asked = [job for job in jobs if job.name == "ingress-gate"]
-    # four gates, one of two steps, certificate sync, migration
-    assert len(jobs) - len(rotation) - len(operator) - len(backups_of(graph)) - len(asked) == 7
+    # five gates, one of two steps, certificate sync, migration
+    assert len(jobs) - len(rotation) - len(operator) - len(backups_of(graph)) - len(asked) == 8
     for job in jobs:
         deadline = job["spec", "activeDeadlineSeconds"]
         assert job["spec", "backoffLimit"] == 0

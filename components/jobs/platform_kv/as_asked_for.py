@@ -3,6 +3,7 @@
 The custom resources have no status that tells, so this compares the StatefulSets that the redis-operator makes of them.
 """
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from workloads import amount, causes, container, pods_of, unfinished
 
 @dataclass(frozen=True)
 class Wanted:
-    """A StatefulSet of the redis-operator. affinity: as JSON. storage: of each volume."""
+    """A StatefulSet of the redis-operator.
+
+    affinity: as JSON. storage: of each volume. commands: the digest of what starts a server and of its probes.
+    """
 
     statefulset: str
     replicas: int
@@ -25,6 +29,7 @@ class Wanted:
     cpu_request: str | None = None
     affinity: str | None = None
     storage: str | None = None
+    commands: str | None = None
 
 
 class AsAskedFor:
@@ -72,6 +77,8 @@ class AsAskedFor:
             "replicas": (found["spec"].get("replicas", 1), part.replicas),
             "affinity": (pod.get("affinity") or None, json.loads(part.affinity) if part.affinity else None),
         }
+        if part.commands:
+            seen["commands"] = (_commands(pod, redis, part.statefulset), part.commands)
         amounts = _sizes(redis, part)
         if part.storage:
             amounts["storage"] = (_storage(found), part.storage)
@@ -96,6 +103,14 @@ def _sizes(redis: Object, part: Wanted) -> dict[str, tuple[object, object]]:
         "CPU limit": (limits.get("cpu"), part.cpu_limit),
         "CPU request": (requests.get("cpu"), part.cpu_request),
     }
+
+
+def _commands(pod: Object, redis: Object, statefulset: str) -> str:
+    """The digest of what starts a server and of its probes, as components/base/content.py makes it."""
+    own: list[Object] = [each for each in pod.get("initContainers", []) if each["name"] == f"init{statefulset}"]
+    probes: list[Object] = [redis.get(probe, {}).get("exec", {}) for probe in ("readinessProbe", "livenessProbe")]
+    commands = [each.get("command") for each in (*(own or [{}]), *probes)]
+    return hashlib.sha256(json.dumps(commands).encode()).hexdigest()[:12]
 
 
 def _storage(found: Object) -> str:

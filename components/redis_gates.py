@@ -1,0 +1,110 @@
+"""Say what is waited for while Redis changes: it learns a password, its servers are rolled, and all is ready.
+
+The redis-operator changes the Sentinels when it looks and the servers are ready, be they those of before. Told of both
+at once, it replaced all Sentinels within seconds of the master, and nobody was left who knew who is to follow it. So
+the operator hears of the Sentinels once the servers are rolled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pulumi import Input
+
+from components.base.names import REDIS_REPLICATION
+from components.base.pod import SecretKey, Step
+from components.base.rbac import PolicyRule
+from components.redis_specs import (
+    AUTH,
+    MASTER_GROUP,
+    REDIS_PORT,
+    SENTINEL,
+    SENTINEL_PORT,
+    SENTINELS,
+    workloads,
+)
+from settings.redis import RedisSettings
+
+_OPERATOR_PATIENCE_SECONDS = 90  # after an error it tries again in 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedisSteps:
+    """The steps of PlatformKv's gates."""
+
+    redis: RedisSettings
+    namespace: str
+    image: str  # with Python
+    deadline_seconds: int
+
+    def learn(self, password: SecretKey) -> Step:
+        """Have every running Redis and Sentinel take the new password beside the old one."""
+        return Step(
+            name="rotation",
+            image=self.image,
+            script="platform_kv/redis_rotation.py",
+            rules=_ROTATION_RULES,
+            config={
+                "namespace": self.namespace,
+                "secret": AUTH,
+                "replication": REDIS_REPLICATION,
+                "redis_port": REDIS_PORT,
+                "sentinel": SENTINELS,
+                "sentinel_port": SENTINEL_PORT,
+                "master_name": MASTER_GROUP,
+                "deadline_seconds": self.deadline_seconds,
+            },
+            env={"REDIS_PASSWORD": password},
+        )
+
+    def rolled(self, config_map: Input[str]) -> Step:
+        """Wait until the servers that run are those that are asked for."""
+        servers, _ = workloads(self.redis)
+        return Step(
+            name="servers",
+            image=self.image,
+            script="platform_kv/redis_rolled.py",
+            rules=_watching(REDIS_REPLICATION),
+            config={
+                "namespace": self.namespace,
+                "workloads": [servers],
+                "operator_patience_seconds": _OPERATOR_PATIENCE_SECONDS,
+                "deadline_seconds": self.deadline_seconds,
+            },
+            env={"CONFIG_MAP": config_map},
+        )
+
+    def ready(self, config_map: Input[str], password: SecretKey) -> Step:
+        """Ask every Sentinel, the master and its replicas."""
+        return Step(
+            name="redis",
+            image=self.image,
+            script="platform_kv/redis_ready.py",
+            rules=_watching(REDIS_REPLICATION, SENTINELS),
+            config={
+                "namespace": self.namespace,
+                "workloads": workloads(self.redis),
+                "sentinels_host": f"{SENTINEL}-sentinel-headless.{self.namespace}.svc",
+                "sentinel_port": SENTINEL_PORT,
+                "sentinels": self.redis.sentinels,
+                "master_name": MASTER_GROUP,
+                "replicas": self.redis.instances - 1,
+                "operator_patience_seconds": _OPERATOR_PATIENCE_SECONDS,
+                "deadline_seconds": self.deadline_seconds,
+            },
+            env={"CONFIG_MAP": config_map, "REDIS_PASSWORD": password},
+        )
+
+
+def _watching(*statefulsets: str) -> tuple[PolicyRule, ...]:
+    return (
+        PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=list(statefulsets)),
+        PolicyRule(group="", resource="pods", verbs=["list"]),
+        PolicyRule(group="", resource="events", verbs=["list"]),
+    )
+
+
+_ROTATION_RULES = (
+    PolicyRule(group="", resource="secrets", verbs=["get"], names=[AUTH]),
+    PolicyRule(group="", resource="pods", verbs=["list"]),
+)
