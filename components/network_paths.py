@@ -49,6 +49,7 @@ ACME_SOLVER = Pods(
 DATABASE_READY = _job("platform-db-gate-operator", _UNNAMED.database)
 DATABASE_LOGIN = _job("platform-db-gate-login", _UNNAMED.database)
 CERT_SYNC = _job("cert-sync", _UNNAMED.database)
+REDIS_HANDOVER = _job("platform-kv-handover", _UNNAMED.redis)
 REDIS_ROLLED = _job("platform-kv-servers", _UNNAMED.redis)
 REDIS_READY = _job("platform-kv-gate", _UNNAMED.redis)
 REDIS_ROTATION = _job("platform-kv-rotation", _UNNAMED.redis)
@@ -67,7 +68,8 @@ SERVERS: Mapping[Part, Pods] = {
     "redis": REDIS_SERVERS,
     "sentinel": SENTINELS,
 }
-_REDIS_JOBS = (REDIS_ROLLED, REDIS_READY, REDIS_ROTATION)
+_ASKING_REDIS = (REDIS_READY, REDIS_ROTATION, REDIS_HANDOVER)
+_REDIS_JOBS = (*_ASKING_REDIS, REDIS_ROLLED)
 _CALLING = (DATABASE_READY, CERT_SYNC, *_REDIS_JOBS, INFISICAL_READY, ISSUED, ROUTE_MOVED)
 JOBS = (*_CALLING, DATABASE_LOGIN, MIGRATION)
 CALL_THE_API_SERVER = (DATABASE, *_CALLING)
@@ -141,8 +143,8 @@ def _inside(settings: Settings) -> Iterator[Path]:
         (DATABASE, POSTGRES, [POOLER, DATABASE, MIGRATION, DATABASE_LOGIN, CERT_SYNC, postgres_operator]),
         (DATABASE, POSTGRES, [INFISICAL] if settings.infisical.read_replicas == "cluster" else []),
         (DATABASE, PATRONI, [DATABASE, postgres_operator]),
-        (REDIS_SERVERS, REDIS, [INFISICAL, REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
-        (SENTINELS, SENTINEL, [INFISICAL, REDIS_SERVERS, SENTINELS, REDIS_READY, REDIS_ROTATION, redis_operator]),
+        (REDIS_SERVERS, REDIS, [INFISICAL, REDIS_SERVERS, SENTINELS, *_ASKING_REDIS, redis_operator]),
+        (SENTINELS, SENTINEL, [INFISICAL, REDIS_SERVERS, SENTINELS, *_ASKING_REDIS, redis_operator]),
     )
     for target, port, sources in callers:
         yield from (Path(source=source, target=target, ports=[port]) for source in sources)

@@ -105,9 +105,9 @@ class PlatformKv(ComponentResource):
     """Create a Redis that fails over, with the password that Infisical uses.
 
     Creates a Namespace, the password and its Secret, the configuration (a ConfigMap named by its content: neither
-    Redis nor its operator notices an edited one), a RedisReplication, a Gate that waits until its servers are rolled,
-    a RedisSentinel and a Gate that asks every Sentinel and the master itself. A changed password is made known to every
-    running Redis and Sentinel first.
+    Redis nor its operator notices an edited one), a Gate that makes the first server the master, a RedisReplication,
+    a Gate that waits until its servers are rolled, a RedisSentinel and a Gate that asks every Sentinel and the master
+    itself. A changed password is made known to every running Redis and Sentinel first.
     """
 
     password: Output[str]
@@ -131,6 +131,7 @@ class PlatformKv(ComponentResource):
         config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
         servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
+        before = self._gate(f"{name}-handover", steps.hand_over(key), after=auth, triggers=[servers])
         replication = CustomResource(
             f"{name}-replication",
             api_version=_API_VERSION,
@@ -138,7 +139,7 @@ class PlatformKv(ComponentResource):
             metadata=self._metadata(REDIS_REPLICATION),
             spec=servers,
             opts=ResourceOptions(
-                parent=self, depends_on=[auth, self._closed], protect=args.protect, delete_before_replace=True
+                parent=self, depends_on=[before, self._closed], protect=args.protect, delete_before_replace=True
             ),
         )
         rolled = self._gate(f"{name}-servers", steps.rolled(config_map), after=replication, triggers=[servers])

@@ -1,8 +1,10 @@
-"""Say what is waited for while Redis changes: it learns a password, its servers are rolled, and all is ready.
+"""Say what is done and waited for while Redis changes, so that clients hardly notice.
 
-The redis-operator changes the Sentinels when it looks and the servers are ready, be they those of before. Told of both
-at once, it replaced all Sentinels within seconds of the master, and nobody was left who knew who is to follow it. So
-the operator hears of the Sentinels once the servers are rolled.
+The redis-operator resets every Sentinel when it hears of changed servers, and a Sentinel that was reset learns from the
+master whom it could promote. So the master is the first server by then, which a StatefulSet rolls last.
+
+It changes the Sentinels when it looks and the servers are ready, be they those of before. Told of both at once, it
+replaced all Sentinels within seconds of the master. So it hears of the Sentinels once the servers are rolled.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from components.redis_specs import (
 )
 from settings.redis import RedisSettings
 
+_HANDOVER_SECONDS = 60  # a Sentinel hears of a preference within 10 s, and begins no second fail-over for 20 s
 _OPERATOR_PATIENCE_SECONDS = 90  # after an error it tries again in 60
 
 
@@ -53,6 +56,25 @@ class RedisSteps:
                 "sentinel_port": SENTINEL_PORT,
                 "master_name": MASTER_GROUP,
                 "deadline_seconds": self.deadline_seconds,
+            },
+            env={"REDIS_PASSWORD": password},
+        )
+
+    def hand_over(self, password: SecretKey) -> Step:
+        """Make the first server the master, because a roll of a StatefulSet ends with it."""
+        return Step(
+            name="handover",
+            image=self.image,
+            script="platform_kv/redis_handover.py",
+            rules=(PolicyRule(group="", resource="pods", verbs=["list"]),),
+            config={
+                "namespace": self.namespace,
+                "replication": REDIS_REPLICATION,
+                "redis_port": REDIS_PORT,
+                "sentinel": SENTINELS,
+                "sentinel_port": SENTINEL_PORT,
+                "master_name": MASTER_GROUP,
+                "patience_seconds": _HANDOVER_SECONDS,
             },
             env={"REDIS_PASSWORD": password},
         )

@@ -18,6 +18,7 @@ PODS = {
     "Job/infisical-migration",
     "Job/platform-db-gate-login",
     "Job/platform-db-gate-operator",
+    "Job/platform-kv-handover",
     "Job/platform-kv-servers",
     "Job/platform-kv-gate",
     "Job/ingress-issued",

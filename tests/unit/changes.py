@@ -49,7 +49,8 @@ CANARY = "InfisicalStaticSecret/secret-delivery-infisical-secrets-operator-opera
 PROVISIONING = "Job/application-secrets CronJob/infisical-drift-schedule"
 OPERATOR = "Release/secrets-operator Job/secrets-operator-gate Job/operator-canary"
 DATABASE = "postgresql/platform-db-cluster Job/platform-db-gate-operator Job/platform-db-gate-login"
-REPLICATION = "RedisReplication/platform-kv-replication Job/platform-kv-servers Job/platform-kv-gate"
+REDIS_GATES = "Job/platform-kv-handover Job/platform-kv-servers Job/platform-kv-gate"
+REPLICATION = f"RedisReplication/platform-kv-replication {REDIS_GATES}"
 SENTINEL = "RedisSentinel/platform-kv-sentinel Job/platform-kv-gate"
 CERT_SYNC = "Job/cert-sync CronJob/cert-sync-schedule"
 PASSWORDS = f"{ENVIRONMENT} Secret/infisical-migration-uri Secret/platform-db-credentials Secret/platform-db-gate-login"
@@ -113,8 +114,8 @@ CHANGES = (
         "jobs.pythonImage",
         "p:1",
         f"{CERT_SYNC} Job/bootstrap Job/infisical-gate Job/ingress-issued Job/ingress-gate "
-        "Job/platform-db-gate-operator Job/platform-kv-servers Job/platform-kv-gate Job/secrets-operator-gate "
-        f"Job/operator-canary Job/secret-delivery-free Job/secret-delivery-gate {PROVISIONING}",
+        "Job/platform-db-gate-operator Job/secrets-operator-gate "
+        f"{REDIS_GATES} Job/operator-canary Job/secret-delivery-free Job/secret-delivery-gate {PROVISIONING}",
     ),
     change("jobs.postgresImage", "p:2", "Job/platform-db-gate-login"),
     # the database

@@ -8,7 +8,14 @@ from typing import Any
 from tests.unit.changes import Change, change
 
 _DATABASE = ("database", "pooler", "platform-db-gate-operator", "platform-db-gate-login", "cert-sync")
-_REDIS = ("redis", "sentinel", "platform-kv-servers", "platform-kv-gate", "platform-kv-rotation")
+_REDIS = (
+    "redis",
+    "sentinel",
+    "platform-kv-handover",
+    "platform-kv-servers",
+    "platform-kv-gate",
+    "platform-kv-rotation",
+)
 _INFISICAL = ("infisical", "infisical-migration", "infisical-gate", "ingress-issued", "ingress-moved", "acme-solver")
 _OPERATOR = ("secrets-operator", "secrets-operator-gate")
 _APPLICATIONS = ("application-secrets", "secret-delivery-free", "secret-delivery-gate", "operator-canary")
@@ -26,6 +33,7 @@ API_CLIENTS = (
     "database",
     "platform-db-gate-operator",
     "cert-sync",
+    "platform-kv-handover",
     "platform-kv-servers",
     "platform-kv-gate",
     "platform-kv-rotation",

@@ -19,7 +19,7 @@ from tests.unit.changes import (
 TOLERATED = {"key": "a", "operator": "Exists", "effect": "NoExecute"}
 CREDENTIALS = '{"auths": {"registry.example.org": {"auth": "dTpw"}}}'
 _JOBS = "cert-sync infisical-gate infisical-migration platform-db-gate-operator platform-db-gate-login"
-_REDIS_JOBS = "platform-kv-servers platform-kv-gate"
+_REDIS_JOBS = "platform-kv-handover platform-kv-servers platform-kv-gate"
 _OTHERS = "bootstrap ingress-issued ingress-gate secrets-operator-gate"
 _APPLICATIONS = "application-secrets secret-delivery-free secret-delivery-gate operator-canary"
 JOBS = "CronJob/cert-sync-schedule CronJob/infisical-drift-schedule " + " ".join(

@@ -23,6 +23,7 @@ from tests.unit.changes import (
     ELSEWHERE,
     ENVIRONMENT,
     GATEWAY,
+    REDIS_GATES,
     VARIABLES,
     WHOLE,
     Change,
@@ -72,9 +73,9 @@ PROVEN = {
     "Release/infisical": ["Job/infisical-gate"],
     "DeploymentPatch/infisical-pods": ["Job/infisical-gate"],
     "postgresql/platform-db-cluster": ["Job/platform-db-gate-operator", "Job/platform-db-gate-login"],
-    "RedisReplication/platform-kv-replication": ["Job/platform-kv-servers", "Job/platform-kv-gate"],
+    "RedisReplication/platform-kv-replication": REDIS_GATES.split(),
     "RedisSentinel/platform-kv-sentinel": ["Job/platform-kv-gate"],
-    "ConfigMap/platform-kv-config": ["Job/platform-kv-servers", "Job/platform-kv-gate"],
+    "ConfigMap/platform-kv-config": REDIS_GATES.split(),
 }
 RUNS = [
     *((WHOLE, group) for group in groups(CHANGES + WAYS_IN + NETWORK + PLACES + SHARED + SECRETS_OPERATOR)),

@@ -39,7 +39,7 @@ def triggers_in(graph: Graph, gate: str = "gate") -> object:
 
 def test_what_it_creates() -> None:
     made = {f"{r}": r.inputs.get("metadata", {}).get("name") for r in platform().made_by("platform-kv")}
-    scripts = ("ConfigMap/platform-kv-gate-scripts", "ConfigMap/platform-kv-servers-scripts")
+    scripts = [f"ConfigMap/platform-kv-{gate}-scripts" for gate in ("handover", "servers", "gate")]
     for named_by_content in ("ConfigMap/platform-kv-config", *scripts):
         assert re.fullmatch(named_by_content.removeprefix("ConfigMap/") + "-[0-9a-f]{12}", made.pop(named_by_content))
     assert made == {
@@ -49,16 +49,14 @@ def test_what_it_creates() -> None:
         "RedisReplication/platform-kv-replication": "platform-kv",
         "RedisSentinel/platform-kv-sentinel": "platform-kv-sentinel",
         "Secret/platform-kv-gate-login": None,
-        "ServiceAccount/platform-kv-servers": "platform-kv-servers",
-        "Role/platform-kv-servers": "platform-kv-servers",
-        "RoleBinding/platform-kv-servers": "platform-kv-servers",
-        "Job/platform-kv-servers": "platform-kv-servers",
-        "ServiceAccount/platform-kv-gate": "platform-kv-gate",
-        "Role/platform-kv-gate": "platform-kv-gate",
-        "RoleBinding/platform-kv-gate": "platform-kv-gate",
-        "Job/platform-kv-gate": "platform-kv-gate",
+        **{
+            f"{kind}/platform-kv-{gate}": f"platform-kv-{gate}"
+            for gate in ("handover", "servers", "gate")
+            for kind in ("ServiceAccount", "Role", "RoleBinding", "Job")
+        },
         "NetworkPolicy/platform-kv-policies-redis": "redis",
         "NetworkPolicy/platform-kv-policies-sentinel": "sentinel",
+        "NetworkPolicy/platform-kv-policies-platform-kv-handover": "platform-kv-handover",
         "NetworkPolicy/platform-kv-policies-platform-kv-servers": "platform-kv-servers",
         "NetworkPolicy/platform-kv-policies-platform-kv-gate": "platform-kv-gate",
         "NetworkPolicy/platform-kv-policies-platform-kv-rotation": "platform-kv-rotation",
@@ -79,6 +77,8 @@ def test_everything_is_in_its_namespace_and_waits_for_it() -> None:
     [
         ("platform-kv-replication", "platform-kv-auth"),
         ("platform-kv-replication", "platform-kv-config"),
+        ("Job/platform-kv-handover", "platform-kv-auth"),
+        ("platform-kv-replication", "Job/platform-kv-handover"),
         ("Job/platform-kv-servers", "platform-kv-replication"),
         ("RedisSentinel/platform-kv-sentinel", "Job/platform-kv-servers"),
         ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
@@ -242,7 +242,7 @@ def test_redis_learns_a_password_before_anybody_uses_it(rotation: dict[str, Any]
 def test_the_first_password_takes_no_step_of_its_own_and_its_users_wait_for_the_secret_alone() -> None:
     graph = rotated()
     made = {str(job) for job in graph.of_type("kubernetes:batch/v1:Job")}
-    assert made == {"Job/platform-kv-servers", "Job/platform-kv-gate"}
+    assert made == {"Job/platform-kv-handover", "Job/platform-kv-servers", "Job/platform-kv-gate"}
     assert graph.waits("Secret/user", for_="Secret/platform-kv-auth")
     assert graph.free("Secret/user", of="platform-kv-replication")
 

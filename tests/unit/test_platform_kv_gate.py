@@ -51,13 +51,25 @@ def test_the_gate_runs_again_when_redis_changes(change: dict[str, Any]) -> None:
     assert triggers_in(unchanged()) != triggers_in(redis(redis=change))
 
 
+@pytest.mark.parametrize("gate", ["handover", "servers"])
 @pytest.mark.parametrize("setting", [{"instances": 5}, {"memoryLimit": "300Mi"}, {"image": "redis:7.2"}])
-def test_the_servers_are_awaited_again_when_they_change(setting: dict[str, Any]) -> None:
-    assert triggers_in(unchanged(), "servers") != triggers_in(redis(redis=setting), "servers")
+def test_a_change_of_the_servers_hands_redis_over_and_awaits_them(gate: str, setting: dict[str, Any]) -> None:
+    assert triggers_in(unchanged(), gate) != triggers_in(redis(redis=setting), gate)
+    assert triggers_in(unchanged(), gate) == triggers_in(redis(redis={"sentinels": 5}), gate)
 
 
-def test_the_servers_are_not_awaited_again_when_the_sentinels_change() -> None:
-    assert triggers_in(unchanged(), "servers") == triggers_in(redis(redis={"sentinels": 5}), "servers")
+def test_what_the_handover_is_told_and_may_do() -> None:
+    graph = unchanged()
+    [container] = graph["Job/platform-kv-handover"]["spec", "template", "spec", "containers"]
+    environment = {variable["name"]: variable for variable in container["env"]}
+    told = json.loads(environment["CONFIG"]["value"])
+    assert (told["replication"], told["redis_port"]) == ("platform-kv", 6379)
+    assert (told["sentinel"], told["sentinel_port"]) == ("platform-kv-sentinel-sentinel", 26379)
+    assert told["master_name"] == "platform-kv-master"
+    assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"
+    assert graph["Role/platform-kv-handover"]["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,10 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
             "pods.py",
             "tls.py",
         },
+        "platform-kv-handover-scripts": {
+            *("redis_handover.py", "redis_connection.py"),
+            *("job.py", "kube.py", "pods.py", "redact.py", "tls.py"),
+        },
         "platform-kv-servers-scripts": {"redis_rolled.py", *as_asked_for},
         "platform-kv-gate-scripts": {"redis_ready.py", "redis_connection.py", "redact.py", *as_asked_for},
         "infisical-migration-scripts": {"migrate.mjs"},

@@ -19,6 +19,7 @@ INSTALLING = {f"{release}-gate" for release in RELEASES.values()}
 
 JOB = "kubernetes:batch/v1:Job"
 CRON_JOB = "kubernetes:batch/v1:CronJob"
+OF_REDIS = {"platform-kv-rotation", "platform-kv-handover", "platform-kv-servers"}
 # What takes more than a moment, with the seconds of an `up` on the embedded cluster, two cores.
 SECONDS = {
     "Certificate/platform-db-leaf": 1,
@@ -26,6 +27,7 @@ SECONDS = {
     "Job/platform-db-gate-operator": 40,
     "Job/platform-db-gate-login": 4,
     "RedisReplication/platform-kv-replication": 0.1,
+    "Job/platform-kv-handover": 4,
     "Job/platform-kv-servers": 30,
     "RedisSentinel/platform-kv-sentinel": 0.1,
     "Job/platform-kv-gate": 32,
@@ -59,6 +61,7 @@ def test_everything_waits_for_what_it_needs_and_for_nothing_else(graph: Graph) -
         ("postgresql/platform-db-cluster", "Certificate/platform-db-leaf"),
         ("Job/platform-db-gate-operator", "postgresql/platform-db-cluster"),
         ("Job/platform-db-gate-login", "Job/platform-db-gate-operator"),
+        ("RedisReplication/platform-kv-replication", "Job/platform-kv-handover"),
         ("Job/platform-kv-servers", "RedisReplication/platform-kv-replication"),
         ("RedisSentinel/platform-kv-sentinel", "Job/platform-kv-servers"),
         ("Job/platform-kv-gate", "RedisSentinel/platform-kv-sentinel"),
@@ -83,6 +86,7 @@ def test_backups_wait_and_are_waited_for(name: str, waits: set[tuple[str, str]])
 def test_redis_sets_the_time_of_the_whole() -> None:
     """Its operator makes five calls a second and waits longer after each that fails, as they do while pods start."""
     assert platform().critical_path(SECONDS) == [
+        "Job/platform-kv-handover",
         "RedisReplication/platform-kv-replication",
         "Job/platform-kv-servers",
         "RedisSentinel/platform-kv-sentinel",
@@ -115,12 +119,12 @@ def test_what_is_made_at_once_waits_for_nothing_that_takes_time(graph: Graph) ->
     """Namespaces, passwords, certificates and the environment are there while operators work.
 
     Only a rotation of Redis' password, which Redis has to learn before anybody uses it, the backup before a change and
-    the operators that the stack installs come first. The Sentinels change once the servers have.
+    the operators that the stack installs come first. Redis is handed over, and its Sentinels change once it has.
     """
     for name in ("platform-db", "platform-kv", "infisical-secrets", "ingress-certificate"):
         for resource in graph.made_by(name):
             for job in graph.of_type(JOB):
-                if job.name in {"platform-kv-rotation", "platform-kv-servers", "backup-before", *INSTALLING}:
+                if job.name in {*OF_REDIS, "backup-before", *INSTALLING}:
                     continue
                 assert resource.kind == "Job" or graph.free(str(resource), of=str(job))
 
@@ -205,7 +209,7 @@ def test_the_parts() -> None:
         "InfisicalRelease": 1,
         "Ingress": 1,
         "NetworkPolicies": 3,
-        "Gate": 6,
+        "Gate": 7,
     }
 
 
@@ -241,8 +245,8 @@ def test_a_job_is_tried_once_in_bounded_time_and_again_after_it_failed(graph: Gr
     more |= {"operator-canary"}
     operator = [job for job in jobs if job.name in more | INSTALLING]
     asked = [job for job in jobs if job.name == "ingress-gate"]
-    # five gates, one of two steps, certificate sync, migration
-    assert len(jobs) - len(rotation) - len(operator) - len(backups_of(graph)) - len(asked) == 8
+    # six gates, one of two steps, certificate sync, migration
+    assert len(jobs) - len(rotation) - len(operator) - len(backups_of(graph)) - len(asked) == 9
     for job in jobs:
         deadline = job["spec", "activeDeadlineSeconds"]
         assert job["spec", "backoffLimit"] == 0
