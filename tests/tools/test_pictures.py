@@ -111,7 +111,7 @@ def test_the_edges_say_what_the_program_declared_no_more_and_no_less(graph: Grap
 
 def test_no_edge_follows_from_the_others() -> None:
     edges = drawn_edges(draw(platform()))
-    assert len(edges) == len(set(edges)) < 125
+    assert len(edges) == len(set(edges)) < 145
     assert ("Namespace/platform-db-namespace", "postgresql/platform-db-cluster") not in edges
     assert ("component PlatformDb/platform-db", "component InfisicalRelease/infisical") not in edges
     assert ("component CertSync/cert-sync", "component InfisicalRelease/infisical") in edges

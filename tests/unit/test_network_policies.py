@@ -32,10 +32,8 @@ SOLVER = Pod(INFISICAL_NS, {"acme.cert-manager.io/http01-solver": "true"})
 DATABASE_READY = job("platform-db-gate-operator", DATABASE_NS)
 DATABASE_LOGIN = job("platform-db-gate-login", DATABASE_NS)
 CERT_SYNC = job("cert-sync", DATABASE_NS)
-REDIS_HANDOVER = job("platform-kv-handover", REDIS_NS)
 REDIS_ROLLED = job("platform-kv-servers", REDIS_NS)
-REDIS_READY = job("platform-kv-gate", REDIS_NS)
-REDIS_ROTATION = job("platform-kv-rotation", REDIS_NS)
+ASKING_REDIS = tuple(job(f"platform-kv-{name}", REDIS_NS) for name in ("gate", "rotation", "handover"))
 MIGRATION = job("infisical-migration", INFISICAL_NS)
 INFISICAL_READY = job("infisical-gate", INFISICAL_NS)
 ROUTE_MOVED = job("ingress-moved", INFISICAL_NS)
@@ -52,18 +50,8 @@ STRANGERS = (
     Pod("ingress", {"app": "another"}),
     Pod("kube-system", {"app": "another"}),
 )
-ASKING_REDIS = (REDIS_READY, REDIS_ROTATION, REDIS_HANDOVER)
 IN_INFISICAL = (MIGRATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
-JOBS = (
-    DATABASE_READY,
-    DATABASE_LOGIN,
-    CERT_SYNC,
-    REDIS_ROLLED,
-    REDIS_HANDOVER,
-    REDIS_READY,
-    REDIS_ROTATION,
-    *IN_INFISICAL,
-)
+JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_ROLLED, *ASKING_REDIS, *IN_INFISICAL)
 OWN = (INFISICAL, OLD_CHART, DATABASE, REPLICA, POOLER, REDIS, SENTINEL, SOLVER, *JOBS)
 PODS = (*OWN, POSTGRES_OPERATOR, REDIS_OPERATOR, CONTROLLER, RESOLVER, *STRANGERS)
 PORTS = (53, 443, 5432, 6379, 6443, 8008, 8080, 8089, 9121, 9187, 9464, 26379)
@@ -115,9 +103,7 @@ def test_every_pod_asks_the_cluster_for_names_and_nobody_else(pod: Pod) -> None:
         (DATABASE_READY, True),
         (CERT_SYNC, True),
         (REDIS_ROLLED, True),
-        (REDIS_HANDOVER, True),
-        (REDIS_READY, True),
-        (REDIS_ROTATION, True),
+        *((asking, True) for asking in ASKING_REDIS),
         (INFISICAL_READY, True),
         (ROUTE_MOVED, True),
         (INFISICAL, True),
