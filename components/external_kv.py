@@ -120,6 +120,11 @@ class ExternalKv(ComponentResource):
         return {"sentinels": ",".join(redis.sentinel_hosts), "masterName": redis.master_name or ""}
 
     @property
+    def sentinels(self) -> str:
+        """Return nothing: whoever runs them replaces them without asking this program."""
+        return ""
+
+    @property
     def login(self) -> dict[str, Input[str]]:
         """Return what a Job logs in with."""
         sentinel, authority = self._args.sentinel_password, self._args.redis.authority

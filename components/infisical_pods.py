@@ -13,6 +13,7 @@ from settings.infisical import Flavour, InfisicalSettings
 
 _READY_SECONDS = 5  # a new pod has answered for so long before an old one goes
 _QUEUES_SECONDS = 50  # after the drain: a server waits for the queues' running jobs before it exits
+_SENTINELS = "infisical-platform/sentinels"  # an annotation
 _AUTHORITIES, _FOLDER = "authorities", "/etc/infisical-authorities"
 _LABELS: Mapping[Flavour, Mapping[str, str]] = {
     "infisical": {"app": "infisical", "component": "backend"},
@@ -45,12 +46,13 @@ def authorities_of(name: str, namespace: Input[str], trusted: str, *, parent: Re
 
 
 def pod_fields(
-    infisical: InfisicalSettings, authorities: Input[str] | None = None
+    infisical: InfisicalSettings, authorities: Input[str] | None = None, sentinels: str = ""
 ) -> apps.v1.DeploymentSpecPatchArgsDict:
     """Return the part of the Deployment's spec that the program owns.
 
     A server that is told to end refuses new connections at once, while proxies still send them for a moment. So it is
-    told only after every proxy has had `drainSeconds` to leave it. `authorities` names a ConfigMap.
+    told only after every proxy has had `drainSeconds` to leave it. `authorities` names a ConfigMap. A different
+    `sentinels` replaces the pods.
     """
     pod: core.v1.PodSpecPatchArgsDict = {"topology_spread_constraints": [_spread(infisical.chart.flavour)]}
     container: core.v1.ContainerPatchArgsDict = {}
@@ -66,7 +68,10 @@ def pod_fields(
         container["env"] = [{"name": "NODE_EXTRA_CA_CERTS", "value": f"{_FOLDER}/{_AUTHORITIES}.pem"}]
     if container:
         pod["containers"] = [{"name": container_of(workload_name(infisical.chart.flavour)), **container}]
-    return {"min_ready_seconds": _READY_SECONDS, "template": {"spec": pod}}
+    template: core.v1.PodTemplateSpecPatchArgsDict = {"spec": pod}
+    if sentinels:
+        template["metadata"] = {"annotations": {_SENTINELS: sentinels}}
+    return {"min_ready_seconds": _READY_SECONDS, "template": template}
 
 
 def patched(

@@ -94,7 +94,7 @@ class InfisicalRelease(ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[args.migration, args.redis]),
         )
         authorities = authorities_of(name, self._namespace, args.trusted, parent=self)
-        fields = pod_fields(args.infisical, authorities)
+        fields = pod_fields(args.infisical, authorities, args.redis.sentinels)
         patch = patched(f"{args.helm.name}-pods", self._namespace, args.infisical, fields, release, parent=self)
         logical = f"{args.helm.name}-budget"
         budget(self.service, self._namespace, labels(chart.flavour), logical=logical, parent=self)

@@ -182,7 +182,7 @@ def _infisical(placement: Placement, props: Json) -> None:
         pod["security_context"] = {**_POD_CONTEXT, "runAsUser": _SERVER, "runAsGroup": _SERVER, "fsGroup": _SERVER}
         named = pod.get("containers") or [{"name": container_of(props["metadata"].name)}]
         pod["containers"] = [{**each, "security_context": _CONTAINER_CONTEXT} for each in named]
-    labels = {"metadata": {"labels": dict(pods.labels)}} if pods.labels else {}
+    labels = {"metadata": {**template.get("metadata", {}), "labels": dict(pods.labels)}} if pods.labels else {}
     props["spec"] = {**spec, "template": {**template, **labels, "spec": pod}}
 
 

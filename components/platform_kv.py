@@ -22,7 +22,7 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 from pydantic import SecretStr
 
-from components.base.content import content_addressed, versioned_secret
+from components.base.content import content_addressed, digest, versioned_secret
 from components.base.gate import Gate, GateArgs
 from components.base.names import REDIS_REPLICATION, type_token
 from components.base.password import password
@@ -131,6 +131,7 @@ class PlatformKv(ComponentResource):
         config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
         servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
+        self._sentinels = digest(sentinels)
         before = self._gate(f"{name}-handover", steps.hand_over(key), after=auth, triggers=[servers])
         replication = CustomResource(
             f"{name}-replication",
@@ -167,6 +168,15 @@ class PlatformKv(ComponentResource):
     def address(self) -> dict[str, str]:
         """Return where it is, for others who ask the stack."""
         return {"sentinels": f"{self.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP}
+
+    @property
+    def sentinels(self) -> str:
+        """Return a text that changes when the Sentinels are replaced, so that Infisical's pods are, after them.
+
+        Its client of Redis keeps the address of every Sentinel that it has seen, and tries one that is no more for
+        10 s in every fail-over (ioredis, SentinelIterator).
+        """
+        return self._sentinels
 
     @property
     def login(self) -> dict[str, Input[str]]:

@@ -149,3 +149,17 @@ def test_the_poolers_budget_is_of_its_pods() -> None:
     budget = platform()["PodDisruptionBudget/platform-db-pooler-budget"]
     assert budget["spec", "selector"] == {"matchLabels": {"connection-pooler": "platform-db-cluster-pooler"}}
     assert budget["metadata", "namespace"] == "platform-db-pg"
+
+
+def test_pods_are_replaced_after_the_sentinels() -> None:
+    """Their client of Redis tries the address of each Sentinel that it has ever seen, 10 s long."""
+
+    def remembered(**redis: Any) -> object:
+        return platform(redis=redis)[PATCH]["spec", "template", "metadata", "annotations"]
+
+    assert remembered(memoryLimit="300Mi") != remembered()
+    assert remembered(sentinel={"memoryLimit": "300Mi"}) != remembered()
+    assert remembered(storage="2Gi") == remembered()
+    assert platform().waits(PATCH, for_="Job/platform-kv-gate")
+    external = shape("sentinels")[PATCH]["spec", "template"]
+    assert "metadata" not in external

@@ -146,7 +146,9 @@ def test_labels_are_for_infisical_and_the_jobs() -> None:
     graph = placed()
     for job in jobs(graph):
         assert template_of(job)["metadata"]["labels"]["cost"] == "security"
-    assert graph["DeploymentPatch/infisical-pods"]["spec", "template", "metadata"] == {"labels": {"cost": "security"}}
+    metadata = graph["DeploymentPatch/infisical-pods"]["spec", "template", "metadata"]
+    assert metadata["labels"] == {"cost": "security"}
+    assert metadata["annotations"].keys() == {"infisical-platform/sentinels"}
     for name in ("RedisReplication/platform-kv-replication", "postgresql/platform-db-cluster"):
         assert "labels" not in graph[name]["metadata"]
 
