@@ -40,13 +40,19 @@ class Secrets:
     ref = SecretRef(namespace="infisical", name="infisical-secrets")
 
 
+class Redis(ConfigMap):
+    """What InfisicalRelease needs of it."""
+
+    sentinels = "digest"
+
+
 def released(fingerprint: str = "f1", helm: tuple[str, str] = ("infisical", "sha256:0"), **infisical: Any) -> Graph:
     """Return the component alone, of stack dev with changed keys of section `infisical`."""
 
     def make(opts: ResourceOptions) -> None:
         secrets: Any = Secrets(fingerprint)
         migration: Any = ConfigMap("migration", opts=opts)
-        redis: Any = ConfigMap("redis", opts=opts)
+        redis: Any = Redis("redis", opts=opts)
         settings = settings_of(infisical={"image": IMAGE, **infisical})
         release = HelmRelease(name=helm[0], chart=LocalChart(location="charts/chart.tgz", digest=helm[1]))
         InfisicalRelease("infisical", InfisicalReleaseArgs.of(settings, release, migration, redis, secrets), opts)
