@@ -132,7 +132,7 @@ class PlatformKv(ComponentResource):
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
         servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
         self._sentinels = digest(sentinels)
-        before = self._gate(f"{name}-handover", steps.hand_over(key), after=auth, triggers=[servers])
+        before = self._gate(f"{name}-handover", steps.hand_over(), after=auth, triggers=[servers])
         replication = CustomResource(
             f"{name}-replication",
             api_version=_API_VERSION,

@@ -60,8 +60,11 @@ class RedisSteps:
             env={"REDIS_PASSWORD": password},
         )
 
-    def hand_over(self, password: SecretKey) -> Step:
-        """Make the first server the master, because a roll of a StatefulSet ends with it."""
+    def hand_over(self) -> Step:
+        """Make the first server the master, because a roll of a StatefulSet ends with it.
+
+        The password is that of the servers' own Secret, whose name stays: a rotation is no reason for a fail-over.
+        """
         return Step(
             name="handover",
             image=self.image,
@@ -76,7 +79,7 @@ class RedisSteps:
                 "master_name": MASTER_GROUP,
                 "patience_seconds": _HANDOVER_SECONDS,
             },
-            env={"REDIS_PASSWORD": password},
+            env={"REDIS_PASSWORD": SecretKey(secret=AUTH, key="password")},
         )
 
     def rolled(self, config_map: Input[str]) -> Step:

@@ -58,6 +58,11 @@ def test_a_change_of_the_servers_hands_redis_over_and_awaits_them(gate: str, set
     assert triggers_in(unchanged(), gate) == triggers_in(redis(redis={"sentinels": 5}), gate)
 
 
+def test_a_rotation_alone_is_no_reason_for_a_fail_over() -> None:
+    for other in ({"passwordRotation": 2}, {"passwordRotation": 3}):
+        assert redis(redis=other)["Job/platform-kv-handover"].inputs == unchanged()["Job/platform-kv-handover"].inputs
+
+
 def test_what_the_handover_is_told_and_may_do() -> None:
     graph = unchanged()
     [container] = graph["Job/platform-kv-handover"]["spec", "template", "spec", "containers"]
@@ -66,7 +71,8 @@ def test_what_the_handover_is_told_and_may_do() -> None:
     assert (told["replication"], told["redis_port"]) == ("platform-kv", 6379)
     assert (told["sentinel"], told["sentinel_port"]) == ("platform-kv-sentinel-sentinel", 26379)
     assert told["master_name"] == "platform-kv-master"
-    assert environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "password"
+    reference = environment["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "platform-kv-auth", "key": "password"}
     assert graph["Role/platform-kv-handover"]["rules"] == [
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}
     ]
