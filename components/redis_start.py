@@ -36,7 +36,7 @@ while [ "$(date +%s)" -lt "$end" ]; do
   if named="$(ask -h "$1" -p "$2" SENTINEL GET-MASTER-ADDR-BY-NAME "$3")"; then
     try $named
   else
-    ls -d "$4"/append* >/dev/null 2>&1 || start "no Sentinel, and no data"
+    ls -d "$4"/[Aa]ppend* >/dev/null 2>&1 || start "no Sentinel, and no data"
     silent="$((silent + 1))"
     [ "$silent" -lt "$6" ] || start "no Sentinel answers"
   fi

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from job_cluster import Cluster
 from job_engines import PASSWORD, RedisServer, eventually, free_port
 from redis_connection import Connection, pairs
 
@@ -67,3 +68,15 @@ def running(folder: Path) -> Iterator[Redis]:
     redis = Redis(folder)
     yield redis
     redis.stop()
+
+
+READY = {"type": "Ready", "status": "True"}
+
+
+def pod(cluster: Cluster, namespace: str, name: str, host: str, *, ready: bool = True, finalizer: str = "") -> None:
+    """Create a pod of a StatefulSet at a server's address, which nothing runs."""
+    app, pods = name.rpartition("-")[0], f"/api/v1/namespaces/{namespace}/pods"
+    metadata = {"name": name, "labels": {"app": app}, "finalizers": [finalizer] if finalizer else []}
+    cluster.create(pods, {"metadata": metadata, "spec": {"containers": [{"name": app, "image": "redis"}]}})
+    status = {"podIP": host, "podIPs": [{"ip": host}], "conditions": [READY] if ready else []}
+    cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from job_cluster import Cluster
 from job_engines import RedisServer, eventually
-from job_redis import ADDRESSES, GROUP, PASSWORD, Redis, running
+from job_redis import ADDRESSES, GROUP, PASSWORD, Redis, pod, running
 from redis_connection import Connection
 
 REPLICATION, SENTINEL = "platform-kv", "platform-kv-sentinel-sentinel"
-READY = {"type": "Ready", "status": "True"}
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +29,8 @@ class Handover:
 
     def pods(self, app: str, servers: list[RedisServer], not_ready: int = 0) -> None:
         """Create pods that are called in the order of these servers. The first ones are not ready."""
-        pods = f"/api/v1/namespaces/{self.namespace}/pods"
         for number, server in enumerate(servers):
-            name = f"{app}-{number}"
-            metadata = {"name": name, "labels": {"app": app}}
-            self.cluster.create(pods, {"metadata": metadata, "spec": {"containers": [{"name": app, "image": "redis"}]}})
-            status = {
-                "podIP": server.host,
-                "podIPs": [{"ip": server.host}],
-                "conditions": [] if number < not_ready else [READY],
-            }
-            self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
+            pod(self.cluster, self.namespace, f"{app}-{number}", server.host, ready=number >= not_ready)
 
     def run(self, patience: float = 60) -> Any:
         config = {

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from job_cluster import Cluster, Rule
 from job_engines import RedisServer, eventually
-from job_redis import GROUP, PASSWORD, Redis, running
+from job_redis import GROUP, PASSWORD, READY, Redis, pod, running
 from redis_connection import Connection, ReplyError, pairs
 
 SECRET, REPLICATION, SENTINEL = "platform-kv-auth", "platform-kv", "platform-kv-sentinel-sentinel"
 NEXT = "another-horse-battery"
-READY = {"type": "Ready", "status": "True"}
 RULES: list[Rule] = [("", "secrets", ["get"], [SECRET]), ("", "pods", ["list"], [])]
 
 
@@ -35,14 +34,10 @@ class Rotation:
     def pods(self, *, ready: bool = True) -> None:
         for app, servers in ((REPLICATION, self.servers.servers), (SENTINEL, self.servers.sentinels)):
             for number, server in enumerate(servers):
-                self.pod(f"{app}-{number}", app, server, ready=ready)
+                self.pod(f"{app}-{number}", server, ready=ready)
 
-    def pod(self, name: str, app: str, server: RedisServer, *, ready: bool = True, finalizer: str = "") -> None:
-        pods = f"/api/v1/namespaces/{self.namespace}/pods"
-        metadata = {"name": name, "labels": {"app": app}, "finalizers": [finalizer] if finalizer else []}
-        self.cluster.create(pods, {"metadata": metadata, "spec": {"containers": [{"name": app, "image": "redis"}]}})
-        status = {"podIP": server.host, "podIPs": [{"ip": server.host}], "conditions": [READY] if ready else []}
-        self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
+    def pod(self, name: str, server: RedisServer, *, ready: bool = True, finalizer: str = "") -> None:
+        pod(self.cluster, self.namespace, name, server.host, ready=ready, finalizer=finalizer)
 
     def secret(self, password: str = PASSWORD) -> None:
         self.cluster.secret(self.namespace, SECRET, {"password": password})
@@ -277,7 +272,7 @@ def test_replicas_do_not_get_a_password_which_their_master_may_not_take(rotation
 
 def test_pods_on_their_way_are_waited_for(rotation: Rotation, servers: Redis) -> None:
     rotation.secret()
-    rotation.pod("platform-kv-0", REPLICATION, servers.servers[0], ready=False)
+    rotation.pod("platform-kv-0", servers.servers[0], ready=False)
     job = rotation.start()
     job.sees("pod platform-kv-0: Pending")
     assert NEXT not in accepted(servers.servers[0])
@@ -289,7 +284,7 @@ def test_pods_on_their_way_are_waited_for(rotation: Rotation, servers: Redis) ->
 
 def test_a_pod_on_its_way_out_is_waited_for(rotation: Rotation, servers: Redis) -> None:
     rotation.secret()
-    rotation.pod("platform-kv-0", REPLICATION, servers.servers[0], finalizer="test/held")
+    rotation.pod("platform-kv-0", servers.servers[0], finalizer="test/held")
     rotation.cluster.call("DELETE", f"/api/v1/namespaces/{rotation.namespace}/pods/platform-kv-0")
     outcome = rotation.run(deadline=1)
     assert outcome.status == 1
@@ -298,7 +293,7 @@ def test_a_pod_on_its_way_out_is_waited_for(rotation: Rotation, servers: Redis) 
 
 def test_a_sentinel_which_does_not_know_the_master_yet_is_waited_for(rotation: Rotation, servers: Redis) -> None:
     rotation.secret()
-    rotation.pod("stranger", SENTINEL, servers.sentinels[0])
+    rotation.pod(f"{SENTINEL}-7", servers.sentinels[0])
     with Connection(servers.sentinels[0].host, servers.sentinels[0].port) as connection:
         connection.call("SENTINEL", "REMOVE", GROUP)
         outcome = rotation.run(deadline=1)
