@@ -63,6 +63,8 @@ class ExternalKv(ComponentResource):
     version and for what Redis does when it is full.
     """
 
+    sentinels = ""  # whoever runs them replaces them without asking this program
+
     def __init__(self, name: str, args: ExternalKvArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("ExternalKv"), name, None, opts)
         self._args = args
@@ -118,11 +120,6 @@ class ExternalKv(ComponentResource):
         if redis.host:
             return {"host": f"{redis.host}:{redis.port}"}
         return {"sentinels": ",".join(redis.sentinel_hosts), "masterName": redis.master_name or ""}
-
-    @property
-    def sentinels(self) -> str:
-        """Return nothing: whoever runs them replaces them without asking this program."""
-        return ""
 
     @property
     def login(self) -> dict[str, Input[str]]:

@@ -112,6 +112,9 @@ class PlatformKv(ComponentResource):
 
     password: Output[str]
     sentinel_host: str
+    # It changes when the Sentinels are replaced, so that Infisical's pods are, after them: their client of Redis keeps
+    # the address of every Sentinel that it has seen, and tries one that is no more for 10 s (D74).
+    sentinels: str
 
     def __init__(self, name: str, args: PlatformKvArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformKv"), name, None, opts)
@@ -131,7 +134,7 @@ class PlatformKv(ComponentResource):
         config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
         config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
         servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
-        self._sentinels = digest(sentinels)
+        self.sentinels = digest(sentinels)
         before = self._gate(f"{name}-handover", steps.hand_over(), after=auth, triggers=[servers])
         replication = CustomResource(
             f"{name}-replication",
@@ -168,15 +171,6 @@ class PlatformKv(ComponentResource):
     def address(self) -> dict[str, str]:
         """Return where it is, for others who ask the stack."""
         return {"sentinels": f"{self.sentinel_host}:{SENTINEL_PORT}", "masterName": MASTER_GROUP}
-
-    @property
-    def sentinels(self) -> str:
-        """Return a text that changes when the Sentinels are replaced, so that Infisical's pods are, after them.
-
-        Its client of Redis keeps the address of every Sentinel that it has seen, and tries one that is no more for
-        10 s in every fail-over (ioredis, SentinelIterator).
-        """
-        return self._sentinels
 
     @property
     def login(self) -> dict[str, Input[str]]:

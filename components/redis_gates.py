@@ -29,6 +29,15 @@ from settings.redis import RedisSettings
 
 _HANDOVER_SECONDS = 60  # a Sentinel hears of a preference within 10 s, and begins no second fail-over for 20 s
 _OPERATOR_PATIENCE_SECONDS = 90  # after an error it tries again in 60
+_LIST_PODS = PolicyRule(group="", resource="pods", verbs=["list"])
+# Where the servers and the Sentinels are found: the label "app" of their pods, and their ports.
+_PODS = {
+    "replication": REDIS_REPLICATION,
+    "redis_port": REDIS_PORT,
+    "sentinel": SENTINELS,
+    "sentinel_port": SENTINEL_PORT,
+    "master_name": MASTER_GROUP,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,15 +55,11 @@ class RedisSteps:
             name="rotation",
             image=self.image,
             script="platform_kv/redis_rotation.py",
-            rules=_ROTATION_RULES,
+            rules=(PolicyRule(group="", resource="secrets", verbs=["get"], names=[AUTH]), _LIST_PODS),
             config={
                 "namespace": self.namespace,
+                **_PODS,
                 "secret": AUTH,
-                "replication": REDIS_REPLICATION,
-                "redis_port": REDIS_PORT,
-                "sentinel": SENTINELS,
-                "sentinel_port": SENTINEL_PORT,
-                "master_name": MASTER_GROUP,
                 "deadline_seconds": self.deadline_seconds,
             },
             env={"REDIS_PASSWORD": password},
@@ -69,14 +74,10 @@ class RedisSteps:
             name="handover",
             image=self.image,
             script="platform_kv/redis_handover.py",
-            rules=(PolicyRule(group="", resource="pods", verbs=["list"]),),
+            rules=(_LIST_PODS,),
             config={
                 "namespace": self.namespace,
-                "replication": REDIS_REPLICATION,
-                "redis_port": REDIS_PORT,
-                "sentinel": SENTINELS,
-                "sentinel_port": SENTINEL_PORT,
-                "master_name": MASTER_GROUP,
+                **_PODS,
                 "patience_seconds": _HANDOVER_SECONDS,
             },
             env={"REDIS_PASSWORD": SecretKey(secret=AUTH, key="password")},
@@ -124,12 +125,6 @@ class RedisSteps:
 def _watching(*statefulsets: str) -> tuple[PolicyRule, ...]:
     return (
         PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=list(statefulsets)),
-        PolicyRule(group="", resource="pods", verbs=["list"]),
+        _LIST_PODS,
         PolicyRule(group="", resource="events", verbs=["list"]),
     )
-
-
-_ROTATION_RULES = (
-    PolicyRule(group="", resource="secrets", verbs=["get"], names=[AUTH]),
-    PolicyRule(group="", resource="pods", verbs=["list"]),
-)

@@ -107,9 +107,11 @@ def _sizes(redis: Object, part: Wanted) -> dict[str, tuple[object, object]]:
 
 def _commands(pod: Object, redis: Object, statefulset: str) -> str:
     """The digest of what starts a server and of its probes, as components/base/content.py makes it."""
-    own: list[Object] = [each for each in pod.get("initContainers", []) if each["name"] == f"init{statefulset}"]
+    containers: list[Object] = pod.get("initContainers", [])
+    nothing: Object = {}
+    start = next((each for each in containers if each["name"] == f"init{statefulset}"), nothing)
     probes: list[Object] = [redis.get(probe, {}).get("exec", {}) for probe in ("readinessProbe", "livenessProbe")]
-    commands = [each.get("command") for each in (*(own or [{}]), *probes)]
+    commands = [each.get("command") for each in (start, *probes)]
     return hashlib.sha256(json.dumps(commands).encode()).hexdigest()[:12]
 
 

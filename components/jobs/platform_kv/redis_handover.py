@@ -56,12 +56,13 @@ class Handover:
         first = servers.get(f"{config.replication}-0")
         if not first:
             raise Pending(f"pod {config.replication}-0 is not ready")
-        masters = {self._master(sentinel) for sentinel in sentinels.values()}
+        named = {sentinel: self._master(sentinel) for sentinel in sentinels.values()}
+        masters = set(named.values())
         if masters == {first}:
             return self._leads(first, followers=len(servers) - 1)
         self._prefer(first, PREFERRED)
-        asked = next(iter(sentinels.values()))
-        if self._master(asked) != first:
+        asked, master = next(iter(named.items()))
+        if master != first:
             self._fail_over(asked, first)
         raise Pending(f"the Sentinels name {', '.join(sorted(masters))}, wanted {first}")
 
