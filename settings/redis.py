@@ -60,8 +60,9 @@ class RedisSettings(Section):
     )
     deadline_minutes: Minutes = Field(
         default=5,
-        description="Minutes until Redis has a master that every Sentinel agrees on, once pods start. Set more where "
-        "volumes attach slowly, or where Redis has much to load. Each Redis above three adds a minute.",
+        description="Minutes until every Redis is as asked for, and as many until it has a master that every Sentinel "
+        "agrees on, each counted once pods start. Set more where volumes attach slowly, or where Redis has much to "
+        "load. Each Redis above three adds a minute.",
     )
     sentinel: SentinelSettings = SentinelSettings()
     max_memory_mib: Annotated[

@@ -142,13 +142,14 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
     """A missing one would be seen only in the cluster; one too many, and an edit re-runs other gates."""
     brought = {c.name: set(c["data"]) for c in platform().of_type("kubernetes:core/v1:ConfigMap")}
     del brought["platform-kv-config"]
-    as_asked_for = {"as_asked_for.py", "workloads.py", "job.py", "kube.py", "pods.py", "tls.py"}
+    as_asked_for = {"as_asked_for.py", "events.py", "workloads.py", "job.py", "kube.py", "pods.py", "tls.py"}
     assert brought == {
         "platform-db-gate-scripts": {
             "database_ready.py",
             "database_login.sh",
             "database_gate.sh",
             "database_workloads.py",
+            "events.py",
             "workloads.py",
             "job.py",
             "kube.py",

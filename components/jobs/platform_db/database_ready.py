@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import database_workloads
 from database_workloads import Size
+from events import last_seen, latest_warning
 from job import Failed, Pending, Report, run, wait
 from kube import Api, Object, path
 from pods import problems
@@ -150,19 +151,10 @@ class DatabaseReady:
         namespace = self.config.namespace
         pods = self.api.items(path("pods", namespace), labelSelector=f"cluster-name={self.config.cluster}")
         causes = [str(problem) for pod in pods for problem in problems(pod)]
-        warnings = self.api.items(
-            path("events", namespace), fieldSelector=f"involvedObject.uid={resource['metadata']['uid']},type=Warning"
-        )
-        if warnings:
+        if latest := latest_warning(self.api, resource):
             # With its time, because it may be of a trouble that is over.
-            latest = max(warnings, key=seen_at)
-            causes.append(f"last warning, of {seen_at(latest)}: {latest.get('message', '')}")
+            causes.append(f"last warning, of {last_seen(latest)}: {latest.get('message', '')}")
         return "".join(f"; {cause}" for cause in causes)
-
-
-def seen_at(event: Object) -> str:
-    """Return when an event was last seen, as the API server writes times."""
-    return event.get("lastTimestamp") or event.get("eventTime") or ""
 
 
 def main(config: Config, report: Report) -> str:

@@ -36,7 +36,7 @@ def check(api: Api, namespace: str, cluster: str, size: Size) -> None:
     if (there := found["spec"].get("replicas", 1)) != size.pooler_instances:
         raise Pending(f"{name} has {there} replicas, wanted {size.pooler_instances}")
     if progress := unfinished(found):
-        raise Pending(f"{name}: {progress}{causes(api, namespace, found, pods_of(api, namespace, found))}")
+        raise Pending(f"{name}: {progress}{causes(api, found, pods_of(api, namespace, found))}")
 
 
 def _check_cluster(api: Api, namespace: str, cluster: str, size: Size) -> None:
@@ -58,9 +58,9 @@ def _check_cluster(api: Api, namespace: str, cluster: str, size: Size) -> None:
     pods = pods_of(api, namespace, found)
     ready = found.get("status", {}).get("readyReplicas", 0)
     if old := [pod["metadata"]["name"] for pod in pods if _is_old(pod, limits)]:
-        raise Pending(f"{name}: pod {old[0]} is still the one of before{causes(api, namespace, found, pods)}")
+        raise Pending(f"{name}: pod {old[0]} is still the one of before{causes(api, found, pods)}")
     if not len(pods) == ready == there:
-        raise Pending(f"{name}: {there} wanted, {len(pods)} there, {ready} ready{causes(api, namespace, found, pods)}")
+        raise Pending(f"{name}: {there} wanted, {len(pods)} there, {ready} ready{causes(api, found, pods)}")
 
 
 def _is_old(pod: Object, limits: Object) -> bool:

@@ -4,7 +4,8 @@ import re
 
 from conditions import condition
 from delivery_wish import HAS_NO_VALUE, Delivery
-from kube import Api, Object, path
+from events import latest_warning
+from kube import Api, Object
 
 _MISSING = re.compile(r"\(key: (?P<secret>.+)\), err: Secret does not exist$")
 
@@ -22,12 +23,9 @@ def external_says(api: Api, delivery: Delivery) -> str:
 
 def _warned(api: Api, found: Object) -> str:
     """Return its latest warning. A missing secret is said as the other operator says it."""
-    metadata = found["metadata"]
-    about = f"involvedObject.uid={metadata['uid']},type=Warning"
-    warnings = api.items(path("events", metadata["namespace"]), fieldSelector=about)
-    if not warnings:
+    latest = latest_warning(api, found)
+    if latest is None:
         return ""
-    latest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
     message = str(latest.get("message", ""))
     missing = _MISSING.search(message)
     return f"{missing['secret']} {HAS_NO_VALUE}" if missing else message

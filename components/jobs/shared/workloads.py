@@ -2,6 +2,7 @@
 
 import re
 
+from events import latest_warning
 from job import Pending
 from kube import Api, Object, path
 from pods import problems
@@ -32,17 +33,14 @@ def unfinished(workload: Object) -> str:
     return f"{wanted} wanted, {there} there, {updated} of the newest revision, {ready} ready"
 
 
-def causes(api: Api, namespace: str, workload: Object, pods: list[Object]) -> str:
+def causes(api: Api, workload: Object, pods: list[Object]) -> str:
     """Return what holds it up, as the tail of a sentence: the pods that are not ready, and its latest warning.
 
     A pod that admission refuses is not there. What tells is an event of the StatefulSet (FailedCreate), or a condition
     of the Deployment.
     """
     found = [str(problem) for pod in pods for problem in problems(pod)]
-    uid = workload["metadata"]["uid"]
-    warnings = api.items(path("events", namespace), fieldSelector=f"involvedObject.uid={uid},type=Warning")
-    if warnings:
-        latest = max(warnings, key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    if latest := latest_warning(api, workload):
         found.append(f"{latest.get('reason', 'warning')}: {latest.get('message', '')}")
     for condition in workload.get("status", {}).get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
@@ -66,7 +64,7 @@ def deployed(api: Api, namespace: str, name: str) -> None:
         )
     deployment = {"kind": "Deployment", **deployment}
     if held_up := unfinished(deployment):
-        why = causes(api, namespace, deployment, pods_of(api, namespace, deployment))
+        why = causes(api, deployment, pods_of(api, namespace, deployment))
         raise Pending(f"deployment {namespace}/{name}: {held_up}{why}")
 
 
