@@ -16,9 +16,5 @@ def last_seen(event: Object) -> str:
     Older recorders move `lastTimestamp`. Newer ones leave it empty: `eventTime` is of the first, and `series` moves.
     https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
     """
-    return (
-        (event.get("series") or {}).get("lastObservedTime")
-        or event.get("lastTimestamp")
-        or event.get("eventTime")
-        or ""
-    )
+    series: Object = event.get("series") or {}
+    return series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or ""
