@@ -53,7 +53,7 @@ class AsAskedFor:
             if found and (progress := unfinished(found)):
                 self.idle_since = time.monotonic()
                 pods = pods_of(self.api, self.namespace, found)
-                raise Pending(f"{name}: {progress}{causes(self.api, self.namespace, found, pods)}")
+                raise Pending(f"{name}: {progress}{causes(self.api, found, pods)}")
 
     def _wait_for_the_operator(self, seen: str) -> None:
         waited = time.monotonic() - self.idle_since
