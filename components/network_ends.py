@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pods:
-    """Pods of the platform, by labels that only they have. Each of these has a policy of this name."""
+    """Pods of the platform, by labels that only they have. Each of these has a policy of this name.
+
+    No label is one that Cilium leaves out of what it knows of a pod, such as the name of a StatefulSet's pod:
+    https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/
+    """
 
     name: str
     namespace: str
     labels: Mapping[str, Sequence[str]]  # each label with the values that it may have
+    without: str = ""  # a label that tells others apart which have all of these
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,13 +22,8 @@ _ACME_SOLVER = 8089
 DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
 _METRICS = {"infisical": (9464,), "database": (PATRONI, 9187), "pooler": (9127,), "redis": (9121,), "sentinel": (9121,)}
 _LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
-_LARGEST = 9  # instances of a database, Redis or Sentinel that settings allow
+_POOLER = "connection-pooler"
 _SCHEMES = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
-
-
-def _members(stateful_set: str) -> Mapping[str, Sequence[str]]:
-    """Return the label that Kubernetes itself gives to pods of a StatefulSet. An operator's labels are its settings."""
-    return {"statefulset.kubernetes.io/pod-name": [f"{stateful_set}-{number}" for number in range(_LARGEST)]}
 
 
 def _job(name: str, namespace: str) -> Pods:
@@ -38,10 +33,13 @@ def _job(name: str, namespace: str) -> Pods:
 _UNNAMED = Names()  # network_paths gives every end the names of its stack
 # The servers. Both charts call their component differently, and during a switch there are pods of both.
 INFISICAL = Pods(name="infisical", namespace=_UNNAMED.infisical, labels={"component": ["backend", "infisical"]})
-DATABASE = Pods(name="database", namespace=_UNNAMED.database, labels=_members(DATABASE_CLUSTER))
-POOLER = Pods(name="pooler", namespace=_UNNAMED.database, labels={"connection-pooler": [f"{DATABASE_CLUSTER}-pooler"]})
-REDIS_SERVERS = Pods(name="redis", namespace=_UNNAMED.redis, labels=_members(REDIS_REPLICATION))
-SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels=_members(f"{REDIS_REPLICATION}-sentinel-sentinel"))
+# What else a server of PostgreSQL has for labels is a setting of its operator.
+DATABASE = Pods(
+    name="database", namespace=_UNNAMED.database, labels={"cluster-name": [DATABASE_CLUSTER]}, without=_POOLER
+)
+POOLER = Pods(name="pooler", namespace=_UNNAMED.database, labels={_POOLER: [f"{DATABASE_CLUSTER}-pooler"]})
+REDIS_SERVERS = Pods(name="redis", namespace=_UNNAMED.redis, labels={"app": [REDIS_REPLICATION]})
+SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels={"app": [f"{REDIS_REPLICATION}-sentinel-sentinel"]})
 ACME_SOLVER = Pods(
     name="acme-solver", namespace=_UNNAMED.infisical, labels={"acme.cert-manager.io/http01-solver": ["true"]}
 )

@@ -51,7 +51,7 @@ class NetworkPolicies(ComponentResource):
                 f"{name}-{pods.name}",
                 metadata=meta.v1.ObjectMetaArgs(name=pods.name, namespace=args.made),
                 spec=v1.NetworkPolicySpecArgs(
-                    pod_selector=_selector(pods.labels),
+                    pod_selector=_selector(pods),
                     policy_types=["Ingress", "Egress"],
                     ingress=_ingress(pods, args.paths),
                     egress=_egress(pods, args.paths),
@@ -106,11 +106,9 @@ def _peers(end: End, seen_from: Pods) -> Iterator[v1.NetworkPolicyPeerArgs]:
                 block = v1.IPBlockArgs(cidr=cidr, except_=[*end.but] or None)
                 yield v1.NetworkPolicyPeerArgs(ip_block=block)
         case Pods() if end.namespace == seen_from.namespace:
-            yield v1.NetworkPolicyPeerArgs(pod_selector=_selector(end.labels))
+            yield v1.NetworkPolicyPeerArgs(pod_selector=_selector(end))
         case Pods():
-            yield v1.NetworkPolicyPeerArgs(
-                namespace_selector=_namespace(end.namespace), pod_selector=_selector(end.labels)
-            )
+            yield v1.NetworkPolicyPeerArgs(namespace_selector=_namespace(end.namespace), pod_selector=_selector(end))
         case Others():
             labels = meta.v1.LabelSelectorArgs(match_labels=end.labels) if end.labels else None
             yield v1.NetworkPolicyPeerArgs(namespace_selector=_namespace(end.namespace), pod_selector=labels)
@@ -127,11 +125,12 @@ def _namespace(name: str) -> meta.v1.LabelSelectorArgs:
     return meta.v1.LabelSelectorArgs(match_labels={_NAMESPACE_NAME: name})
 
 
-def _selector(labels: Mapping[str, Sequence[str]]) -> meta.v1.LabelSelectorArgs:
-    exact = {label: values[0] for label, values in labels.items() if len(values) == 1}
+def _selector(pods: Pods) -> meta.v1.LabelSelectorArgs:
+    exact = {label: values[0] for label, values in pods.labels.items() if len(values) == 1}
     several = [
         meta.v1.LabelSelectorRequirementArgs(key=label, operator="In", values=[*values])
-        for label, values in labels.items()
+        for label, values in pods.labels.items()
         if len(values) > 1
     ]
-    return meta.v1.LabelSelectorArgs(match_labels=exact or None, match_expressions=several or None)
+    absent = [meta.v1.LabelSelectorRequirementArgs(key=pods.without, operator="DoesNotExist")] if pods.without else []
+    return meta.v1.LabelSelectorArgs(match_labels=exact or None, match_expressions=[*several, *absent] or None)

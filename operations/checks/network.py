@@ -84,7 +84,7 @@ def _unknown(cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Warn of pods in the platform's namespaces that no path is for, because policies cut them off."""
     ends = [end for path in network_paths(settings) for end in (path.source, path.target) if isinstance(end, Pods)]
     for namespace in settings.cluster.names.namespaces:
-        known = [end.labels for end in ends if end.namespace == namespace]
+        known = [end for end in ends if end.namespace == namespace]
         pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
         strange = [pod["metadata"]["name"] for pod in pods if _runs(pod) and not _is_one_of(pod, known)]
         if strange:
@@ -99,9 +99,12 @@ def _runs(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") == "Running"
 
 
-def _is_one_of(pod: Object, known: Sequence[Mapping[str, Sequence[str]]]) -> bool:
+def _is_one_of(pod: Object, known: Sequence[Pods]) -> bool:
     labels = pod["metadata"].get("labels", {})
-    return any(all(labels.get(name) in values for name, values in wanted.items()) for wanted in known)
+    return any(
+        all(labels.get(name) in values for name, values in end.labels.items()) and end.without not in labels
+        for end in known
+    )
 
 
 def _enforced(cluster: Cluster) -> Iterator[Result]:

@@ -89,4 +89,11 @@ def _in(address: str, cidr: str) -> bool:
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     exact = all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
-    return exact and all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", []))
+    return exact and all(_holds(each, labels) for each in selector.get("matchExpressions", []))
+
+
+def _holds(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    if requirement["operator"] == "DoesNotExist":
+        return requirement["key"] not in labels
+    assert requirement["operator"] == "In", requirement
+    return labels.get(requirement["key"]) in requirement["values"]

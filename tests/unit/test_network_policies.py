@@ -3,57 +3,42 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import pytest
 
 from tests.unit.harness import SHAPES, platform, shape
 from tests.unit.network import Network, Pod
-
-INFISICAL_NS, DATABASE_NS, REDIS_NS = "infisical", "platform-db-pg", "platform-kv-redis-cluster"
-
-
-def job(name: str, namespace: str) -> Pod:
-    return Pod(namespace, {"infisical-platform/job": name})
-
-
-def member(stateful_set: str, number: int, namespace: str) -> Pod:
-    return Pod(namespace, {"statefulset.kubernetes.io/pod-name": f"{stateful_set}-{number}"})
-
-
-INFISICAL = Pod(INFISICAL_NS, {"component": "infisical", "app": "infisical-standalone", "release": "infisical"})
-OLD_CHART = Pod(INFISICAL_NS, {"component": "backend", "app": "infisical", "release": "infisical"})
-DATABASE = member("platform-db-cluster", 0, DATABASE_NS)
-REPLICA = member("platform-db-cluster", 1, DATABASE_NS)
-POOLER = Pod(DATABASE_NS, {"application": "db-connection-pooler", "connection-pooler": "platform-db-cluster-pooler"})
-REDIS = member("platform-kv", 2, REDIS_NS)
-SENTINEL = member("platform-kv-sentinel-sentinel", 0, REDIS_NS)
-SOLVER = Pod(INFISICAL_NS, {"acme.cert-manager.io/http01-solver": "true"})
-DATABASE_READY = job("platform-db-gate-operator", DATABASE_NS)
-DATABASE_LOGIN = job("platform-db-gate-login", DATABASE_NS)
-CERT_SYNC = job("cert-sync", DATABASE_NS)
-REDIS_ROLLED = job("platform-kv-servers", REDIS_NS)
-ASKING_REDIS = tuple(job(f"platform-kv-{name}", REDIS_NS) for name in ("gate", "rotation", "handover"))
-MIGRATION = job("infisical-migration", INFISICAL_NS)
-INFISICAL_READY = job("infisical-gate", INFISICAL_NS)
-ROUTE_MOVED = job("ingress-moved", INFISICAL_NS)
-ISSUED = job("ingress-issued", INFISICAL_NS)
-POSTGRES_OPERATOR = Pod("postgres-operator", {"name": "postgres-operator"})
-REDIS_OPERATOR = Pod("redis-operator", {"control-plane": "redis-operator"})
-CONTROLLER = Pod("ingress", {"app": "traefik"})
-RESOLVER = Pod("kube-system", {"k8s-app": "kube-dns"})
-STRANGERS = (
-    Pod("default"),
-    Pod("other", dict(INFISICAL.labels)),  # with the labels of ours
-    Pod("other", dict(CERT_SYNC.labels)),
-    *(Pod(namespace) for namespace in (INFISICAL_NS, DATABASE_NS, REDIS_NS)),  # made by somebody inside
-    Pod("ingress", {"app": "another"}),
-    Pod("kube-system", {"app": "another"}),
+from tests.unit.network_pods import (
+    ASKING_REDIS,
+    CERT_SYNC,
+    CONTROLLER,
+    DATABASE,
+    DATABASE_LOGIN,
+    DATABASE_NS,
+    DATABASE_READY,
+    INFISICAL,
+    INFISICAL_NS,
+    INFISICAL_READY,
+    JOBS,
+    MEMBERS,
+    MIGRATION,
+    OLD_CHART,
+    OWN,
+    PODS,
+    POOLER,
+    POSTGRES_OPERATOR,
+    REDIS,
+    REDIS_NS,
+    REDIS_OPERATOR,
+    REDIS_ROLLED,
+    REPLICA,
+    RESOLVER,
+    ROUTE_MOVED,
+    SENTINEL,
+    SOLVER,
+    STRANGERS,
 )
-IN_INFISICAL = (MIGRATION, INFISICAL_READY, ISSUED, ROUTE_MOVED)
-JOBS = (DATABASE_READY, DATABASE_LOGIN, CERT_SYNC, REDIS_ROLLED, *ASKING_REDIS, *IN_INFISICAL)
-OWN = (INFISICAL, OLD_CHART, DATABASE, REPLICA, POOLER, REDIS, SENTINEL, SOLVER, *JOBS)
-PODS = (*OWN, POSTGRES_OPERATOR, REDIS_OPERATOR, CONTROLLER, RESOLVER, *STRANGERS)
+
 PORTS = (53, 443, 5432, 6379, 6443, 8008, 8080, 8089, 9121, 9187, 9464, 26379)
 
 # Everything that stack dev allows between pods, without DNS.
@@ -63,10 +48,10 @@ PATHS = {
     *((source, POOLER, 5432) for source in (INFISICAL, OLD_CHART, DATABASE_LOGIN, CERT_SYNC)),
     *(
         (source, target, 5432)
-        for source in (POOLER, DATABASE, REPLICA, MIGRATION, DATABASE_LOGIN, CERT_SYNC, POSTGRES_OPERATOR)
-        for target in (DATABASE, REPLICA)
+        for source in (POOLER, *MEMBERS, MIGRATION, DATABASE_LOGIN, CERT_SYNC, POSTGRES_OPERATOR)
+        for target in MEMBERS
     ),
-    *((source, target, 8008) for source in (DATABASE, REPLICA, POSTGRES_OPERATOR) for target in (DATABASE, REPLICA)),
+    *((source, target, 8008) for source in (*MEMBERS, POSTGRES_OPERATOR) for target in MEMBERS),
     *((source, REDIS, 6379) for source in (INFISICAL, OLD_CHART, REDIS, SENTINEL, *ASKING_REDIS, REDIS_OPERATOR)),
     *((source, SENTINEL, 26379) for source in (INFISICAL, OLD_CHART, REDIS, SENTINEL, *ASKING_REDIS, REDIS_OPERATOR)),
 }
@@ -230,25 +215,6 @@ def test_pods_come_after_policies_and_the_last_policy_closes_the_namespace() -> 
             assert graph.waits(others, for_=policy)
         for pods in first:
             assert graph.waits(pods, for_=others)
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "stateful_set", "namespace"),
-    [
-        ("database", "instances", "platform-db-cluster", DATABASE_NS),
-        ("redis", "instances", "platform-kv", REDIS_NS),
-        ("redis", "sentinels", "platform-kv-sentinel-sentinel", REDIS_NS),
-    ],
-)
-def test_the_largest_stack_has_a_path_for_each_server(
-    section: str, key: str, stateful_set: str, namespace: str
-) -> None:
-    largest: dict[str, Any] = {section: {key: 9}}
-    network = Network(platform(**largest))
-    assert len(network.policies_of(member(stateful_set, 8, namespace))) == 2
-    larger: dict[str, Any] = {section: {key: 10 if key == "instances" else 11}}
-    with pytest.raises(Exception, match=rf"{section}\.{key}"):
-        platform(**larger)
 
 
 @pytest.mark.parametrize(
