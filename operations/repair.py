@@ -95,7 +95,10 @@ def _clear_jobs(stack: Stack, cluster: Cluster) -> str:
 
 
 def _jobs(deployment: Mapping[str, Any]) -> tuple[set[tuple[str, str]], set[str]]:
-    """Return the state's Jobs, each by namespace and name, and the namespaces in which the stack may have some."""
+    """Return the state's Jobs, each by namespace and name, and the namespaces in which the stack may have some.
+
+    One that is pending replacement is deleted. If there is a Job of its name, `up` was killed while it made that.
+    """
     jobs: set[tuple[str, str]] = set()
     namespaces: set[str] = set()
     for resource in deployment.get("resources") or []:
@@ -103,8 +106,10 @@ def _jobs(deployment: Mapping[str, Any]) -> tuple[set[tuple[str, str]], set[str]
         if resource["type"] == "kubernetes:core/v1:Namespace" and not resource.get("external"):
             namespaces.add(str(metadata["name"]))
         elif resource["type"] == _JOB:
-            jobs.add((str(metadata["namespace"]), str(metadata["name"])))
-    return jobs, namespaces | {namespace for namespace, _ in jobs}
+            namespaces.add(str(metadata["namespace"]))
+            if not resource.get("pendingReplacement"):
+                jobs.add((str(metadata["namespace"]), str(metadata["name"])))
+    return jobs, namespaces
 
 
 def _is_ours(job: Object) -> bool:

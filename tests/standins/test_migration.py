@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.standins.engines import PASSWORD, WITH_PARENT, Postgres, wait_for
 from tests.standins.infisical import Environment, image_environment, run_npm
+from tests.standins.migration import Migration
+from tests.standins.relay import relay
 
 SCRIPT = Path(__file__).parents[2] / "components/jobs/infisical_migration/migrate.mjs"
 NEWEST = "20250902000000_projects"
@@ -37,37 +39,6 @@ def migrated(postgres: Postgres, database: str, template: str) -> str:
     postgres.sql(f"drop database {database}")
     postgres.sql(f"create database {database} template {template} owner infisical_user")
     return database
-
-
-@dataclass
-class Migration:
-    """One run of the Job."""
-
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list[str])
-
-    def __post_init__(self) -> None:
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    @property
-    def output(self) -> str:
-        return "\n".join(self.lines)
-
-    def sees(self, text: str) -> None:
-        wait_for(repr(text), lambda: text in self.output)
-
-    def ends(self, status: int) -> str:
-        """The last line of a run that ends with `status`."""
-        assert self.process.wait(timeout=60) == status, self.output
-        self._reader.join(10)
-        assert self.lines[-1].startswith("migration: ")
-        return self.lines[-1].removeprefix("migration: ")
 
 
 Migrate = Callable[..., Migration]
@@ -269,6 +240,19 @@ def test_a_wrong_password_is_refused_and_not_shown(migrate: Migrate, environment
     failed = migrate(DB_CONNECTION_URI=uri)
     assert "password authentication failed" in failed.ends(1)
     assert "wrong-value" not in failed.output
+
+
+def test_a_database_that_is_refused_to_a_new_pod_is_asked_again(
+    migrate: Migrate, postgres: Postgres, migrated: str, environment: Environment
+) -> None:
+    """As kube-router does, until it has heard of the pod."""
+    ours = urlsplit(environment["DB_CONNECTION_URI"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    early = migrate(DB_CONNECTION_URI=ours._replace(netloc=f"{ours.netloc.rpartition(':')[0]}:{port}").geturl())
+    early.sees("the database is not reached: connect ECONNREFUSED")
+    with relay(port, (ours.hostname or "", ours.port or 0)):
+        assert early.ends(0).endswith("has all of its 6 migrations")
 
 
 def test_an_image_of_something_else_is_named(migrate: Migrate, tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def cleared(monkeypatch: pytest.MonkeyPatch, *jobs: dict[str, Any]) -> list[tupl
         {"type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {"name": "infisical"}}},
         {"type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {"name": "shop"}}, "external": True},
         kept("infisical-gate"),
+        {**kept("ingress-gate"), "pendingReplacement": True},
     ]
     repair.run(KilledStack(state={"deployment": {"resources": resources}}), argparse.Namespace())
     return [selection for selection in records.asked if selection[0] == "jobs"]
@@ -174,9 +175,13 @@ def test_a_job_that_is_not_in_the_state_does_not_end_the_next_up(
     by_schedule = job("cert-sync-29", ownerReferences=[{"kind": "CronJob", "name": "cert-sync"}])
     somebody_elses = {"metadata": {"name": "theirs"}, "spec": {"template": {"metadata": {}}}}
     half_made = job("infisical-bootstrap", active=True)
-    deleted = cleared(monkeypatch, job("infisical-gate"), by_schedule, somebody_elses, half_made)
-    assert deleted == [("jobs", "infisical-bootstrap", "-n", "infisical")]
-    assert "Jobs: deleted infisical-bootstrap, which the state doesn't have\n" in capsys.readouterr().out
+    replacement = job("ingress-gate")  # the state has the one before it, as deleted and not yet replaced
+    deleted = cleared(monkeypatch, job("infisical-gate"), by_schedule, somebody_elses, half_made, replacement)
+    assert deleted == [("jobs", name, "-n", "infisical") for name in ("infisical-bootstrap", "ingress-gate")]
+    said = (
+        "deleted infisical-bootstrap, which the state doesn't have; deleted ingress-gate, which the state doesn't have"
+    )
+    assert f"Jobs: {said}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["infisical-migration", "restore"])

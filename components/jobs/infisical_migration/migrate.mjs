@@ -17,6 +17,10 @@ const OURS = "infisical-migration"; // the name of this Job's sessions, the comm
 const COMMAND = "npm run migration:latest";
 const LOOK_EVERY = 1_000;
 const END_WITHIN = 10_000; // of the command, after it was told to end
+// Some network plugins learn of a new pod after it has started, and refuse what it opens until then:
+// https://github.com/cloudnativelabs/kube-router/issues/1652. The database may fail over as well.
+const REACH_WITHIN = 60_000;
+const UNREACHED = ["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "EAI_AGAIN"];
 const TAIL = 40;
 
 // Who may be migrating, one row each. A server that boots holds the startup lock and renews it every 5 s, as upstream
@@ -111,18 +115,35 @@ const driver = () => {
   }
 };
 
+/** A client that is connected, and what it has lost its connection by. It can't connect twice, so each try has its own. */
+const reached = async (make) => {
+  const until = performance.now() + Math.min(REACH_WITHIN, left() / 2);
+  for (;;) {
+    const client = make();
+    let lost;
+    client.on("error", (error) => {
+      lost = error; // the next query says so, and while the command runs it has connections of its own
+    });
+    try {
+      await client.connect();
+      return { client, lost: () => lost };
+    } catch (error) {
+      const passes = UNREACHED.includes(error.code) || error.message === "timeout expired";
+      if (!passes || performance.now() > until) throw error;
+      progress(`the database is not reached: ${error.message}`);
+    }
+    await delay(LOOK_EVERY);
+  }
+};
+
 const connected = async (uri, rootCert) => {
   const { Client } = driver();
   // As the image's knexfile has it.
   const ssl = rootCert ? { ca: Buffer.from(rootCert, "base64").toString("ascii"), rejectUnauthorized: true } : false;
-  const client = new Client({ connectionString: uri, ssl, connectionTimeoutMillis: 10_000, keepAlive: true });
-  let lost;
-  client.on("error", (error) => {
-    lost = error; // the next query says so, and while the command runs it has connections of its own
-  });
-  await client.connect();
+  const options = { connectionString: uri, ssl, connectionTimeoutMillis: 10_000, keepAlive: true };
+  const { client, lost } = await reached(() => new Client(options));
   const rows = async (statement, values) => {
-    if (lost) throw lost;
+    if (lost()) throw lost();
     return (await client.query(statement, values)).rows;
   };
   return { rows, close: () => client.end().catch(() => {}) };
