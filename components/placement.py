@@ -23,8 +23,9 @@ from settings.pods import PodSettings
 from settings.resources import resources_of
 
 PULLS = "registry-credentials"
-# A proxy beside a Job would keep it from ending. Istio looks at the label, Linkerd at the annotation.
-_NO_SIDECAR_LABELS = {"sidecar.istio.io/inject": "false"}
+# A proxy beside a Job would keep it from ending. Istio looks at the first label, and in ambient mode, where it would
+# send what the Job says to a port that policies close, at the second. Linkerd looks at the annotation.
+_NO_SIDECAR_LABELS = {"sidecar.istio.io/inject": "false", "istio.io/dataplane-mode": "none"}
 _NO_SIDECAR_ANNOTATIONS = {"linkerd.io/inject": "disabled"}
 _WHEN = {"preferred": "ScheduleAnyway", "required": "DoNotSchedule"}
 _POD_CONTEXT = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}

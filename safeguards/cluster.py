@@ -65,13 +65,13 @@ class LiveCluster:
             for port in each.get("ports") or ()
         }
 
-    def has_pods(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Return whether a namespace has pods with these labels; True when the user may not look."""
+    def has_pods(self, namespace: str, labels: Mapping[str, str]) -> bool | None:
+        """Return whether a namespace has pods with these labels; None when the user may not look."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         try:
             found = self._kubectl("get", "pods", "--namespace", namespace, f"--selector={selector}", "--output", "name")
         except Refusal:
-            return True
+            return None
         return bool(found.strip())
 
     def listeners(self, namespace: str, gateway: str) -> list[dict[str, Any]]:

@@ -17,7 +17,9 @@ from safeguards.refusal import Refusal
 from settings import Commands, Settings
 from settings.network_policies import Peer
 
-Selects = Callable[[str, Mapping[str, str]], bool]  # whether a namespace has pods with these labels
+# Whether a namespace has pods with these labels. None when the user may not look.
+Selects = Callable[[str, Mapping[str, str]], bool | None]
+_NODE_LOCAL = {"k8s-app": "node-local-dns"}  # https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
 # By their names in networkPolicies.operators.
 IMAGES: Mapping[str, str] = {
     "postgres": "postgres-operator",
@@ -95,11 +97,19 @@ def dns_cuts(settings: Settings, has_pods: Selects) -> Iterator[Cut]:
     if nobody(resolvers, has_pods):
         reason = f"no pod is {' or '.join(map(str, resolvers))}, so nobody would answer DNS"
         yield Cut('networkPolicies.dns[0].labels["k8s-app"]', reason, "kube-dns")
+    if resolvers and not any(peer.cidr for peer in resolvers) and has_pods("kube-system", _NODE_LOCAL):
+        reason = (
+            "NodeLocal DNSCache answers on every node at an address that no pod has (169.254.20.10, with Kubespray "
+            "169.254.25.10), so pods would ask in vain. Name that address and Service kube-dns', or leave out dns"
+        )
+        yield Cut(f"networkPolicies.dns[{len(resolvers)}].cidr", reason, "169.254.20.10/32")
 
 
 def nobody(peers: Sequence[Peer], has_pods: Selects) -> bool:
     """Return whether peers are pods alone, and the cluster has none of them."""
-    return bool(peers) and not any(peer.namespace is None or has_pods(peer.namespace, peer.labels) for peer in peers)
+    return bool(peers) and not any(
+        peer.namespace is None or has_pods(peer.namespace, peer.labels) is not False for peer in peers
+    )
 
 
 def api_server_cuts(settings: Settings, endpoints: Collection[tuple[str, int]]) -> Iterator[Cut]:

@@ -11,8 +11,8 @@ from operations.checks.versions import Known, Version
 from operations.cluster import Cluster
 from settings import Commands, Settings
 
-# 1.25 has the Pod Security that the Jobs' pods are made for; 1.36 is what the end-to-end test runs on.
-_KUBERNETES = Known(good=[(Version(1, 25, 0), Version(1, 37, 0))], advice="Kubernetes 1.25 to 1.36")
+# 1.27 has `unhealthyPodEvictionPolicy`, which the budgets set; 1.36 is what the end-to-end test runs on.
+_KUBERNETES = Known(good=[(Version(1, 27, 0), Version(1, 37, 0))], advice="Kubernetes 1.27 to 1.36")
 
 
 _SLEEPS = Version(1, 30, 0)  # a hook that sleeps before a container ends

@@ -62,12 +62,12 @@ def _operators(cluster: Cluster, settings: Settings) -> Iterator[Cut]:
             yield from operator_cut(settings, operator, images)
 
 
-def _has_pods(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> bool:
+def _has_pods(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> bool | None:
     selector = ",".join(f"{name}={value}" for name, value in labels.items())
     try:
         return bool(cluster.items(f"/api/v1/namespaces/{namespace}/pods?{urlencode({'labelSelector': selector})}"))
     except Unanswered:
-        return True  # the user may not look
+        return None  # the user may not look
 
 
 def _api_server(cluster: Cluster) -> set[tuple[str, int]]:

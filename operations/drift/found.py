@@ -14,10 +14,11 @@ from operations.drift.paths import Path, Writer, text, writer
 from operations.ownership import Key, found
 
 _NO_FIELDS = frozenset({"apiVersion", "kind", "metadata", "stringData", "status"})
-# Who may write what a stack has applied: controllers, the operators, and the stack's own Jobs.
+# Who may write what a stack has applied: controllers, AKS' guard of webhooks (Azure/AKS#4002), the operators, and the
+# stack's own Jobs.
 _CONTROLLERS = re.compile(
     r"kube-controller-manager|kube-scheduler|kubelet|cluster-autoscaler|cloud-controller-manager|cert-manager-.*|vpa-.*"
-    r"|keda.*|postgres-operator|Patroni|operator|redis-operator|manager"
+    r"|keda.*|admissionsenforcer|postgres-operator|Patroni|operator|redis-operator|manager"
     r"|cert-sync|platform-db-gate|backup|restore|infisical-bootstrap|infisical-platform(-applications)?"
 )
 HIDDEN = "differs"

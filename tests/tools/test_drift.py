@@ -75,7 +75,7 @@ def test_a_field_that_somebody_removed_belongs_to_nobody() -> None:
 def test_what_controllers_write_is_no_drift_and_what_kubectl_scales_is() -> None:
     deployment = made("Deployment", "d", "apps/v1", spec={"replicas": 2})
     replicas = {"f:spec": {"f:replicas": {}}}
-    for manager, count in (("kube-controller-manager", 0), ("kubectl", 1)):
+    for manager, count in (("kube-controller-manager", 0), ("admissionsenforcer", 0), ("kubectl", 1)):
         writer = {**wrote(manager, replicas, subresource="scale")}
         del writer["time"]  # as the API server leaves it out for scale
         live = changed(deployment, writer, spec={"replicas": 5})

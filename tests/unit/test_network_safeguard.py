@@ -112,6 +112,17 @@ def test_a_resolver_that_is_no_pod_is_refused(monkeypatch: pytest.MonkeyPatch) -
         assert refused(monkeypatch, dns=resolvers) == ""
 
 
+def test_a_cache_of_names_on_the_nodes_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubespray has one by default. It is no pod of the pods' network, though pods of its name are there."""
+    resolver = {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
+    monkeypatch.setattr(f"{__name__}.THERE", [*THERE, ("kube-system", {"k8s-app": "node-local-dns"})])
+    said = refused(monkeypatch, dns=[resolver])
+    assert "NodeLocal DNSCache answers on every node at an address that no pod has (169.254.20.10" in said
+    assert command("dns[1].cidr", "169.254.20.10/32") in said
+    for resolvers in ([], [resolver, {"cidr": "169.254.25.10/32"}]):
+        assert refused(monkeypatch, dns=resolvers) == ""
+
+
 def test_without_policies_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(monkeypatch, {}, {("10.0.0.1", 16443)}, enabled=False) == ""
 
@@ -154,9 +165,9 @@ def test_endpoints_are_every_address_with_every_port(monkeypatch: pytest.MonkeyP
     assert LiveCluster(ClusterSettings()).api_server() == {("10.0.0.1", 6443), ("10.0.0.2", 6443)}
 
 
-@pytest.mark.parametrize(("answer", "there"), [("pod/coredns-1\n", True), ("", False), (Refusal("forbidden"), True)])
+@pytest.mark.parametrize(("answer", "there"), [("pod/coredns-1\n", True), ("", False), (Refusal("forbidden"), None)])
 def test_pods_are_there_unless_the_cluster_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch, answer: str | Refusal, there: bool
+    monkeypatch: pytest.MonkeyPatch, answer: str | Refusal, there: bool | None
 ) -> None:
     def kubectl(_: LiveCluster, *arguments: str) -> str:
         assert arguments[:4] == ("get", "pods", "--namespace", "kube-system")
@@ -166,7 +177,7 @@ def test_pods_are_there_unless_the_cluster_says_otherwise(
         return answer
 
     monkeypatch.setattr(LiveCluster, "_kubectl", kubectl)
-    assert LiveCluster(ClusterSettings()).has_pods("kube-system", {"k8s-app": "kube-dns"}) == there
+    assert LiveCluster(ClusterSettings()).has_pods("kube-system", {"k8s-app": "kube-dns"}) is there
 
 
 def test_what_the_user_may_not_see_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def test_present_is_judged_by_doctor_alone(monkeypatch: pytest.MonkeyPatch) -> N
 def test_policies_wait_for_no_operator_that_is_still_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LiveCluster, "images", lambda _: {})
     monkeypatch.setattr(LiveCluster, "api_server", lambda _: set())
-    monkeypatch.setattr(LiveCluster, "has_pods", lambda *_: True)
+    monkeypatch.setattr(LiveCluster, "has_pods", lambda *peer: peer[2] != {"k8s-app": "node-local-dns"})
     refuse_cut_off(settings_of(operators=INSTALLED), LiveCluster(ClusterSettings()), COMMANDS)
     with pytest.raises(Refusal):
         refuse_cut_off(settings_of(), LiveCluster(ClusterSettings()), COMMANDS)

@@ -188,6 +188,7 @@ def test_no_sidecar_joins_a_job() -> None:
     for job in jobs(platform()):
         metadata = template_of(job)["metadata"]
         assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+        assert metadata["labels"]["istio.io/dataplane-mode"] == "none"
         assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
 
 

@@ -29,9 +29,9 @@ from tests.unit.harness import AUTHORITY, configuration, encrypted
     ("version", "level"),
     [
         ("v1.36.3", Level.OK),
-        ("v1.25.0", Level.OK),
+        ("v1.27.0", Level.OK),
         ("v1.30.4-eks-a737599", Level.OK),
-        ("v1.24.17", Level.WARN),
+        ("v1.26.15", Level.WARN),
         ("v1.37.0+k3s1", Level.WARN),
         ("dirty", Level.WARN),
     ],

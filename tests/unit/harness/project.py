@@ -138,7 +138,9 @@ def _cluster(
         mock.patch.object(LiveCluster, "helm_release", return_value=""),
         mock.patch.object(LiveCluster, "listeners", return_value=[{"name": "https", "protocol": "HTTPS"}]),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
-        mock.patch.object(LiveCluster, "has_pods", return_value=True),
+        mock.patch.object(
+            LiveCluster, "has_pods", side_effect=lambda _, labels: labels != {"k8s-app": "node-local-dns"}
+        ),
     ):
         yield
 
