@@ -37,7 +37,7 @@ help: ## list these commands
 	@echo 'cluster, and INSTANCE=name on a second one beside it.'
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
-up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, SAMPLE=1 with an application, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, TIMELINE=up.html draws it)
+up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, SAMPLE=1 with an application, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, CLUSTER=ipv6 has no IPv4, TIMELINE=up.html draws it)
 	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(SAMPLE),--sample) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(TIMELINE),--timeline '$(TIMELINE)'))
 
 down: .venv/synced ## end the cluster and delete all that it has on disk

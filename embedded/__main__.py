@@ -15,7 +15,7 @@ from embedded import host, imagebuild, registry, stack
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.hostile import DOMAIN as HOSTILE_DOMAIN
-from embedded.instance import Instance, cache_folder
+from embedded.instance import HOSTILE, KINDS, PLAIN, Instance, cache_folder
 from embedded.pinned import PROGRAMS
 from embedded.programs import Programs
 
@@ -41,7 +41,7 @@ def main() -> int:
     up.add_argument("--nodes", type=int, choices=(1, 2), default=1, help="how many nodes the cluster has")
     up.add_argument("--domain", default="", help="the domain of the cluster's Services, instead of cluster.local")
     up.add_argument("--bare", action="store_true", help="without operators and cert-manager, which the stack installs")
-    up.add_argument("--cluster", choices=("plain", "hostile"), default="plain", help="what the cluster asks of pods")
+    up.add_argument("--cluster", choices=KINDS, default=PLAIN, help="hostile asks much of pods, ipv6 has no IPv4")
     up.add_argument("--sample", action="store_true", help="with an application that gets its secrets from Infisical")
     up.add_argument("--cluster-only", action="store_true", help="stop before Pulumi")
     _command(commands, _down, "down", "end the cluster and delete all that it has on disk")
@@ -84,13 +84,19 @@ def _command(
 def _up(arguments: argparse.Namespace) -> None:
     progress, instance = Progress(), Instance(arguments.instance)
     cluster = None
-    if arguments.sample and (arguments.context or arguments.cluster == "hostile"):
+    if arguments.sample and (arguments.context or arguments.cluster != PLAIN):
         raise EmbeddedError("the sample application is for the plain embedded cluster: leave CONTEXT and CLUSTER out")
     if arguments.context:
         build_for_pulumi(progress)
     else:
-        hostile = arguments.cluster == "hostile"
-        cluster = start(instance, progress, arguments.nodes, arguments.domain, bare=arguments.bare, hostile=hostile)
+        cluster = start(
+            instance,
+            progress,
+            arguments.nodes,
+            domain=arguments.domain,
+            bare=arguments.bare,
+            kind=arguments.cluster,
+        )
     if arguments.cluster_only:
         progress(f"the cluster is ready: export KUBECONFIG={instance.kubeconfig}")
         return
@@ -142,25 +148,25 @@ def start(
     instance: Instance,
     progress: Callable[[str], None],
     nodes: int = 1,
-    domain: str = "",
     *,
+    domain: str = "",
     bare: bool = False,
-    hostile: bool = False,
+    kind: str = PLAIN,
 ) -> Cluster:
     """Start the cluster with its add-ons, after building what is not built yet. Raises EmbeddedError.
 
-    A `hostile` one has two nodes, a domain of its own and no operators.
+    A HOSTILE one has two nodes, a domain of its own and no operators.
     """
     host.prepare(cache_folder(), progress)
     programs, images = build(progress)
     cluster = Cluster(instance, programs, progress)
-    domain = domain or (HOSTILE_DOMAIN if hostile else "")
-    if hostile or instance.hostile:
+    hostile = kind == HOSTILE or instance.hostile
+    if hostile:
         build_for_pulumi(progress, registry.PROGRAM)
-    cluster.up(images, domain, bare=bare or hostile, hostile=hostile)
+    cluster.up(images, domain or (HOSTILE_DOMAIN if hostile else ""), bare=bare or hostile, kind=kind)
     if instance.bare:
         build_for_pulumi(progress, stack.CHARTS)
-    if nodes > 1 or instance.hostile:
+    if nodes > 1 or hostile:
         cluster.join(images)
     return cluster
 

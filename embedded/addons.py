@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Template
 
 from embedded import hostile, imagebuild
-from embedded.agent import DNS_ADDRESS
 from embedded.instance import Instance
 from embedded.programs import Programs
 
@@ -18,7 +17,7 @@ _NAMESPACES = ("ingress", "local-path-storage")  # and what namespaces it has
 def manifests(instance: Instance, programs: Programs) -> list[str]:
     """Return the manifests in their order, first kinds, then what serves them, then objects of these kinds."""
     values = {
-        "dns_address": DNS_ADDRESS,
+        "dns_address": instance.ranges.dns,
         "domain": instance.domain,
         "volumes": str(instance.folder / "volumes"),
         **{f"image_{name.replace('-', '_')}": imagebuild.reference(name) for name in imagebuild.IMAGES},

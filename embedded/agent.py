@@ -8,9 +8,7 @@ from pathlib import Path
 
 from embedded import enforcement, hostile, registry
 from embedded.daemons import Daemons
-from embedded.instance import PODS, Instance, NodePlace
-
-DNS_ADDRESS = "10.96.0.10"
+from embedded.instance import Instance, NodePlace
 
 
 class Agent:
@@ -19,6 +17,7 @@ class Agent:
     def __init__(self, instance: Instance, place: NodePlace, binaries: Path, pause_image: str) -> None:
         self._folder = instance.folder  # certificates and kubeconfigs
         self._api_server = str(instance.node_address)
+        self._ranges = instance.ranges
         self._domain = instance.domain
         self._hostile = instance.hostile
         self._tainted = instance.hostile and place == instance.second_node
@@ -37,12 +36,12 @@ class Agent:
         if self._hostile:
             names = f"{Path('/etc/hosts').read_text()}\n{self._api_server} {registry.HOST}\n"
             _run("mount", "--bind", str(self.write("hosts", names)), "/etc/hosts")
-        bridge = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-        for setting in (bridge, Path("/proc/sys/net/ipv4/ip_forward")):
-            # Without the first, the answer to a pod that called through a Service would bypass the NAT.
-            setting.write_text("1")
+        for setting in self._ranges.forwarding:
+            Path("/proc/sys/net", setting).write_text("1")
         # The bridge plugin's own rule would hide a pod's address from the other node, and policies would misjudge it.
-        _run("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", PODS, "!", "-d", PODS, "-j", "MASQUERADE")
+        pods = self._ranges.pods
+        outwards = ("-s", pods, "!", "-d", pods, "-j", "MASQUERADE")
+        _run(self._ranges.firewall, "-t", "nat", "-A", "POSTROUTING", *outwards)
 
     def start_runtime(self) -> None:
         """Start containerd."""
@@ -50,7 +49,7 @@ class Agent:
 
     def enforce_policies(self) -> None:
         """Start the program that judges connections, or note why the kernel can't ask it."""
-        if reason := enforcement.install(PODS):
+        if reason := enforcement.install(self._ranges):
             self.write("unenforced", reason)
             return
         kubectl = [str(self._binaries / "kubectl"), f"--kubeconfig={self._folder}/admin.conf"]
@@ -94,7 +93,7 @@ class Agent:
             "ipam": {
                 "type": "host-local",
                 "ranges": [[subnet]],
-                "routes": [{"dst": "0.0.0.0/0"}],
+                "routes": [{"dst": self._ranges.anywhere}],
             },
         }
         plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
@@ -145,7 +144,8 @@ state = "/run/containerd"
             "failCgroupV1": False,
             "failSwapOn": False,
             "enforceNodeAllocatable": [],
-            "clusterDNS": [DNS_ADDRESS],
+            "address": self._ranges.anywhere.partition("/")[0],
+            "clusterDNS": [self._ranges.dns],
             "clusterDomain": self._domain,
             "resolvConf": "",
             "containerRuntimeEndpoint": f"unix://{self._place.containerd_socket}",
@@ -168,7 +168,7 @@ state = "/run/containerd"
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
             "mode": "iptables",
-            "clusterCIDR": PODS,
+            "clusterCIDR": self._ranges.pods,
             "clientConnection": {"kubeconfig": f"{self._folder}/proxy.conf"},
             "hostnameOverride": self._place.name,
             "conntrack": {"maxPerCore": 0},  # this limit belongs to the host

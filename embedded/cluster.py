@@ -15,7 +15,7 @@ from pathlib import Path
 from embedded import imagebuild, network, pki, registry, sample
 from embedded.addons import authority, manifests
 from embedded.errors import EmbeddedError
-from embedded.instance import Instance, NodePlace
+from embedded.instance import PLAIN, Instance, NodePlace
 from embedded.machine import Machine, sh
 from embedded.pinned import PROGRAMS
 from embedded.programs import Programs
@@ -43,17 +43,17 @@ class Cluster:
         self._first = Machine(instance, instance.node)
         self._second = Machine(instance, instance.second_node)
 
-    def up(self, images: imagebuild.Layout, domain: str = "", *, bare: bool = False, hostile: bool = False) -> None:
+    def up(self, images: imagebuild.Layout, domain: str = "", *, bare: bool = False, kind: str = PLAIN) -> None:
         """Start what is not running, over whatever a killed run left. It is safe to repeat.
 
-        A cluster keeps its first `domain`, because running pods look names up in it, and stays `bare` of operators and
-        `hostile`. Raises EmbeddedError that names the daemon or add-on that did not come up.
+        A cluster keeps its first `domain`, because running pods look names up in it, stays `bare` of operators, and is
+        of one `kind`. Raises EmbeddedError that names the daemon or add-on that did not come up.
         """
         self._name(domain)
         if bare and not self._instance.bare:
             self._begin("bare", "", "has operators")
-        if hostile and not self._instance.hostile:
-            self._begin("hostile", "", "is not hostile")
+        if kind != PLAIN and not self._instance.began(kind):
+            self._begin(kind, "", f"is not {kind}")
         if self._instance.hostile:
             registry.fill(self._instance.folder / registry.PROGRAM, images)
         if not self._first.pids():
@@ -96,6 +96,7 @@ class Cluster:
         nodes = (instance.node, instance.second_node)
         pki.create(
             instance.folder,
+            instance.ranges.api_server,
             {node.name: str(node.address) for node in nodes},
             {registry.PROGRAM: registry.HOST} if instance.hostile else {},
         )

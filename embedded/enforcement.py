@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from embedded.ranges import IPV6, Ranges
+
 PROGRAM = "kube-network-policies"
 MANIFEST = Path(__file__).parent / "manifests" / "network-policies.yaml"
 _ACCOUNT = Path("/run/secrets/kubernetes.io/serviceaccount")  # where a client within a cluster finds its token
@@ -40,24 +42,27 @@ def arguments(node: str) -> list[str]:
     return [f"--hostname-override={node}", f"--nfqueue-id={_QUEUE}", "--netfilter-bug-1766-fix=false", metrics]
 
 
-def install(pods: str) -> str:
-    """Have the kernel ask the program about each new connection of `pods`, and return why it won't, or nothing.
+def install(ranges: Ranges) -> str:
+    """Have the kernel ask the program about each new connection of pods, and return why it won't, or nothing.
 
     The program's own rules need a part of nftables that not every kernel has. These do the same: after a Service's
     address was translated, and before a pod's is.
     """
-    for rule in _rules(pods):
-        done = subprocess.run(["iptables", "-w", "-t", "mangle", *rule], capture_output=True, text=True)
+    table = [ranges.firewall, "-w", "-t", "mangle"]
+    for rule in _rules(ranges):
+        done = subprocess.run([*table, *rule], capture_output=True, text=True)
         if done.returncode:
             # A rule alone would drop what nobody reads.
-            subprocess.run(["iptables", "-w", "-t", "mangle", "-F", "POSTROUTING"], check=True)
+            subprocess.run([*table, "-F", "POSTROUTING"], check=True)
             return done.stderr.strip()
     return ""
 
 
-def _rules(pods: str) -> Iterator[list[str]]:
+def _rules(ranges: Ranges) -> Iterator[list[str]]:
     chain = ["-A", "POSTROUTING"]
     yield [*chain, "-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"]
     yield [*chain, "-m", "owner", "--uid-owner", "0", "-j", "ACCEPT"]  # the kubelet's probes
+    if ranges is IPV6:  # neighbours find each other with it, and policies are about TCP, UDP and SCTP
+        yield [*chain, "-p", "ipv6-icmp", "-j", "ACCEPT"]
     for end in ("-s", "-d"):
-        yield [*chain, end, pods, "-j", "NFQUEUE", "--queue-num", _QUEUE]
+        yield [*chain, end, ranges.pods, "-j", "NFQUEUE", "--queue-num", _QUEUE]

@@ -6,13 +6,10 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
-
-# RFC 2544 sets 198.18.0.0/15 aside for test benches, so no route of a user leads there.
-_LINKS = IPv4Network("198.18.0.0/15")
+from embedded.ranges import IPV4, IPV6, Address, Ranges
 
 
 def cache_folder() -> Path:
@@ -26,8 +23,7 @@ def state_folder() -> Path:
 
 
 DOMAIN = "cluster.local"
-PODS = "10.88.0.0/15"  # of all nodes
-_CABLE = IPv4Network("10.87.0.0/30")  # between the two nodes of an instance, which no other sees
+KINDS = (PLAIN, HOSTILE, IPV6_ALONE) = ("plain", "hostile", "ipv6")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +31,7 @@ class NodePlace:
     """Where a node of an instance runs, and what it is called there."""
 
     name: str  # in Kubernetes, and of the files with its certificate
-    address: IPv4Address
+    address: Address
     pods: str  # the part of the pods' network that its bridge hands out
     folder: Path  # what the node alone writes
     logs: Path
@@ -69,20 +65,29 @@ class Instance:
         written = self.folder / "domain"
         return written.read_text() if written.exists() else DOMAIN
 
+    def began(self, what: str) -> bool:
+        """Return whether the cluster's start has noted this."""
+        return (self.folder / what).exists()
+
     @property
     def bare(self) -> bool:
         """Return whether the cluster began without operators, so that the stack installs them."""
-        return (self.folder / "bare").exists()
+        return self.began("bare")
 
     @property
     def hostile(self) -> bool:
         """Return whether the cluster asks much of pods and namespaces: embedded/hostile.py."""
-        return (self.folder / "hostile").exists()
+        return self.began(HOSTILE)
+
+    @property
+    def ranges(self) -> Ranges:
+        """Return the cluster's networks: of IPv6 alone, if its first start said so."""
+        return IPV6 if self.began(IPV6_ALONE) else IPV4
 
     @property
     def sample(self) -> bool:
         """Return whether stack dev has its sample application."""
-        return (self.folder / "sample").exists()
+        return self.began("sample")
 
     @property
     def logs(self) -> Path:
@@ -100,7 +105,7 @@ class Instance:
         return NodePlace(
             name="node",
             address=self.node_address,
-            pods="10.88.0.0/16",
+            pods=self.ranges.node_pods[0],
             folder=self.folder,
             logs=self.logs,
             network_namespace=f"infisical-{self.name}",
@@ -112,8 +117,8 @@ class Instance:
         """Return the place of a node that joins. A dot, which no instance has in its name, tells its names apart."""
         return NodePlace(
             name="node2",
-            address=_CABLE[2],
-            pods="10.89.0.0/16",
+            address=self.ranges.ends[1],
+            pods=self.ranges.node_pods[1],
             folder=self.folder / "node2",
             logs=self.logs / "node2",
             network_namespace=f"infisical-{self.name}.2",
@@ -121,9 +126,9 @@ class Instance:
         )
 
     @property
-    def cable_address(self) -> IPv4Address:
+    def cable_address(self) -> Address:
         """Return the address of the first node, as the second one sees it."""
-        return _CABLE[1]
+        return self.ranges.ends[0]
 
     @property
     def link(self) -> str:
@@ -131,17 +136,15 @@ class Instance:
         return f"inf-{zlib.crc32(self.name.encode()):08x}"
 
     @property
-    def _network(self) -> IPv4Network:
-        links = 2 ** (30 - _LINKS.prefixlen)
-        slot = 0 if self.name == "dev" else 1 + zlib.crc32(self.name.encode()) % (links - 1)
-        return IPv4Network((int(_LINKS.network_address) + 4 * slot, 30))
+    def _slot(self) -> int:
+        return 0 if self.name == "dev" else 1 + zlib.crc32(self.name.encode()) % (self.ranges.slots - 1)
 
     @property
-    def host_address(self) -> IPv4Address:
+    def host_address(self) -> Address:
         """Return the host's address, as the node sees it."""
-        return self._network[1]
+        return self.ranges.link(self._slot)[0]
 
     @property
-    def node_address(self) -> IPv4Address:
+    def node_address(self) -> Address:
         """Return the node's address, as the host sees it, with the API server on 6443 and the ingress on 80 and 443."""
-        return self._network[2]
+        return self.ranges.link(self._slot)[1]

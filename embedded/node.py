@@ -20,8 +20,6 @@ from embedded import enforcement, hostile, registry
 from embedded.agent import Agent
 from embedded.instance import Instance
 
-SERVICE_NETWORK = "10.96.0.0/16"
-
 
 class ControlPlane:
     """Start etcd and the daemons around the API server."""
@@ -32,6 +30,7 @@ class ControlPlane:
         self._hostile = instance.hostile
         self._kubectl = instance.folder / "bin" / "kubectl"
         self._address = instance.node_address
+        self._ranges = instance.ranges
         self._daemons = agent.daemons
 
     def start_api_server(self) -> None:
@@ -48,7 +47,7 @@ class ControlPlane:
         self._daemons.start(
             "kube-apiserver",
             "--etcd-servers=http://127.0.0.1:2379",
-            "--bind-address=0.0.0.0",
+            f"--bind-address={self._ranges.anywhere.partition('/')[0]}",
             "--secure-port=6443",
             f"--advertise-address={self._address}",
             f"--tls-cert-file={self._pki}/apiserver.crt",
@@ -57,7 +56,7 @@ class ControlPlane:
             f"--service-account-key-file={self._pki}/service-accounts.pub",
             f"--service-account-signing-key-file={self._pki}/service-accounts.key",
             "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            f"--service-cluster-ip-range={self._ranges.services}",
             f"--token-auth-file={enforcement.token_file(self._folder)}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
@@ -84,7 +83,7 @@ class ControlPlane:
             "--use-service-account-credentials=true",
             f"--service-account-private-key-file={self._pki}/service-accounts.key",
             f"--root-ca-file={self._pki}/ca.crt",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            f"--service-cluster-ip-range={self._ranges.services}",
             "--leader-elect=false",
         )
         self._daemons.start("kube-scheduler", f"--kubeconfig={self._folder}/scheduler.conf", "--leader-elect=false")

@@ -15,16 +15,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from embedded.ranges import url_host
+
 CONTEXT = "infisical-embedded"
-SERVICE_ADDRESS = "10.96.0.1"
 _LIFETIME = datetime.timedelta(days=365)
 
 
-def create(folder: Path, nodes: Mapping[str, str], servers: Mapping[str, str] | None = None) -> None:
+def create(folder: Path, service: str, nodes: Mapping[str, str], servers: Mapping[str, str] | None = None) -> None:
     """Write keys, certificates and a kubeconfig for each client into `folder`, unless they are there.
 
-    `nodes` are names with addresses. The first has the control plane. No key of the authority is kept, so a node that
-    may join later is among them. `servers` are more files with the DNS name that each certificate is for.
+    `service` is the address of the API server's Service. `nodes` are names with addresses. The first has the control
+    plane. No key of the authority is kept, so a node that may join later is among them. `servers` are more files with
+    the DNS name that each certificate is for.
     """
     done = folder / "pki" / "complete"
     if done.exists():
@@ -35,7 +37,7 @@ def create(folder: Path, nodes: Mapping[str, str], servers: Mapping[str, str] | 
 
     hosts = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"]
     control_plane = next(iter(nodes.values()))
-    addresses = ["127.0.0.1", SERVICE_ADDRESS, control_plane]
+    addresses = ["127.0.0.1", service, control_plane]
     authority.issue("apiserver", "kube-apiserver", sans=[*hosts, *addresses])
     authority.issue("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters")
     for name, address in nodes.items():
@@ -47,7 +49,7 @@ def create(folder: Path, nodes: Mapping[str, str], servers: Mapping[str, str] | 
     authority.issue("scheduler", "system:kube-scheduler")
     authority.issue("proxy", "system:kube-proxy")
     for client in ("admin", "controller-manager", "scheduler", "proxy", *nodes):
-        _write(folder / f"{client}.conf", _kubeconfig(pki, client, f"https://{control_plane}:6443"))
+        _write(folder / f"{client}.conf", _kubeconfig(pki, client, f"https://{url_host(control_plane)}:6443"))
 
     key = ec.generate_private_key(ec.SECP256R1())
     _write(pki / "service-accounts.key", _pem(key))

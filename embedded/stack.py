@@ -20,6 +20,7 @@ from embedded import imagebuild, registry, sample
 from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
+from embedded.ranges import IPV6, url_host
 from operations.outlast import outlast
 from pictures import timeline
 
@@ -31,6 +32,7 @@ _CHARTS = {
     "redisChart": "redis-operator",
     "certManagerChart": "cert-manager",
 }
+_INFISICAL = "infisical-platform:infisical"
 _CREDENTIALS = "infisical-platform:registryCredentials"
 _WRITTEN = ("escrow", "restore")  # what operations write into the stack file, and the checkout's does not have
 
@@ -52,6 +54,7 @@ class Stack:
         self._programs = programs
         self._bare, self._domain = not context and instance.bare, instance.domain
         self._hostile = not context and instance.hostile
+        self._ipv6 = not context and instance.ranges is IPV6
         self._instance_folder = instance.folder
         self.settings = PROJECT / f"Pulumi.{'hostile' if self._hostile else STACK}.yaml"
         self._sample = not context and instance.sample
@@ -105,6 +108,8 @@ class Stack:
         ours |= sample.sections() if self._sample else {}
         for key, value in {**ours, **(overrides or {})}.items():
             wanted["config"][f"infisical-platform:{key}"] = value
+        if self._ipv6:
+            wanted["config"][_INFISICAL] = {**wanted["config"][_INFISICAL], "ipv6": True}
         for key, value in before.get("config", {}).items():
             if (isinstance(value, dict) and "secure" in str(value)) or key.rpartition(":")[2] in _WRITTEN:
                 wanted["config"][key] = value
@@ -261,7 +266,7 @@ def summary(instance: Instance) -> str:
     """Return the short block at the end of `make up`."""
     host = "secrets.infisical.test"
     authority = instance.folder / "ca.crt"
-    curl = f"curl --cacert {authority} --resolve {host}:443:{instance.node_address} https://{host}/api/status"
+    curl = f"curl --cacert {authority} --resolve {host}:443:{url_host(instance.node_address)} https://{host}/api/status"
     return "\n".join(
         [
             "",

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from chains import pytest_runtest_makereport, pytest_runtest_setup
 from evidence import folder_name, keep
-from kinds import HOSTILE
+from kinds import KIND
 from views import Kubectl, Site
 from waits import COMMAND
 
@@ -73,7 +73,7 @@ def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
     progress = Progress()
     shutil.rmtree(EVIDENCE, ignore_errors=True)
     Cluster(instance, programs, progress).down()
-    cluster = start(instance, progress, hostile=HOSTILE)
+    cluster = start(instance, progress, kind=KIND)
     yield cluster
     cluster.down()
 

@@ -6,5 +6,7 @@ import os
 
 import pytest
 
-HOSTILE = os.environ.get("E2E_CLUSTER") == "hostile"
-plain = pytest.mark.skipif(HOSTILE, reason="needs a cluster with operators that takes pods without limits")
+from embedded.instance import HOSTILE, PLAIN
+
+KIND = os.environ.get("E2E_CLUSTER", PLAIN)
+plain = pytest.mark.skipif(KIND == HOSTILE, reason="needs a cluster with operators that takes pods without limits")

@@ -22,6 +22,7 @@ from tests.e2e.conftest import (
     site,
     stack,
 )
+from tests.e2e.kinds import KIND
 from tests.e2e.views import Kubectl
 from tests.rehearsals.living import TAKEN
 from tests.rehearsals.platforms import Platform
@@ -43,7 +44,7 @@ __all__ = [  # fixtures and hooks that pytest finds here
 def cluster(instance: Instance, programs: Programs) -> Iterator[Cluster]:
     """Start from empty."""
     Cluster(instance, programs, Progress()).down()
-    cluster = start(instance, Progress(), nodes=2)
+    cluster = start(instance, Progress(), nodes=2, kind=KIND)
     yield cluster
     cluster.down()
 

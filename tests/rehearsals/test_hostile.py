@@ -14,7 +14,7 @@ from embedded.__main__ import Progress, meanwhile, start
 from embedded.cluster import Cluster
 from embedded.errors import EmbeddedError
 from embedded.hostile import DOMAIN, OWN, TAINT
-from embedded.instance import Instance
+from embedded.instance import HOSTILE, Instance
 from embedded.programs import Programs
 from embedded.stack import Stack
 from tests.e2e.steps import SECRET_PATH, assert_healthy, login
@@ -57,7 +57,7 @@ def hostile(instance: Instance, programs: Programs) -> Iterator[Hostile]:
     """Bring the platform up on a cluster that is empty. Each test begins where the last one ended."""
     apart = Instance(f"{instance.name}-hostile")
     Cluster(apart, programs, Progress()).down()
-    cluster = start(apart, Progress(), hostile=True)
+    cluster = start(apart, Progress(), kind=HOSTILE)
     stack = Stack(apart, programs)
     stack.init()
     began = time.monotonic()

@@ -29,6 +29,7 @@ from embedded.errors import EmbeddedError
 from embedded.instance import Instance
 from embedded.pinned import PROGRAMS
 from embedded.programs import Programs
+from embedded.ranges import IPV4, IPV6, url_host
 from embedded.stack import Stack
 from tests.unit.harness import ROOT
 
@@ -42,6 +43,16 @@ def test_an_instance_has_a_link_of_its_own_in_the_test_network(name: str) -> Non
     assert len(instance.link) <= 15
     assert int(instance.node_address) == int(instance.host_address) + 1
     assert str(instance.node_address).startswith(("198.18.", "198.19."))
+
+
+@given(NAMES)
+def test_an_instance_has_a_link_of_its_own_in_either_family(name: str) -> None:
+    slot = Instance(name)._slot
+    for ranges, prefix in ((IPV4, ("198.18.", "198.19.")), (IPV6, ("fd6e:6669:0:18:",))):
+        host, node = ranges.link(slot)
+        assert int(node) == int(host) + 1
+        assert str(node).startswith(prefix)
+        assert int(host) % 4 == 1, "the link's own address and its broadcast are nobody's"
 
 
 @given(NAMES.filter(lambda name: name != "dev"))
@@ -66,6 +77,20 @@ def test_a_cluster_keeps_the_domain_of_its_first_start(tmp_path: Path, monkeypat
         assert instance.domain == "corp.internal"
     with pytest.raises(EmbeddedError, match="instance other has domain"):
         cluster._name("cluster.local")
+
+
+def test_a_cluster_of_ipv6_has_one_family_of_addresses_and_says_so_to_infisical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    instance = Instance("other")
+    Cluster(instance, Programs(tmp_path), lambda _: None)._begin("ipv6", "", "is not ipv6")
+    own = (instance.node_address, instance.host_address, instance.second_node.address, instance.cable_address)
+    assert {address.version for address in own} == {6}
+    assert url_host(instance.node_address) == f"[{instance.node_address}]"
+    pki.create(tmp_path, instance.ranges.api_server, {"node": str(instance.node_address)})
+    [cluster] = yaml.safe_load((tmp_path / "admin.conf").read_text())["clusters"]
+    assert cluster["cluster"]["server"] == f"https://[{instance.node_address}]:6443"
 
 
 def test_a_hostile_cluster_stays_one_and_has_a_stack_file_of_its_own(
@@ -107,7 +132,7 @@ def test_each_namespace_that_comes_is_equipped_but_the_clusters_own(tmp_path: Pa
 
 
 def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -> None:
-    pki.create(tmp_path, {"node": "198.18.0.2"})
+    pki.create(tmp_path, "10.96.0.1", {"node": "198.18.0.2"})
     issued = x509.load_pem_x509_certificate((tmp_path / "pki" / "apiserver.crt").read_bytes())
     authority = x509.load_pem_x509_certificate((tmp_path / "pki" / "ca.crt").read_bytes())
 
@@ -118,9 +143,9 @@ def test_certificates_chain_to_one_authority_and_name_the_node(tmp_path: Path) -
 
 
 def test_certificates_are_made_once_and_their_keys_are_private(tmp_path: Path) -> None:
-    pki.create(tmp_path, {"node": "198.18.0.2"})
+    pki.create(tmp_path, "10.96.0.1", {"node": "198.18.0.2"})
     before = (tmp_path / "admin.conf").read_bytes()
-    pki.create(tmp_path, {"node": "198.18.0.2"})
+    pki.create(tmp_path, "10.96.0.1", {"node": "198.18.0.2"})
 
     assert (tmp_path / "admin.conf").read_bytes() == before
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "pki").glob("*.key")} == {0}

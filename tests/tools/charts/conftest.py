@@ -38,7 +38,7 @@ def run(root: Path) -> Run:
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("authority")
-    pki.create(folder, {"node": "127.0.0.1"})
+    pki.create(folder, "10.96.0.1", {"node": "127.0.0.1"})
     return folder / "pki"
 
 

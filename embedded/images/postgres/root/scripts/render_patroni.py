@@ -43,7 +43,7 @@ def configuration(env: Mapping[str, str]) -> dict[str, Any]:
         "scope": env["SCOPE"],
         "name": env.get("POD_NAME") or socket.gethostname(),
         # The operator calls it from outside of the pod, without credentials.
-        "restapi": {"listen": "0.0.0.0:8008", "connect_address": f"{env['POD_IP']}:8008"},
+        "restapi": {"listen": ":8008", "connect_address": f"{env['POD_IP']}:8008"},
         "kubernetes": kubernetes(env),
         "bootstrap": {"dcs": cluster(), "post_init": "/scripts/post_init.sh"},
         "postgresql": postgresql(env),
