@@ -82,9 +82,13 @@ def _chosen(wanted: str, names: Sequence[str]) -> str:
     """Return the whole name, so that a backup that is made meanwhile doesn't change what is meant."""
     if not re.fullmatch(r"latest|[0-9a-f]{8,32}|infisical-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8,32}", wanted):
         raise OperationError("BACKUP is latest, the name of a backup, or the identifier at its end")
-    matching = [name for name in names if wanted in ("latest", name, name.rpartition("-")[2])]
+    if wanted == "latest" and names:
+        return names[-1]
+    matching = [name for name in names if wanted in (name, name.rpartition("-")[2])]
+    if len(matching) > 1:  # the change was made more than once, and only a person knows which time is meant
+        raise OperationError(f"{len(matching)} backups end with {wanted}, so name a whole one: {', '.join(matching)}")
     if matching:
-        return matching[-1]
+        return matching[0]
     if names:
         raise OperationError(f"there is no backup {wanted}; the newest are {', '.join(reversed(names[-5:]))}")
     return wanted

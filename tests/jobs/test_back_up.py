@@ -219,6 +219,24 @@ def test_the_backup_before_a_change_has_its_identifier(bench: Bench) -> None:
     assert bench.manifest()["image"] is None
 
 
+def test_the_one_before_a_change_is_made_once(bench: Bench) -> None:
+    """The Job is replaced for other reasons too, and would find what the change has made of the data."""
+    before = {"before": "0123abcd4567", "image": None}
+    assert bench.back_up().status == 0
+    assert bench.back_up(**before).status == 0
+    first = bench.status["beforeName"]
+    assert bench.manifest()["image"] == "infisical/infisical:v0.165.8", "the release that has made the data"
+    again = bench.back_up(**before, deadline_seconds=119)
+    assert again.last_line == f"backup: {first} was made before this change, and is there already"
+    assert bench.back_up(**before | {"before": "89abcdef0123"}).status == 0
+    there = len(bench.objects)
+    assert bench.back_up(**before).status == 0
+    assert len(bench.objects) == there + 2, "the same change after a different one has newer data to lose"
+    for file in bench.volume.glob("*-0123abcd4567.json"):
+        file.unlink()
+    assert "is in volume" in bench.back_up(**before).last_line
+
+
 def test_the_backup_before_a_change_is_made_without_knowing_the_key(bench: Bench) -> None:
     """The stack makes its key after the database, so this Job alone is told no label. A restore takes one without."""
     before = {**bench.config(), "before": "0123abcd4567", "image": None}

@@ -87,6 +87,17 @@ def test_what_is_no_backup_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: s
     assert of.wrote == []
 
 
+def test_an_identifier_of_several_backups_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same change was made twice, and each time has its backup."""
+    of, again = stack(), "infisical-20261127T021702Z-3f0c9d1e"
+    told = {STATUS: {"data": {"kept": f"{OLD} {NEW} {again}"}}}
+    with pytest.raises(OperationError, match=f"2 backups end with 3f0c9d1e, so name a whole one: {OLD}, {again}"):
+        run(monkeypatch, of, "3f0c9d1e", told=told)
+    assert of.wrote == []
+    run(monkeypatch, of, again, told=told)
+    assert of.kept["restore"]["from"] == again
+
+
 def test_a_confirmation_is_written_beside_the_restore_that_it_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
     of = stack(restore={"id": "one", "from": NEW})
     run(monkeypatch, of, confirm="0123456789ab")

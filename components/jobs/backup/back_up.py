@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import retention
-from backup_manifest import FORMAT, SEALED, Manifest, complete, name_of
+from backup_manifest import FORMAT, SEALED, Manifest, complete, identifier_of, name_of
 from backup_status import Status, now
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
@@ -30,7 +30,10 @@ _REACH_SECONDS = 120  # as long for a database that fails over
 
 @dataclass(frozen=True)
 class Config:
-    """store: folder with credentials and public keys. before: identifies the change that this backup comes before."""
+    """store: folder with credentials and public keys. before: identifies the change that this backup comes before.
+
+    image: the release that has made the data. None: the one that the last backup was of.
+    """
 
     database: DatabaseConfig
     target: TargetConfig
@@ -53,10 +56,11 @@ class Dump:
 
 
 class BackUp:
-    """One backup."""
+    """One backup. `ending` is what its name ends with, where that is neither the change's identifier nor by chance."""
 
-    def __init__(self, config: Config, api: Api, uid: str, report: Report) -> None:
+    def __init__(self, config: Config, api: Api, uid: str, report: Report, ending: str | None = None) -> None:
         self._config, self._report = config, report
+        self._ending = ending or config.before or secrets.token_hex(4)
         self._deadline = Deadline(config.deadline_seconds)
         self._store = Path(config.store)
         self._environment = environment(api, config.database, "platform-backup", report)
@@ -80,8 +84,9 @@ class BackUp:
             seal(plain, sealed, keys, self._store / "passphrase", self._deadline)
             plain.unlink()
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-            name = name_of(stamp, self._config.before or secrets.token_hex(4))
+            name = name_of(stamp, self._ending)
             content = _written(target, name, sealed)
+        told = self._status.read()
         manifest = Manifest(
             format=FORMAT,
             name=name,
@@ -92,11 +97,12 @@ class BackUp:
             migration=dump.migration,
             migrations=dump.migrations,
             tables=dump.tables,
-            # The one before a change is made before the stack knows its key. It is of the key that the last one was of.
-            key_label=os.environ.get("KEY_LABEL") or self._status.read().get("keyLabel", ""),
+            # The one before a change is made before the stack knows its key, and while the release of before runs. It
+            # is of the key and of the release that the last one was of.
+            key_label=os.environ.get("KEY_LABEL") or told.get("keyLabel", ""),
             recipients=people,
             cluster=self._uid,
-            image=self._config.image,
+            image=self._config.image or told.get("image"),
         )
         manifest.write(target)
         return self._told(target, manifest)
@@ -159,6 +165,7 @@ class BackUp:
             lastSha256=manifest.sha256,
             lastSeconds=manifest.seconds,
             keyLabel=manifest.key_label,
+            **({"beforeName": manifest.name} if self._config.before else {"image": manifest.image}),
             recipients=" ".join(manifest.recipients),
             retention=kept.removeprefix("; ") or None,
             lastFailure=None,
@@ -176,7 +183,22 @@ def main(config: Config, report: Report) -> str:
         uid = wait(lambda: resource_uid(api, config.database), report, deadline_seconds=_REACH_SECONDS)
         if config.before and not uid:
             return "there is no database yet, so there is nothing to back up"
+        if config.before and (made := _made_before(config, config.before, status, report)):
+            return f"{made} was made before this change, and is there already"
         return BackUp(config, api, uid, report).make()
+
+
+def _made_before(config: Config, identifier: str, status: Status, report: Report) -> str:
+    """Return the backup that was made before this change, empty where there is none.
+
+    A Job that is replaced for another reason would back up what the change has made of the data. Only the last one that
+    was made before a change counts: a change that is made again, after a different one, has newer data to lose.
+    """
+    name = status.read().get("beforeName", "")
+    if identifier_of(name) != identifier:
+        return ""
+    there = complete(target_of(config.target, Path(config.store), report).names())
+    return name if name in there else ""
 
 
 def _written(target: Target, name: str, sealed: Path) -> Content:

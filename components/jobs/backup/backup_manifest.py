@@ -22,7 +22,7 @@ class Manifest:
     """One backup.
 
     size, sha256: of the encrypted file. tables: rows of each, of the moment of the dump. migration: the newest that has
-    run. image: the release, unknown of a backup before a change of it. cluster: uid of the postgresql resource.
+    run. image: the release that has made the data, where it is known. cluster: uid of the postgresql resource.
     """
 
     format: int
@@ -68,6 +68,11 @@ def name_of(stamp: str, identifier: str) -> str:
     return f"infisical-{stamp}-{identifier}"
 
 
+def identifier_of(name: str) -> str:
+    """Return what the name of a backup ends with."""
+    return name.rpartition("-")[2]
+
+
 def complete(names: Iterable[str]) -> list[str]:
     """Return the backups that have both files, the oldest first."""
     found = set(names)
@@ -83,10 +88,13 @@ def incomplete(names: Iterable[str]) -> list[str]:
 
 
 def chosen(names: Iterable[str], wanted: str) -> str:
-    """Return the backup that is meant by `latest`, by a whole name, or by its identifier. Raises Failed."""
+    """Return the backup that is meant by `latest`, by a whole name, or by its identifier. Raises Failed.
+
+    Of several with one identifier it is the newest: the first was made before an earlier change of the same kind.
+    """
     there = complete(names)
     matching = [
-        name for name in there if wanted in ("latest", name, name.rpartition("-")[2], name + SEALED, name + MANIFEST)
+        name for name in there if wanted in ("latest", name, identifier_of(name), name + SEALED, name + MANIFEST)
     ]
     if matching:
         return matching[-1]

@@ -46,8 +46,9 @@ def _moved(config: Config, api: Api, report: Report) -> str:
         if not number:
             raise Failed(f"{config.server.address} has none of Infisical's tables; see restore.server.name")
         wait(lambda: _quiet(session, config), report, deadline_seconds=config.quiet_seconds)
-    dump = replace(config, database=config.server, before=config.backup, deadline_seconds=deadline.remaining)
-    return back_up.BackUp(dump, api, resource_uid(api, config.server), report).make()
+    dump = replace(config, database=config.server, deadline_seconds=deadline.remaining)
+    # One of an earlier attempt is no substitute: the server may have been used since.
+    return back_up.BackUp(dump, api, resource_uid(api, config.server), report, config.backup).make()
 
 
 def _quiet(session: Session, config: Config) -> None:
