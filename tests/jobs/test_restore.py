@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backup_bench import LABEL, Bench, Done, flip_a_byte, gpg, tables
+from backup_bench import LABEL, STATUS, Bench, Done, flip_a_byte, gpg, tables
 from job_cluster import Cluster
 from job_engines import PASSWORD, Postgres, eventually
 from job_pki import Pair
@@ -147,6 +147,39 @@ def test_one_id_restores_once(platform: Platform) -> None:
     assert (platform.secrets, platform.kept) == ("a afterwards b c", 1)
     assert platform.confirmed("two").status == 0
     assert platform.secrets == "a b c"
+
+
+def test_a_database_that_was_set_back_is_not_restored_again(platform: Platform) -> None:
+    """A point in time, or a snapshot of the disks: the note of the restore is gone, and is still asked for."""
+    token = platform.token()
+    assert platform.restore(overwrite=token).status == 0
+    assert platform.status["restoredIds"] == "one"
+    platform.super("drop schema platform cascade")
+    platform.sql("insert into secrets values ('afterwards', 'x')")
+    refused = platform.restore(overwrite=token)
+    assert refused.status == 1
+    assert "id one was restored before, and the database does not know of it" in refused.last_line
+    assert "restore.id" in refused.last_line
+    assert platform.secrets == "a afterwards b c"
+    platform.sql("drop table infisical_migrations")
+    assert platform.restore().status == 0, "an empty database has nothing to lose"
+
+
+def test_a_note_that_was_not_told_is_told_by_the_next_run(platform: Platform) -> None:
+    assert platform.confirmed().status == 0
+    maps = f"/api/v1/namespaces/{platform.namespace}/configmaps/{STATUS}"
+    platform.cluster.call("PATCH", maps, {"data": {"restoredIds": None}})
+    assert platform.restore().status == 0
+    assert platform.status["restoredIds"] == "one"
+
+
+def test_a_confirmation_is_for_one_backup(platform: Platform) -> None:
+    """`latest` is a different one once the night's backup was made."""
+    token = platform.token()
+    assert platform.back_up().status == 0
+    refused = platform.restore(overwrite=token)
+    assert f"restore.overwrite is {token}, which confirms something else" in refused.last_line
+    assert untouched(platform)
 
 
 def test_an_empty_database_needs_no_confirmation(platform: Platform) -> None:

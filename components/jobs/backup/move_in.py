@@ -13,6 +13,7 @@ from database_session import Session, migrations, restored
 from job import Failed, Pending, Report, run, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
+from restore_refusals import refuse_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +34,15 @@ def main(config: Config, report: Report) -> str:
     api = Api()
     status = Status(api, config.database.namespace, config.status, report)
     with status.failing_as(lambda cause: {"restoreFailure": f"{config.id}: {cause}"}):
-        return _moved(config, api, report)
+        return _moved(config, api, status, report)
 
 
-def _moved(config: Config, api: Api, report: Report) -> str:
+def _moved(config: Config, api: Api, status: Status, report: Report) -> str:
     deadline = Deadline(config.deadline_seconds)
     with Session(environment(api, config.database, "platform-move-in", report), deadline) as session:
         if restored(session, config.id):
             return f"restore {config.id} was done before, so {config.server.address} is not asked any more"
+        refuse_known(session, config.id, status.read())
     with Session(environment(api, config.server, "platform-move-in", report), deadline) as session:
         _, number = migrations(session)
         if not number:

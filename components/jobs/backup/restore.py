@@ -20,10 +20,11 @@ from kube import Api
 from platform_database import DatabaseConfig, environment
 from queues import QueuesConfig, empty, master
 from rehearse import fetched
-from restore_refusals import overwritten, refuse_unfit
+from restore_refusals import overwritten, refuse_known, refuse_unfit
 from restore_script import restore
 from sealing import unseal
 
+_KNOWN = 100  # ids of the newest restores, for a database that is set back
 # In a schema of its own, which no dump has and no restore drops.
 _TABLE = (
     "create schema if not exists platform; create table if not exists platform.restored"
@@ -60,21 +61,25 @@ class Restore:
         self._config, self._api, self._report = config, api, report
         self._deadline = Deadline(config.deadline_seconds)
         self._environment = environment(api, config.database, "platform-restore", report)
+        self._status = Status(api, config.database.namespace, config.status, report)
 
     def run(self) -> str:
         """Return what was done. Raises Failed."""
         config = self._config
         with Session(self._environment, self._deadline) as session:
             done = restored(session, config.id)
-            if done and done.endswith("|t"):
-                return f"{done.partition('|')[0]} was restored by id {config.id} before, so there is nothing to do"
+            if not done:
+                refuse_known(session, config.id, self._status.read())
             major = server_major(session)
+        if done.endswith("|t"):
+            self._known()
+            return f"{done.partition('|')[0]} was restored by id {config.id} before, so there is nothing to do"
         # One that was killed after its COMMIT goes on from there.
         name = done.partition("|")[0] if done else self._restored(major)
         empty(config.queues, self._report)
         with Session(self._environment, self._deadline) as session:
             session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
-        self._status(restored=name, restoredAt=now(), restoreFailure=None)
+        self._known(restored=name, restoredAt=now(), restoreFailure=None)
         return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
 
     def _restored(self, major: int) -> str:
@@ -111,9 +116,12 @@ class Restore:
         restore(plain, manifest, programs, self._environment, self._deadline, [note])
         self._report.progress(f"{manifest.name} is restored")
 
-    def _status(self, **values: object) -> None:
-        config = self._config
-        Status(self._api, config.database.namespace, config.status, self._report).tell_failure(**values)
+    def _known(self, **values: object) -> None:
+        """Tell in the cluster too that this id is done: a database that is set back forgets it."""
+        told = self._status.read().get("restoredIds", "").split()
+        if values or self._config.id not in told:
+            ids = dict.fromkeys([*told, self._config.id])
+            self._status.tell(restoredIds=" ".join([*ids][-_KNOWN:]), **values)
 
 
 def main(config: Config, report: Report) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from backup_manifest import Manifest
 from database_session import Session, migrations, tables
@@ -32,12 +33,23 @@ def refuse_unfit(manifest: Manifest, key_label: str, image: str, major: int) -> 
         )
 
 
+def refuse_known(session: Session, identifier: str, told: Mapping[str, str]) -> None:
+    """Raise Failed where backup-status tells of this restore, and a database with data no longer does."""
+    _, number = migrations(session)
+    if number and identifier in told.get("restoredIds", "").split():
+        raise Failed(
+            f"id {identifier} was restored before, and the database does not know of it: it was set back since. What "
+            "it has now would be replaced; nothing has changed. To restore once more, choose a different restore.id, "
+            "as `make restore` does; else remove the section restore"
+        )
+
+
 def overwritten(session: Session, manifest: Manifest, identifier: str, confirmation: str | None) -> None:
     """Raise Failed with what would be lost, unless the confirmation is the one for this restore of this database."""
     _, number = migrations(session)
     if not number:
         return
-    token = _token(session, identifier)
+    token = _token(session, identifier, manifest.name)
     if confirmation == token:
         return
     rows = tables(session)
@@ -50,10 +62,10 @@ def overwritten(session: Session, manifest: Manifest, identifier: str, confirmat
     )
 
 
-def _token(session: Session, identifier: str) -> str:
-    """Return what confirms this restore in this database: no confirmation is good for another one."""
+def _token(session: Session, identifier: str, name: str) -> str:
+    """Return what confirms this restore of this backup in this database: no confirmation is good for another one."""
     database = session.one("select system_identifier from pg_control_system()")
-    return hashlib.sha256(f"{database} {identifier}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{database} {identifier} {name}".encode()).hexdigest()[:12]
 
 
 def _newest_change(session: Session, names: list[str]) -> str:
