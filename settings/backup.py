@@ -107,8 +107,8 @@ class BackupSettings(Section):
         description="Where backups are kept."
     )
     recipients: Annotated[tuple[OpenPgpPublicKey, ...], AfterValidator(_somebody)] = Field(
-        description="OpenPGP public keys (`gpg --armor --export ID`). Each owner can open every backup. Keep the "
-        "private halves out of the cluster. RSA keys can be used for a restore in any image.",
+        description="OpenPGP public keys (`gpg --armor --export FINGERPRINT`), one in each. Each owner can open every "
+        "backup. Keep the private halves out of the cluster. RSA keys can be used for a restore in any image.",
     )
     retention: RetentionSettings = RetentionSettings()
     deadline_minutes: Annotated[int, Field(ge=5, le=1440)] = Field(

@@ -12,6 +12,7 @@ from settings import Commands, Settings
 from settings.machinery.cron import longest_pause
 from settings.names import Names
 
+_ENDING = timedelta(days=30)  # as long before a key expires its owner is asked to prolong it
 _LATE = timedelta(hours=2)  # how long after its time a Job may take, before it counts as missed
 
 
@@ -38,6 +39,22 @@ def backups(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
     where = settings.cluster.names.database
     yield _row("backup", told, "last", longest_pause(backup.schedule), cluster, where)
     yield _row("rehearsal", told, "rehearsal", longest_pause(backup.rehearsal_schedule), cluster, where)
+    if told.get("recipients"):
+        yield _recipients(told)
+
+
+def _recipients(told: Mapping[str, str]) -> Result:
+    """Judge whether everybody who should can open the next backup too."""
+    subject, able, expired = "recipients", told["recipients"].split(), told.get("recipientsExpired", "")
+    prolong = "its owner runs `gpg --quick-set-expire FINGERPRINT 2y`; export it for backup.recipients again, and `up`"
+    if expired:
+        return fail(subject, f"backups are no longer encrypted to {', '.join(expired.split())}, which expired", prolong)
+    end, _, first = told.get("recipientsEnd", "").partition(" ")
+    if not end:
+        return ok(subject, f"{len(able)}, whose keys never expire")
+    left = datetime.fromisoformat(end) - datetime.now(UTC)
+    seen = f"the first of {len(able)} keys to expire is {first}, on {end[:10]}"
+    return warn(subject, seen, prolong) if left < _ENDING else ok(subject, seen)
 
 
 def _row(subject: str, told: Mapping[str, str], kind: str, pause: timedelta, cluster: Cluster, where: str) -> Result:

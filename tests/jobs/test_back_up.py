@@ -177,15 +177,6 @@ def test_a_full_volume(bench: Bench) -> None:
         subprocess.run(["umount", str(bench.volume)], check=True)
 
 
-def test_a_recipient_that_can_not_be_encrypted_to(bench: Bench) -> None:
-    armour = "-----{} PGP PUBLIC KEY BLOCK-----\n"
-    bench.file("store/recipient-1.asc", f"{armour.format('BEGIN')}\nbm8=\n{armour.format('END')}")
-    done = bench.back_up()
-    assert done.status == 1
-    assert "recipient-1.asc" in done.last_line
-    assert bench.objects == []
-
-
 def test_a_wrong_password_is_no_reason_to_wait(bench: Bench) -> None:
     path = f"/api/v1/namespaces/{bench.namespace}/secrets/the-roles-credentials"
     bench.cluster.call("PATCH", path, {"stringData": {"password": "not-the-password"}})
@@ -254,21 +245,3 @@ def test_a_script_without_rights_says_so(bench: Bench) -> None:
     assert done.status == 1
     assert "configmaps" in done.last_line
     assert STATUS not in done.last_line
-
-
-@pytest.mark.parametrize(("usage", "expires", "ends"), [("sign", "never", 1), ("encr", "never", 0), ("encr", "1", 1)])
-def test_a_recipient_has_to_be_able_to_encrypt_now(
-    bench: Bench, tmp_path: Path, usage: str, expires: str, ends: int
-) -> None:
-    """`gpg --quick-generate-key NAME rsa4096` makes a key that only signs, and any key may have an end."""
-    home = tmp_path / "keys"
-    home.mkdir(mode=0o700)
-    past = ["--faked-system-time", "20200101T000000"] if expires != "never" else []
-    gpg(home, *past, "--passphrase", "", "--quick-generate-key", "ops@example.org", "rsa2048", usage, expires)
-    bench.file("store/recipient-1.asc", gpg(home, "--armor", "--export"))
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
-    done = bench.back_up()
-    assert done.status == ends, done.output
-    if ends:
-        assert "in backup.recipients can't encrypt: it has expired, or signs alone" in done.last_line
-        assert bench.objects == []

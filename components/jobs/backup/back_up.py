@@ -8,12 +8,13 @@ import os
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import retention
 from backup_manifest import FORMAT, SEALED, Manifest, complete, identifier_of, name_of
-from backup_status import Status, now
+from backup_status import Status, moment, now
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
 from database_session import Session, migrations, program, server_major, tables
@@ -21,10 +22,11 @@ from job import Failed, Pending, Report, run, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
 from retention import Retention
-from sealing import fingerprints, recipients, seal
+from sealing import Recipient, recipients, seal
 
 _LOCK_SECONDS = 60  # a dump waits as long for a table that a migration holds
 _LISTED = 100  # names of the newest backups, for people who choose one
+_PROLONG = "Have its owner prolong it (`gpg --quick-set-expire FINGERPRINT 2y`), and export it for backup.recipients"
 _REACH_SECONDS = 120  # as long for a database that fails over
 
 
@@ -71,8 +73,11 @@ class BackUp:
         """Return what was made. Raises Failed."""
         started = time.monotonic()
         target = target_of(self._config.target, self._store, self._report)
-        keys = recipients(self._store)
-        people = fingerprints(keys, self._deadline)
+        everybody = recipients(self._store, self._deadline)
+        people = [person for person in everybody if not person.expired]
+        if not people:
+            expired = ", ".join(person.fingerprint for person in everybody)
+            raise Failed(f"every key in backup.recipients has expired: {expired}. {_PROLONG}")
         with tempfile.TemporaryDirectory() as folder:
             plain, sealed = Path(folder, "dump"), Path(folder, "sealed")
             dump = self._tried_twice(plain)
@@ -81,7 +86,7 @@ class BackUp:
                     return "the database is empty, so there is nothing to back up"
                 raise Failed("Infisical has not made its tables in this database yet, so there is nothing to back up")
             self._report.progress(f"dumped {plain.stat().st_size} bytes, and read them to the end")
-            seal(plain, sealed, keys, self._store / "passphrase", self._deadline)
+            seal(plain, sealed, people, self._store / "passphrase", self._deadline)
             plain.unlink()
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = name_of(stamp, self._ending)
@@ -100,12 +105,12 @@ class BackUp:
             # The one before a change is made before the stack knows its key, and while the release of before runs. It
             # is of the key and of the release that the last one was of.
             key_label=os.environ.get("KEY_LABEL") or told.get("keyLabel", ""),
-            recipients=people,
+            recipients=[person.fingerprint for person in people],
             cluster=self._uid,
             image=self._config.image or told.get("image"),
         )
         manifest.write(target)
-        return self._told(target, manifest)
+        return self._told(target, manifest, everybody)
 
     def _tried_twice(self, plain: Path) -> Dump:
         """Dump, and once more after a failure: the database may have failed over meanwhile."""
@@ -149,8 +154,9 @@ class BackUp:
         patience = min(_REACH_SECONDS, self._deadline.remaining / 2)  # what is left is for the second attempt
         return wait(connected, self._report, deadline_seconds=patience, interval=1)
 
-    def _told(self, target: Target, manifest: Manifest) -> str:
+    def _told(self, target: Target, manifest: Manifest, everybody: Sequence[Recipient]) -> str:
         kept = ""
+        expired = [person.fingerprint for person in everybody if person.expired]
         if self._config.retention:
             try:
                 verified = self._status.read().get("rehearsedName", "")
@@ -167,10 +173,14 @@ class BackUp:
             keyLabel=manifest.key_label,
             **({"beforeName": manifest.name} if self._config.before else {"image": manifest.image}),
             recipients=" ".join(manifest.recipients),
+            recipientsExpired=" ".join(expired) or None,
+            recipientsEnd=_first_end(everybody),
             retention=kept.removeprefix("; ") or None,
             lastFailure=None,
             lastFailureAt=None,
         )
+        if expired:
+            kept += f"; NOT encrypted to {', '.join(expired)}, which expired. {_PROLONG}"
         rows = sum(manifest.tables.values())
         return f"{manifest.name} is in {target.where}: {rows} rows, {manifest.size} bytes, read back{kept}"
 
@@ -209,6 +219,15 @@ def _written(target: Target, name: str, sealed: Path) -> Content:
     if back != content:
         raise Failed(f"{name}{SEALED} reads back different: {back.size} bytes, and {content.size} were written")
     return content
+
+
+def _first_end(people: Sequence[Recipient]) -> str | None:
+    """Return when the first of the keys that have not expired will, and its fingerprint."""
+    ends = [(person.ends, person.fingerprint) for person in people if person.ends and not person.expired]
+    if not ends:
+        return None
+    seconds, fingerprint = min(ends)
+    return f"{moment(seconds)} {fingerprint}"
 
 
 def _passes(error: Failed) -> bool:

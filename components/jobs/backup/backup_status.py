@@ -48,4 +48,9 @@ class Status:
 
 def now() -> str:
     """Return this moment as the ConfigMap has it: 2026-11-26T11:34:02Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return moment(time.time())
+
+
+def moment(seconds: float) -> str:
+    """Return the moment so many seconds after 1970 began, in the same form."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bounded_program import Deadline, run_program
@@ -21,20 +22,25 @@ _OPTIONS = [*_QUIET, "--trust-model", "always"]
 _SEAL = ["--no-autostart", "--compress-algo", "none", "--cipher-algo", "AES256", "--s2k-count", "65536"]
 
 
-def recipients(folder: Path) -> list[Path]:
-    """Return the files of the recipients' public keys."""
-    return sorted(folder.glob("recipient-*"))
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody whose private key opens a backup. ends: when the key expires, in seconds since 1970; None is never."""
+
+    file: Path
+    fingerprint: str
+    expired: bool
+    ends: int | None
 
 
-def fingerprints(keys: Sequence[Path], deadline: Deadline) -> list[str]:
-    """Return the fingerprint of each key, as the manifest names whom a backup is encrypted to."""
+def recipients(folder: Path, deadline: Deadline) -> list[Recipient]:
+    """Return the recipients in the order of the settings. Raises Failed for a key that never could be encrypted to."""
     with _home() as home:
-        return [_fingerprint(key, home, deadline) for key in keys]
+        return [_recipient(file, home, deadline) for file in sorted(folder.glob("recipient-*"))]
 
 
-def seal(plain: Path, sealed: Path, keys: Sequence[Path], passphrase: Path, deadline: Deadline) -> None:
-    """Encrypt a file to all keys and to the passphrase."""
-    to = [word for key in keys for word in ("--recipient-file", str(key))]
+def seal(plain: Path, sealed: Path, people: Sequence[Recipient], passphrase: Path, deadline: Deadline) -> None:
+    """Encrypt a file to all these people and to the passphrase."""
+    to = [word for each in people for word in ("--recipient-file", str(each.file))]
     options = ["--symmetric", *_passphrase(passphrase), "--encrypt", *to, "--output", str(sealed)]
     with _home() as home:
         run_program(["gpg", *_OPTIONS, *_SEAL, *options, str(plain)], deadline, environment=home)
@@ -66,22 +72,41 @@ def _passphrase(file: Path) -> list[str]:
     return ["--pinentry-mode", "loopback", "--passphrase-file", str(file)]
 
 
-def _fingerprint(key: Path, home: dict[str, str], deadline: Deadline) -> str:
+def _recipient(file: Path, home: dict[str, str], deadline: Deadline) -> Recipient:
     # With a trust model, GnuPG 2.2 dies of an expired key, because the new home has no trust database.
-    command = ["gpg", *_QUIET, "--no-autostart", "--with-colons", "--show-keys", str(key)]
+    command = ["gpg", *_QUIET, "--no-autostart", "--with-colons", "--show-keys", str(file)]
     listing = run_program(command, deadline, environment=home)
     lines = [line.split(":") for line in listing.splitlines()]
-    found = [fields[9] for fields in lines if fields[0] == "fpr"]
-    if not found:
-        raise Failed(f"{key.name} holds no OpenPGP key: see backup.recipients")
-    # A capital E: the key as a whole can encrypt, now.
-    if not any(fields[0] == "pub" and "E" in fields[11] for fields in lines):
+    whole = [fields for fields in lines if fields[0] == "pub"]
+    # Each primary key and each subkey has one, on the line that follows.
+    named = [after[9] for n, after in enumerate(lines) if after[0] == "fpr" and lines[n - 1][0] == "pub"]
+    if not named:
+        raise Failed(f"{file.name} holds no OpenPGP key: see backup.recipients")
+    if len(whole) > 1:  # GnuPG takes the first of a file, and says nothing of the others
         raise Failed(
-            f"the key {found[0]} in backup.recipients can't encrypt: it has expired, or signs alone, as a key of "
-            "`gpg --quick-generate-key NAME rsa4096` does. For one that can: "
+            f"{file.name} in backup.recipients holds {len(whole)} keys, and a backup would be encrypted to the first "
+            f"alone: {', '.join(named)}. Give each a recipient of its own, by fingerprint: "
+            f"`gpg --armor --export {named[0]}`"
+        )
+    encrypting = [fields for fields in lines if fields[0] in ("pub", "sub") and "e" in fields[11]]
+    # A capital E: the key as a whole can encrypt, now.
+    able = "E" in whole[0][11]
+    if not able and not any(fields[1] == "e" for fields in encrypting):
+        raise Failed(
+            f"the key {named[0]} in backup.recipients can't encrypt: it was revoked, or signs alone, as a key of `gpg "
+            "--quick-generate-key NAME rsa4096` does. For one that can: "
             "`gpg --quick-generate-key NAME rsa4096 encr never`"
         )
-    return found[0]
+    return Recipient(file, named[0], not able, _end(whole[0], encrypting))
+
+
+def _end(whole: Sequence[str], encrypting: Sequence[Sequence[str]]) -> int | None:
+    """Return when the last of the keys that encrypt ends, or the whole before it."""
+    ends = [int(fields[6]) if fields[6] else None for fields in encrypting if fields[1] not in ("e", "r")]
+    known = [int(whole[6])] if whole[6] else []
+    if ends and None not in ends:
+        known.append(max(end for end in ends if end))
+    return min(known, default=None)
 
 
 @contextmanager

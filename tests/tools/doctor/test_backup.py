@@ -46,6 +46,23 @@ def test_both_are_shown_with_their_age() -> None:
 
 
 @pytest.mark.parametrize(
+    ("days", "expired", "level", "seen"),
+    [
+        (None, "", Level.OK, "2, whose keys never expire"),
+        (40, "", Level.OK, "the first of 2 keys to expire is FIRST, on "),
+        (29, "", Level.WARN, "the first of 2 keys to expire is FIRST, on "),
+        (40, "GONE", Level.FAIL, "no longer encrypted to GONE, which expired"),
+    ],
+)
+def test_keys_that_end_are_told_before_they_do(days: int | None, expired: str, level: Level, seen: str) -> None:
+    end = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ} FIRST" if days else ""
+    status = told(recipients="FIRST SECOND", recipientsEnd=end, recipientsExpired=expired)
+    row = ask(CHECK, status, backup=SECTION)["recipients"]
+    assert (row.level, seen in row.seen) == (level, True), row
+    assert ("--quick-set-expire" in row.fix) == (level is not Level.OK)
+
+
+@pytest.mark.parametrize(
     ("status", "subject", "seen"),
     [
         (told(hours=27), "backup", "too old: b, 27 hours ago"),
