@@ -61,8 +61,7 @@ class Backup(ComponentResource):
             string_data=args.secrets.encryption_keys,
             opts=ResourceOptions(parent=self),
         )
-        retention = {"days": backup.retention.days, "at_least": backup.retention.at_least}
-        config = {"database": args.database.login.config, "image": args.image, "retention": retention}
+        config = {"database": args.database.login.config, "image": args.image, "retention": store.retention}
         dump = store.step("backup", "backup/back_up.py", config, label=label)
         rehearsal = store.rehearsal(keys, label)
         scripts = scripts_map(f"{name}-scripts", namespace, [dump.script, rehearsal.script], parent=self)

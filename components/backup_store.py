@@ -141,7 +141,8 @@ class BackupStore(ComponentResource):
         binding = role_binding("backup", login.namespace, login.rules, self.account, parent=self)
         self.ready: Sequence[Resource] = [status, binding, *login.given]
         self.identifier = digest(dict(args.changes))
-        step = self.step("before", "backup/back_up.py", {"database": login.config, "before": self.identifier})
+        config = {"database": login.config, "before": self.identifier, "retention": self.retention}
+        step = self.step("before", "backup/back_up.py", config)
         scripts = scripts_map(f"{name}-scripts", login.namespace, [step.script], parent=self)
         self.before = run_once(
             "backup-before",
@@ -162,6 +163,12 @@ class BackupStore(ComponentResource):
     def deadline_seconds(self) -> int:
         """Return how long a Job may work."""
         return self._args.backup.deadline_minutes * 60
+
+    @property
+    def retention(self) -> Mapping[str, int]:
+        """Return which backups stay, as the scripts that write one are told."""
+        retention = self._args.backup.retention
+        return {"days": retention.days, "at_least": retention.at_least}
 
     def step(
         self,

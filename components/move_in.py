@@ -64,6 +64,7 @@ class MoveIn(ComponentResource):
                 "server": _config_of(args.server, args.login.authority.namespace),
                 "database": args.login.config,
                 "image": args.image,
+                "retention": store.retention,
             },
             label=label,
             files=[authority] if args.server.tls else [],

@@ -72,7 +72,8 @@ class BucketTarget(Section):
     lock_days: Annotated[int, Field(ge=1, le=3650)] | None = Field(
         default=None,
         description="Days for which the bucket must refuse to delete a backup (object lock, COMPLIANCE), whoever asks. "
-        "The bucket must have been created with object lock.",
+        "The bucket must have been created with object lock. With more than retention.days a backup is hidden at its "
+        "time, and stays in the bucket, and on its bill, until the lock ends.",
     )
 
 

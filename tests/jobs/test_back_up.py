@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from backup_bench import CLUSTER, LABEL, STATUS, Bench, gpg
+from backup_bench import CLUSTER, LABEL, STATUS, Bench, gpg, stamped
 from backup_target import VolumeTarget, content_of
 from job_engines import PASSWORD, eventually
 from job_pki import Pair
@@ -173,6 +173,26 @@ def test_a_full_volume(bench: Bench) -> None:
         assert "the volume is full: infisical-" in done.last_line
         assert "backup.target.size" in done.last_line
         assert bench.objects == []
+    finally:
+        subprocess.run(["umount", str(bench.volume)], check=True)
+
+
+def test_a_full_volume_gets_room_before_the_write(bench: Bench) -> None:
+    if os.geteuid():
+        pytest.skip("only root may mount")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=777", "tmpfs", str(bench.volume)], check=True)
+    try:
+        for number in (1, 2):
+            stem = f"infisical-{stamped(86400 * (40 - number))}-{number:08x}"
+            bench.account.file(bench.volume / f"{stem}.dump.gpg", "x" * 57_000)
+            bench.account.file(bench.volume / f"{stem}.json", "{}")
+        done = bench.back_up(retention={"days": 30, "at_least": 1}, before="0123abcd4567")
+        assert done.status == 0, done.output
+        assert done.last_line.endswith("read back; 2 objects deleted")
+        assert [name.rpartition("-")[2] for name in bench.objects] == [
+            *("00000002.dump.gpg", "00000002.json"),
+            *("0123abcd4567.dump.gpg", "0123abcd4567.json"),
+        ]
     finally:
         subprocess.run(["umount", str(bench.volume)], check=True)
 

@@ -197,6 +197,7 @@ def test_schedules_and_retention() -> None:
     assert graph["backup-schedule"]["spec", "schedule"] == "1 * * * *"
     assert graph["backup-rehearsal-schedule"]["spec", "schedule"] == "2 3 * * *"
     assert config(graph["Job/backup"])["retention"] == {"days": 3, "at_least": 7}
+    assert config(graph["Job/backup-before"])["retention"] == {"days": 3, "at_least": 7}
     assert {config(graph[job])["deadline_seconds"] for job in JOBS} == {420}
 
 

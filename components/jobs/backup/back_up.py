@@ -73,6 +73,7 @@ class BackUp:
         """Return what was made. Raises Failed."""
         started = time.monotonic()
         target = target_of(self._config.target, self._store, self._report)
+        told = self._status.read()
         everybody = recipients(self._store, self._deadline)
         people = [person for person in everybody if not person.expired]
         if not people:
@@ -90,8 +91,9 @@ class BackUp:
             plain.unlink()
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = name_of(stamp, self._ending)
+            # Before the write: a volume that is full gets room by nothing else.
+            kept = self._retained(target, told.get("rehearsedName", ""))
             content = _written(target, name, sealed)
-        told = self._status.read()
         manifest = Manifest(
             format=FORMAT,
             name=name,
@@ -110,7 +112,7 @@ class BackUp:
             image=self._config.image or told.get("image"),
         )
         manifest.write(target)
-        return self._told(target, manifest, everybody)
+        return self._told(target, manifest, everybody, kept)
 
     def _tried_twice(self, plain: Path) -> Dump:
         """Dump, and once more after a failure: the database may have failed over meanwhile."""
@@ -154,15 +156,18 @@ class BackUp:
         patience = min(_REACH_SECONDS, self._deadline.remaining / 2)  # what is left is for the second attempt
         return wait(connected, self._report, deadline_seconds=patience, interval=1)
 
-    def _told(self, target: Target, manifest: Manifest, everybody: Sequence[Recipient]) -> str:
-        kept = ""
+    def _retained(self, target: Target, verified: str) -> str:
+        if not self._config.retention:
+            return ""
+        try:
+            return retention.apply(target, self._config.retention, verified, self._report)
+        except Failed as error:  # a new backup is what counts
+            if not _passes(error):
+                raise
+            return f"retention failed: {error}"
+
+    def _told(self, target: Target, manifest: Manifest, everybody: Sequence[Recipient], kept: str) -> str:
         expired = [person.fingerprint for person in everybody if person.expired]
-        if self._config.retention:
-            try:
-                verified = self._status.read().get("rehearsedName", "")
-                kept = f"; {retention.apply(target, self._config.retention, verified, self._report)}"
-            except Failed as error:  # the backup is there, and that is what counts
-                kept = f"; retention failed: {error}"
         self._status.tell(
             kept=" ".join(complete(target.names())[-_LISTED:]),
             lastSuccess=manifest.time,
@@ -175,14 +180,15 @@ class BackUp:
             recipients=" ".join(manifest.recipients),
             recipientsExpired=" ".join(expired) or None,
             recipientsEnd=_first_end(everybody),
-            retention=kept.removeprefix("; ") or None,
+            retention=kept or None,
             lastFailure=None,
             lastFailureAt=None,
         )
+        aloud = kept and f"; {kept}"
         if expired:
-            kept += f"; NOT encrypted to {', '.join(expired)}, which expired. {_PROLONG}"
+            aloud += f"; NOT encrypted to {', '.join(expired)}, which expired. {_PROLONG}"
         rows = sum(manifest.tables.values())
-        return f"{manifest.name} is in {target.where}: {rows} rows, {manifest.size} bytes, read back{kept}"
+        return f"{manifest.name} is in {target.where}: {rows} rows, {manifest.size} bytes, read back{aloud}"
 
 
 def main(config: Config, report: Report) -> str:
@@ -215,7 +221,7 @@ def _written(target: Target, name: str, sealed: Path) -> Content:
     """Write the encrypted file and compare what the target then has. Raises Failed."""
     content = content_of(sealed)
     target.put(name + SEALED, sealed)
-    back = target.fetch(name + SEALED, None)
+    back = target.fetch(name + SEALED, None, content.size)
     if back != content:
         raise Failed(f"{name}{SEALED} reads back different: {back.size} bytes, and {content.size} were written")
     return content

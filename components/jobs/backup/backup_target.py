@@ -17,6 +17,7 @@ from s3 import CHUNK, S3, Credentials, Exists, Missing, Place
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 60  # of one request to a bucket that is not there
+_SLOWEST = 1 << 20  # bytes per second at which a body takes its time
 _PART = ".part"  # of what a killed run has left
 _ABANDONED_SECONDS = 86400
 
@@ -52,8 +53,8 @@ class Target(Protocol):
         """Write a new object. Raises Failed where it can't, and leaves what is there as it is."""
         ...
 
-    def fetch(self, name: str, file: Path | None) -> Content:
-        """Read an object to its end, into a file where one is given. Raises Missing."""
+    def fetch(self, name: str, file: Path | None, size: int = 0) -> Content:
+        """Read an object of about so many bytes to its end, into a file where one is given. Raises Missing."""
         ...
 
     def names(self) -> list[str]:
@@ -109,7 +110,7 @@ class VolumeTarget:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Failed(
                     f"the volume is full: {name} has {size} bytes, and {free} are free. Give backup.target.size more, "
-                    "or backup.retention fewer days"
+                    "or backup.retention fewer days and a lower atLeast"
                 ) from error
             raise Failed(f"{name} can't be written to the volume: {error.strerror}") from error
         finally:
@@ -120,7 +121,7 @@ class VolumeTarget:
         finally:
             os.close(folder)
 
-    def fetch(self, name: str, file: Path | None) -> Content:
+    def fetch(self, name: str, file: Path | None, size: int = 0) -> Content:
         try:
             with (self._folder / name).open("rb") as source:
                 return _content(iter(lambda: source.read(CHUNK), b""), file)
@@ -142,7 +143,7 @@ class VolumeTarget:
 
 
 class BucketTarget:
-    """The objects of a bucket below a prefix. Requests are repeated for a minute where that can help."""
+    """The objects of a bucket below a prefix. Requests are repeated for a minute, and for as long as a body takes."""
 
     def __init__(self, bucket: S3, config: TargetConfig, report: Report) -> None:
         self._bucket, self._prefix, self._report = bucket, config.prefix or "", report
@@ -166,10 +167,10 @@ class BucketTarget:
                 if not again:  # else the answer to the first attempt may have been lost: what is there is compared
                     raise
 
-        self._retried(write)
+        self._retried(write, file.stat().st_size)
 
-    def fetch(self, name: str, file: Path | None) -> Content:
-        return self._retried(lambda: _content(self._bucket.read(self._prefix + name), file))
+    def fetch(self, name: str, file: Path | None, size: int = 0) -> Content:
+        return self._retried(lambda: _content(self._bucket.read(self._prefix + name), file), size)
 
     def names(self) -> list[str]:
         cut = len(self._prefix)
@@ -178,8 +179,9 @@ class BucketTarget:
     def delete(self, name: str) -> None:
         self._retried(lambda: self._bucket.delete(self._prefix + name))
 
-    def _retried(self, request: Callable[[], T]) -> T:
-        return wait(request, self._report, deadline_seconds=_PATIENCE_SECONDS, interval=1)
+    def _retried(self, request: Callable[[], T], size: int = 0) -> T:
+        patience = _PATIENCE_SECONDS + size / _SLOWEST  # a body that breaks off near its end gets a second attempt
+        return wait(request, self._report, deadline_seconds=patience, interval=1)
 
 
 def _put_in_place(part: Path, whole: Path) -> None:

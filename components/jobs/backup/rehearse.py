@@ -62,7 +62,7 @@ def main(config: Config, report: Report) -> str:
 
 def fetched(target: Target, manifest: Manifest, sealed: Path) -> None:
     """Read a backup into a file, and compare it with its manifest. Raises Failed."""
-    content = target.fetch(manifest.object, sealed)
+    content = target.fetch(manifest.object, sealed, manifest.size)
     if (content.size, content.sha256) != (manifest.size, manifest.sha256):
         raise Failed(
             f"{manifest.object} is damaged: {content.size} bytes with sha256 {content.sha256}, and the manifest says "
