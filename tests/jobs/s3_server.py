@@ -36,6 +36,8 @@ class Bucket:
         self.conditions = True  # on a write
         self.closes = False  # the connection, before it has read what it refuses
         self.page = 1000
+        self.listing = '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{}</ListBucketResult>'
+        self.silent = False  # about where the list goes on
         self.requests: list[str] = []
         self.url = ""
 
@@ -122,8 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
         page, rest = names[start : start + self.bucket.page], names[start + self.bucket.page :]
         following = f"<NextContinuationToken>{start + len(page)}</NextContinuationToken>" if rest else ""
         contents = "".join(f"<Contents><Key>{each}</Key></Contents>" for each in page)
-        xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
-        self._answer(200, body=f'<ListBucketResult xmlns="{xmlns}">{contents}{following}</ListBucketResult>'.encode())
+        if self.bucket.silent:
+            following = ""
+        inner = f"{contents}<IsTruncated>{'true' if rest else 'false'}</IsTruncated>{following}"
+        self._answer(200, body=self.bucket.listing.format(inner).encode())
 
     def _answer(self, status: int, code: str = "", body: bytes = b"", sent: int | None = None) -> None:
         error = f"<Error><Code>{code}</Code><Message>what {code}\nmeans</Message></Error>"

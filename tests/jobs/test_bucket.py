@@ -70,6 +70,28 @@ def test_names_are_those_below_the_prefix_over_all_pages(use: Use, bucket: Bucke
     assert use().names() == []
 
 
+@pytest.mark.parametrize("attribute", ["", ' xmlns="http://doc.s3.amazonaws.com/2006-03-01"'])
+def test_a_list_in_any_namespace(use: Use, bucket: Bucket, attribute: str) -> None:
+    """Google Cloud Storage has one of its own, and others have none."""
+    bucket.listing, bucket.page = f"<ListBucketResult{attribute}>{{}}</ListBucketResult>", 3
+    bucket.objects = {f"platform/{n}": b"" for n in range(10)}
+    assert use().names() == [str(n) for n in range(10)]
+
+
+@pytest.mark.parametrize("listing", ["<html>{}</html>", "welcome", ""])
+def test_what_is_no_list_is_no_empty_one(use: Use, bucket: Bucket, listing: str) -> None:
+    bucket.listing = listing
+    with pytest.raises(Failed, match="and not ListBucketResult"):
+        use().names()
+
+
+def test_a_list_that_goes_on_nowhere(use: Use, bucket: Bucket) -> None:
+    bucket.page, bucket.silent = 3, True
+    bucket.objects = {f"platform/{n}": b"" for n in range(10)}
+    with pytest.raises(Failed, match="it goes on, and the server does not say where"):
+        use().names()
+
+
 def test_nothing_is_written_over(use: Use, file: Path) -> None:
     use().put("name", file)
     with pytest.raises(Exists, match="name is there already"):
@@ -118,6 +140,18 @@ def test_a_connection_that_breaks_in_the_middle_of_an_object(use: Use, bucket: B
     target.put("name", file)
     bucket.cut = {"platform/name"}
     assert target.fetch("name", None) == content_of(file)
+
+
+def test_a_large_body_gets_a_second_attempt(
+    use: Use, bucket: Bucket, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may break off when the patience with a small request is long over."""
+    target = use()
+    monkeypatch.setattr("backup_target._PATIENCE_SECONDS", 0)
+    bucket.fail_once = {"PUT"}
+    target.put("name", file)
+    bucket.cut = {"platform/name"}
+    assert target.fetch("name", None, file.stat().st_size) == content_of(file)
 
 
 def test_a_refusal_before_the_body_is_read(use: Use, bucket: Bucket, tmp_path: Path) -> None:

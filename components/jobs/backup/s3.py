@@ -23,7 +23,6 @@ TIMEOUT_SECONDS = 60
 CHUNK = 1 << 20
 LARGEST = 5 << 30  # of an object that is written in one piece
 EMPTY = hashlib.sha256(b"").hexdigest()
-_NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 # What the code of a refusal asks of the one who reads the last line.
 _ADVICE = {
     "SignatureDoesNotMatch": "backupSecretKey is not the secret of backupAccessKey",
@@ -130,10 +129,13 @@ class S3:
         query = {"list-type": "2", "prefix": prefix}
         while True:
             with self._ask("GET", "", query=query) as answer:
-                page = ET.fromstring(answer.read())  # noqa: S314 the bucket is the stack's own, and entities are bounded
-            yield from (entry.findtext(f"{_NAMESPACE}Key") or "" for entry in page.iter(f"{_NAMESPACE}Contents"))
-            following = page.findtext(f"{_NAMESPACE}NextContinuationToken")
+                page = _page(answer.read(), self._host)
+            # In any namespace: Google's differs from Amazon's.
+            yield from (entry.findtext("{*}Key") or "" for entry in page.iterfind("{*}Contents"))
+            following = page.findtext("{*}NextContinuationToken")
             if not following:
+                if page.findtext("{*}IsTruncated") == "true":
+                    raise Failed(f"GET the list at {self._host}: it goes on, and the server does not say where")
                 return
             query = {**query, "continuation-token": following}
 
@@ -213,6 +215,20 @@ class _Answer:
         return content
 
 
+def _page(content: bytes, host: str) -> ET.Element:
+    """Return a page of the list. Raises Failed for anything else, which would pass for an empty one."""
+    try:
+        page = ET.fromstring(content)  # noqa: S314 the bucket is the stack's own, and entities are bounded
+    except ET.ParseError:
+        page = None
+    if page is None or page.tag.rpartition("}")[2] != "ListBucketResult":
+        found = "no XML" if page is None else page.tag
+        raise Failed(
+            f"GET the list at {host}: the answer is {found} and not ListBucketResult; see backup.target.endpoint"
+        )
+    return page
+
+
 def _refusal(what: str, response: http.client.HTTPResponse) -> Exception:
     """Return what a refused request raises: its status, the server's own code, and what to do about it."""
     code, words = _said(response)
@@ -241,7 +257,7 @@ def _said(response: http.client.HTTPResponse) -> tuple[str, str]:
         error = ET.fromstring(response.read(65536))  # noqa: S314 65 kB of the stack's own bucket
     except (ET.ParseError, OSError, http.client.HTTPException):
         return "", ""
-    return error.findtext("Code") or "", " ".join((error.findtext("Message") or "").split())[:200]
+    return error.findtext("{*}Code") or "", " ".join((error.findtext("{*}Message") or "").split())[:200]
 
 
 def _skew(response: http.client.HTTPResponse) -> str:
