@@ -14,6 +14,7 @@ from job_engines import PASSWORD, Postgres, eventually
 from job_pki import Pair
 from job_redis import ADDRESSES, GROUP, Redis, running
 from restore_bench import DEPLOYMENT, Platform
+from restore_script import DROP
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,20 @@ def test_the_old_data_comes_back_whole(platform: Platform) -> None:
     status = platform.status
     assert status["restored"] == platform.manifest()["name"]
     assert "restoreFailure" not in status
+
+
+def test_a_role_with_capital_letters(platform: Platform) -> None:
+    """As an external database may have it. What is anybody else's stays."""
+    platform.super('create role "Infisical_User" login; grant create on schema public to "Infisical_User"')
+    platform.super("create table others (n int)")
+    platform.sql("create table mine (n serial)", "Infisical_User")
+    platform.sql("create function mine() returns int language sql as 'select 1'", "Infisical_User")
+    platform.sql("create type mood as enum ('fine')", "Infisical_User")
+    platform.sql(DROP, "Infisical_User")
+    assert platform.super("select to_regclass('mine'), to_regproc('mine'), to_regtype('mood')") == "||"
+    assert platform.super("select to_regclass('others')") == "others"
+    assert platform.secrets == "a b c late"
+    platform.super('drop owned by "Infisical_User"; drop role "Infisical_User"; drop table others')
 
 
 def test_one_id_restores_once(platform: Platform) -> None:

@@ -18,20 +18,20 @@ DO $$ DECLARE statement text; BEGIN
     SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
       WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, format('public.%I', relname))
     FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-      AND relowner = current_user::regrole AND NOT EXISTS (SELECT FROM pg_depend d
+      AND relowner = quote_ident(current_user)::regrole AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY relkind = 'S'
   LOOP EXECUTE statement; END LOOP;
   FOR statement IN
     SELECT format('DROP %s IF EXISTS %s CASCADE', CASE prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE'
       ELSE 'FUNCTION' END, p.oid::regprocedure)
-    FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole
+    FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND proowner = quote_ident(current_user)::regrole
       AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
   LOOP EXECUTE statement; END LOOP;
   FOR statement IN
     SELECT format('DROP TYPE IF EXISTS %s CASCADE', format('public.%I', typname))
-    FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typowner = current_user::regrole
+    FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typowner = quote_ident(current_user)::regrole
       AND typtype IN ('e', 'd', 'r') AND NOT EXISTS (SELECT FROM pg_depend d
         WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype IN ('e', 'i'))
   LOOP EXECUTE statement; END LOOP;
