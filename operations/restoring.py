@@ -14,6 +14,8 @@ from operations.pulumi import Stack
 from operations.table import table
 from settings.names import Names
 
+LISTED = 100  # of the newest backups the Jobs tell the names
+
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """List the backups, write `restore` for one of them, or confirm it. Return 0. Raises OperationError."""
@@ -42,7 +44,9 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     print(f"next: {stack.commands.pulumi('up')}")
     print("Where there are data, it stops, says what would be lost, and prints a value. To go ahead, write that value:")
     print(f"      {stack.commands.make('restore', CONFIRM='VALUE')}")
-    print(f"to think better of it: {stack.commands.remove('restore')}")
+    print(f"to think better of it, before it is confirmed: {stack.commands.remove('restore')}")
+    again = f"where `{stack.commands.pulumi('up')}` was stopped on its way, run it again with the same restore.id"
+    print(f"once confirmed, it is to be finished: {again}")
     return 0
 
 
@@ -89,7 +93,9 @@ def _chosen(wanted: str, names: Sequence[str]) -> str:
         raise OperationError(f"{len(matching)} backups end with {wanted}, so name a whole one: {', '.join(matching)}")
     if matching:
         return matching[0]
-    if names:
+    # Of a full list the older ones are missing; of those the Job knows.
+    older = len(names) >= LISTED and (not wanted.startswith("infisical-") or wanted < names[0])
+    if names and not older:
         raise OperationError(f"there is no backup {wanted}; the newest are {', '.join(reversed(names[-5:]))}")
     return wanted
 

@@ -12,6 +12,7 @@ from settings.external import ExternalDatabase
 
 NO_MASTER = "docs/runbooks/node-lost.md#redis-has-no-master"
 REDIS_SERVERS = "redis_setup_type=replication"
+STOPPED = "infisical-platform/replicas"  # on a Deployment that a restore has stopped: how many pods it had
 PRIMARY = f"cluster-name={DATABASE_CLUSTER},spilo-role=master,application=spilo"
 
 
@@ -31,7 +32,7 @@ def workloads(commands: Commands, cluster: Cluster, settings: Settings) -> Itera
         if not found:
             yield fail(namespace, "nothing runs there", f"`{commands.pulumi('up')}`")
         for kind, workload in found:
-            yield _workload(cluster, namespace, kind, workload)
+            yield _workload(commands.pulumi("up"), cluster, namespace, kind, workload)
 
 
 def database(cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -105,12 +106,25 @@ def _scheduled(cluster: Cluster, namespace: str, name: str, job: Object) -> Resu
     return ok(subject, f"{'succeeded' if outcome else 'works'}, {_began(job) or 'just now'}")
 
 
-def _workload(cluster: Cluster, namespace: str, kind: str, workload: Object) -> Result:
+def _workload(up: str, cluster: Cluster, namespace: str, kind: str, workload: Object) -> Result:
     name, spec, status = workload["metadata"]["name"], workload["spec"], workload.get("status") or {}
     wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
     images = [container["image"].rpartition("/")[2] for container in spec["template"]["spec"]["containers"]]
     seen = f"{ready} of {wanted} ready, {', '.join(images)}"
     describe = cluster.kubectl(f"get pods -n {namespace}")
+    if not wanted:
+        before = (workload["metadata"].get("annotations") or {}).get(STOPPED)
+        if before and kind == "deployment":
+            seen = (
+                f"0 of {before}: a restore has stopped it and has not ended (annotation {STOPPED}), {', '.join(images)}"
+            )
+            scale = cluster.kubectl(f"scale deployment {name} -n {namespace} --replicas {before}")
+            fix = (
+                f"have restore.id and restore.from in the stack file as they were, and `{up}`: it finishes the restore"
+            )
+            return fail(name, seen, f"{fix}; or, where it can't be finished, {scale}")
+        scale = cluster.kubectl(f"scale {kind} {name} -n {namespace} --replicas 1")
+        return fail(name, f"nothing is to run: {seen}", f"{scale}, or with as many as it had")
     if ready < wanted:
         judged = warn if ready else fail
         return judged(name, seen, f"{describe}; {cluster.kubectl(f'describe {kind} -n {namespace} {name}')}")

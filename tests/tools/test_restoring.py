@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import Any
 
+import back_up
 import pytest
 
 from operations import restoring
@@ -60,7 +61,10 @@ def test_the_whole_name_is_written_with_an_id_of_its_own(
     assert re.fullmatch(r"\d{4}-\d\d-\d\dt\d{6}", of.kept["restore"]["id"])
     of.settings()
     assert {command[:2] for command in of.ran} <= {("config", "--json"), ("config", "set"), ("config", "rm")}
-    assert "next: pulumi up --stack prod\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "next: pulumi up --stack prod\n" in printed
+    assert "to think better of it, before it is confirmed: pulumi config rm" in printed
+    assert "run it again with the same restore.id" in printed
 
 
 def test_the_private_key_may_be_there_before_the_restore(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +89,26 @@ def test_what_is_no_backup_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: s
     with pytest.raises(OperationError, match=reason):
         run(monkeypatch, of, wanted)
     assert of.wrote == []
+
+
+def test_a_full_list_does_not_deny_what_is_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Job knows all of them, and refuses what is not there."""
+    assert restoring.LISTED == back_up._LISTED
+    names = [
+        f"infisical-20261126T{hour:02}{minute:02}00Z-{hour:02}{minute:02}0000"
+        for hour in range(2)
+        for minute in range(50)
+    ]
+    told = {STATUS: {"data": {"kept": " ".join(names)}}}
+    for wanted in (OLD, "3f0c9d1e"):
+        of = stack()
+        run(monkeypatch, of, wanted, told=told)
+        assert of.kept["restore"]["from"] == wanted
+    of = stack()
+    run(monkeypatch, of, "00010000", told=told)
+    assert of.kept["restore"]["from"] == names[1]
+    with pytest.raises(OperationError, match="there is no backup infisical-20261127"):
+        run(monkeypatch, of, "infisical-20261127T000000Z-3f0c9d1e", told=told)
 
 
 def test_an_identifier_of_several_backups_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,22 @@ def test_what_does_not_run_is_told_with_the_command_that_says_why(infisical: Any
     assert "get pods -n infisical" in row.fix
 
 
+def test_what_a_restore_has_left_stopped_is_a_failure_with_the_way_out() -> None:
+    """The restore may be out of the stack file by then, so that no `up` starts Infisical again."""
+    stopped = workload("infisical", 0, 0)
+    stopped["metadata"]["annotations"] = {"infisical-platform/replicas": "3"}
+    row = only(ask(partial(running.workloads, COMMANDS), cluster(platform(stopped))))
+    assert (row.level, "0 of 3: a restore has stopped it" in row.seen) == (Level.FAIL, True)
+    assert "infisical-platform/replicas" in row.seen
+    assert "restore.id" in row.fix
+    assert "scale deployment infisical -n infisical --replicas 3" in row.fix
+
+
+def test_what_somebody_has_scaled_to_nothing_is_a_failure() -> None:
+    row = only(ask(partial(running.workloads, COMMANDS), cluster(platform(workload("infisical", 0, 0)))))
+    assert (row.level, "nothing is to run" in row.seen) == (Level.FAIL, True)
+
+
 def test_a_namespace_in_which_nothing_runs_is_a_failure() -> None:
     rows = ask(partial(running.workloads, COMMANDS), cluster())
     assert {row.level for row in rows.values()} == {Level.FAIL}

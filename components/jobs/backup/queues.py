@@ -7,6 +7,8 @@ from external_redis import ExternalRedis, connected
 from job import Pending, Report, wait
 from redis_connection import Connection, ReplyError
 
+_EMPTY_SECONDS = 180  # the data are restored by then, and a fail-over of Redis takes up to a minute
+
 
 @dataclass(frozen=True)
 class QueuesConfig:
@@ -58,7 +60,7 @@ def empty(config: QueuesConfig, report: Report) -> None:
         except (OSError, ReplyError) as error:
             raise Pending(f"Redis {host}:{port}: {error}") from error
 
-    wait(flush, report, deadline_seconds=60)
+    wait(flush, report, deadline_seconds=_EMPTY_SECONDS)
 
 
 def _connected(host: str, port: int) -> Connection:
