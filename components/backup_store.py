@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from components.base.content import digest
 from components.base.job import run_once
-from components.base.names import BACKUP_STATUS, DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
+from components.base.names import BACKUP_STATUS, BACKUP_STORE, DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
 from components.base.pod import ClaimFolder, SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import Endpoint, SecretRef
@@ -32,6 +32,7 @@ class BackupStoreArgs:
     backup: BackupSettings
     access_key: SecretStr | None
     secret_key: SecretStr | None
+    passphrase: SecretStr | None
     changes: Mapping[str, str]
     prefix: str  # of every object in a bucket
     protect: bool
@@ -46,6 +47,7 @@ class BackupStoreArgs:
             backup=settings.backup,
             access_key=settings.backup_access_key,
             secret_key=settings.backup_secret_key,
+            passphrase=settings.backup_passphrase,
             changes={
                 "image": settings.infisical.image,
                 "chart": f"{chart.flavour} {chart.version}",
@@ -243,7 +245,9 @@ class BackupStore(ComponentResource):
 
     def _made_secret(self, name: str, protected: ResourceOptions) -> core.v1.Secret:
         args, target = self._args, self._args.backup.target
-        passphrase = RandomPassword(f"{name}-passphrase", length=64, special=False, opts=protected).result
+        # Made beside a given one too: it is protected, so it could not go where one is given later.
+        made = RandomPassword(f"{name}-passphrase", length=64, special=False, opts=protected).result
+        passphrase = Output.secret(args.passphrase.get_secret_value()) if args.passphrase else made
         data: dict[str, Input[str]] = {"passphrase": passphrase}
         data |= {f"recipient-{number}.asc": key for number, key in enumerate(args.backup.recipients)}
         if args.access_key and args.secret_key:
@@ -253,7 +257,7 @@ class BackupStore(ComponentResource):
             data["bucket-authority.crt"] = target.authority
         return core.v1.Secret(
             f"{name}-secret",
-            metadata=self._metadata("backup-store"),
+            metadata=self._metadata(BACKUP_STORE),
             string_data=data,
             opts=ResourceOptions(parent=self),
         )

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from components.base.names import ADMIN_SECRET, INFISICAL_SECRET
+from components.base.names import ADMIN_SECRET, BACKUP_STORE, INFISICAL_SECRET
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
@@ -70,6 +70,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     secrets = settings_of(stack, variables)
     if password := deployed(stack, ADMIN_SECRET).get("password"):
         secrets["adminPassword"] = password
+    if passphrase := deployed(stack, BACKUP_STORE).get("passphrase"):
+        secrets["backupPassphrase"] = passphrase
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
     if backup := _outputs(stack).get("backup"):

@@ -18,10 +18,14 @@ from settings.machinery.rules import RULES
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset(
-    {"adminPassword", "encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"}
+    {
+        *("adminPassword", "encryptionKey", "authSecret", "cookieSecret", "databasePassword", "redisPassword"),
+        "backupPassphrase",
+    }
 )
 _ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
 _FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes only one line
+_OF = {"adminPassword": "organization", "backupPassphrase": "backup"}  # sections without which none is generated
 _INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
 
 
@@ -85,7 +89,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
         return Key(name=name, state="set", purpose=purpose)
     if (other := _INSTEAD.get(name)) in given:
         return Key(name=name, state="replaced", purpose=f"{other} is in its place.")
-    if name in GENERATED and (name != "adminPassword" or "organization" in given):
+    if name in GENERATED and _OF.get(name, name) in {name, *given}:
         return Key(name=name, state="generated", purpose=purpose)
     return Key(name=name, state="optional", purpose=purpose, command=setting)
 

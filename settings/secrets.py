@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from settings.machinery.cluster_types import RegistryCredentials
 from settings.machinery.types import (
     AdminPassword,
+    BackupPassphrase,
     Base64Key,
     CertificatePem,
     EncryptionKey,
@@ -138,6 +139,11 @@ class Secrets(Section):
     )
     backup_secret_key: SecretLine | None = Field(
         default=None, description="Secret of backupAccessKey. Set both together."
+    )
+    backup_passphrase: BackupPassphrase | None = Field(
+        default=None,
+        description="What the cluster opens its own backups with. Generated once if not given. Set it to go on with "
+        "the backups of a stack whose state is lost.",
     )
     restore_identity: OpenPgpPrivateKey | None = Field(
         default=None,

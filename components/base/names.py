@@ -9,6 +9,7 @@ BOOTSTRAP_SECRET = "infisical-bootstrap"  # what the stack logs in to Infisical 
 INFISICAL_SECRET = "infisical-secrets"
 # The operator's secret_name_template, with '_' as '-'. It adopts a Secret of that name whose username is the role's.
 DATABASE_CREDENTIALS = f"infisical-user.{DATABASE_CLUSTER}.credentials.postgresql.acid.zalan.do"
+BACKUP_STORE = "backup-store"  # the Secret with what backups are encrypted with
 BACKUP_STATUS = "backup-status"
 DRIFT_STATUS = "infisical-drift"  # what of applications is not as the stack says
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.

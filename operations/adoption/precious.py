@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import SecretStr
 
 from components.base.names import (
+    BACKUP_STORE,
     DATABASE_CREDENTIALS,
     INFISICAL_SECRET,
 )
@@ -41,6 +42,12 @@ def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings, made: Colle
     take = f"`{source} | {stack.commands.make('import-secrets', FILE='/dev/stdin')}`"
     for name in wrong:
         yield f"{name} of {INFISICAL_SECRET} is not the stack's, and `up` would replace it: {take}"
+    opening = deployed(names.database, BACKUP_STORE).get("passphrase")
+    if opening and not _same(settings.backup_passphrase, opening):
+        setting = stack.commands.set("backupPassphrase", secret=True)
+        read = cluster.kubectl(f"get secret {BACKUP_STORE} --namespace {names.database}")
+        take = f"`{read} --output jsonpath='{{.data.passphrase}}' | base64 --decode | {setting}`"
+        yield f"backupPassphrase is not what the cluster has, and opens the backups that are there: {take}"
     for key, (own, live) in passwords.items():
         if "password" in live and not _same(own, live["password"]):
             yield f"{key} is not what the cluster has: {take}; or by hand, {stack.commands.set(key, secret=True)}"

@@ -164,10 +164,15 @@ def _pair(plain: bool, plain_key: str, secret: SecretStr | None, secret_key: str
         yield Finding(plain_key, f"required, but not set. It belongs to {secret_key}", "set")
 
 
-def bucket_has_credentials(
-    backup: BackupSettings | None, backup_access_key: SecretStr | None, backup_secret_key: SecretStr | None
+def backups_have_their_secrets(
+    backup: BackupSettings | None,
+    backup_access_key: SecretStr | None,
+    backup_secret_key: SecretStr | None,
+    backup_passphrase: SecretStr | None,
 ) -> Findings:
-    """Require both halves of the bucket's credentials, and none without a bucket."""
+    """Require both halves of the bucket's credentials, none without a bucket, and no passphrase without backups."""
+    if backup_passphrase and not backup:
+        yield Finding("backupPassphrase", "there is no section backup, so nothing would use it", "remove")
     bucket = backup is not None and backup.target.kind == "bucket"
     for key, value in {"backupAccessKey": backup_access_key, "backupSecretKey": backup_secret_key}.items():
         if bucket and not value:
@@ -245,7 +250,7 @@ RULES: tuple[Callable[..., Findings], ...] = (
     organization_is_whole,
     machines_are_reached,
     *APPLICATION_RULES,
-    bucket_has_credentials,
+    backups_have_their_secrets,
     restore_has_a_source,
     recovery_has_an_archive,
     *EXTERNAL_RULES,

@@ -249,6 +249,13 @@ SigningKey = Annotated[
         r"[\x21-\x7e]{32,}", "Use at least 32 printable characters. Whoever guesses this key can forge sessions"
     ),
 ]
+BackupPassphrase = Annotated[
+    SecretStr,
+    secret_matching(
+        r"[\x21-\x7e]{32,128}",
+        "Use 32 to 128 printable characters without space. Whoever guesses it reads every backup",
+    ),
+]
 OpenPgpPrivateKey = Annotated[SecretStr, secretly(armour("PGP PRIVATE KEY BLOCK"))]
 PrivateKeyPem = Annotated[SecretStr, secretly(pem("(RSA )?PRIVATE KEY"))]
 

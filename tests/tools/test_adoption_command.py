@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from components.base.names import DATABASE_CREDENTIALS, INFISICAL_SECRET
 from operations.adoption import command
@@ -135,6 +136,13 @@ def test_a_key_is_lost_only_where_its_secret_would_be_made(api: Api) -> None:
     assert KEY not in "".join(found)
     password = Key("platform-db-pg", "Secret.v1.", DATABASE_CREDENTIALS)
     assert next(lost_secrets(stack, api, settings, [password])).startswith("databasePassword is not what the cluster")
+    api.live["backup-store"] = encoded(passphrase=KEY)
+    store = Key("platform-db-pg", "Secret.v1.", "backup-store")
+    [sentence] = lost_secrets(stack, api, settings, [store])
+    assert sentence.startswith("backupPassphrase is not what the cluster has")
+    assert KEY not in sentence
+    taken = settings.model_copy(update={"backup_passphrase": SecretStr(KEY)})
+    assert list(lost_secrets(stack, api, taken, [store])) == []
 
 
 def test_a_refusal_is_said_although_nothing_is_there_to_adopt(api: Api, capsys: pytest.CaptureFixture[str]) -> None:

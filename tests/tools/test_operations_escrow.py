@@ -44,12 +44,12 @@ CONFIGURED: dict[str, Any] = {
 VALUES = [*DEPLOYED.values(), "databasePass1234", "configuredSmtpPassword", "licenseKeyValue", "BEGIN PRIVATE KEY"]
 
 
-def secret_resource(variables: Mapping[str, str], **more: Any) -> dict[str, Any]:
+def secret_resource(variables: Mapping[str, str], name: str = "infisical-secrets", **more: Any) -> dict[str, Any]:
     data = {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()}
     return {
-        "urn": "urn:pulumi:prod::infisical-platform::kubernetes:core/v1:Secret::infisical-secrets",
+        "urn": f"urn:pulumi:prod::infisical-platform::kubernetes:core/v1:Secret::{name}",
         "type": "kubernetes:core/v1:Secret",
-        "inputs": {"metadata": {"name": "infisical-secrets"}},
+        "inputs": {"metadata": {"name": name}},
         "outputs": {"data": {**SIGNATURE, "plaintext": json.dumps(data)}},
         **more,
     }
@@ -137,6 +137,13 @@ def test_where_the_backups_are_is_inside(programs: Path) -> None:
     deployed["deployment"]["resources"][0]["outputs"] = {"backup": where}
     run(FakeStack(kept=dict(CONFIGURED), state=deployed))
     assert opened()[0]["backup"] == where
+
+
+def test_what_opens_the_backups_is_inside(stack: FakeStack, programs: Path) -> None:
+    """Without it a new state makes another passphrase, and rehearsals open nothing that was there before."""
+    stack.state["deployment"]["resources"].append(secret_resource({"passphrase": "p" * 64}, "backup-store"))
+    assert run(stack) == 0
+    assert opened()[0]["settings"]["backupPassphrase"] == "p" * 64
 
 
 def test_a_person_can_copy_a_key_out_of_it(stack: FakeStack, programs: Path) -> None:

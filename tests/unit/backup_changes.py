@@ -39,6 +39,7 @@ BACKUPS = (
     change("backup.memoryLimit", "1025Mi", BACKUP),
     change("backup.target.size", "11Gi", "PersistentVolumeClaim/backup-store-volume"),
     change("backup.target.storageClass", "slow", "PersistentVolumeClaim/backup-store-volume"),
+    change("backupPassphrase", "p" * 40, "Secret/backup-store-secret"),
     change("restore.id", "another", f"Job/restore Job/infisical-migration {RELEASE} {PROVEN_AGAIN}", "another"),
     change("restore.from", "0123abcd", "Job/restore"),
     change("restore.overwrite", "0123abcd4567", "Job/restore"),

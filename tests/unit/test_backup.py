@@ -221,6 +221,13 @@ def test_a_given_key_is_secret_where_rehearsals_have_it() -> None:
     assert graph.secret("Secret/backup-keys", "stringData")
 
 
+def test_a_given_passphrase_opens_what_a_lost_state_has_sealed() -> None:
+    assert volume()["Secret/backup-store-secret"]["stringData"]["passphrase"] != "p" * 40
+    graph = platform(backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]}, backupPassphrase="p" * 40)
+    assert graph["Secret/backup-store-secret"]["stringData"]["passphrase"] == "p" * 40
+    assert graph.secret("Secret/backup-store-secret", "stringData")
+
+
 def test_a_restore_begins_with_all_its_rights_and_a_place_for_its_verdict() -> None:
     graph = shape("restored")
     for needed in ("RoleBinding/restore", "RoleBinding/restore-target", "RoleBinding/backup"):

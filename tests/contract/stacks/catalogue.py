@@ -11,7 +11,9 @@ from tests.jobs.job_pki import authority
 
 AUTHORITY = authority("e").pem
 _CERTIFICATE = pem("CERTIFICATE", b"c" * 40)
-_BACKED_UP = dict.fromkeys(["backup", "restore", "restoreIdentity", "backupAccessKey", "backupSecretKey"])
+_BACKED_UP = dict.fromkeys(
+    ["backup", "restore", "restoreIdentity", "backupAccessKey", "backupSecretKey", "backupPassphrase"]
+)
 _KEY = pem("PRIVATE KEY", b"k" * 40)
 _GATEWAY = {"kind": "gateway", "name": "public", "namespace": "edge"}
 _ACME = {"kind": "letsEncrypt", "email": "ops@example.org"}
@@ -106,9 +108,12 @@ FAULTS: tuple[Fault, ...] = (
     wrong("database.recover.archive", "platform-db-cluster"), wrong("database.recover.time", "yesterday"),
     wrong("database.recover.time", "2026-11-26T11:20:00Z"),
     missing("database.recover.archive"), missing("database.recover.time"),
-    rule("backup", "restore restoreIdentity backupAccessKey backupSecretKey", {
+    rule("backup", "restore restoreIdentity backupAccessKey backupSecretKey backupPassphrase", {
         "restore": {"id": "a", "from": "latest"}, "backup": None, "restoreIdentity": None,
-        "backupAccessKey": None, "backupSecretKey": None}),
+        "backupAccessKey": None, "backupSecretKey": None, "backupPassphrase": None}),
+    rule("backupPassphrase", f"{' '.join(_BACKED_UP)} restorePassword", {
+        **_BACKED_UP, "restorePassword": None, "backupPassphrase": "p" * 40}),
+    wrong("backupPassphrase", "p" * 31),
     rule("restorePassword", "restore", {"restore": None, "restoreIdentity": None, "restorePassword": SECRET * 2}),
     rule("restoreIdentity", "restore", {"restore": None, "restoreIdentity": _ARMOUR.replace("PUBLIC", "PRIVATE")}),
     # variables

@@ -55,11 +55,12 @@ _NEEDS = {
     "githubAppClientSecret": "integrations githubAppPrivateKey",
     "githubAppPrivateKey": "integrations githubAppClientSecret",
     "awsSecretAccessKey": "integrations",
-    "backup": "backupAccessKey backupSecretKey restore restoreIdentity",
+    "backup": "backupAccessKey backupSecretKey backupPassphrase restore restoreIdentity",
     "restore": "backup restoreIdentity",
     "restoreIdentity": "backup restore",
     "backupAccessKey": "backup backupSecretKey",
     "backupSecretKey": "backup backupAccessKey",
+    "backupPassphrase": "backup",
     "database": "backup backupAccessKey backupSecretKey",
 }
 
@@ -113,6 +114,7 @@ _HOMES: dict[str, Callable[[Config], object]] = {
 }  # fmt: skip
 _HOMES |= {
     "restoreIdentity": _HOMES["restore"],
+    "backupPassphrase": _HOMES["backup"],
     "backupSecretKey": _HOMES["backupAccessKey"],
     "githubLoginClientSecret": _HOMES["signOn.github"],
     "githubAppClientSecret": _HOMES["integrations.githubApp"],

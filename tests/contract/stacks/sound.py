@@ -27,6 +27,7 @@ from tests.contract.stacks.sections import (
     lets_encrypts,
     other_servers,
     proxies,
+    signing_keys,
 )
 from tests.contract.stacks.values import Config, armours, keys_of, named_hosts, one_of, public_hosts, secret_lines
 from tests.unit.harness import PROJECT
@@ -118,6 +119,8 @@ def _back_up(r: Random, config: Config) -> None:
         config.setdefault("backup", backups(r))
         if r.random() < 0.5:
             config["restoreIdentity"] = armours("PRIVATE")(r)
+    if "backup" in config and r.random() < 0.5:
+        config["backupPassphrase"] = signing_keys(r)
     if "backup" in config and r.random() < 0.5:
         config["backup"]["target"] = bucket_targets(r)
         config |= {"backupAccessKey": secret_lines(r), "backupSecretKey": secret_lines(r)}
