@@ -234,3 +234,39 @@ def test_two_stacks_do_not_share_an_instance(bench: Bench) -> None:
     bench.lose()
     line = bench.fails(stack="99999999-2222-3333-4444-555555555555")
     assert "a different stack manages this instance: it has the identity infisical-provisioner-11111111" in line
+
+
+def provisioners(bench: Bench) -> dict[str, str]:
+    """Return the roles of the identities that are called like the stack's own."""
+    named = bench.fake.state.identities.items()
+    return {identity: each["role"] for identity, each in named if each["name"] == "infisical-provisioner-11111111"}
+
+
+def test_an_identity_of_the_stacks_name_is_given_nothing(bench: Bench) -> None:
+    """Names are not unique, and whoever may edit identities can give one any name."""
+    bench.run()
+    own = bench.kept()["identityId"]
+    bench.fake.state.identities[own]["name"] = "renamed"
+    theirs, _ = bench.fake.identity("infisical-provisioner-11111111", role="no-access")
+    bench.fake.state.identities = {theirs: bench.fake.state.identities[theirs]} | bench.fake.state.identities
+    bench.run()
+    assert bench.kept()["identityId"] == own
+    assert provisioners(bench) == {theirs: "no-access", own: "admin"}
+    assert theirs not in bench.fake.state.kubernetes
+
+
+def test_which_identity_is_the_stacks_is_not_guessed(bench: Bench) -> None:
+    bench.run()
+    bench.lose()
+    own = next(iter(provisioners(bench)))
+    theirs, _ = bench.fake.identity("infisical-provisioner-11111111", role="no-access")
+    line = bench.fails()
+    assert "the organisation has identities called infisical-provisioner-11111111 (2)" in line
+    assert "#identities-of-the-stacks-name" in line
+    del bench.fake.state.identities[own]
+    assert "called infisical-provisioner-11111111 (1)" in bench.fails()
+    assert provisioners(bench) == {theirs: "no-access"}
+    assert "identityId" not in bench.kept()
+    del bench.fake.state.identities[theirs]
+    bench.run()
+    bench.is_done()

@@ -111,7 +111,7 @@ class Identities:
             return {"identityMembership": {"roles": [{"role": "viewer"}]}}
         if name not in seen:
             raise ApiError(404, "not found", "GET", path)
-        return {"identity": seen[name]}
+        return {"identity": {**seen[name], "identity": {"authMethods": []}}}
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path.endswith("client-secrets"):

@@ -1,4 +1,4 @@
-"""What somebody has changed of an application's machine identity is put back."""
+"""An identity of an application: what somebody has changed of it is put back, and nobody gets theirs taken for it."""
 
 from __future__ import annotations
 
@@ -45,3 +45,29 @@ def test_a_client_secret_that_somebody_has_revoked_is_replaced(
     assert after["clientId"] == before["clientId"]
     credentials = {"clientId": after["clientId"], "clientSecret": after["clientSecret"]}
     site.instance.call("POST", "/api/v1/auth/universal-auth/login", credentials)
+
+
+def test_an_identity_that_somebody_has_prepared_does_not_become_the_operators(
+    start: Start, environment: Environment, tmp_path: Path
+) -> None:
+    """Whoever may edit identities gives one any name and metadata, and keeps its credentials."""
+    site = Site(bootstrap(start(environment)), tmp_path)
+    theirs, token = site.instance.machine("webshop-operator")
+    marker = [{"key": "infisical-platform", "value": "infisical-platform stack-1"}]
+    site.instance.call("PATCH", f"/api/v1/identities/{theirs}", {"metadata": marker})
+    site.provision(SHOP)
+    assert site.viewers(SHOP) == [site.kube.identity("shop")["identityId"]] != [theirs]
+    place = f"projectId={site.project}&environment=prod"
+    assert site.instance.refusal("GET", f"/api/v4/secrets?{place}", token=token)[0] == 403
+
+
+def test_an_identity_is_found_again_when_the_clusters_secret_is_lost(
+    start: Start, environment: Environment, tmp_path: Path
+) -> None:
+    site = Site(bootstrap(start(environment)), tmp_path)
+    site.provision(SHOP)
+    before = site.kube.identity("shop")["identityId"]
+    site.kube.secrets.clear()
+    site.provision(SHOP)
+    assert site.kube.identity("shop")["identityId"] == before
+    assert site.machines().count("webshop-operator") == 1

@@ -2,6 +2,7 @@
 
 import base64
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,21 +32,37 @@ class Operator:
     authority: str  # file with the cluster's authority
 
 
+class _Kept:
+    """The Secret from which the operator learns an application's identity."""
+
+    def __init__(self, kube: Api, namespace: str, application: str) -> None:
+        self._kube, self._path = kube, path("secrets", namespace, f"infisical-identity-{application}")
+
+    def read(self) -> dict[str, str]:
+        """Return its keys and values."""
+        secret: dict[str, str] = self._kube.get(self._path).get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in secret.items()}
+
+    def write(self, wish: dict[str, str]) -> bool:
+        """Have it say this too, and return whether it did not before."""
+        known = self.read()
+        if all(known.get(key) == value for key, value in wish.items()):
+            return False
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in wish.items()}
+        self._kube.merge_patch(self._path, {"data": data}, field_manager=_MANAGER)
+        return True
+
+
 def give(application: Application, project: str, server: Server, kube: Api, operator: Operator) -> bool:
     """Give an application's operator its identity, and return whether anything was changed."""
-    target = path("secrets", operator.namespace, f"infisical-identity-{application.name}")
-    secret: dict[str, str] = kube.get(target).get("data") or {}
-    known = {key: base64.b64decode(value).decode() for key, value in secret.items()}
-    identity, changed = _identity(application, known.get("identityId", ""), server, operator)
-    found = {"identityId": identity}
+    kept = _Kept(kube, operator.namespace, application.name)
+    identity, changed = _identity(application, project, kept, server, operator)
+    # Before anybody can log in as it: what is found later with a way in, and not kept, is not taken for the stack's.
+    changed |= kept.write({"identityId": identity})
     if operator.auth == "kubernetes":
         changed |= _kubernetes(application, identity, server, operator)
     else:
-        found |= _universal(identity, known, server)
-    if any(known.get(key) != value for key, value in found.items()):
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}
-        kube.merge_patch(target, {"data": data}, field_manager=_MANAGER)
-        changed = True
+        changed |= kept.write(_universal(identity, kept.read(), server))
     return changed | _viewer(project, identity, server)
 
 
@@ -55,30 +72,62 @@ def take(slug: str, server: Server, organization: str, marker: str) -> None:
         server.api.delete(f"/api/v1/identities/{identity}")
 
 
-def _identity(application: Application, known: str, server: Server, operator: Operator) -> tuple[str, bool]:
+def _identity(
+    application: Application, project: str, kept: _Kept, server: Server, operator: Operator
+) -> tuple[str, bool]:
     """Return the application's identity, and whether it was made. A run that was killed may have made it."""
-    if known and _exists(server, known):
+    if known := _known(kept, server):
         return known, False
-    if made_before := _made(application.slug, server, operator.organization, operator.marker):
-        return made_before[0], False
+    made_before = _unkept(application, project, server, operator)
+    if known := _known(kept, server) or next(iter(made_before), ""):
+        return known, False
     wish = {"name": _name(application.slug), "organizationId": operator.organization, "role": "no-access"}
     metadata = [{"key": "infisical-platform", "value": operator.marker}]
     made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})["identity"]["id"]
     # Names are not unique: a second run at the same time may have made one just before, which both then take.
-    first = _first(application.slug, made, server, operator)
+    first = _first(made, lambda: _unkept(application, project, server, operator), lambda: _known(kept, server))
     if first != made:
         server.api.delete(f"/api/v1/identities/{made}")
     return first, True
 
 
-def _first(slug: str, made: str, server: Server, operator: Operator) -> str:
+def _first(made: str, unkept: Callable[[], list[str]], known: Callable[[], str]) -> str:
     """Return the oldest identity of an application, once the one that was made is listed, or will not be soon."""
     end = time.monotonic() + LAG_SECONDS
     while True:
-        listed = _made(slug, server, operator.organization, operator.marker)
+        listed = unkept()
+        if kept := known():  # asked after they were listed: a second run keeps one before it attaches a way in
+            return kept
         if made in listed or time.monotonic() > end:
             return listed[0] if listed else made
         time.sleep(0.2)
+
+
+def _known(kept: _Kept, server: Server) -> str:
+    """Return the identity that is kept, where there still is one."""
+    known = kept.read().get("identityId", "")
+    return known if known and _exists(server, known) else ""
+
+
+def _unkept(application: Application, project: str, server: Server, operator: Operator) -> list[str]:
+    """Return the identities that a run may have made for an application and not kept."""
+    made = _made(application.slug, server, operator.organization, operator.marker)
+    return [each for each in made if _harmless(server, project, each)]
+
+
+def _harmless(server: Server, project: str, identity: str) -> bool:
+    """Return whether an identity that nobody has kept may be taken for the stack's.
+
+    Whoever may edit identities can give one any name and metadata. So nobody may be able to log in as it, or it has to
+    be in the project already, where it then gets nothing new.
+    """
+    try:
+        found: Object = server.api.get(f"/api/v1/identities/{identity}")["identity"]
+        return found["identity"].get("authMethods") == [] or _membership(project, identity, server) is not None
+    except ApiError as error:
+        if error.status != 404:  # gone since it was listed, or not to be read yet
+            raise
+        return False
 
 
 def _name(slug: str) -> str:
@@ -177,13 +226,19 @@ def _in_force(server: Server, target: str, secret: str) -> bool:
     return any(secret.startswith(each["clientSecretPrefix"]) for each in listed if not each["isClientSecretRevoked"])
 
 
-def _viewer(project: str, identity: str, server: Server) -> bool:
-    target = f"{server.identities(project)}/{identity}"
+def _membership(project: str, identity: str, server: Server) -> Object | None:
     try:
-        there = server.api.get(target)["identityMembership"]
+        return server.api.get(f"{server.identities(project)}/{identity}")["identityMembership"]
     except ApiError as error:
         if error.status not in (400, 404):
             raise
+        return None
+
+
+def _viewer(project: str, identity: str, server: Server) -> bool:
+    target = f"{server.identities(project)}/{identity}"
+    there = _membership(project, identity, server)
+    if there is None:
         server.api.post(target, {"roles": membership_roles("viewer")})
         return True
     if [role["role"] for role in there["roles"]] == ["viewer"]:

@@ -81,7 +81,7 @@ class Bootstrap:
         organization = self.instance.organization(actor)
         closed = close(actor, self.api, self.admin_session, self.words)
         wish = Wish(namespace=self.config.namespace, account=self.config.account, machine_auth=self.config.machine_auth)
-        provisioner = Provisioner(actor, self.api, self.kept, wish, organization)
+        provisioner = Provisioner(actor, self.instance, wish, organization)
         proven, made = provisioner.ensure(self.report)
         people = self._people(organization)
         retired = "organizationToken can go"

@@ -1,13 +1,13 @@
 """Make the identity by which the stack speaks to Infisical from now on, and prove that it works."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from first_admin import Instance
 from infisical_api import PROVISIONERS, ApiError, InfisicalApi, Object, kubernetes_login, provisioner, universal_login
 from job import Failed, Pending, Report, secret, wait
-from precious import PreciousSecret
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _HOUR = 3600
@@ -27,10 +27,9 @@ class Wish:
 class Provisioner:
     """An identity with the organisation's role admin: newer releases let no other one attach authentication."""
 
-    def __init__(
-        self, actor: InfisicalApi, api: InfisicalApi, kept: PreciousSecret, wish: Wish, organization: str
-    ) -> None:
-        self.actor, self.api, self.kept, self.wish, self.organization = actor, api, kept, wish, organization
+    def __init__(self, actor: InfisicalApi, instance: Instance, wish: Wish, organization: str) -> None:
+        self.actor, self.api, self.kept, self.words = actor, instance.api, instance.kept, instance.words
+        self.wish, self.organization = wish, organization
         self.name = provisioner(secret("STACK_ID"))
 
     def ensure(self, report: Report) -> tuple[InfisicalApi, str]:
@@ -50,20 +49,32 @@ class Provisioner:
 
     def _identity(self) -> tuple[str, str]:
         found = self.actor.get("/api/v1/identities", orgId=self.organization)["identities"]
-        named = [(str(each["identity"]["name"]), str(each["identity"]["id"]), str(each["role"])) for each in found]
-        others = sorted(name for name, _, _ in named if name.startswith(PROVISIONERS) and name != self.name)
-        if others:
+        listed = {str(each["identity"]["id"]): (str(each["identity"]["name"]), str(each["role"])) for each in found}
+        known = self.kept.read().get("identityId", "")
+        self._refuse_another_stack(name for identity, (name, _) in listed.items() if identity != known)
+        if known in listed:
+            wish = {"name": self.name, "role": "admin"}
+            if listed[known] != (self.name, "admin"):
+                self.actor.patch(f"/api/v1/identities/{known}", wish)
+            return known, "found"
+        named = {identity: role for identity, (name, role) in listed.items() if name == self.name}
+        if not named:
+            wish = {"name": self.name, "organizationId": self.organization, "role": "admin"}
+            return str(self.actor.post("/api/v1/identities", wish)["identity"]["id"]), "made"
+        if [*named.values()] == ["admin"]:  # a run that was killed made it, or the Secret is lost
+            return next(iter(named)), "found"
+        raise Failed(
+            f"the organisation has identities called {self.name} ({len(named)}), and Secret {self.kept.name} names "
+            "none of them. Who may edit identities can give one this name, so none is made an admin. "
+            f"{self.words.see('identities-of-the-stacks-name')}"
+        )
+
+    def _refuse_another_stack(self, names: Iterable[str]) -> None:
+        if others := sorted(name for name in names if name.startswith(PROVISIONERS) and name != self.name):
             raise Failed(
                 f"a different stack manages this instance: it has the identity {others[0]}. Two stacks would overwrite "
                 f"each other. If that stack is gone, delete this identity in Infisical, and run again"
             )
-        for name, identity, role in named:
-            if name == self.name:
-                if role != "admin":
-                    self.actor.patch(f"/api/v1/identities/{identity}", {"role": "admin"})
-                return identity, "found"
-        wish = {"name": self.name, "organizationId": self.organization, "role": "admin"}
-        return str(self.actor.post("/api/v1/identities", wish)["identity"]["id"]), "made"
 
     def _attach_kubernetes(self, identity: str) -> None:
         host = os.environ.get("KUBE_API_URL", "https://kubernetes.default.svc")
