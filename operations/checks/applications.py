@@ -29,7 +29,7 @@ def applications(commands: Commands, cluster: Cluster, settings: Settings) -> It
         fix = f"{cluster.kubectl(f'get jobs -n {namespace}')} shows the last {DRIFT_STATUS}-…, whose log says why"
         yield fail("applications", f"nobody has looked for {age.total_seconds() / 3600:.0f} hours", fix)
     elif lines:
-        fix = "docs/applications.md, Take something away: list it, remove it in the web UI, or let it be people's"
+        fix = "as it says; or docs/applications.md, Take something away: list it, remove it, or let it be people's"
         yield fail("applications", "; ".join(lines), fix)
     else:
         yield ok("applications", f"{len(settings.applications)} as the stack says")

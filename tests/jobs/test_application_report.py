@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import application_secrets
+import application_report
 from application_wish import Application, Secret
 
 
@@ -13,18 +13,18 @@ def application(*values: str) -> Application:
 
 def test_drift_of_any_length_fits_a_config_map() -> None:
     lines = [f"shop: prod:/{number:0750} is no longer in the stack" for number in range(5000)]
-    written = application_secrets.shortened(lines)
+    written = application_report.shortened(lines)
     assert len(written.encode()) < 500_000
     assert written.startswith(lines[0])
     assert written.splitlines()[-1].endswith(" more")
-    assert application_secrets.shortened(lines[:2]) == "\n".join(lines[:2])
+    assert application_report.shortened(lines[:2]) == "\n".join(lines[:2])
 
 
 def test_no_value_is_said() -> None:
-    hide = application_secrets._hiding([application("a", "one\ntwo\n")])
+    hide = application_report.hiding([application("a", "one\ntwo\n")])
     assert hide("refused: one\ntwo\n !") == "refused: [hidden] !"
 
 
 def test_a_value_within_another_one_does_not_leave_the_rest_of_it() -> None:
-    hide = application_secrets._hiding([application("pass", "password1234", "word1")])
+    hide = application_report.hiding([application("pass", "password1234", "word1")])
     assert hide("refused: password1234!") == "refused: [hidden]!"

@@ -12,7 +12,7 @@ from application_identity import Operator, give
 from application_plan import Found, Plan, Stored
 from application_secrets import Config, Provision
 from application_wish import Application, Secret
-from infisical_api import ApiError
+from infisical_api import ApiError, InfisicalApi
 from job import Failed, Report
 
 LAG_SECONDS = 1.5
@@ -27,7 +27,8 @@ SHOP = Application(
 class Lagging:
     """A server with one project, whose reads see what was there before. It stands in for `Server`."""
 
-    def __init__(self, lag: float = LAG_SECONDS) -> None:
+    def __init__(self, lag: float = LAG_SECONDS, deadline_seconds: float = 20) -> None:
+        self.api = InfisicalApi("http://unused", deadline_seconds=deadline_seconds)
         self.lag, self.acts, self.made = lag, 0, 0
         self.history: list[tuple[float, dict[str, Any] | None, Found]] = [(0, None, Found())]
 
@@ -73,8 +74,8 @@ class Lagging:
         return []
 
 
-def provision(server: Any, deadline_seconds: float = 20) -> Provision:
-    config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=deadline_seconds)
+def provision(server: Any) -> Provision:
+    config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
     kube: Any = None
     return Provision(config, server, kube, Report("test"), organization="o", stack="stack-1")
 
@@ -88,9 +89,9 @@ def test_what_is_not_listed_yet_is_neither_refused_nor_made_twice() -> None:
 
 
 def test_what_is_never_listed_ends_with_a_way_out() -> None:
-    server = Lagging(lag=1000)
+    server = Lagging(lag=1000, deadline_seconds=2)
     with pytest.raises(Failed, match="the organisation has a project webshop"):
-        provision(server, deadline_seconds=2).all([SHOP])
+        provision(server).all([SHOP])
     assert server.made == 1
 
 

@@ -70,7 +70,7 @@ class Site:
             authority=str(authority),
         )
         url = f"http://127.0.0.1:{self.instance.server.port}"
-        api, kube = InfisicalApi(url, token=self.instance.token, deadline_seconds=60), self.kube
+        api, kube = InfisicalApi(url, token=self.instance.token, deadline_seconds=DEADLINE_SECONDS), self.kube
         server = Server(OurTurn(api, Turn(kube, DRIFT, wish)) if wish else api)
         run = Provision(config, server, kube, Report("test"), organization=self.instance.organization, stack=stack)
         run.all(applications)

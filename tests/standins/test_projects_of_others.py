@@ -68,6 +68,6 @@ def test_a_server_that_can_not_make_a_project_is_not_taken_for_one_that_has_it(
 
     site = Site(bootstrap(start(environment)), tmp_path)
     monkeypatch.setattr(Server, "create", create)
-    monkeypatch.setattr("tests.standins.test_application_secrets.DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr("tests.standins.test_application_secrets.DEADLINE_SECONDS", 5.0)
     with pytest.raises(Failed, match="answers 500 to POST /api/v1/projects: Something went wrong"):
         site.provision(SHOP)

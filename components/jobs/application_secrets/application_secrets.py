@@ -7,7 +7,7 @@ that was killed anywhere is completed by the next one.
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import Kept, licensed, make_roles
 from application_plan import Plan, decide
+from application_report import hiding, shortened
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
 from application_wish import Application, application_of
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 _ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
 _SHOWN = 20  # lines of drift
-_KEPT = 400_000  # characters of it: a ConfigMap has at most 1 MiB
+_LOOK_SECONDS = 2 * LAG_SECONDS  # that each application has at least, while there is time
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Config:
     authority: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
 
 
+class Undone(Failed):
+    """Some applications can't be done. Each was looked at."""
+
+
 class Provision:
     """Bring every application to what is wished for."""
 
@@ -58,7 +63,6 @@ class Provision:
     ) -> None:
         self.server, self.kube, self.report = server, kube, report
         self.stack, self.marker, self.organization = stack, f"infisical-platform {stack}", organization
-        self.deadline = config.deadline_seconds
         self.operator = (
             Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
             if config.operator_namespace
@@ -70,20 +74,38 @@ class Provision:
         self.refused = ""  # why the last one was not
         self.counts: Counter[str] = Counter()
         self.drift: list[str] = []
+        self.undone: dict[str, str] = {}  # why not, by the names of applications
 
     def all(self, applications: Iterable[Application]) -> None:
-        """Do each. Raises Failed where one can't be done; nothing of it is half done that the next run won't find."""
-        for application in applications:
+        """Do each. Raises Undone, with a sentence for each that can't be, and at once what concerns the whole server.
+
+        Nothing of one is half done that the next run won't find.
+        """
+        late = self._each([*applications])
+        self._each(late)
+        self.drift[:0] = [f"{name}: {why}" for name, why in self.undone.items()]
+        if self.undone:
+            raise Undone(". ".join(f"application {name}: {why}" for name, why in self.undone.items()))
+
+    def _each(self, applications: Sequence[Application]) -> list[Application]:
+        """Do each in its share of the time, and return those that still waited for something then."""
+        api, late = self.server.api, list[Application]()
+        for number, application in enumerate(applications):
+            self.undone.pop(application.name, None)
             try:
-                self._one(application)
+                with api.within(max(api.seconds_left / (len(applications) - number), _LOOK_SECONDS)):
+                    self._one(application)
             except Failed as error:
-                raise Failed(f"application {application.name}: {error}") from error
+                self.server.projects()  # raises where no application can be done
+                self.undone[application.name] = str(error)
+                if isinstance(error.__cause__, Pending):
+                    late.append(application)
+        return late
 
     def _one(self, application: Application) -> None:
         project = self._settled(lambda: self._project(application))
         if project is None:
             return
-        self.counts["projects"] += 1
         self._settled(lambda: make_roles(application, project["id"], self.server))
         plans: list[Plan] = []
         last = self._settled(lambda: self._round(application, project["id"], plans))
@@ -92,6 +114,7 @@ class Provision:
                 lambda: give(application, project["id"], self.server, self.kube, operator)
             )
         self._settled(lambda: licensed(application, project["id"], self.server, self.kept))
+        self.counts["projects"] += 1
         first = plans[0] if plans else last
         self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
         for name in ("created", "put_back", "removed"):
@@ -113,7 +136,7 @@ class Provision:
                     raise
                 raise Pending(str(error)) from error
 
-        return wait(once, self.report, deadline_seconds=self.deadline, interval=0.2)
+        return wait(once, self.report, deadline_seconds=self.server.api.seconds_left, interval=0.2)
 
     def _round(self, application: Application, project: str, plans: list[Plan]) -> Plan:
         environments = {*application.environments} | {environment for environment, _, _ in application.removed}
@@ -227,7 +250,7 @@ def main(config: Config, report: Report) -> str:
     applications = [application_of(each, config.values) for each in wishes]
     bootstrap = {each.name: each.read_text().strip() for each in Path(config.bootstrap).glob("[a-z]*")}
     api = InfisicalApi(config.address, deadline_seconds=config.deadline_seconds)
-    api.hide = report.hide = _hiding(applications)
+    api.hide = report.hide = hiding(applications)
     turn = Turn(kube, _config_map(config, config.drift), f"{secret('WISH')} {secret('VALUES')}")
     api = machine_login(api, bootstrap)
     if config.run == "up":
@@ -237,43 +260,29 @@ def main(config: Config, report: Report) -> str:
         provision = Provision(
             config, server, kube, report, organization=bootstrap.get("organizationId", ""), stack=secret("STACK_ID")
         )
-        provision.all(applications)
+        return _told(provision, applications, turn)
     except Overtaken:
         return "`pulumi up` has begun with a different wish, which this run leaves alone"
+
+
+def _told(provision: Provision, applications: Sequence[Application], turn: Turn) -> str:
+    """Do it, write down what is not as the stack says, and return counts. Raises Undone."""
+    undone: Undone | None = None
+    try:
+        provision.all(applications)
+    except Undone as error:
+        undone = error
     turn.say({"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": shortened(provision.drift)})
     for line in provision.drift[:_SHOWN]:
-        report.progress(line)
+        provision.report.progress(line)
+    if undone:
+        raise undone
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(provision.counts.items()) if count)
     total = sum(len(application.secrets) for application in applications)
     return (
-        f"{len(applications)} applications, {total} secrets as the stack says"
-        f"{f' ({counts})' if counts else ''}, {len(provision.drift)} to look at, {server.api.requests} requests"
+        f"{len(applications)} applications, {total} secrets as the stack says{f' ({counts})' if counts else ''}, "
+        f"{len(provision.drift)} to look at, {provision.server.api.requests} requests"
     )
-
-
-def shortened(lines: list[str]) -> str:
-    """Return as many lines as a ConfigMap takes, and how many there are beside those."""
-    kept, size = list[str](), 0
-    for line in lines:
-        size += len(line) + 1
-        if size > _KEPT:
-            return "\n".join([*kept, f"and {len(lines) - len(kept)} more"])
-        kept.append(line)
-    return "\n".join(kept)
-
-
-def _hiding(applications: Iterable[Application]) -> Any:
-    values = {
-        secret.value for each in applications for secret in each.secrets if secret.value and len(secret.value) > 3
-    }
-    longest_first = sorted(values, key=len, reverse=True)  # a value that contains another one goes as a whole
-
-    def hide(text: str) -> str:
-        for value in longest_first:
-            text = text.replace(value, "[hidden]")
-        return text
-
-    return hide
 
 
 def _config_map(config: Config, name: str) -> str:

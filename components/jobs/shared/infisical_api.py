@@ -4,7 +4,8 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,7 +41,7 @@ class InfisicalApi:
 
     def __init__(self, url: str, *, token: str = "", deadline_seconds: float = 120) -> None:
         self._url = urlsplit(url)
-        self._end = time.monotonic() + deadline_seconds
+        self._end: float = time.monotonic() + deadline_seconds
         self.token = token
         self.requests = 0  # how many were sent
         self.hide: Callable[[str], str] = lambda text: text  # applied to upstream's words, which may echo a value
@@ -55,6 +56,16 @@ class InfisicalApi:
     def seconds_left(self) -> float:
         """Return the seconds until the deadline."""
         return max(0.0, self._end - time.monotonic())
+
+    @contextmanager
+    def within(self, seconds: float) -> Generator[None]:
+        """Have the deadline be so soon, and not later than it is, until the block's end."""
+        end = self._end
+        self._end = min(end, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._end = end
 
     def get(self, path: str, **query: str) -> Object:
         """Return what a GET answers."""

@@ -32,6 +32,7 @@ def test_a_stack_without_applications_has_no_row() -> None:
     [
         (told(0.5), Level.OK, "1 as the stack says"),
         (told(0.5, "shop: prod:/OLD is not listed\n"), Level.FAIL, "shop: prod:/OLD is not listed"),
+        (told(0.5, "shop: prod:/A is people's\n"), Level.FAIL, "shop: prod:/A is people's"),
         (told(5), Level.FAIL, "nobody has looked for 5 hours"),
         (cluster({STATUS: {}}), Level.WARN, "nothing is provisioned yet"),
         (cluster({}), Level.WARN, "nothing is provisioned yet"),

@@ -1,0 +1,161 @@
+"""An application that can't be done stops none of the others, and what holds it up is written down."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import application_secrets
+import pytest
+from application_plan import Found, Plan, Stored
+from application_secrets import Config, Provision, Undone
+from application_wish import STACK, Application, Secret
+from infisical_api import ApiError, InfisicalApi
+from job import Failed, Report
+
+PLACE = ("prod", "/", "K")
+CONFLICT = "prod:/K has a value that people wrote. Let it be theirs ({owner: people}), or delete it in the web UI"
+
+
+class Projects:
+    """A server with projects of one secret each: `a` has a value of people's, `b` one that was edited by hand."""
+
+    def __init__(self, deadline_seconds: float = 20) -> None:
+        self.api = InfisicalApi("http://unused", deadline_seconds=deadline_seconds)
+        self.secrets = {"a": Stored("theirs"), "b": Stored("edited", f"{STACK} - x")}
+        self.gone = ""  # a project that is not listed
+        self.breaks = 0  # answers that break off, by 502
+        self.down = False
+
+    def projects(self) -> list[dict[str, Any]]:
+        if self.down:
+            raise ApiError(0, "Connection refused", "GET", "/api/v1/projects")
+        description = "infisical-platform stack-1 keeps this project"
+        every = [{"id": slug, "slug": slug, "description": description} for slug in self.secrets]
+        return [each for each in every if each["id"] != self.gone]
+
+    def create(self, name: str, slug: str, description: str) -> None:
+        raise ApiError(400, f'A project with the slug "{slug}" already exists in your organization.', "POST", "/")
+
+    def every_project(self) -> list[dict[str, Any]]:
+        return []
+
+    def found(self, project: dict[str, Any], environments: set[str]) -> Found:
+        if self.breaks:
+            self.breaks -= 1
+            raise ApiError(502, "Bad Gateway", "GET", "/api/v4/secrets")
+        return Found({"prod": ("e", "P")}, secrets={PLACE: self.secrets[project["id"]]})
+
+    def act(self, project: str, plan: Plan) -> list[str]:
+        [(_, value, comment)] = plan.writes[0].secrets
+        self.secrets[project] = Stored(value or "", comment)
+        return []
+
+
+def application(name: str) -> Application:
+    return Application(name, name, {"prod": "P"}, secrets=(Secret(PLACE, "stack", "the stack's"),))
+
+
+def provision(server: Any) -> Provision:
+    config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
+    kube: Any = None
+    return Provision(config, server, kube, Report("test"), organization="o", stack="stack-1")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application_secrets, "_LOOK_SECONDS", 0.5)
+
+
+def test_those_behind_one_that_is_in_conflict_are_put_back() -> None:
+    server = Projects()
+    run = provision(server)
+    with pytest.raises(Undone, match=r"^application a: prod:/K has a value that people wrote"):
+        run.all([application("a"), application("b")])
+    assert server.secrets["b"].value == "the stack's"
+    assert run.drift == [f"a: {CONFLICT}", "b: prod:/K was not what the stack says"]
+
+
+def test_each_has_its_sentence() -> None:
+    server = Projects()
+    server.secrets["b"] = Stored("theirs, too")
+    with pytest.raises(Undone) as caught:
+        provision(server).all([application("a"), application("b")])
+    assert str(caught.value) == f"application a: {CONFLICT}. application b: {CONFLICT}"
+
+
+def test_one_that_goes_on_waiting_leaves_the_others_their_time() -> None:
+    server = Projects(deadline_seconds=3)
+    server.gone = "a"
+    with pytest.raises(
+        Undone, match=r"^application a: the organisation has a project a, which Infisical does not list"
+    ):
+        provision(server).all([application("a"), application("b")])
+    assert server.secrets["b"].value == "the stack's"
+
+
+def test_one_that_was_late_is_done_after_the_others() -> None:
+    server = Projects()
+    server.secrets["a"], server.breaks = Stored("edited", f"{STACK} - x"), 4
+    server.api = InfisicalApi("http://unused", deadline_seconds=1.2)
+    run = provision(server)
+    run.all([application("a"), application("b")])
+    assert {each.value for each in server.secrets.values()} == {"the stack's"}
+    assert not run.undone
+
+
+def test_a_server_that_is_gone_is_no_application_s_fault() -> None:
+    server = Projects(deadline_seconds=1)
+    server.down = True
+    with pytest.raises(Failed, match=r"^Infisical GET /api/v1/projects: Connection refused") as caught:
+        provision(server).all([application("a"), application("b")])
+    assert not isinstance(caught.value, Undone)
+
+
+class Kube:
+    """ConfigMaps by their paths."""
+
+    def __init__(self, objects: dict[str, dict[str, str]]) -> None:
+        self.objects = objects
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"data": self.objects.get(path)}
+
+    find = get
+
+    def merge_patch(self, path: str, change: dict[str, Any], *, field_manager: str) -> None:
+        self.objects.setdefault(path, {}).update(change["data"])
+
+
+def test_it_is_written_down_where_the_doctor_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = "/api/v1/namespaces/infisical/configmaps"
+    secret = {"place": [*PLACE], "owner": "stack", "file": "k"}
+    wish = {"environments": {"prod": "P"}, "people": {}, "removed": [], "secrets": [secret], "retired": False}
+    documents = {name: json.dumps({**wish, "name": name, "slug": name, "licensed": {}}) for name in ("a", "b")}
+    kube, server = Kube({f"{base}/wish": documents}), Projects()
+    (tmp_path / "k").write_text("the stack's")
+    for name, stand_in in {
+        "Api": lambda: kube,
+        "machine_login": lambda api, _: api,
+        "Server": lambda _: server,
+    }.items():
+        monkeypatch.setattr(application_secrets, name, stand_in)
+    for name, value in {"WISH": "wish", "VALUES": "values", "STACK_ID": "stack-1"}.items():
+        monkeypatch.setenv(name, value)
+    config = Config(
+        address="http://unused",
+        namespace="infisical",
+        drift="infisical-drift",
+        auth="universal",
+        deadline_seconds=20,
+        values=str(tmp_path),
+        bootstrap=str(tmp_path),
+    )
+    began = time.time()
+    with pytest.raises(Undone):
+        application_secrets.main(config, Report("test"))
+    told = kube.objects[f"{base}/infisical-drift"]
+    assert told["drift"].splitlines() == [f"a: {CONFLICT}", "b: prod:/K was not what the stack says"]
+    assert told["checked"] >= time.strftime("%Y-%m-%dT%H:%M", time.gmtime(began))
