@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delivery_wish import HAS_NO_VALUE, said_missing
 from job_cluster import Cluster
 from job_engines import eventually
 from job_operator import HOME, PROJECT, World, world
@@ -166,6 +167,17 @@ def test_what_the_stack_should_have_written_does(shop: Shop) -> None:
     assert status == 1
     assert "it doesn't exist, and the operator says: " in said
     assert "A has no value in Infisical" in said
+
+
+@pytest.mark.parametrize("theirs", ["TOKEN", "KEY", "API.KEY", "API_TOKEN.KEY"])
+def test_a_secret_of_the_stacks_is_not_one_that_people_have_yet_to_write(theirs: str) -> None:
+    """Of which the name ends like one of theirs."""
+    ours = f"my-API_{theirs}"
+    said = f'executing "A" at <fail "{ours} {HAS_NO_VALUE}">: error calling fail: {{}} {HAS_NO_VALUE}'
+    assert not said_missing(theirs, said.format(ours))
+    assert said_missing(theirs, said.format(theirs))
+    assert said_missing(ours, said.format(ours))
+    assert said_missing(theirs, f"{theirs} {HAS_NO_VALUE}")
 
 
 def test_a_workload_is_restarted_from_then_on(shop: Shop) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from conditions import condition
 from delivery_wish import (
-    HAS_NO_VALUE,
     MARK,
     STACK,
     Delivery,
@@ -20,6 +19,7 @@ from delivery_wish import (
     deliveries_in,
     find_infisical,
     find_secret,
+    said_missing,
     texts,
     workload_path,
 )
@@ -102,7 +102,7 @@ class Gate:
         theirs = [key for key in delivery.keys if key.owner == "people"]
         data = texts(found or {}, "data")
         lacking = [key.secret for key in theirs if not data.get(key.key)] or [key.secret for key in theirs]
-        if not any(f"{key.secret} {HAS_NO_VALUE}" in why for key in theirs):
+        if not any(said_missing(key.secret, why) for key in theirs):
             return False
         self.missing[delivery.name] = ", ".join(lacking)
         return True

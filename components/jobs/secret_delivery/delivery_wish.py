@@ -1,6 +1,7 @@
 """What is delivered where, as both scripts of a delivery are told it, and the objects that it concerns."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,6 +57,11 @@ def deliveries_in(folder: str) -> tuple[Delivery, ...]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"the wish in {folder} can't be read: {error}") from error
     return parse(tuple[Delivery, ...], document, "deliveries")
+
+
+def said_missing(name: str, message: str) -> bool:
+    """Return whether an operator says that this secret has no value, and not one whose name only ends like it."""
+    return bool(re.search(rf"(?<![A-Za-z0-9._-]){re.escape(name)} {HAS_NO_VALUE}", message))
 
 
 def find_secret(api: Api, delivery: Delivery) -> Object | None:
