@@ -165,10 +165,3 @@ def test_limits_a_minute_say_how_long_to_wait(start: Start, environment: Environ
     answers = [server.request("GET", "/api/v1/admin/config") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 429, 429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
-
-
-def test_the_description_says_what_the_release_serves(start: Start, environment: Environment) -> None:
-    server = start(environment)
-    server.detail()
-    paths = server.request("GET", "/api/docs/json").body["paths"]
-    assert "post" in paths["/api/v1/auth/kubernetes-auth/identities/{identityId}"]

@@ -10,25 +10,33 @@ from secret_batches import batches
 
 Object = dict[str, Any]
 _EVERY, _PAGE = "/api/v1/organization-admin/projects", 100  # the most that a page has
-_MACHINE = "/api/v1/projects/{projectId}/memberships/identities/{identityId}"  # newer than /api/v1/projects itself
-# Where a server doesn't describe itself.
-_NEWEST = {"/api/v1/projects", _MACHINE, "/api/v4/secrets/batch", "/api/v2/folders"}
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+# What is newer than /api/v1/projects, and asked for what no organisation has.
+_MACHINE = f"/api/v1/projects/{_NOBODY}/memberships/identities/{_NOBODY}"
+_PLACE = {"projectId": _NOBODY, "environment": "none"}
+_ROUTE = "Route "  # how a server says that it has no such route, in distinction to no such object
+_ASKED_SECONDS = 10.0
 
 
 class Server:
-    """The API of a server, by what its own description of it names."""
+    """The API of a server, by the routes that it has."""
 
     def __init__(self, api: InfisicalApi) -> None:
         self.api = api
+        self.projects_v1 = self._has("/api/v1/projects")
+        # It has answered. What goes on failing is no route that is missing, and not worth the run's time.
+        with api.within(_ASKED_SECONDS):
+            self.machines_v1 = self._has(_MACHINE)
+            self.v4 = self._has("/api/v4/secrets", **_PLACE)
+            self.folders = "/api/v2/folders" if self._has("/api/v2/folders", **_PLACE) else "/api/v1/folders"
+
+    def _has(self, path: str, **query: str) -> bool:
+        """Return whether a route is there, whatever it answers."""
         try:
-            named = {path.rstrip("/") for path in api.get("/api/docs/json").get("paths", {})}
-        except ApiError:
-            named = set[str]()
-        named = named or _NEWEST
-        self.projects_v1 = "/api/v1/projects" in named
-        self.machines_v1 = _MACHINE in named
-        self.v4 = "/api/v4/secrets/batch" in named
-        self.folders = "/api/v2/folders" if "/api/v2/folders" in named else "/api/v1/folders"
+            self.api.get(path, **query)
+        except ApiError as error:
+            return not (error.status == 404 and error.message.startswith(_ROUTE))
+        return True
 
     # --- projects ----------------------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ export class Server {
   constructor({ config, version, db, replicas, redis, rootKey }) {
     Object.assign(this, { config, version, db, replicas, redis });
     this.secrets = new Secrets({ db, replicas, redis, rootKey });
-    this.api = new Api({ config, version, db, redis, rootKey });
+    this.api = new Api({ config, db, redis, rootKey });
     this.expectedToken = Buffer.from(bearerToken(config));
     this.#http = createServer((request, response) => this.#answer(request, response));
   }

@@ -3,7 +3,6 @@ import { AdminConfig } from "./admin-config.mjs";
 import { adminRoutes } from "./admin.mjs";
 import { Bootstrap } from "./bootstrap.mjs";
 import { addressOf } from "./client-address.mjs";
-import { openApiOf } from "./docs.mjs";
 import { placeRoutes } from "./environments.mjs";
 import { identityRoutes } from "./identities.mjs";
 import { kubernetesAuthRoutes } from "./kubernetes-auth.mjs";
@@ -40,7 +39,7 @@ const SUBJECTS = [
 const bearer = (request) => /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
 
 export class Api {
-  constructor({ config, version, db, redis, rootKey }) {
+  constructor({ config, db, redis, rootKey }) {
     const context = { config, db, redis, rootKey, release: releaseOf() };
     context.tokens = new Tokens(context);
     context.permissions = new Permissions(context);
@@ -50,8 +49,7 @@ export class Api {
     context.bootstrap = new Bootstrap(context);
     Object.assign(this, context, { limits: new Limits(context) });
     const routes = SUBJECTS.flatMap((subject) => subject(context));
-    const docs = { method: "GET", path: "/api/docs/json", handler: () => openApiOf(this.router.routes, version) };
-    this.router = new Router([...routes, docs]);
+    this.router = new Router(routes);
   }
 
   start() {
