@@ -154,6 +154,13 @@ def test_the_project_api_of_older_releases(start: Start, environment: Environmen
     path = f"/api/v2/workspace/{made['id']}/identity-memberships/{identity}"
     instance.call("POST", path, {"roles": [{"role": "viewer"}]})
     assert instance.call("GET", path)["identityMembership"]["identity"]["name"] == "reader"
+    people = f"/api/v2/workspace/{made['id']}/memberships"
+    instance.call("POST", people, {"usernames": ["dev@example.org"], "roleSlugs": ["viewer"]})
+    assert instance.refusal("GET", people) == (404, f"Route GET:{people} not found")
+    read = people.replace("v2", "v1")
+    [dev] = instance.call("GET", read)["memberships"]
+    changed = instance.call("PATCH", f"{read}/{dev['id']}", {"roles": [{"role": "member"}]})
+    assert [each["role"] for each in changed["roles"]] == ["member"]
 
 
 def test_all_projects_come_in_pages(instance: Instance) -> None:

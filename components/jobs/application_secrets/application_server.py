@@ -70,8 +70,7 @@ class Server:
         return f"/api/v1/{'projects' if self.projects_v1 else 'workspace'}/{project}"
 
     def _members(self, project: str) -> str:
-        kind = f"/api/v1/projects/{project}" if self.projects_v1 else f"/api/v2/workspace/{project}"
-        return f"{kind}/memberships"
+        return f"{self._project(project)}/memberships"
 
     def identities(self, project: str) -> str:
         """Return the path of a project's machine identities."""
@@ -136,8 +135,10 @@ class Server:
         return waiting
 
     def _invite(self, project: str, who: str, roles: tuple[str, ...]) -> None:
+        # The older API has them read and changed in v1, and invited in v2.
+        path = self._members(project) if self.projects_v1 else f"/api/v2/workspace/{project}/memberships"
         try:
-            self.api.post(self._members(project), {"usernames": [who], "roleSlugs": list(roles)}, idempotent=True)
+            self.api.post(path, {"usernames": [who], "roleSlugs": list(roles)}, idempotent=True)
         except ApiError as error:  # which says what is wrong, and not with whom
             raise ApiError(error.status, f"{who}: {error.message}", error.method, error.path) from error
 

@@ -141,7 +141,7 @@ export const membershipRoutes = ({ db, access, permissions, licensed, release })
     { method: "GET", path: `${base}/:identityId`, auth: true, handler: readIdentity },
     { method: "GET", path: base, auth: true, handler: identities },
   ];
-  const ofPeople = (base) => [
+  const invitations = (base) => [
     {
       method: "POST",
       path: base,
@@ -149,19 +149,24 @@ export const membershipRoutes = ({ db, access, permissions, licensed, release })
       body: { ...names, roleSlugs: optional(list(text(), { min: 1 })) },
       handler: invite,
     },
+    { method: "DELETE", path: base, ...write, body: names, handler: removePeople },
+  ];
+  const members = (base) => [
     { method: "GET", path: base, auth: true, handler: people },
     { method: "PATCH", path: `${base}/:membershipId`, ...write, body: { roles: ROLES }, handler: changePerson },
-    { method: "DELETE", path: base, ...write, body: names, handler: removePeople },
   ];
   return [
     ...(release.projectIdentities ? ofIdentities("/api/v1/projects/:projectId/memberships/identities") : []),
     ...(release.projectsV1
       ? [
           ...ofIdentities("/api/v1/projects/:projectId/identity-memberships"),
-          ...ofPeople("/api/v1/projects/:projectId/memberships"),
+          ...invitations("/api/v1/projects/:projectId/memberships"),
+          ...members("/api/v1/projects/:projectId/memberships"),
         ]
       : []),
     ...ofIdentities("/api/v2/workspace/:projectId/identity-memberships"),
-    ...ofPeople("/api/v2/workspace/:projectId/memberships"),
+    // As upstream, the older API is divided over two versions.
+    ...invitations("/api/v2/workspace/:projectId/memberships"),
+    ...members("/api/v1/workspace/:projectId/memberships"),
   ];
 };

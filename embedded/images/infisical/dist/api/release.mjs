@@ -9,7 +9,7 @@ const SINCE = {
   blankNames: "2025-07-01",
   missingFolders: "2025-08-30", // PR 4441; before, secrets of a folder that isn't there were an empty list
   folderCreation: "2025-09-01", // /api/v2/folders
-  projectsV1: "2025-09-01", // before: /api/v2/workspace
+  projectsV1: "2025-09-15", // PR 4530; before: /api/v1/workspace and /api/v2/workspace
   projectIdentities: "2025-10-31", // PR 4785; before, /api/v1/projects/:id/identity-memberships alone
   secretsV4: "2025-11-01",
   attachProbes: "2025-12-01", // the host is called, and internal addresses are refused, when auth is attached
