@@ -1,4 +1,4 @@
-"""The client of a server asks routes whether they are there."""
+"""The client of a server: it asks routes whether they are there, and is not misled by an old list of secrets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import application_server
 import infisical_api
 import pytest
+from application_secrets import Config, Provision
 from application_server import Server
-from infisical_api import InfisicalApi
+from application_wish import STACK, Application, Secret
+from infisical_api import ApiError, InfisicalApi
+from job import Failed, Report
 
 Answer = tuple[int, object]
 Start = Callable[[Callable[[str], Answer]], InfisicalApi]
@@ -77,3 +81,67 @@ def test_a_route_that_goes_on_failing_does_not_take_the_time_of_the_run(start: S
     assert (found.projects_v1, found.machines_v1, found.v4, found.folders) == (True, True, True, "/api/v2/folders")
     assert api.seconds_left > 10
     assert not [path for path in asked if "docs" in path]
+
+
+class Behind(InfisicalApi):
+    """A server whose list of secrets was read from a replica that was behind, and is kept until the project changes.
+
+    It has the secret K, which the list does not show.
+    """
+
+    def __init__(self, comment: str) -> None:
+        super().__init__("http://unused", deadline_seconds=20)
+        self.stored: dict[str, tuple[str, str]] = {"K": ("old", comment)}
+        self.listed: dict[str, tuple[str, str]] = {}
+
+    def send(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, idempotent: bool = False
+    ) -> dict[str, Any]:
+        route = f"{method} {path.partition('?')[0]}"
+        if route == "GET /api/v1/projects":
+            environments = [{"id": "e", "slug": "prod", "name": "P"}]
+            ours = {"description": "infisical-platform stack-1", "environments": environments}
+            return {"projects": [{"id": "p", "slug": "webshop", **ours}]}
+        if route == "GET /api/v4/secrets":
+            return {"secrets": [shown(key, *each) for key, each in self.listed.items()]}
+        if route.startswith("GET /api/v4/secrets/"):
+            key = route.rpartition("/")[2]
+            if key not in self.stored:
+                raise ApiError(404, f"Secret with name '{key}' not found", method, path)
+            return {"secret": shown(key, *self.stored[key])}
+        if route.endswith("/api/v4/secrets/batch") and body:
+            return self._written(method, body["secrets"])
+        return {"folders": [], "memberships": []}
+
+    def _written(self, method: str, secrets: list[dict[str, str]]) -> dict[str, Any]:
+        there = [each["secretKey"] for each in secrets if each["secretKey"] in self.stored]
+        if method == "POST" and there:
+            raise ApiError(400, f"Secret already exist: {','.join(there)}", method, "/api/v4/secrets/batch")
+        self.stored |= {each["secretKey"]: (each["secretValue"], each["secretComment"]) for each in secrets}
+        self.listed = dict(self.stored)
+        return {"secrets": []}
+
+
+def shown(key: str, value: str, comment: str) -> dict[str, str]:
+    return {"secretKey": key, "secretValue": value, "secretComment": comment}
+
+
+def provisioned(api: InfisicalApi) -> None:
+    secrets = tuple(Secret(("prod", "/", key), "stack", f"the stack's {key}") for key in ("K", "L"))
+    application = Application("shop", "webshop", {"prod": "P"}, secrets=secrets)
+    config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
+    kube: Any = None
+    Provision(config, Server(api), kube, Report("test"), organization="o", stack="stack-1").all([application])
+
+
+def test_what_an_old_list_does_not_show_is_put_back() -> None:
+    api = Behind(f"{STACK} - x")
+    provisioned(api)
+    assert {key: value for key, (value, _) in api.stored.items()} == {"K": "the stack's K", "L": "the stack's L"}
+
+
+def test_what_people_wrote_is_not_taken_where_the_list_is_old() -> None:
+    api = Behind("")
+    with pytest.raises(Failed, match="Secret already exist: K"):
+        provisioned(api)
+    assert api.stored == {"K": ("old", "")}

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from application_plan import Found, Member, Plan, Stored, Write
-from application_wish import Place
+from application_wish import STACK, Place
 from infisical_api import ApiError, InfisicalApi
 from secret_batches import batches
 
@@ -149,7 +149,7 @@ class Server:
             body = {**place, "secretPath": write.path, "secrets": secrets}
             match write.verb:
                 case "create":
-                    answer = self.api.post(base, body)
+                    answer = self._created(base, body)
                 case "update":
                     answer = self.api.patch(base, body)
                 case "delete":
@@ -157,6 +157,44 @@ class Server:
             if "approval" in answer:
                 return [f"{write.environment}:{write.path}"]
         return []
+
+    def _created(self, base: str, body: Object) -> Object:
+        """Create secrets. Those of the stack's that are there, though the list does not show them, are changed.
+
+        With read replicas a list may be old, and Infisical keeps it for minutes, until the project changes.
+        """
+        try:
+            return self.api.post(base, body)
+        except ApiError as error:
+            if "already exist" not in error.message:
+                raise
+            there = self._comments(body)
+            known = [each for each in body["secrets"] if each["secretKey"] in there]
+            if not known or not all(_stacks(there[each["secretKey"]], each["secretComment"]) for each in known):
+                raise
+        answer = self.api.patch(base, {**body, "secrets": known})
+        missing = [each for each in body["secrets"] if each not in known]
+        return self.api.post(base, {**body, "secrets": missing}) if missing and "approval" not in answer else answer
+
+    def _comments(self, body: Object) -> dict[str, str]:
+        """Return the comments of the secrets that are there, each of which Infisical reads anew."""
+        place = {name: str(value) for name, value in body.items() if name != "secrets"}
+        options = {"expandSecretReferences": "false", ("includeImports" if self.v4 else "include_imports"): "false"}
+        one, found = f"/api/{'v4/secrets' if self.v4 else 'v3/secrets/raw'}", dict[str, str]()
+        for each in body["secrets"]:
+            key = each["secretKey"]
+            try:
+                answer = self.api.get(f"{one}/{key}", **place, **options)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            else:
+                found[key] = str(answer["secret"].get("secretComment") or "")
+        return found
+
+
+def _stacks(*comments: str) -> bool:
+    return all(comment.startswith(STACK) for comment in comments)
 
 
 def membership_roles(*roles: str) -> list[Object]:
