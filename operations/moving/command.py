@@ -99,9 +99,15 @@ class Move:
         """Return the Secrets whose folders the stack file has."""
         return self.plan.items(self.stated)
 
+    @property
+    def begun(self) -> list[Found]:
+        """Return them with those that something keeps since: what was done to them can be taken back."""
+        return self.plan.begun(self.stated)
+
     def script(self, mode: str) -> list[dict[str, object]]:
         """Run the script on the Secrets that move."""
-        items = [{"name": each.name, "folder": each.folder, "target": each.target} for each in self.moving]
+        found = self.begun if mode == "remove" else self.moving
+        items = [{"name": each.name, "folder": each.folder, "target": each.target} for each in found]
         project = str(self.stated.get("project") or self.plan.project)
         return self.pod.run(mode, self._place(project), items)
 
@@ -196,7 +202,7 @@ def _switch(move: Move) -> str:
 
 
 def _switch_back(move: Move) -> str:
-    return _rename(move, {secret.target: secret.name for secret in move.moving})
+    return _rename(move, {secret.target: secret.name for secret in move.begun})
 
 
 def _rename(move: Move, names: Mapping[str, str]) -> str:

@@ -94,8 +94,12 @@ class Plan:
 
     def items(self, stated: Body) -> list[Found]:
         """Return the Secrets that move and whose folder the application of the stack file has."""
+        return [secret for secret in self.begun(stated) if not secret.obstacle]
+
+    def begun(self, stated: Body) -> list[Found]:
+        """Return the Secrets whose folder the application has, also those that something keeps since."""
         folders = (stated.get("secrets") or {}).get(self.environment) or {}
-        return [secret for secret in self.movable if secret.folder in folders]
+        return [secret for secret in self.found if secret.folder in folders]
 
 
 def _owned(key: Mapping[str, Any]) -> dict[str, str]:

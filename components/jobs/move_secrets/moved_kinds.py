@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from moved_marks import DELIVERED, found_by
 from moved_value import stored
 from secret_batches import LONGEST, sent_length
 
@@ -75,7 +76,7 @@ def _obstacle(secret: Object, values: dict[str, bytes]) -> str:
         return _NOT_OURS[kind]
     if "cert-manager.io/certificate-name" in annotations:
         return "cert-manager renews it: leave it to its Certificate"
-    if any(key.startswith("secrets.infisical.com/") for key in annotations):
+    if DELIVERED in labels or any(key.startswith("secrets.infisical.com/") for key in annotations):
         return "it comes from Infisical already"
     if owner and not owner.startswith("SealedSecret/"):
         return f"{owner} makes it, and would make it again"
@@ -83,7 +84,7 @@ def _obstacle(secret: Object, values: dict[str, bytes]) -> str:
         return "a Pulumi program makes it: take it out of that program first"
     if kind not in DELIVERED_TYPES:
         return f"no delivery makes a Secret of type {kind}"
-    return _obstacle_of(values)
+    return found_by(labels, annotations) or _obstacle_of(values)
 
 
 def _obstacle_of(values: dict[str, bytes]) -> str:

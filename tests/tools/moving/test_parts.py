@@ -20,7 +20,7 @@ from operations.moving.consumers import by_secret, renaming, uses_of
 from operations.moving.plan import Found, Plan
 from settings.applications import secrets_of
 from tests.tools.fake_stack import FakeStack
-from tests.tools.namespace_objects import STACK_FILE, line, workload
+from tests.tools.moving.objects import STACK_FILE, line, workload
 from tests.unit.configurations import SMALLEST
 from tests.unit.harness import COMMANDS, PROJECT
 
