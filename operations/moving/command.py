@@ -3,129 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
-from operations.cluster import Cluster, Unanswered
+from operations.cluster import Unanswered
 from operations.errors import OperationError
 from operations.moving import sealed, stack_file
-from operations.moving.consumers import KINDS, Use, by_secret, renaming, uses_of
-from operations.moving.plan import Body, Found, Plan
-from operations.moving.pod import Pod
-from operations.own_cluster import own_cluster
+from operations.moving.consumers import renaming
+from operations.moving.holders import End, Holder
+from operations.moving.move import Move
 from operations.pulumi import Stack
 from operations.table import table
-from settings import Settings
 
-_PORT = 8080
-
-
-@dataclass(frozen=True)
-class Move:
-    """The move of one namespace. What has been done already is read from the stack file and the cluster each time."""
-
-    stack: Stack
-    namespace: str
-    application: str
-    environment: str
-    title: str
-    dry: bool
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Return what the stack says. Raises OperationError."""
-        return self.stack.settings()
-
-    @cached_property
-    def cluster(self) -> Cluster:
-        """Return the stack's cluster. Raises OperationError when the settings lead to a different one."""
-        return own_cluster(self.stack)
-
-    @property
-    def pod(self) -> Pod:
-        """Return what runs the script."""
-        name = "infisical-backend" if self.settings.infisical.chart.flavour == "infisical" else "infisical"
-        home = self.settings.cluster.names.infisical
-        address = f"http://{name}.{home}.svc:{_PORT}"
-        return Pod(
-            cluster=self.cluster,
-            namespace=self.namespace,
-            home=home,
-            image=self.settings.jobs.python_image,
-            address=address,
-            pods=self.settings.pods,
-            pulls=self.settings.registry_credentials is not None,
-        )
-
-    @property
-    def kept(self) -> Path:
-        """Return the file that keeps SealedSecrets that were deleted. They are encrypted, so it may lie anywhere."""
-        return Path(f"sealed-secrets-of-{self.namespace}-{self.stack.name.replace('/', '-')}.json")
-
-    @property
-    def uses(self) -> list[Use]:
-        """Return what uses the namespace's Secrets."""
-        return uses_of(self.cluster.objects(KINDS, self.namespace))
-
-    @cached_property
-    def plan(self) -> Plan:
-        """Return what can move. A Job in the cluster looks at the Secrets."""
-        found = [Found(**line) for line in self.pod.run("inventory", self._place(self.application))]
-        return Plan(
-            namespace=self.namespace,
-            application=self.application,
-            environment=self.environment,
-            found=sorted(found, key=lambda secret: secret.name),
-            consumers=by_secret(self.uses),
-        )
-
-    def _place(self, project: str) -> Mapping[str, str]:
-        return {"project": project, "environment": self.environment}
-
-    @property
-    def stated(self) -> Body:
-        """Return the application in the stack file. Raises OperationError where it isn't planned yet."""
-        body = stack_file.stated(self.stack.file, self.application)
-        if body is None:
-            raise OperationError(
-                f"{self.stack.file} has no application {self.application} yet: {self.command('plan', '--yes')}"
-            )
-        return body
-
-    @property
-    def moving(self) -> list[Found]:
-        """Return the Secrets whose folders the stack file has."""
-        return self.plan.items(self.stated)
-
-    @property
-    def begun(self) -> list[Found]:
-        """Return them with those that something keeps since: what was done to them can be taken back."""
-        return self.plan.begun(self.stated)
-
-    def script(self, mode: str) -> list[dict[str, object]]:
-        """Run the script on the Secrets that move."""
-        found = self.begun if mode == "remove" else self.moving
-        items = [{"name": each.name, "folder": each.folder, "target": each.target} for each in found]
-        project = str(self.stated.get("project") or self.plan.project)
-        return self.pod.run(mode, self._place(project), items)
-
-    def command(self, step: str, *options: str) -> str:
-        """Return the command that takes a step, for messages."""
-        words = [f"--step {step}", *options]
-        if self.application != self.namespace:
-            words.append(f"--application {self.application}")
-        if self.environment != "prod":
-            words.append(f"--environment {self.environment}")
-        return self.stack.commands.make("migrate-secrets", NAMESPACE=self.namespace, OPTIONS=" ".join(words))
+ROLLOUT_SECONDS = 600  # how long Kubernetes itself waits for the progress of a rollout, unless it is told otherwise
+_NAMED = 3  # of the objects that come from one
 
 
 def _inventory(move: Move) -> str:
     rows = [("SECRET", "TYPE", "KEYS", "BYTES", "MADE BY", "USED BY", "")]
+    users: dict[str, dict[str, None]] = {}
+    for holder in move.holders:
+        users.setdefault(holder.secret, {})[holder.maker] = None
     for secret in move.plan.found:
         size = str(sum(int(key["size"]) for key in secret.keys.values()))
-        used = " ".join(move.plan.consumers.get(secret.name, ())) or "-"
+        used = " ".join(users.get(secret.name, ())) or "-"
         verdict = f"stays: {secret.obstacle}" if secret.obstacle else f"moves to {secret.folder}"
         rows.append((secret.name, secret.type, str(len(secret.keys)), size, secret.owner or "-", used, verdict))
     print("\n".join(table(rows)))
@@ -217,10 +119,17 @@ def _rename(move: Move, names: Mapping[str, str]) -> str:
     return f"{len(patches)} objects {verb}; change their manifests too, or whoever applies those changes them back"
 
 
+def _roll_out(move: Move) -> str:
+    """Wait for the end of what `switch` has begun. It says nothing against what is left: `retire` refuses that."""
+    end = time.monotonic() + ROLLOUT_SECONDS
+    while (left := move.held) and all(holder.passes for holder in left) and time.monotonic() < end:
+        time.sleep(2)
+    return "the pods are not all replaced" if left else "no pod has an old Secret any more"
+
+
 def _retire(move: Move) -> str:
-    left = {use.secret: use.name for use in move.uses}
-    if used := [f"{secret.name} ({left[secret.name]})" for secret in move.moving if secret.name in left]:
-        raise OperationError(f"still in use: {', '.join(used)}. First {move.command('switch', '--yes')}")
+    if left := move.held:
+        raise OperationError(_still_used(move, left))
     sealed_ones = [secret for secret in move.moving if secret.sealed]
     plain = [secret.name for secret in move.moving if not secret.sealed]
     if not move.dry:
@@ -228,9 +137,45 @@ def _retire(move: Move) -> str:
         sealed.retire(move.cluster, move.kept, move.namespace, sealed_ones)
     if plain:
         delete = move.cluster.kubectl(f"delete secret -n {move.namespace} {' '.join(plain)}")
-        print(f"no longer used, delete when you like: {delete}")
+        print(f"no workload or pod uses these, delete them when you like, unless a custom resource does: {delete}")
     names = ", ".join(secret.sealed for secret in sealed_ones) or "none"
     return f"SealedSecrets {'to delete' if move.dry else f'deleted, kept in {move.kept}'}: {names}"
+
+
+def _still_used(move: Move, left: Sequence[Holder]) -> str:
+    """Return what uses Secrets that have moved, and what ends that, a line for each Secret and what makes its users."""
+    groups: dict[tuple[str, str, End], list[str]] = {}
+    for holder in left:
+        groups.setdefault((holder.secret, holder.maker, holder.end), []).append(holder.object)
+    targets = {secret.name: secret.target for secret in move.moving}
+    lines = [
+        f"  {secret} is used by {_shortened(objects, maker)}: {_advice(move, maker, end, targets[secret])}"
+        for (secret, maker, end), objects in groups.items()
+    ]
+    again = f"Nothing was deleted. Afterwards {move.command('retire', '--yes')}"
+    return "\n".join(["these Secrets are still needed:", *lines, again])
+
+
+def _shortened(objects: Sequence[str], maker: str) -> str:
+    more = f" and {len(objects) - _NAMED} more" if len(objects) > _NAMED else ""
+    return f"{', '.join(objects[:_NAMED])}{more}{f' of {maker}' if objects != [maker] else ''}"
+
+
+def _advice(move: Move, maker: str, end: End, target: str) -> str:
+    rollout = f"{maker} -n {move.namespace}"
+    match end:
+        case "switch":
+            return move.command("switch", "--yes")
+        case "roll":
+            return f"it is not rolled out yet, see {move.cluster.kubectl(f'rollout status {rollout}')}"
+        case "restart":
+            return f"they began with it, so {move.cluster.kubectl(f'rollout restart {rollout}')}"
+        case "finish":
+            return "wait until they have ended"
+        case "anew":
+            return f"make it anew yourself, with {target}"
+        case "maker":
+            return f"point {maker} at {target} yourself, and see its pods replaced"
 
 
 def _unretire(move: Move) -> str:
@@ -261,7 +206,8 @@ STEPS: Mapping[str, Step] = {
     "switch": Step(_switch, _switch_back),
     "retire": Step(_retire, _unretire),
 }
-_ALL = ("inventory", "plan", "up", "copy", "deliver", "up", "compare", "switch", "retire")
+_BETWEEN: Mapping[str, Callable[[Move], str]] = {"up": _up, "roll out": _roll_out}
+_ALL = ("inventory", "plan", "up", "copy", "deliver", "up", "compare", "switch", "roll out", "retire")
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -272,7 +218,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     try:
         if arguments.all and arguments.yes:
             for name in _ALL:
-                print(f"{name}: {(STEPS[name].act if name in STEPS else _up)(move)}", flush=True)
+                print(f"{name}: {(STEPS[name].act if name in STEPS else _BETWEEN[name])(move)}", flush=True)
         elif arguments.undo:
             _take_back(move, arguments.step)
         else:

@@ -12,7 +12,7 @@ KINDS = (
     *("Deployment.v1.apps", "StatefulSet.v1.apps", "DaemonSet.v1.apps", "CronJob.v1.batch", "Job.v1.batch"),
     *("Pod.v1.", "ServiceAccount.v1.", "Ingress.v1.networking.k8s.io"),
 )
-_FIXED = ("Pod", "Job")  # Kubernetes lets nobody change what they use
+FIXED = ("Pod", "Job")  # Kubernetes lets nobody change what they use
 _TEMPLATES = {"Pod": "/spec", "CronJob": "/spec/jobTemplate/spec/template/spec"}
 
 
@@ -33,7 +33,7 @@ class Use:
     @property
     def fixed(self) -> bool:
         """Return whether the object can't be changed and has to be made anew."""
-        return self.kind in _FIXED
+        return self.kind in FIXED
 
 
 def uses_of(objects: Sequence[Object]) -> list[Use]:
@@ -42,7 +42,7 @@ def uses_of(objects: Sequence[Object]) -> list[Use]:
         Use(kind=each["kind"], object=each["metadata"]["name"], pointer=pointer, secret=secret)
         for each in objects
         if not each["metadata"].get("ownerReferences")
-        for pointer, secret in _references(each)
+        for pointer, secret in references(each)
     ]
 
 
@@ -70,7 +70,8 @@ def renaming(uses: Sequence[Use], names: Mapping[str, str]) -> dict[str, list[Ob
     return patches
 
 
-def _references(found: Object) -> Iterator[tuple[str, str]]:
+def references(found: Object) -> Iterator[tuple[str, str]]:
+    """Yield where an object of KINDS names a Secret, as a JSON pointer, and which."""
     match found["kind"]:
         case "ServiceAccount":
             yield from _each(found, "/imagePullSecrets", ("name",))

@@ -15,6 +15,7 @@ import pytest
 
 from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
+from operations.moving.consumers import references
 from tests.e2e.views import Kubectl
 from tests.e2e.waits import CHANGE, ROLLOUT, eventually, kubectl_timeout
 from tests.rehearsals.platforms import Platform
@@ -114,6 +115,10 @@ def test_a_namespace_moves_although_it_is_killed_once_and_goes_back(moved: Platf
     uses = kubectl("get", "deployment", "shop", "-n", SHOP, "-o", "yaml")
     assert "sealed-0-infisical" in uses
     assert "plain-1-infisical" in uses
+
+    pods = json.loads(kubectl("get", "pods", "-n", SHOP, "-o", "json"))["items"]
+    used = {secret for pod in pods for _, secret in references(pod)}
+    assert used == {"sealed-0-infisical", "plain-1-infisical"}  # nothing was deleted before the old pod was gone
 
     for step in ("retire", "switch"):
         finish(migrate(moved.stack, "--step", step, "--undo", "--yes"))

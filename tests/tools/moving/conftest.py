@@ -46,5 +46,6 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
         "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
     }
     monkeypatch.setattr(command.Move, "cluster", property(lambda _: cluster))
+    monkeypatch.setattr(FakeStack, "show", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     return Shop(cluster, file, FakeStack(config_file=file, kept=kept))

@@ -48,3 +48,9 @@ def workload(kind: str, name: str, secret: str) -> dict[str, Any]:
     pod["initContainers"] = copy.deepcopy(pod["containers"])
     found = {"kind": kind, "metadata": {"name": name}, "spec": spec}
     return {**found, "imagePullSecrets": [{"name": secret}]} if kind == "ServiceAccount" else copy.deepcopy(found)
+
+
+def made_by(found: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """Return an object as something else has made it."""
+    owner = {"kind": kind, "name": name, "controller": True}
+    return {**found, "metadata": {**found["metadata"], "ownerReferences": [owner]}}
