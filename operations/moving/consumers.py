@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from operations.cluster import Object
 
@@ -13,7 +13,21 @@ KINDS = (
     *("Pod.v1.", "ServiceAccount.v1.", "Ingress.v1.networking.k8s.io"),
 )
 FIXED = ("Pod", "Job")  # Kubernetes lets nobody change what they use
+_VOLUMES = (
+    *(("secret", "secretName"), ("csi", "nodePublishSecretRef", "name"), ("azureFile", "secretName")),
+    *((kind, "secretRef", "name") for kind in ("flexVolume", "cephfs", "rbd", "iscsi", "scaleIO", "storageos")),
+)
+# Of ingress-nginx and HAProxy, below whatever prefix: NAME, or NAMESPACE/NAME.
+_ANNOTATIONS = ("auth-secret", "auth-tls-secret", "proxy-ssl-secret", "secure-crt-secret", "secure-verify-ca-secret")
 _TEMPLATES = {"Pod": "/spec", "CronJob": "/spec/jobTemplate/spec/template/spec"}
+
+
+class Reference(NamedTuple):
+    """Where an object names a Secret, as a JSON pointer, and what stands there before the name."""
+
+    pointer: str
+    secret: str
+    before: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +38,7 @@ class Use:
     object: str
     pointer: str
     secret: str
+    before: str = ""
 
     @property
     def name(self) -> str:
@@ -39,10 +54,10 @@ class Use:
 def uses_of(objects: Sequence[Object]) -> list[Use]:
     """Return every use of a Secret by objects that nothing else makes."""
     return [
-        Use(kind=each["kind"], object=each["metadata"]["name"], pointer=pointer, secret=secret)
+        Use(kind=each["kind"], object=each["metadata"]["name"], **reference._asdict())
         for each in objects
         if not each["metadata"].get("ownerReferences")
-        for pointer, secret in references(each)
+        for reference in references(each)
     ]
 
 
@@ -63,28 +78,31 @@ def renaming(uses: Sequence[Use], names: Mapping[str, str]) -> dict[str, list[Ob
         if use.secret in names and not use.fixed:
             patches.setdefault(use.name, []).extend(
                 [
-                    {"op": "test", "path": use.pointer, "value": use.secret},
-                    {"op": "replace", "path": use.pointer, "value": names[use.secret]},
+                    {"op": "test", "path": use.pointer, "value": f"{use.before}{use.secret}"},
+                    {"op": "replace", "path": use.pointer, "value": f"{use.before}{names[use.secret]}"},
                 ]
             )
     return patches
 
 
-def references(found: Object) -> Iterator[tuple[str, str]]:
-    """Yield where an object of KINDS names a Secret, as a JSON pointer, and which."""
+def references(found: Object) -> Iterator[Reference]:
+    """Yield where an object of KINDS names a Secret of its namespace."""
     match found["kind"]:
         case "ServiceAccount":
             yield from _each(found, "/imagePullSecrets", ("name",))
+            yield from _each(found, "/secrets", ("name",))
         case "Ingress":
             yield from _each(found, "/spec/tls", ("secretName",))
+            yield from _of_annotations(found)
         case kind:
             yield from _of_pod(found, _TEMPLATES.get(kind, "/spec/template/spec"))
 
 
-def _of_pod(found: Object, spec: str) -> Iterator[tuple[str, str]]:
+def _of_pod(found: Object, spec: str) -> Iterator[Reference]:
     yield from _each(found, f"{spec}/imagePullSecrets", ("name",))
     for pointer, _ in _list(found, f"{spec}/volumes"):
-        yield from _at(found, pointer, ("secret", "secretName"))
+        for place in _VOLUMES:
+            yield from _at(found, pointer, place)
         yield from _each(found, f"{pointer}/projected/sources", ("secret", "name"))
     for kind in ("initContainers", "containers"):
         for pointer, _ in _list(found, f"{spec}/{kind}"):
@@ -92,15 +110,24 @@ def _of_pod(found: Object, spec: str) -> Iterator[tuple[str, str]]:
             yield from _each(found, f"{pointer}/envFrom", ("secretRef", "name"))
 
 
-def _each(found: Object, pointer: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _of_annotations(found: Object) -> Iterator[Reference]:
+    annotations: dict[str, str] = found["metadata"].get("annotations") or {}
+    for key, value in annotations.items():
+        namespace, slash, name = value.rpartition("/")
+        if key.rpartition("/")[2] in _ANNOTATIONS and namespace in ("", found["metadata"].get("namespace")):
+            pointer = f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
+            yield Reference(pointer, name, f"{namespace}{slash}")
+
+
+def _each(found: Object, pointer: str, keys: Sequence[str]) -> Iterator[Reference]:
     for inner, _ in _list(found, pointer):
         yield from _at(found, inner, keys)
 
 
-def _at(found: Object, pointer: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _at(found: Object, pointer: str, keys: Sequence[str]) -> Iterator[Reference]:
     full = "/".join([pointer, *keys])
     if isinstance(value := _value(found, full), str):
-        yield full, value
+        yield Reference(full, value)
 
 
 def _list(found: Object, pointer: str) -> Iterator[tuple[str, Any]]:

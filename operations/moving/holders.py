@@ -40,7 +40,7 @@ def holders_of(objects: Sequence[Object]) -> list[Holder]:
         if not _over(each):
             maker = _maker(each, named)
             end = _end(each, named.get(maker))
-            secrets = sorted({secret for _, secret in consumers.references(each)})
+            secrets = sorted({reference.secret for reference in consumers.references(each)})
             found += [Holder(secret=secret, object=_name(each), maker=maker, end=end) for secret in secrets]
     directly = {(holder.secret, holder.object) for holder in found}
     return [each for each in found if each.object == each.maker or (each.secret, each.maker) not in directly]

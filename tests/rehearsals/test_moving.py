@@ -117,7 +117,7 @@ def test_a_namespace_moves_although_it_is_killed_once_and_goes_back(moved: Platf
     assert "plain-1-infisical" in uses
 
     pods = json.loads(kubectl("get", "pods", "-n", SHOP, "-o", "json"))["items"]
-    used = {secret for pod in pods for _, secret in references(pod)}
+    used = {reference.secret for pod in pods for reference in references(pod)}
     assert used == {"sealed-0-infisical", "plain-1-infisical"}  # nothing was deleted before the old pod was gone
 
     for step in ("retire", "switch"):

@@ -52,7 +52,7 @@ class FakeCluster:
     def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
         target = next(o for o in self.objects_ if (o["kind"].lower(), o["metadata"]["name"]) == (kind, name))
         for operation in operations:
-            *parents, last = operation["path"].split("/")[1:]
+            *parents, last = (part.replace("~1", "/") for part in operation["path"].split("/")[1:])
             found: Any = target
             for part in parents:
                 found = found[int(part)] if isinstance(found, list) else found[part]

@@ -36,6 +36,9 @@ def workload(kind: str, name: str, secret: str) -> dict[str, Any]:
         "volumes": [
             {"name": "a", "secret": {"secretName": secret}},
             {"name": "b", "projected": {"sources": [{"configMap": {"name": "c"}}, {"secret": {"name": secret}}]}},
+            {"name": "c", "csi": {"driver": "d", "nodePublishSecretRef": {"name": secret}}},
+            {"name": "d", "azureFile": {"shareName": "s", "secretName": secret}},
+            {"name": "e", "flexVolume": {"driver": "d", "secretRef": {"name": secret}}},
         ],
     }
     spec: dict[str, Any] = {"template": {"spec": pod}}
@@ -47,7 +50,9 @@ def workload(kind: str, name: str, secret: str) -> dict[str, Any]:
         spec = {"tls": [{"hosts": ["h"], "secretName": secret}]}
     pod["initContainers"] = copy.deepcopy(pod["containers"])
     found = {"kind": kind, "metadata": {"name": name}, "spec": spec}
-    return {**found, "imagePullSecrets": [{"name": secret}]} if kind == "ServiceAccount" else copy.deepcopy(found)
+    if kind == "ServiceAccount":
+        found |= {"imagePullSecrets": [{"name": secret}], "secrets": [{"name": secret}]}
+    return copy.deepcopy(found)
 
 
 def made_by(found: dict[str, Any], kind: str, name: str) -> dict[str, Any]:

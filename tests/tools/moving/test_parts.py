@@ -24,7 +24,7 @@ from tests.tools.moving.objects import STACK_FILE, line, workload
 from tests.unit.configurations import SMALLEST
 from tests.unit.harness import COMMANDS, PROJECT
 
-PLACES = {"Deployment": 7, "StatefulSet": 7, "DaemonSet": 7, "CronJob": 7, "Job": 7, "Pod": 7, "Ingress": 1}
+PLACES = {**dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod"), 10), "Ingress": 1}
 
 
 @pytest.mark.parametrize("kind", sorted(PLACES))
@@ -38,11 +38,29 @@ def test_every_place_at_which_a_kind_names_a_secret(kind: str) -> None:
     assert uses_of([{**found[0], "metadata": {"name": "x", "ownerReferences": [{}]}}]) == []
 
 
-def test_a_service_account_names_what_pulls_its_images() -> None:
+def test_a_service_account_names_what_pulls_its_images_and_what_its_pods_may_mount() -> None:
     uses = uses_of([workload("ServiceAccount", "default", "pull")])
-    assert [(use.name, use.secret) for use in uses if use.pointer.startswith("/imagePull")] == [
-        ("serviceaccount/default", "pull")
-    ]
+    assert {use.name for use in uses} == {"serviceaccount/default"}
+    assert [use.pointer for use in uses] == ["/imagePullSecrets/0/name", "/secrets/0/name"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "switched"),
+    [
+        ("nginx.ingress.kubernetes.io/auth-secret", "old", "new"),
+        ("nginx.ingress.kubernetes.io/auth-tls-secret", "shop/old", "shop/new"),
+        ("haproxy-ingress.github.io/secure-crt-secret", "shop/old", "shop/new"),
+        ("nginx.ingress.kubernetes.io/auth-secret", "other/old", None),
+        ("nginx.ingress.kubernetes.io/auth-realm", "old", None),
+    ],
+)
+def test_an_ingress_names_secrets_in_annotations(annotation: str, value: str, switched: str | None) -> None:
+    found = workload("Ingress", "shop", "tls")
+    found["metadata"] |= {"namespace": "shop", "annotations": {annotation: value}}
+    patches = renaming(uses_of([found]), {"old": "new"})
+    path = f"/metadata/annotations/{annotation.replace('/', '~1')}"
+    patch = [{"op": "test", "path": path, "value": value}, {"op": "replace", "path": path, "value": switched}]
+    assert patches == ({"ingress/shop": patch} if switched else {})
 
 
 @pytest.mark.parametrize(
