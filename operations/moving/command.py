@@ -13,10 +13,12 @@ from operations.moving import sealed, stack_file
 from operations.moving.consumers import renaming
 from operations.moving.holders import End, Holder
 from operations.moving.move import Move
+from operations.moving.plan import Body, target_of
 from operations.pulumi import Stack
 from operations.table import table
 
 ROLLOUT_SECONDS = 600  # how long Kubernetes itself waits for the progress of a rollout, unless it is told otherwise
+OPENING_SECONDS = 60  # for the controller to open what was put back
 _NAMED = 3  # of the objects that come from one
 
 
@@ -64,10 +66,20 @@ def _copy(move: Move) -> str:
 
 
 def _uncopy(move: Move) -> str:
+    folders = {secret.folder for secret in move.begun}
+    if any(each["environment"] == move.environment and each["path"] in folders for each in _deliveries(move.stated)):
+        raise OperationError(
+            f"{move.stack.file} still delivers these values, and pods may have no others: first "
+            f"{move.command('deliver', '--undo', '--yes')}"
+        )
     said = move.script("remove")
     left = [f"{line['folder']}: {', '.join(map(str, _list(line['left'])))}" for line in said if line["left"]]
     changed = f"; changed since, so left alone: {'; '.join(left)}" if left else ""
     return f"{sum(len(_list(line['removed'])) for line in said)} values removed from Infisical{changed}"
+
+
+def _deliveries(stated: Body) -> list[Body]:
+    return stated.get("deliver") or []
 
 
 def _list(value: object) -> list[object]:
@@ -88,6 +100,12 @@ def _deliver(move: Move) -> str:
 
 def _undeliver(move: Move) -> str:
     before = move.stated
+    delivered = {each["secret"] for each in _deliveries(before) if each["namespace"] == move.namespace}
+    if used := {holder.secret: holder.maker for holder in move.holders if holder.secret in delivered}:
+        users = ", ".join(f"{secret} ({maker})" for secret, maker in used.items())
+        raise OperationError(
+            f"delivered Secrets are in use: {users}. First {move.command('switch', '--undo', '--yes')}"
+        )
     after = {key: value for key, value in before.items() if key != "deliver"}
     stack_file.put(move.stack.file, move.application, after, before)
     return f"{move.stack.file} delivers nothing to {move.namespace} any more: {move.stack.commands.pulumi('up')}"
@@ -104,6 +122,12 @@ def _switch(move: Move) -> str:
 
 
 def _switch_back(move: Move) -> str:
+    used = {use.secret for use in move.uses}
+    if gone := [name for name in move.plan.gone(move.stated) if target_of(name) in used]:
+        raise OperationError(
+            f"nothing can be pointed back at {', '.join(gone)}, which the namespace does not have: first "
+            f"{move.command('retire', '--undo', '--yes')}"
+        )
     return _rename(move, {secret.target: secret.name for secret in move.begun})
 
 
@@ -179,7 +203,14 @@ def _advice(move: Move, maker: str, end: End, target: str) -> str:
 
 
 def _unretire(move: Move) -> str:
-    return f"SealedSecrets put back: {', '.join(sealed.restore(move.cluster, move.kept)) or 'none'}"
+    closed = names = sealed.restore(move.cluster, move.kept)
+    end = time.monotonic() + OPENING_SECONDS
+    while closed := [name for name in closed if not move.cluster.exists("secret", name, "-n", move.namespace)]:
+        if time.monotonic() >= end:
+            why = move.cluster.kubectl(f"describe sealedsecrets -n {move.namespace} {' '.join(closed)}")
+            raise OperationError(f"SealedSecrets are back, but {', '.join(closed)} have no Secret yet. {why} says why")
+        time.sleep(1)
+    return f"SealedSecrets put back: {', '.join(names) or 'none'}"
 
 
 def _up(move: Move) -> str:

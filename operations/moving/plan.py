@@ -18,6 +18,11 @@ _RESTARTED = ("deployment", "statefulset", "daemonset")
 Body = dict[str, Any]  # an application, as the stack file has it
 
 
+def target_of(name: str) -> str:
+    """Return the name of the Secret that is delivered in the stead of one."""
+    return f"{name[: _LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """A Secret as the Job in the cluster describes it: without its values."""
@@ -37,7 +42,7 @@ class Found:
     @property
     def target(self) -> str:
         """Return the name of the Secret that is delivered in its stead."""
-        return f"{self.name[: _LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
+        return target_of(self.name)
 
     @property
     def sealed(self) -> str:
@@ -98,8 +103,16 @@ class Plan:
 
     def begun(self, stated: Body) -> list[Found]:
         """Return the Secrets whose folder the application has, also those that something keeps since."""
-        folders = (stated.get("secrets") or {}).get(self.environment) or {}
+        folders = self._folders(stated)
         return [secret for secret in self.found if secret.folder in folders]
+
+    def gone(self, stated: Body) -> list[str]:
+        """Return the Secrets whose folder the application has, as far as folders tell, and that are not there."""
+        names = {folder.removeprefix("/").replace("_", ".") for folder in self._folders(stated)}
+        return sorted(names - {secret.name for secret in self.found})
+
+    def _folders(self, stated: Body) -> Body:
+        return (stated.get("secrets") or {}).get(self.environment) or {}
 
 
 def _owned(key: Mapping[str, Any]) -> dict[str, str]:

@@ -24,6 +24,7 @@ class FakeCluster:
     sealed: dict[str, dict[str, Any]] = field(default_factory=dict)
     log_: list[str] = field(default_factory=list)
     fails: str = ""
+    opens: bool = True  # the controller makes a Secret of a SealedSecret
     _made: list[dict[str, Any]] = field(default_factory=list)
 
     def create(self, manifest: dict[str, Any]) -> None:
@@ -48,6 +49,9 @@ class FakeCluster:
 
     def objects(self, kinds: Sequence[str], namespace: str = "") -> list[dict[str, Any]]:
         return self.objects_
+
+    def exists(self, kind: str, name: str, *selection: str) -> bool:
+        return name in self.sealed and self.opens
 
     def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Mapping[str, Any]]) -> None:
         target = next(o for o in self.objects_ if (o["kind"].lower(), o["metadata"]["name"]) == (kind, name))

@@ -98,18 +98,12 @@ def test_what_something_keeps_since_is_taken_back_and_goes_no_further(shop: Shop
     before = copy.deepcopy(shop.cluster.objects_)
     shop.run("switch", "--yes")
     shop.cluster.said["inventory"][0]["obstacle"] = "others may find it by its label"
-    assert "env-infisical" not in {each["secret"] for each in _delivered(shop)}
     shop.run("copy", "--undo", "--yes")
     assert {"name": "env", "folder": "/env", "target": "env-infisical"} in shop.cluster.config["items"]
     shop.run("switch", "--undo", "--yes")
     assert shop.cluster.objects_ == before
-
-
-def _delivered(shop: Shop) -> list[dict[str, Any]]:
     shop.run("deliver", "--yes")
-    delivered = shop.application()["deliver"]
-    shop.run("deliver", "--undo", "--yes")
-    return delivered
+    assert "env-infisical" not in {each["secret"] for each in shop.application()["deliver"]}
 
 
 def a_pod(shop: Shop, **pods: Any) -> Pod:
