@@ -281,6 +281,8 @@ def _rules(args: SecretDeliveryArgs, proves: bool, installed: bool) -> Mapping[s
             rules[namespace].append(PolicyRule(group="", resource="events", verbs=["list"]))
             continue
         restarted = sorted({each for delivery in here for each in delivery.restarts})
+        if restarted:
+            rules[namespace].append(PolicyRule(group="", resource="pods", verbs=["list"]))
         for workload, resource in _RESOURCES.items():
             if named := [each.partition("/")[2] for each in restarted if each.startswith(f"{workload}/")]:
                 rules[namespace].append(

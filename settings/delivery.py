@@ -14,6 +14,8 @@ _TYPES = {
     "kubernetes.io/dockerconfigjson": frozenset({".dockerconfigjson"}),
 }
 
+LONGEST_RESTARTING = 48  # of a Secret's name: the operator puts `managed-secret.` before it, as an annotation's name
+
 
 def _workload(value: str) -> str:
     kind, _, name = value.partition("/")
@@ -51,6 +53,15 @@ class Delivery(Section):
     def _the_type_has_its_keys(self) -> Delivery:
         if self.keys and (lacking := _TYPES.get(self.type, frozenset()) - self.keys.keys()):
             raise ValueError(f"keys: a Secret of type {self.type} needs {' and '.join(sorted(lacking))} too")
+        return self
+
+    @model_validator(mode="after")
+    def _a_restart_can_be_noted(self) -> Delivery:
+        if self.restarts and len(self.secret) > LONGEST_RESTARTING:
+            raise ValueError(
+                "restarts: the operator notes a restart under the Secret's name, and can't note one of more than "
+                f"{LONGEST_RESTARTING} characters. Give the Secret a shorter name, or leave restarts out"
+            )
         return self
 
 

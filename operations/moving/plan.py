@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.errors import OperationError
+from settings.delivery import LONGEST_RESTARTING
 
 SUFFIX = "-infisical"
 _APPLICATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -93,7 +94,8 @@ class Plan:
         if secret.type != "Opaque":
             delivery["type"] = secret.type
         users = [*self.consumers.get(secret.name, ()), *self.consumers.get(secret.target, ())]
-        if restarted := [each for each in users if each.partition("/")[0] in _RESTARTED]:
+        restarted = [each for each in users if each.partition("/")[0] in _RESTARTED]
+        if restarted and len(secret.target) <= LONGEST_RESTARTING:
             delivery["restarts"] = restarted
         return delivery
 

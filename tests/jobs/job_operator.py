@@ -5,7 +5,7 @@ import http.server
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 HOME = "infisical-secrets-operator"
 _GROUP = "/apis/secrets.infisical.com/v1beta1"
 PROJECT = "shop-app"
+RELOAD = "secrets.infisical.com/auto-reload"
 
 
 class Infisical:
@@ -32,6 +33,7 @@ class Infisical:
         self.refusal: tuple[int, str] | None = None  # of a log-in
         self.list_refusal: tuple[int, object] | None = None  # of a list of secrets
         self.requests: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None  # happens while secrets are asked for
         self.content_type = "application/json; charset=utf-8"
         self.port = free_port()
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -78,6 +80,8 @@ class Infisical:
             return 200, {"message": "Ok"}
         if url.path == f"/api/v1/projects/slug/{PROJECT}":
             return 200, {"id": "p1", "slug": PROJECT}
+        if url.path == "/api/v4/secrets":
+            self.meanwhile()
         if url.path == "/api/v4/secrets" and self.list_refusal:
             return self.list_refusal
         if url.path == "/api/v4/secrets" and parse_qs(url.query)["projectId"] == ["p1"]:
@@ -152,6 +156,16 @@ class World:
         conditions = self.cluster.call("GET", path).get("status", {}).get("conditions", [])
         found = {each["type"]: (each["status"], each["message"]) for each in conditions}
         return found.get(f"secrets.infisical.com/{kind}", ("", ""))
+
+    def restarted_for(self, workload: str, secret: str) -> str | None:
+        """The version of a Secret that the pods of a workload were restarted for."""
+        template = self.cluster.call("GET", workload)["spec"]["template"]["metadata"]
+        return template.get("annotations", {}).get(f"secrets.infisical.com/managed-secret.{secret}")
+
+    def looks_again(self) -> None:
+        """Wait until every delivery was looked at once more."""
+        asked = len(self.infisical.requests)
+        eventually(lambda: len(self.infisical.requests) > asked + 12, "the operator has asked for secrets again")
 
     def arrives(self, name: str, data: Mapping[str, bytes]) -> None:
         eventually(lambda: self.data(name) == data, f"{name} has {sorted(data)}")

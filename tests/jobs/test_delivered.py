@@ -3,99 +3,26 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from delivery_bench import DEPLOYMENT, Shop, delivering
 from delivery_wish import HAS_NO_VALUE, said_missing
 from job_cluster import Cluster
-from job_engines import eventually
-from job_operator import HOME, PROJECT, World, world
-
-ID = "own-stack"
-RELOAD = "secrets.infisical.com/auto-reload"
-DEPLOYMENT = "infisical-secre-controller-manager"
-
-
-def text(key: str, decoded: str = "") -> str:
-    """The program's own template."""
-    missing = f'{{{{ if not $found.Value }}}}{{{{ fail "{key} has no value in Infisical" }}}}{{{{ end }}}}'
-    return f'{{{{ $found := index . "{key}" }}}}{missing}{{{{ $found.Value{decoded} }}}}'
-
-
-class Shop:
-    """An application with a delivery, and the gate that judges it."""
-
-    def __init__(self, running: World, start_job: Callable[..., Any], values: Path, name: str) -> None:
-        self.world, self._start_job, self.values, self.name = running, start_job, values, name
-        self.keys: list[dict[str, str]] = [{"key": "A", "secret": "A", "owner": "stack", "file": "a"}]
-        self.restarts: list[str] = []
-        self.kind = "Opaque"
-        (values / "a").write_bytes(b"one")
-
-    def deliver(self, project: str = PROJECT, **target: Any) -> None:
-        metadata = {
-            "labels": {"infisical-platform/application": "shop"},
-            "annotations": {"infisical-platform/stack-id": ID},
-        }
-        template = {"engineVersion": "v1", "data": {key["key"]: text(key["secret"]) for key in self.keys}}
-        self.world.deliver(self.name, project, **{"metadata": metadata, "template": template, **target})
-
-    def gate(self, deadline_seconds: float = 20) -> Any:
-        delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.world.namespace}
-        delivery |= {"secret": self.name, "type": self.kind, "keys": self.keys}
-        delivery |= {"restarts": self.restarts} if self.restarts else {}
-        operator = {"namespace": HOME, "deployment": DEPLOYMENT, "connection": "infisical"}
-        (self.values.parent / "deliveries.json").write_text(json.dumps([delivery]))
-        config = {"wish": str(self.values.parent), "deadline_seconds": deadline_seconds, "values": str(self.values)}
-        config["operator"] = operator
-        return self._start_job("delivered.py", config, STACK_ID=ID, **self.world.cluster.environment)
-
-    def judged(self, deadline_seconds: float = 20) -> tuple[int, str]:
-        done = self.gate(deadline_seconds).outcome()
-        assert "hunter2" not in done.output
-        return done.status, done.last_line
+from job_operator import HOME, World
 
 
 @pytest.fixture(scope="module")
 def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(cluster, tmp_path_factory.mktemp("operator")) as found:
-        rules = [
-            ("", "secrets", ["get"], []),
-            ("secrets.infisical.com", "infisicalstaticsecrets", ["get"], []),
-            ("apps", "deployments", ["get", "patch"], []),
-        ]
-        cluster.grant(found.namespace, rules)
-        kinds = ["infisicalconnections", "infisicalauths"]
-        cluster.grant(
-            HOME,
-            [
-                ("apps", "deployments", ["get"], [DEPLOYMENT]),
-                *(("secrets.infisical.com", kind, ["get"], []) for kind in kinds),
-            ],
-        )
-        deploy(cluster, HOME, DEPLOYMENT)
+    with delivering(cluster, tmp_path_factory.mktemp("operator")) as found:
         yield found
 
 
 @pytest.fixture
 def shop(running: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
-    running.infisical.secrets = {"A": "one"}
-    (tmp_path / "values").mkdir()
-    name = f"env-{abs(hash(request.node.name)) % 10**8}"
-    return Shop(running, start_job, tmp_path / "values", name)
-
-
-def deploy(cluster: Cluster, namespace: str, name: str, pod: dict[str, Any] | None = None) -> str:
-    """A Deployment without pods; no controller of this test's looks at its status."""
-    container = {"name": "c", "image": "i"}
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container], **(pod or {})}}
-    spec = {"replicas": 0, "paused": True, "selector": {"matchLabels": {"app": name}}, "template": template}
-    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    cluster.create(deployments, {"metadata": {"name": name}, "spec": spec})
-    return f"{deployments}/{name}"
+    return Shop(running, start_job, tmp_path, f"env-{abs(hash(request.node.name)) % 10**8}")
 
 
 def test_bytes_that_are_as_the_stack_says(shop: Shop) -> None:
@@ -178,33 +105,6 @@ def test_a_secret_of_the_stacks_is_not_one_that_people_have_yet_to_write(theirs:
     assert said_missing(theirs, said.format(theirs))
     assert said_missing(ours, said.format(ours))
     assert said_missing(theirs, f"{theirs} {HAS_NO_VALUE}")
-
-
-def test_a_workload_is_restarted_from_then_on(shop: Shop) -> None:
-    pod = {"volumes": [{"name": "v", "secret": {"secretName": shop.name}}]}
-    path = deploy(shop.world.cluster, shop.world.namespace, f"{shop.name}-app", pod)
-    shop.restarts = [f"deployment/{shop.name}-app"]
-    shop.deliver()
-    assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 1 keys are delivered")
-    assert shop.world.cluster.call("GET", path)["metadata"]["annotations"][RELOAD] == "true"
-    shop.world.infisical.secrets = {"A": "two"}
-
-    def restarted() -> bool:
-        metadata = shop.world.cluster.call("GET", path)["spec"]["template"]["metadata"]
-        return f"secrets.infisical.com/managed-secret.{shop.name}" in metadata.get("annotations", {})
-
-    eventually(restarted, "the operator restarts it")
-
-
-def test_a_workload_that_can_not_be_restarted_is_said(shop: Shop) -> None:
-    projected = {"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": shop.name}}]}}]}
-    deploy(shop.world.cluster, shop.world.namespace, f"{shop.name}-app", projected)
-    shop.restarts = [f"deployment/{shop.name}-app", "deployment/later"]
-    shop.deliver()
-    status, said = shop.judged()
-    assert status == 0
-    assert f"deployment/{shop.name}-app doesn't use Secret {shop.world.namespace}/{shop.name} by env" in said
-    assert f'deployment/later is not in {shop.world.namespace} yet: give it the annotation {RELOAD}: "true"' in said
 
 
 def test_an_operator_that_is_away_is_said(shop: Shop) -> None:

@@ -24,6 +24,13 @@ def test_nothing_is_delivered_where_the_log_ins_are(namespace: str) -> None:
     assert "applications.shop.deliver[0].namespace: it is the operator's own namespace" in line
 
 
+def test_a_restart_that_the_operator_could_not_note_is_refused() -> None:
+    """It notes it in an annotation with the Secret's name, and Kubernetes takes 63 characters of an annotation's."""
+    [line] = complaints(shop("deliver 0 secret", "s" * 49))
+    assert "applications.shop.deliver[0].restarts: the operator notes a restart under the Secret's name" in line
+    assert load(shop("deliver 0 secret", "s" * 48)).applications["shop"].deliver[0].restarts
+
+
 def test_a_restart_that_nobody_would_make_is_refused() -> None:
     [line] = complaints(shop(), secretsOperator={"kind": "externalSecrets"})
     assert "applications.shop.deliver[0].restarts: External Secrets Operator restarts nothing" in line

@@ -236,6 +236,7 @@ def test_a_gate_may_read_the_delivered_secrets_by_name_alone(graph: Graph) -> No
         "shop": [
             ("secrets", "get", ["shop-env"]),
             ("infisicalstaticsecrets", "get", ["shop-env"]),
+            ("pods", "list", []),
             ("deployments", "get,patch", ["shop"]),
             ("statefulsets", "get,patch", ["cart"]),
         ],

@@ -21,17 +21,15 @@ from delivery_wish import (
     find_secret,
     said_missing,
     texts,
-    workload_path,
 )
 from external_secret import external_says
 from job import Pending, Report, run, secret, wait
 from kube import Api, Object
+from restarts import Restarts
 
 READY = "secrets.infisical.com/IsReady"
 SYNCED = "secrets.infisical.com/LastReconcileStatus"
-RELOAD = "secrets.infisical.com/auto-reload"
 NO_VALUE = b"<no value>"
-MANAGER = "infisical-platform"
 
 
 @dataclass(frozen=True)
@@ -76,26 +74,37 @@ class Gate:
         self.config, self.api, self.stack_id = config, api, secret("STACK_ID")
         self.deliveries = deliveries_in(config.wish)
         self.missing: dict[str, str] = {}  # what people have yet to write, by delivery
+        self.restarts = Restarts(api)
 
     def check(self) -> str:
-        """Return counts. Raise Pending with everything that is not delivered yet, and why."""
-        self.missing = {}
-        open_ = [problem for delivery in self.deliveries for problem in self._problems(delivery)]
+        """Return counts. Raise Pending with everything that is not delivered yet, and why.
+
+        What gets the operator's annotation is looked at again, because it could have been passed over at that moment.
+        """
+        self.missing, self.restarts.annotated = {}, []
+        open_, notes = list[str](), list[str]()
+        for delivery in self.deliveries:
+            found = find_secret(self.api, delivery)
+            if problem := self._problem(delivery, found):
+                open_.append(problem)
+            elif self.config.operator:
+                notes += self.restarts.follow(delivery, found)
         if open_:
             raise Pending("; ".join([*self._operator(), *open_]))
-        notes = [note for delivery in self.deliveries for note in self._restarts(delivery)]
-        notes += [f"{name} waits for people: {keys}" for name, keys in self.missing.items()]
+        if self.restarts.annotated:
+            raise Pending(f"the operator is told to restart {', '.join(self.restarts.annotated)}")
+        notes += [*self.restarts.begun, *(f"{name} waits for people: {keys}" for name, keys in self.missing.items())]
         done = len(self.deliveries) - len(self.missing)
         keys = sum(len(delivery.keys) for delivery in self.deliveries)
         return "; ".join([f"{done} of {len(self.deliveries)} Secrets with {keys} keys are delivered", *notes])
 
-    def _problems(self, delivery: Delivery) -> list[str]:
-        found = find_secret(self.api, delivery)
+    def _problem(self, delivery: Delivery, found: Object | None) -> str:
+        """Return what is wrong with a delivery, empty when nothing is or only people can mend it."""
         why = self._why_not(delivery)
         if self._waits_for_people(delivery, found, why):
-            return []
+            return ""
         wrong = list(_wrong(delivery, found, self.stack_id, self.config.values)) if found else ["it doesn't exist"]
-        return [f"{delivery.name} ({delivery.source}): {', '.join(wrong)}{why}"] if wrong else []
+        return f"{delivery.name} ({delivery.source}): {', '.join(wrong)}{why}" if wrong else ""
 
     def _waits_for_people(self, delivery: Delivery, found: Object | None, why: str) -> bool:
         """Return whether all that is missing is what people have to write. That must not hold up everything else."""
@@ -137,20 +146,6 @@ class Gate:
             ready = condition(auth or {}, READY)
             if ready.get("status") == "False":
                 yield f"application {application}: {operator.advised(ready['message'])}"
-
-    def _restarts(self, delivery: Delivery) -> Iterator[str]:
-        """Have the workloads restarted by the operator, and yield what can't be."""
-        for workload in (delivery.restarts or ()) if self.config.operator else ():
-            path = workload_path(delivery.namespace, workload)
-            found = self.api.find(path)
-            if found is None:
-                yield f'{workload} is not in {delivery.namespace} yet: give it the annotation {RELOAD}: "true"'
-                continue
-            if texts(found["metadata"], "annotations").get(RELOAD) != "true":
-                change = {"metadata": {"annotations": {RELOAD: "true"}}}
-                self.api.merge_patch(path, change, field_manager=MANAGER)
-            if not uses(found, delivery.secret):
-                yield f"{workload} doesn't use {delivery.name} by env, envFrom or a volume: it won't be restarted"
 
 
 _MEANINGS = (
@@ -202,18 +197,6 @@ def _wrong_value(key: Key, encoded: str, folder: str) -> Iterator[str]:
         yield f"{key.key} is the text <no value>, which the operator writes for a secret that is not in Infisical"
     elif key.file:
         yield f"{key.key} is not what the stack says"
-
-
-def uses(workload: Object, name: str) -> bool:
-    """Return whether the pods take the Secret in a way that the operator sees. It sees no projected volume."""
-    pod = workload["spec"]["template"]["spec"]
-    for container in [*pod["containers"], *pod.get("initContainers", [])]:
-        if any(each.get("secretRef", {}).get("name") == name for each in container.get("envFrom", [])):
-            return True
-        references = [each.get("valueFrom", {}).get("secretKeyRef", {}) for each in container.get("env", [])]
-        if any(each.get("name") == name for each in references):
-            return True
-    return any(each.get("secret", {}).get("secretName") == name for each in pod.get("volumes", []))
 
 
 def main(config: Config, report: Report) -> str:

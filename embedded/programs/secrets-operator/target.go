@@ -16,8 +16,6 @@ const (
 	versionAnnotation  = "secrets.infisical.com/version"
 	managedLabels      = "secrets.infisical.com/managed-labels"
 	managedAnnotations = "secrets.infisical.com/managed-annotations"
-	autoReload         = "secrets.infisical.com/auto-reload"
-	managedSecret      = "secrets.infisical.com/managed-secret."
 	condition          = "secrets.infisical.com/LastReconcile"
 )
 
@@ -58,6 +56,7 @@ func (o *operator) deliver(static object) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	there := o.workloadsOf(static)
 	secrets, err := o.secretsOf(static, auth, addressOf(connection), token)
 	if err != nil {
 		return 0, err
@@ -76,7 +75,7 @@ func (o *operator) deliver(static object) (int, error) {
 			return 0, fmt.Errorf("failed to sync Secret %q: %w", target.text("name"), err)
 		}
 		if changed {
-			count, err := o.reload(target, version)
+			count, err := o.reload(there[target.text("namespace")], target, version)
 			redeployed += count
 			if err != nil {
 				return 0, fmt.Errorf("failed to reconcile dependent resources of target %q: %w", target.text("name"), err)
@@ -197,62 +196,6 @@ func metadataOf(static, target, existing object) (labels, annotations map[string
 func system(annotation string) bool {
 	for _, prefix := range []string{"kubectl.kubernetes.io/", "kubernetes.io/", "k8s.io/", "helm.sh/"} {
 		if strings.HasPrefix(annotation, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-var kinds = map[string]string{"deployments": "Deployment", "daemonsets": "DaemonSet", "statefulsets": "StatefulSet"}
-
-// reload writes the version into the pods of each workload that asks for it and uses the Secret.
-func (o *operator) reload(target object, version string) (int, error) {
-	count, failed := 0, []error(nil)
-	for _, resource := range []string{"deployments", "daemonsets", "statefulsets"} {
-		path := "/apis/apps/v1/namespaces/" + target.text("namespace") + "/" + resource
-		workloads, err := o.kube.list(path)
-		if err != nil {
-			return count, fmt.Errorf("failed to list %s: %w", resource, err)
-		}
-		for _, workload := range workloads {
-			if workload.texts("metadata", "annotations")[autoReload] != "true" || !uses(workload, target.text("name")) {
-				continue
-			}
-			count++
-			annotation := managedSecret + target.text("name")
-			if workload.texts("metadata", "annotations")[annotation] == version &&
-				workload.texts("spec", "template", "metadata", "annotations")[annotation] == version {
-				continue
-			}
-			workload.put(version, "metadata", "annotations", annotation)
-			workload.put(version, "spec", "template", "metadata", "annotations", annotation)
-			if err := o.kube.call("PUT", path+"/"+workload.text("metadata", "name"), workload, nil); err != nil {
-				failed = append(failed, fmt.Errorf("failed to reconcile workload. Kind: %q, Name: %q",
-					kinds[resource], workload.text("metadata", "name")))
-			}
-		}
-	}
-	return count, errors.Join(failed...)
-}
-
-// uses returns whether pods take the Secret by a variable or by a volume of its own; it sees no projected volume.
-func uses(workload object, name string) bool {
-	pod := []string{"spec", "template", "spec"}
-	containers := append(workload.sections(append(pod, "containers")...), workload.sections(append(pod, "initContainers")...)...)
-	for _, container := range containers {
-		for _, each := range container.sections("envFrom") {
-			if each.text("secretRef", "name") == name {
-				return true
-			}
-		}
-		for _, each := range container.sections("env") {
-			if each.text("valueFrom", "secretKeyRef", "name") == name {
-				return true
-			}
-		}
-	}
-	for _, volume := range workload.sections(append(pod, "volumes")...) {
-		if volume.text("secret", "secretName") == name {
 			return true
 		}
 	}

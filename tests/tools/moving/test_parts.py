@@ -112,6 +112,15 @@ def test_names_of_folders_and_targets() -> None:
     assert plan.project == "shop-app"
 
 
+@pytest.mark.parametrize(("length", "restarts"), [(38, True), (39, False)])
+def test_a_restart_that_the_operator_could_not_note_is_not_asked_for(length: int, restarts: bool) -> None:
+    """The stack file would be refused: with `-infisical`, the name has more than 48 characters."""
+    secret = Found(**line("a" * length))
+    users = {secret.name: ["deployment/shop"]}
+    plan = Plan(namespace="shop", application="shop", environment="prod", found=[secret], consumers=users)
+    assert ("restarts" in plan.deliveries([secret])[0]) == restarts
+
+
 def test_the_cluster_is_spoken_to_over_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
 
