@@ -7,7 +7,12 @@ from delivery_wish import HAS_NO_VALUE, Delivery
 from events import latest_warning
 from kube import Api, Object
 
-_MISSING = re.compile(r"\(key: (?P<secret>.+)\), err: Secret does not exist$")
+# external-secrets v0.16 to v0.18.1, and from v2.7.0, have words of their own for it. Between them the error of
+# Infisical's SDK comes through, with what the server says. That a folder or a project is missing is no such error.
+_MISSING = re.compile(
+    r"\(key: (?P<secret>.+)\), err: "
+    r"(Secret does not exist|APIError: .* \[status-code=404\] .*\[message=\"Secret with name '.*' not found[^\"]*\"\])$"
+)
 
 
 def external_says(api: Api, delivery: Delivery) -> str:
