@@ -24,6 +24,8 @@ WISH = "infisical-platform/wish"
 _API_VERSION = "secrets.infisical.com/v1beta1"
 _GROUP = "secrets.infisical.com"
 _VALUES, _WISH = "/values", "/wish"
+# The operator (v0.11.5) makes a Secret its delivery's when it creates it, and never takes that back.
+_KEPT = {"pulumi.com/deletionPropagationPolicy": "orphan"}
 _RESOURCES = {"deployment": "deployments", "statefulset": "statefulsets", "daemonset": "daemonsets"}
 
 
@@ -87,10 +89,8 @@ class SecretDelivery(ComponentResource):
         wished = wish.metadata.name.apply(str)
         free = self._gate(name, "free", args, wished, [])
         after: list[Resource] = [free, args.operator, *args.after]
-        if args.operator.settings.kind == "externalSecrets":
-            made = self._external(name, args, after)
-        else:
-            made = self._infisical(name, args, after)
+        external = args.operator.settings.kind == "externalSecrets"
+        made = (self._external if external else self._infisical)(name, args, after)
         self._gate(name, "gate", args, wished, made)
         self.register_outputs({})
 
@@ -125,7 +125,7 @@ class SecretDelivery(ComponentResource):
                 metadata={
                     "name": delivery.secret,
                     "namespace": delivery.namespace,
-                    "annotations": {WISH: args.wish},
+                    "annotations": {WISH: args.wish, **(_KEPT if args.keep else {})},
                 },
                 spec=static_spec(delivery, args),
                 opts=ResourceOptions(parent=self, depends_on=[auths[delivery.application]], delete_before_replace=True),

@@ -184,6 +184,16 @@ def test_what_was_delivered_stays_where_data_is_protected(graph: Graph) -> None:
     assert (policy(graph), policy(delivered(Wanted(keep=False)))) == ("Orphan", "Owner")
 
 
+def test_what_was_made_before_data_were_protected_stays_too(graph: Graph) -> None:
+    """The operator never takes back that a Secret is its delivery's, so the deletion has to."""
+
+    def deletion(graph: Graph) -> str | None:
+        annotations = graph["InfisicalStaticSecret/delivery-shop-shop-env"]["metadata", "annotations"]
+        return annotations.get("pulumi.com/deletionPropagationPolicy")
+
+    assert (deletion(graph), deletion(delivered(Wanted(keep=False)))) == ("orphan", None)
+
+
 def test_a_missing_secret_fails_the_template_and_bytes_are_decoded() -> None:
     plain = template(DeliveredKey(key="tls.crt", secret="tls.crt"))
     assert plain == (
