@@ -25,7 +25,12 @@ def postgres(settings: Settings) -> Json:
     registry, repository, tag = _three(images.operator)
     return {
         "image": {"registry": registry, "repository": repository, "tag": tag},
-        "configGeneral": {"docker_image": images.spilo, "enable_crd_registration": False},  # they are the stack's
+        "configGeneral": {
+            "docker_image": images.spilo,
+            "enable_crd_registration": False,  # they are the stack's
+            # The default of 2.x is true, which moves Patroni's state under running servers: each kind has a primary.
+            "kubernetes_use_configmaps": False,
+        },
         "configConnectionPooler": {"connection_pooler_image": images.pooler},
         "configMajorVersionUpgrade": {"major_version_upgrade_mode": "manual"},
         "configKubernetes": {

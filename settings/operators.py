@@ -18,7 +18,9 @@ class PostgresOperatorChart(OperatorChartSettings):
     """The Helm chart `postgres-operator` of Zalando."""
 
     version: ChartVersion = Field(
-        default="1.15.1", description="Version of the chart. 2.0.0 and 2.0.1 salt every password anew at each sync."
+        default="1.15.1",
+        description="Version of the chart. 2.0.0 and 2.0.1 salt every password anew at each sync. Patroni keeps its "
+        "state in Endpoints with every version: to move it under running servers splits the database.",
     )
     repository: FetchedFrom = "https://opensource.zalando.com/postgres-operator/charts/postgres-operator"
 

@@ -19,7 +19,7 @@ _ZALANDO = Known(
         (Version(2, 0, 0), Version(2, 0, 1)),
         "it salts every password anew at each sync, and the pooler refuses logins meanwhile (#3170)",
     ),
-    advice="1.15, or 2.0.2 and newer",
+    advice="1.15, or 2.0.2 and newer; before 2.x takes over from 1.x, kubernetes_use_configmaps has to be false",
 )
 _REDIS = Known(
     good=[(Version(0, 23, 0), Version(0, 24, 0)), (Version(0, 25, 0), Version(1, 0, 0))],
@@ -30,7 +30,8 @@ _CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11
 
 _ZALANDO_INSTALL = (
     "install postgres-operator --repo https://opensource.zalando.com/postgres-operator/charts/postgres-operator "
-    "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false"
+    "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false "
+    "--set configGeneral.kubernetes_use_configmaps=false"
 )
 _REDIS_INSTALL = "install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator"
 _CERT_MANAGER_INSTALL = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from components.base.names import DATABASE_CLUSTER
 from operations.checks import domain
 from operations.checks.deployments import Deployed, watching
 from operations.checks.result import Result, fail, ok, unknown, warn
@@ -15,6 +16,7 @@ _OBJECT = "POSTGRES_OPERATOR_CONFIGURATION_OBJECT"
 _CONFIG_MAP = "CONFIG_MAP_NAME"
 _TEMPLATE = "{username}.{cluster}.credentials.{tprkind}.{tprgroup}"
 _SUBJECT = "postgres-operator"
+_STORE = "kubernetes_use_configmaps"
 
 
 def is_configured(deployed: Deployed) -> bool:
@@ -33,6 +35,7 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     fix = f'set watched_namespace to "*" in {where}, and restart the operator'
     yield watching(_SUBJECT, set() if scope == "*" else {scope}, [settings.cluster.names.database], fix)
     yield from _controller(operator, settings.cluster.names.database)
+    yield from _store(cluster, where, found, operator, settings.cluster.names.database)
     fix = f"set cluster_domain to {{}} in {where}, and restart the operator"
     yield from domain.judge(cluster, _SUBJECT, found.get("cluster_domain", ""), fix)
     yield _deletion(where, found, operator)
@@ -59,6 +62,54 @@ def _controller(operator: Deployed, namespace: str) -> Iterator[Result]:
             "this one has none",
             f"take CONTROLLER_ID out of Deployment {operator}, or have an operator without it act in {namespace}",
         )
+
+
+def _store(
+    cluster: Cluster, where: str, found: Mapping[str, str], operator: Deployed, namespace: str
+) -> Iterator[Result]:
+    """Judge where Patroni keeps its state: servers with a different place than the others elect their own primary.
+
+    A database that begins may have either. The default is false, and true from 2.0 on.
+    """
+    if found.get("etcd_host"):
+        return
+    subject, told, version = f"{_SUBJECT}: {_STORE}", found.get(_STORE), operator.version
+    if told is None and (not version or version < (2, 0, 0)):
+        yield warn(
+            subject,
+            "not set: an operator of 2.x takes true, which moves Patroni's state under a running database, and each of "
+            "two servers may be a primary meanwhile",
+            f"set {_STORE} to false in {where} before the operator is upgraded",
+        )
+        return
+    wanted = told or "true"
+    try:
+        running = _runs_with(cluster, namespace)
+    except Unanswered as reason:
+        yield unknown(subject, reason)
+        return
+    if running in (None, wanted):
+        yield ok(subject, told or "true, the default")
+        return
+    place = {"true": "ConfigMaps", "false": "Endpoints"}
+    yield fail(
+        subject,
+        f"{wanted}: Patroni keeps its state in {place[wanted]}, and the servers that run keep it in {place[running]}. "
+        "While the operator replaces them, the database may have two primaries",
+        f"set {_STORE} to {running} in {where}, and restart the operator. Upstream's docs/migrate.md says how the "
+        "state is moved: with database.instances at 1",
+    )
+
+
+def _runs_with(cluster: Cluster, namespace: str) -> str | None:
+    """Return the setting that the servers were made with, None where there are none. Raises Unanswered."""
+    found = cluster.get(f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{DATABASE_CLUSTER}")
+    if not found:
+        return None
+    containers = found["spec"]["template"]["spec"]["containers"]
+    variables = [variable for container in containers for variable in container.get("env", [])]
+    switched_on = any(each["name"] == _STORE.upper() and each.get("value") == "true" for each in variables)
+    return "true" if switched_on else "false"
 
 
 def _configuration(cluster: Cluster, operator: Deployed) -> tuple[str, Mapping[str, str] | None]:

@@ -56,7 +56,16 @@ def known(release: str) -> dict[str, Any]:
         for image in (part, part.get("image")):
             if isinstance(image, dict):
                 image.update({key: value for key, value in commented.items() if key not in image})
+    if release == "postgres-operator":  # the template gives on what the kind has, comments of values.yaml among it
+        values["configGeneral"] = dict.fromkeys(configuration_keys()) | values["configGeneral"]
     return values
+
+
+def configuration_keys() -> list[str]:
+    """The keys of an OperatorConfiguration, as its kind has them."""
+    kind = yaml.safe_load((chart("postgres-operator") / "crds" / "operatorconfigurations.yaml").read_text())
+    [version] = kind["spec"]["versions"]
+    return [*version["schema"]["openAPIV3Schema"]["properties"]["configuration"]["properties"]]
 
 
 def judged(given: dict[str, Any], release: str) -> list[str]:
@@ -77,6 +86,7 @@ def test_the_chart_has_every_key_that_it_is_given(release: str) -> None:
     ("release", "wrong"),
     [
         ("postgres-operator", {"configKubernetes": {"enable_secret_deletion": False}}),
+        ("postgres-operator", {"configGeneral": {"kubernetes_use_configmap": False}}),
         ("postgres-operator", {"image": "a:b"}),
         ("redis-operator", {"redisOperator": {"image": "a"}}),
         ("cert-manager", {"webhook": {"img": {}}}),

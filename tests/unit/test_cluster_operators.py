@@ -115,6 +115,11 @@ def test_the_zalando_operator_gets_the_settings_that_doctor_asks_for() -> None:
     ]
 
 
+def test_an_operator_of_2_x_leaves_patronis_store_where_it_is() -> None:
+    """Its default moves it, and the database may have two primaries meanwhile."""
+    assert postgres(settings_of())["configGeneral"]["kubernetes_use_configmaps"] is False
+
+
 @pytest.mark.parametrize(
     ("spread", "apart", "preferred"), [(None, False, True), ("preferred", True, True), ("required", True, False)]
 )

@@ -107,7 +107,8 @@ def cert_manager(tag: str = ":v1.21.2", **changes: Any) -> dict[str, Any]:
 
 def configured(**kubernetes: Any) -> dict[str, Any]:
     """The Zalando operator's settings; `top` holds those that are not below `kubernetes`."""
-    top = kubernetes.pop("top", {})
+    top = {"kubernetes_use_configmaps": False} | kubernetes.pop("top", {})
+    top = {key: value for key, value in top.items() if value is not None}
     own = {"watched_namespace": "*", "enable_secrets_deletion": False, "storage_resize_mode": "pvc"} | kubernetes
     return {"configuration": {**top, "kubernetes": {key: value for key, value in own.items() if value is not None}}}
 

@@ -21,6 +21,8 @@ from tests.tools.doctor.known import (
 )
 from tests.unit.harness import settings_of
 
+SERVERS = "/apis/apps/v1/namespaces/platform-db-pg/statefulsets/platform-db-cluster"
+
 
 @pytest.mark.parametrize(
     ("found", "setting", "level"),
@@ -77,11 +79,59 @@ def test_owner_references_are_harmless_from_2_0_2_on() -> None:
     assert all_ok(ask(operators.postgres_operator, there))
 
 
+def servers(*environment: dict[str, str]) -> dict[str, Any]:
+    """The StatefulSet of the database that runs."""
+    containers = [{"name": "postgres", "env": [*environment]}]
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+
+IN_CONFIG_MAPS = servers({"name": "KUBERNETES_USE_CONFIGMAPS", "value": "true"})
+IN_ENDPOINTS = servers({"name": "SCOPE", "value": "platform-db-cluster"})
+
+
+@pytest.mark.parametrize(
+    ("version", "told", "running", "level", "seen"),
+    [
+        (":v2.0.2", None, IN_ENDPOINTS, Level.FAIL, "ConfigMaps, and the servers that run keep it in Endpoints"),
+        (":v2.0.2", True, IN_ENDPOINTS, Level.FAIL, "ConfigMaps, and the servers that run keep it in Endpoints"),
+        (":v1.15.1", True, IN_ENDPOINTS, Level.FAIL, "ConfigMaps, and the servers that run keep it in Endpoints"),
+        (":v2.0.2", False, IN_CONFIG_MAPS, Level.FAIL, "Endpoints, and the servers that run keep it in ConfigMaps"),
+        (":v2.0.2", None, None, Level.OK, "true, the default"),
+        (":v2.0.2", True, None, Level.OK, "true"),
+        (":v2.0.2", None, IN_CONFIG_MAPS, Level.OK, "true, the default"),
+        (":v2.0.2", False, IN_ENDPOINTS, Level.OK, "false"),
+        (":v1.15.1", False, IN_ENDPOINTS, Level.OK, "false"),
+        (":v1.15.1", None, IN_ENDPOINTS, Level.WARN, "an operator of 2.x takes true"),
+        (":v1.15.1", None, None, Level.WARN, "an operator of 2.x takes true"),
+        ("@sha256:" + "0" * 64, None, IN_CONFIG_MAPS, Level.WARN, "an operator of 2.x takes true"),
+    ],
+)
+def test_patronis_store_is_never_moved_under_a_running_database(
+    version: str, told: bool | None, running: dict[str, Any] | None, level: Level, seen: str
+) -> None:
+    found = configured(top={"kubernetes_use_configmaps": told})
+    there = with_(zalando(version), **{ZALANDO: found, SERVERS: running})
+    row = ask(operators.postgres_operator, there)["postgres-operator: kubernetes_use_configmaps"]
+    assert row.level is level
+    assert seen in row.seen
+
+
+def test_patronis_store_may_be_none_of_kubernetes() -> None:
+    there = cluster({ZALANDO: configured(top={"kubernetes_use_configmaps": None, "etcd_host": "etcd.example.org"})})
+    assert all_ok(ask(operators.postgres_operator, there))
+
+
+def test_servers_that_may_not_be_seen_leave_the_other_rows() -> None:
+    rows = ask(operators.postgres_operator, cluster({SERVERS: Unanswered("no right")}))
+    assert only(rows).subject == "postgres-operator: kubernetes_use_configmaps"
+    assert only(rows).seen == "unknown: no right"
+
+
 @pytest.mark.parametrize("name", ["zalando", "operators/zalando"])
 def test_settings_in_a_config_map_are_read_as_well(name: str) -> None:
     operator = zalando(env={"CONFIG_MAP_NAME": name})
     operator["spec"]["template"]["spec"]["containers"][0]["env"].pop(0)
-    data = {"watched_namespace": "*", "enable_secrets_deletion": "true"}
+    data = {"watched_namespace": "*", "enable_secrets_deletion": "true", "kubernetes_use_configmaps": "false"}
     there = with_(operator, **{"/api/v1/namespaces/operators/configmaps/zalando": {"data": data}})
     bad = only(ask(operators.postgres_operator, there))
     assert bad.subject == "postgres-operator: enable_secrets_deletion"
