@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from settings.machinery.charts import Chart, FetchedFrom, OperatorChartSettings
 from settings.machinery.types import CertificateName, ChartVersion, Image, Minutes, OperatorVersion, Section
@@ -111,9 +112,25 @@ class OperatorSettings(Section):
     redis_config_in_init_container: bool = Field(
         default=False,
         description="Have the operator write the configuration of Redis and Sentinel (its feature gate "
-        "GenerateConfigInInitContainer). Set it for images other than OT-CONTAINER-KIT's, whose entry point does that.",
+        "GenerateConfigInInitContainer). Set it for images other than OT-CONTAINER-KIT's, whose entry point does that, "
+        "and for a redis-operator of 0.25. Decide before the first `up`: a Redis that has data reads a file of another "
+        "name (appendfilename) once this changes, and may lose all of it.",
     )
     cert_manager_images: CertManagerImages = CertManagerImages()
+
+    @model_validator(mode="after")
+    def _sentinels_can_restart(self) -> OperatorSettings:
+        """Refuse a redis-operator that keeps a Sentinel's configuration beside an entry point that appends to it."""
+        version = re.search(r":v?(\d+)\.(\d+)\.\d+", self.redis_image)
+        appends = not self.redis_config_in_init_container and version and (int(version[1]), int(version[2])) >= (0, 25)
+        if self.redis == "install" and appends:
+            raise ValueError(
+                "redisImage: 0.25 and newer need redisConfigInInitContainer: true. Without it a Sentinel whose "
+                'container restarts never starts again ("Duplicate master name"). Set it for a Redis without data '
+                "alone, because one that has some reads a file of another name from then on (appendfilename), and "
+                "otherwise stay with 0.23"
+            )
+        return self
 
     @property
     def installed(self) -> tuple[Operator, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operations.checks import domain, zalando
 from operations.checks.deployments import Deployed, find, flag, watching
 from operations.checks.installed import by_stack
-from operations.checks.result import Result, fail, unknown
+from operations.checks.result import Result, fail, ok, unknown
 from operations.checks.versions import Known, Version
 from operations.cluster import Cluster, Unanswered
 from settings import Settings
@@ -21,10 +21,11 @@ _ZALANDO = Known(
     ),
     advice="1.15, or 2.0.2 and newer; before 2.x takes over from 1.x, kubernetes_use_configmaps has to be false",
 )
+_GATE = "GenerateConfigInInitContainer"
 _REDIS = Known(
     good=[(Version(0, 23, 0), Version(0, 24, 0)), (Version(0, 25, 0), Version(1, 0, 0))],
     bad={Version(0, 24, 0): "once restarted, it finds no master any more (#1719)"},
-    advice="0.23, or 0.25 and newer",
+    advice=f"0.23, or 0.25 and newer with the feature gate {_GATE}",
 )
 _CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11 or newer")
 
@@ -66,6 +67,7 @@ def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
 
     def results(operator: Deployed) -> Iterator[Result]:
         yield _running(cluster, subject, operator, _REDIS)
+        yield from _sentinels_restart(subject, operator)
         try:
             scope = {name.strip() for name in operator.environment.get("WATCH_NAMESPACE").split(",")} - {""}
             told = operator.environment.get("SERVICE_DNS_DOMAIN")
@@ -79,6 +81,31 @@ def redis_operator(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         yield from domain.judge(cluster, subject, told, fix)
 
     return _best(operators, results) or [_absent(cluster, settings, "redis", subject, _REDIS_INSTALL)]
+
+
+def _sentinels_restart(subject: str, operator: Deployed) -> Iterator[Result]:
+    """Judge the operator's feature gate GenerateConfigInInitContainer, which Sentinels need from 0.25 on.
+
+    Since then their configuration outlives a container, and the image's entry point appends to what is there.
+    """
+    if not operator.version or operator.version < (0, 25, 0):
+        return
+    subject = f"{subject}: feature gate"
+    try:
+        told = flag(operator, "feature-gates") or operator.environment.get("FEATURE_GATES")
+    except Unanswered as reason:
+        yield unknown(subject, reason)
+        return
+    gates = {"".join(gate.split()).lower() for gate in told.split(",")}
+    if gates & {f"{_GATE.lower()}=true", "allalpha=true"}:
+        yield ok(subject, f"{_GATE} is on")
+        return
+    yield fail(
+        subject,
+        f'{_GATE} is off: a Sentinel whose container restarts never starts again ("Duplicate master name")',
+        f"change the operator to 0.23. For a Redis without data, set FEATURE_GATES to {_GATE}=true in Deployment "
+        f"{operator} instead: one that has some reads a file of another name from then on (appendfilename)",
+    )
 
 
 def cert_manager(cluster: Cluster, settings: Settings) -> Iterable[Result]:

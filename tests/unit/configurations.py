@@ -85,6 +85,7 @@ REPAIRS = {
     "infisical.readReplicas": "none",
     "infisical.replicas": "2",
     "infisical.image": "infisical/infisical:v1",
+    "operators.redisImage": "quay.io/opstree/redis-operator:v0.23.0",
     "redis.sentinels": "3",
     "redis.quorum": "2",
     "database": "{}",

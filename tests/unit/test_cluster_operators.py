@@ -9,6 +9,7 @@ import pytest
 from components.operator_chart import OperatorChart
 from components.operator_values import RELEASES, postgres
 from settings import LocalChart
+from tests.unit.configurations import complaint, errors, repaired, with_
 from tests.unit.harness import INSTALLED, ROOT, Graph, platform, settings_of, shape
 
 KINDS = {
@@ -118,6 +119,32 @@ def test_the_zalando_operator_gets_the_settings_that_doctor_asks_for() -> None:
 def test_an_operator_of_2_x_leaves_patronis_store_where_it_is() -> None:
     """Its default moves it, and the database may have two primaries meanwhile."""
     assert postgres(settings_of())["configGeneral"]["kubernetes_use_configmaps"] is False
+
+
+@pytest.mark.parametrize(
+    ("image", "on", "taken"),
+    [
+        ("quay.io/opstree/redis-operator:v0.23.0", False, True),
+        ("quay.io/opstree/redis-operator:v0.25.0", False, False),
+        ("r.example.org:5000/opstree/redis-operator:0.27.1@sha256:" + "0" * 64, False, False),
+        ("quay.io/opstree/redis-operator:v0.25.0", True, True),
+        ("quay.io/opstree/redis-operator:main", False, True),
+    ],
+)
+def test_a_redis_operator_whose_sentinels_would_not_restart_is_refused(image: str, on: bool, taken: bool) -> None:
+    config = with_(("operators", {**INSTALLED, "redisImage": image, "redisConfigInInitContainer": on}))
+    if taken:
+        assert not complaint(config)
+        return
+    [line] = errors(config)
+    assert line.startswith("- operators.redisImage: ")
+    assert "redisConfigInInitContainer" in line
+    assert "appendfilename" in line, "a Redis that has data reads another file from then on"
+    assert not complaint(repaired(config))
+
+
+def test_the_image_of_an_operator_that_is_not_installed_is_nobodys_business() -> None:
+    assert not complaint(with_(("operators.redisImage", "quay.io/opstree/redis-operator:v0.25.0")))
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,35 @@ def test_the_redis_operator_acts_where_its_environment_says(watched: object, act
     assert row.level is (Level.OK if acts else Level.FAIL)
 
 
+ON = "GenerateConfigInInitContainer=true"
+
+
+@pytest.mark.parametrize(
+    ("version", "gates", "level"),
+    [
+        (":v0.23.0", {}, None),
+        (":v0.25.0", {}, Level.FAIL),
+        (":v0.25.1", {"FEATURE_GATES": "GenerateConfigInInitContainer=false"}, Level.FAIL),
+        (":v0.27.0", {"FEATURE_GATES": "Other=true"}, Level.FAIL),
+        (":v0.25.0", {"FEATURE_GATES": ON}, Level.OK),
+        (":v0.25.0", {"FEATURE_GATES": f"Other=false, {ON}"}, Level.OK),
+        (":v0.25.0", {"FEATURE_GATES": "AllAlpha=true"}, Level.OK),
+        (":v0.25.0", {"args": ["manager", f"--feature-gates={ON}"]}, Level.OK),
+        (":v0.25.0", {"args": ["--feature-gates=Other=true"], "FEATURE_GATES": ON}, Level.FAIL),  # the flag wins
+        (":v0.25.0", {"FEATURE_GATES": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}}, Level.UNKNOWN),
+    ],
+)
+def test_sentinels_of_0_25_restart_with_the_feature_gate_alone(
+    version: str, gates: dict[str, Any], level: Level | None
+) -> None:
+    row = ask(operators.redis_operator, with_(redis(version, **gates))).get("redis-operator: feature gate")
+    assert (row and row.level) is level
+    if level is Level.FAIL:
+        assert row
+        assert "Duplicate master name" in row.seen
+        assert "appendfilename" in row.fix
+
+
 def test_a_cert_manager_of_one_namespace_does_not_do() -> None:
     leader = ["--leader-election-namespace=kube-system"]
     assert all_ok(ask(operators.cert_manager, with_(cert_manager(args=leader))))
