@@ -106,9 +106,13 @@ class OperatorSettings(Section):
     redis_chart: RedisOperatorChart = RedisOperatorChart()
     cert_manager_chart: CertManagerChart = CertManagerChart()
     postgres_images: PostgresOperatorImages = PostgresOperatorImages()
-    redis_image: Annotated[Image, Field(description="The redis-operator. 0.24.0 finds no master once restarted.")] = (
-        "quay.io/opstree/redis-operator:v0.23.0"
-    )
+    redis_image: Annotated[
+        Image,
+        Field(
+            description="The redis-operator: 0.23, or 0.25 with redisConfigInInitContainer. 0.24.0 finds no master "
+            "once restarted, and 0.26.0 attaches no server before it is ready, while ours are ready once attached."
+        ),
+    ] = "quay.io/opstree/redis-operator:v0.23.0"
     redis_config_in_init_container: bool = Field(
         default=False,
         description="Have the operator write the configuration of Redis and Sentinel (its feature gate "

@@ -23,9 +23,13 @@ _ZALANDO = Known(
 )
 _GATE = "GenerateConfigInInitContainer"
 _REDIS = Known(
-    good=[(Version(0, 23, 0), Version(0, 24, 0)), (Version(0, 25, 0), Version(1, 0, 0))],
-    bad={Version(0, 24, 0): "once restarted, it finds no master any more (#1719)"},
-    advice=f"0.23, or 0.25 and newer with the feature gate {_GATE}",
+    good=[(Version(0, 23, 0), Version(0, 24, 0)), (Version(0, 25, 0), Version(0, 26, 0))],
+    bad={
+        Version(0, 24, 0): "once restarted, it finds no master any more (#1719)",
+        Version(0, 26, 0): "it attaches a server to its master once the server is ready, and ours are ready once they "
+        "are attached: while Redis rolls, each server stays alone for 90 s, and the master goes without a replica",
+    },
+    advice=f"0.23, or 0.25 with the feature gate {_GATE}",
 )
 _CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11 or newer")
 
@@ -34,7 +38,9 @@ _ZALANDO_INSTALL = (
     "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false "
     "--set configGeneral.kubernetes_use_configmaps=false"
 )
-_REDIS_INSTALL = "install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator"
+_REDIS_INSTALL = (
+    "install redis-operator --repo https://ot-container-kit.github.io/helm-charts redis-operator --version 0.23.0"
+)
 _CERT_MANAGER_INSTALL = (
     "install cert-manager --repo https://charts.jetstack.io cert-manager --namespace cert-manager "
     "--create-namespace --set crds.enabled=true"
