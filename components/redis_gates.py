@@ -127,4 +127,5 @@ def _watching(*statefulsets: str) -> tuple[PolicyRule, ...]:
         PolicyRule(group="apps", resource="statefulsets", verbs=["get"], names=list(statefulsets)),
         _LIST_PODS,
         PolicyRule(group="", resource="events", verbs=["list"]),
+        PolicyRule(group="", resource="persistentvolumeclaims", verbs=["list"]),
     )

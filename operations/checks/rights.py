@@ -77,6 +77,7 @@ class Right:
 
 
 _FOLLOWED = (("pods", "list"), ("pods", "watch"), ("events", "list"))
+_OF_REDIS = (("statefulsets.apps", "get"), ("persistentvolumeclaims", "list"))
 
 
 def needed(settings: Settings) -> list[Right]:
@@ -107,7 +108,7 @@ def needed(settings: Settings) -> list[Right]:
                 else ()
             ),
         ],
-        names.redis: [*_FOLLOWED, *((("statefulsets.apps", "get"),) if has_redis else ())],
+        names.redis: [*_FOLLOWED, *(_OF_REDIS if has_redis else ())],
         names.infisical: [
             ("pods", "list"),
             ("pods", "watch"),

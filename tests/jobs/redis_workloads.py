@@ -10,6 +10,7 @@ RULES: list[Rule] = [
     ("apps", "statefulsets", ["get"], [REDIS, SENTINEL]),
     ("", "pods", ["list"], []),
     ("", "events", ["list"], []),
+    ("", "persistentvolumeclaims", ["list"], []),
 ]
 
 
@@ -53,6 +54,19 @@ class Workloads:
         spec = {"containers": [{"name": app, "image": IMAGE}]}
         self.cluster.create(pods, {"metadata": {"name": name, "labels": {"app": app}}, "spec": spec})
         self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
+
+    def claim(self, server: int, size: str) -> None:
+        """Make the volume of a server of Redis."""
+        labels = {"app": REDIS, "redis_setup_type": "replication", "role": "replication"}
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+        self.cluster.create(
+            f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims",
+            {"metadata": {"name": f"data-{REDIS}-{server}", "labels": labels}, "spec": spec},
+        )
+
+    def grown(self, size: int) -> None:
+        """Note beside the StatefulSet, as the operator does, what it has grown the volumes to that it saw."""
+        self.cluster.call("PATCH", self.path(REDIS), {"metadata": {"annotations": {"storageCapacity": str(size)}}})
 
     def refused(self, name: str, message: str) -> None:
         """As the StatefulSet controller says that a pod was not admitted."""

@@ -163,5 +163,20 @@ def test_the_volumes_have_grown(gate: Gate, made: Workloads) -> None:
     """A StatefulSet's template of claims can't change: the operator notes beside it what it has grown them to."""
     running = gate(redis={"storage": "2Gi"}, deadline=5)
     running.sees(f"/{REDIS} has storage 1Gi, wanted 2Gi")
-    made.cluster.call("PATCH", made.path(REDIS), {"metadata": {"annotations": {"storageCapacity": str(2 * 2**30)}}})
+    for server in range(3):
+        made.claim(server, "2Gi")
+    made.grown(2 * 2**30)
     running.sees("sentinels.test names 0 Sentinels")
+
+
+def test_a_server_of_after_the_growth_has_a_volume_of_before(gate: Gate, made: Workloads) -> None:
+    """Its claim is made from the template, which never changes, and the operator's note says that all is well."""
+    made.grown(2 * 2**30)
+    for server, size in enumerate(["2Gi", "2048Mi", "1Gi", "1Gi"]):  # the last is of a server that is no more
+        made.claim(server, size)
+    outcome = gate(redis={"storage": "2Gi"}).outcome()
+    assert outcome.status == 1
+    claim = f"data-{REDIS}-2"
+    assert f"PersistentVolumeClaim {made.namespace}/{claim} has 1Gi, wanted 2Gi" in outcome.last_line
+    change = '{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}'
+    assert outcome.last_line.endswith(f"kubectl patch pvc -n {made.namespace} {claim} --type merge -p '{change}'")

@@ -88,5 +88,6 @@ def test_the_gates_rights(gate: str, workloads: list[str]) -> None:
         {"apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get"], "resourceNames": workloads},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list"]},
     ]
     assert platform()[f"Job/{name}"]["spec", "template", "spec", "serviceAccountName"] == name

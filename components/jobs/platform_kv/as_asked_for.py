@@ -50,10 +50,31 @@ class AsAskedFor:
             found = self.api.find(path("statefulsets", self.namespace, part.statefulset))
             if difference := self._difference(part, found):
                 self._wait_for_the_operator(f"{name} {difference}")
+            if found and part.storage:
+                self._refuse_small_volumes(part, found)
             if found and (progress := unfinished(found)):
                 self.idle_since = time.monotonic()
                 pods = pods_of(self.api, self.namespace, found)
                 raise Pending(f"{name}: {progress}{causes(self.api, found, pods)}")
+
+    def _refuse_small_volumes(self, part: Wanted, found: Object) -> None:
+        """Raise Failed for a volume that is smaller than asked for, which the operator will not see.
+
+        It grows the volumes that are there and notes that it has. The template never changes, so a server that is added
+        later, or made anew without its volume, gets one of the size of before.
+        """
+        template = found["spec"]["volumeClaimTemplates"][0]["metadata"]["name"]
+        own = {f"{template}-{part.statefulset}-{number}" for number in range(part.replicas)}
+        claims = path("persistentvolumeclaims", self.namespace)
+        for claim in self.api.items(claims, labelSelector=f"app={part.statefulset}"):
+            claimed, size = claim["metadata"]["name"], claim["spec"]["resources"]["requests"]["storage"]
+            if claimed in own and amount(size) < amount(part.storage):
+                change = json.dumps({"spec": {"resources": {"requests": {"storage": part.storage}}}})
+                raise Failed(
+                    f"PersistentVolumeClaim {self.namespace}/{claimed} has {size}, wanted {part.storage}: it was made "
+                    "after the others were grown, and the redis-operator grows volumes once for each size. Grow it: "
+                    f"kubectl patch pvc -n {self.namespace} {claimed} --type merge -p '{change}'"
+                )
 
     def _wait_for_the_operator(self, seen: str) -> None:
         waited = time.monotonic() - self.idle_since
@@ -116,7 +137,7 @@ def _commands(pod: Object, redis: Object, statefulset: str) -> str:
 
 
 def _storage(found: Object) -> str:
-    """The size of its volumes: that of the template, which never changes, or what the operator has grown them to."""
+    """The size of its volumes as the operator has it: that of the template, or what it has grown them to."""
     asked = found["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"]
     grown = found["metadata"].get("annotations", {}).get("storageCapacity", "0")
     return grown if amount(grown) > amount(asked) else asked

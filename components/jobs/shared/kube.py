@@ -121,6 +121,7 @@ def path(resource: str, namespace: str, name: str = "") -> str:
         "secrets": "/api/v1",
         "events": "/api/v1",
         "endpoints": "/api/v1",
+        "persistentvolumeclaims": "/api/v1",
         "deployments": "/apis/apps/v1",
         "replicasets": "/apis/apps/v1",
         "statefulsets": "/apis/apps/v1",
