@@ -57,15 +57,13 @@ class WalArchive:
         if database.recover:
             env += [
                 *({**entry, "name": f"CLONE_{entry['name']}"} for entry in [*credentials, *_files(target)]),
-                {"name": "CLONE_AWS_REGION", "value": target.region},
+                *({"name": f"CLONE_{name}", "value": value} for name, value in _endpoints(target).items()),
                 {"name": "CLONE_USE_WALG_RESTORE", "value": "true"},
             ]
             fields["clone"] = {
                 "cluster": DATABASE_CLUSTER,
                 "timestamp": database.recover.time,
                 "s3_wal_path": _path(store, target, database.recover.archive, database.version),
-                "s3_endpoint": target.endpoint,
-                "s3_force_path_style": target.addressing == "path",
             }
         fields["env"] = env
         if target.authority:
@@ -96,6 +94,16 @@ def _data(store: BackupStoreArgs, target: BucketTarget) -> dict[str, Input[str]]
     return data | ({_CA: target.authority} if target.authority else {})
 
 
+def _endpoints(target: BucketTarget) -> dict[str, str]:
+    """Return where the bucket is. Spilo takes from WAL-E's endpoint alone how it is addressed, by path without one.
+
+    It overwrites any AWS_S3_FORCE_PATH_STYLE, also a clone's, whose s3_endpoint the operator gives WAL-E as it is.
+    """
+    of_wale = target.endpoint.replace("://", "+virtualhost://", 1)
+    virtual = {"WALE_S3_ENDPOINT": of_wale} if target.addressing == "virtual" else {}
+    return {"AWS_ENDPOINT": target.endpoint, **virtual, "AWS_REGION": target.region}
+
+
 def _credentials(secret: Output[str]) -> list[dict[str, object]]:
     return [
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
@@ -114,8 +122,7 @@ def _writes(store: BackupStoreArgs, target: BucketTarget, identifier: Output[str
         "WAL_S3_BUCKET": target.name,
         "WAL_BUCKET_SCOPE_PREFIX": store.prefix,  # unset, it is the namespace
         "WAL_BUCKET_SCOPE_SUFFIX": identifier.apply(lambda found: f"/{found}"),
-        "AWS_ENDPOINT": target.endpoint,
-        "AWS_REGION": target.region,
+        **_endpoints(target),
         "BACKUP_SCHEDULE": store.backup.schedule,
         "BACKUP_NUM_TO_RETAIN": str(store.backup.retention.days),  # Spilo counts days, and keeps as many backups
     }

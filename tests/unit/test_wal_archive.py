@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,13 +16,21 @@ CLUSTER = "postgresql/platform-db-cluster"
 # What configure_spilo.py of zalando/spilo (7cb50bd) passes on to WAL-G, and what it and the operator read themselves.
 SPILO = {
     *("USE_WALG_BACKUP", "USE_WALG_RESTORE", "WALG_S3_CA_CERT_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    *("AWS_ENDPOINT", "AWS_REGION", "WAL_S3_BUCKET", "WAL_BUCKET_SCOPE_PREFIX", "WAL_BUCKET_SCOPE_SUFFIX"),
+    *(
+        "AWS_ENDPOINT",
+        "WALE_S3_ENDPOINT",
+        "AWS_REGION",
+        "WAL_S3_BUCKET",
+        "WAL_BUCKET_SCOPE_PREFIX",
+        "WAL_BUCKET_SCOPE_SUFFIX",
+    ),
     *("BACKUP_SCHEDULE", "BACKUP_NUM_TO_RETAIN"),
 }
-# generateCloneEnvironment of zalando/postgres-operator 1.15.1 appends these, so they must not stand there twice.
+# generateCloneEnvironment of zalando/postgres-operator 1.15.1 appends these, so they must not stand there twice. Of a
+# clone with an s3_endpoint it makes CLONE_AWS_ENDPOINT and CLONE_WALE_S3_ENDPOINT, both of this one value.
 OPERATORS = {
     *("CLONE_SCOPE", "CLONE_METHOD", "CLONE_TARGET_TIME", "CLONE_WAL_BUCKET_SCOPE_PREFIX", "CLONE_WALE_S3_PREFIX"),
-    *("CLONE_AWS_ENDPOINT", "CLONE_WALE_S3_ENDPOINT", "CLONE_AWS_S3_FORCE_PATH_STYLE"),
+    "CLONE_AWS_S3_FORCE_PATH_STYLE",
 }
 
 
@@ -84,6 +93,25 @@ def test_a_database_that_begins_from_an_archive_writes_to_one_of_its_own() -> No
     assert clone["s3_wal_path"] == "s3://dumps/spilo/platform-db-cluster/0123abcd/wal/15"
     assert not {"s3_access_key_id", "s3_secret_access_key"} & clone.keys(), "they would be plain text"
     assert "secretKeyRef" in environment(after)["CLONE_AWS_SECRET_ACCESS_KEY"]
+
+
+def path_style(said: dict[str, Any], prefix: str = "") -> bool:
+    """What write_wale_environment of configure_spilo.py (4.0-p3) makes of the endpoints for WAL-G; it asks no other."""
+    wale, aws = (said.get(f"{prefix}{name}", "") for name in ("WALE_S3_ENDPOINT", "AWS_ENDPOINT"))
+    assert aws == "https://s3.example.org", "WAL-G's own"
+    wale = wale or aws.replace("://", "+path://")
+    match = re.match(r"^(\w+)\+(\w+)(://.+)$", wale)
+    assert match
+    assert f"{match[1]}{match[3]}" == aws
+    return match[2] == "path"
+
+
+@pytest.mark.parametrize("addressing", ["path", "virtual"])
+def test_the_buckets_name_stands_where_the_setting_says(addressing: str) -> None:
+    graph = archived({"addressing": addressing}, recover=RECOVER)
+    said = environment(graph)
+    assert path_style(said) is path_style(said, "CLONE_") is (addressing == "path")
+    assert "s3_endpoint" not in graph[CLUSTER]["spec", "clone"], "the operator would make both endpoints of it"
 
 
 def test_the_path_is_in_the_outputs() -> None:
