@@ -14,6 +14,8 @@ _RESTRICTED = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+# Charts before 1.16 have no default for either.
+_CONFIGURATION = {"apiVersion": "controller.config.cert-manager.io/v1alpha1", "kind": "ControllerConfiguration"}
 # A quota counts limits too, and admits no pod without them.
 _SMALL = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
 
@@ -92,7 +94,9 @@ def cert_manager(settings: Settings) -> Json:
         "acmesolver": {"image": _two(images.acme_solver)},
         # Behind a Gateway, challenges are answered there. The name that charts from 1.15 on know; without the kinds of
         # Gateway API cert-manager would not start.
-        **({"config": {"enableGatewayAPI": True}} if settings.ingress.route.kind == "gateway" else {}),
+        **(
+            {"config": {**_CONFIGURATION, "enableGatewayAPI": True}} if settings.ingress.route.kind == "gateway" else {}
+        ),
     }
 
 

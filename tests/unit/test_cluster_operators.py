@@ -62,7 +62,8 @@ def test_cert_manager_knows_gateway_api_where_the_way_in_is_a_gateway(graph: Gra
     assert "enableGatewayAPI" not in str(graph["Release/cert-manager"]["values"])
     route = {"kind": "gateway", "name": "public", "namespace": "ingress"}
     values = platform(operators=INSTALLED, ingress={"route": route})["Release/cert-manager"]["values"]
-    assert values["config"] == {"enableGatewayAPI": True}
+    kind = {"apiVersion": "controller.config.cert-manager.io/v1alpha1", "kind": "ControllerConfiguration"}
+    assert values["config"] == {**kind, "enableGatewayAPI": True}, "charts of 1.15 have no default for kind and version"
 
 
 @pytest.mark.parametrize("release", KINDS)
