@@ -39,6 +39,7 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     fix = f"set cluster_domain to {{}} in {where}, and restart the operator"
     yield from domain.judge(cluster, _SUBJECT, found.get("cluster_domain", ""), fix)
     yield _deletion(where, found, operator)
+    yield from _ignored(cluster, found, settings.cluster.names.database)
     yield _template(where, found)
     yield _resizing(where, found)
     yield _upgrading(where, found)
@@ -150,6 +151,25 @@ def _deletion(where: str, found: Mapping[str, str], operator: Deployed) -> Resul
             f"set enable_owner_references to false in {where}, and restart the operator",
         )
     return ok(subject, "false")
+
+
+def _ignored(cluster: Cluster, found: Mapping[str, str], namespace: str) -> Iterator[Result]:
+    """Warn of annotations without which the operator ignores that a database is deleted.
+
+    The servers then run on, and one of the same name is not made: to the operator it is there. With owner references it
+    is Kubernetes that deletes.
+    """
+    wanted = {"delete_annotation_date_key": "$(date -u +%F)", "delete_annotation_name_key": DATABASE_CLUSTER}
+    told = {key: f"{found[key]}={value}" for key, value in wanted.items() if found.get(key)}
+    if not told or found.get("enable_owner_references") == "true":
+        return
+    annotate = cluster.kubectl(f"annotate postgresql -n {namespace} {DATABASE_CLUSTER} {' '.join(told.values())}")
+    yield warn(
+        f"{_SUBJECT}: deletion",
+        f"{' and '.join(told)}: without the annotation it ignores that the database is deleted, lets the servers run, "
+        "and makes none of the same name",
+        f"on the day of `make destroy`, or of docs/runbooks/point-in-time.md, before it: {annotate}",
+    )
 
 
 def _template(where: str, found: Mapping[str, str]) -> Result:

@@ -79,6 +79,30 @@ def test_owner_references_are_harmless_from_2_0_2_on() -> None:
     assert all_ok(ask(operators.postgres_operator, there))
 
 
+DAY, NAME = {"delete_annotation_date_key": "day"}, {"delete_annotation_name_key": "name"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "annotations"),
+    [
+        (DAY, "day=$(date -u +%F)"),
+        (NAME, "name=platform-db-cluster"),
+        (DAY | NAME, "day=$(date -u +%F) name=platform-db-cluster"),
+    ],
+)
+def test_an_operator_that_ignores_deletions_is_named_with_the_annotations(
+    keys: dict[str, Any], annotations: str
+) -> None:
+    row = only(ask(operators.postgres_operator, cluster({ZALANDO: configured(**keys)})))
+    assert (row.level, row.subject) == (Level.WARN, "postgres-operator: deletion")
+    assert row.fix.endswith(f"annotate postgresql -n platform-db-pg platform-db-cluster {annotations}")
+
+
+def test_with_owner_references_no_operator_can_ignore_a_deletion() -> None:
+    found = configured(enable_owner_references=True, **DAY)
+    assert all_ok(ask(operators.postgres_operator, with_(zalando(":v2.0.2"), **{ZALANDO: found})))
+
+
 def servers(*environment: dict[str, str]) -> dict[str, Any]:
     """The StatefulSet of the database that runs."""
     containers = [{"name": "postgres", "env": [*environment]}]
