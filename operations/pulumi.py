@@ -90,7 +90,7 @@ class Stack:
         """Return what the stack says, as the program will read it. Raises OperationError with all that is wrong."""
         values = {f"{PROJECT}:{key}": entry["value"] for key, entry in self._entries.items()}
         try:
-            return settings.load(self.commands, values, [f"{PROJECT}:{key}" for key in self.secret_keys])
+            return settings.load(self.commands, values, [f"{PROJECT}:{key}" for key in self.secret_keys], self.file)
         except settings.SettingsError as error:
             raise OperationError(str(error)) from None
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
-from operations.pulumi import Stack
+from operations.errors import OperationError
+from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from settings import Settings
-from settings.machinery.finding import Finding
+from settings.machinery.finding import Finding, SettingsError
 from settings.machinery.loader import absent, needs, parsed, sound_parts
 from settings.machinery.rules import RULES
+from settings.machinery.stack_file import plain_leaves
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset(
@@ -26,6 +28,8 @@ GENERATED = frozenset(
 _ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
 _FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes only one line
 _OF = {"adminPassword": "organization", "backupPassphrase": "backup"}  # sections without which none is generated
+_PLAIN = "PLAIN TEXT"
+_IN_PLAIN_TEXT = "It stands in plain text in the stack file, so others may know it. Encrypt a new one."
 _INSTEAD = {"encryptionKey": "rootEncryptionKey", "rootEncryptionKey": "encryptionKey"}
 
 
@@ -71,8 +75,29 @@ def examine(stack: Stack) -> tuple[list[Key], list[str]]:
     given = {key for key, value in stack.visible.items() if not absent(key, value)}
     findings, unreadable = _judge(stack.visible, given)
     reasons = {finding.section: finding for finding in findings}
+    plain = _plain_below(stack, [name for name in given if stack.visible[name] is None])
+    beside = {key.name.partition(".")[0].partition("[")[0] for key in plain}
     fields = Secrets.by_key().items()
-    return [_key(stack, name, field.description or "", given, reasons) for name, field in fields], unreadable
+    keys = [_key(stack, name, field.description or "", given, reasons) for name, field in fields if name not in beside]
+    return [*keys, *plain], unreadable
+
+
+def _plain_below(stack: Stack, encrypted: Collection[str]) -> list[Key]:
+    """Return what stands in plain text beside an encrypted part of the same key, which Pulumi calls encrypted."""
+    try:
+        found = [*plain_leaves(stack.file, PROJECT, encrypted)]
+    except SettingsError as error:
+        raise OperationError(str(error)) from None
+    return [
+        Key(
+            name=finding.key,
+            state=_PLAIN,
+            purpose=_IN_PLAIN_TEXT,
+            command=stack.commands.set(finding.key, secret=True),
+            wrong=True,
+        )
+        for finding in found
+    ]
 
 
 def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mapping[str, Finding]) -> Key:
@@ -80,8 +105,7 @@ def _key(stack: Stack, name: str, purpose: str, given: set[str], findings: Mappi
     if name in _FILES:
         setting += f" < {_FILES[name]}"
     if name in given and stack.visible[name] is not None:
-        reason = "It stands in plain text in the stack file, so others may know it. Encrypt a new one."
-        return Key(name=name, state="PLAIN TEXT", purpose=reason, command=setting, wrong=True)
+        return Key(name=name, state=_PLAIN, purpose=_IN_PLAIN_TEXT, command=setting, wrong=True)
     if finding := findings.get(name):
         state, command = ("MISSING", setting) if finding.remedy == "set" else ("EXCESS", stack.commands.remove(name))
         return Key(name=name, state=state, purpose=finding.reason, command=command, wrong=True)

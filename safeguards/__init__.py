@@ -62,7 +62,9 @@ def admit(folder: Path) -> Admitted:
     """Return the engine's stack, whose charts are below `folder`. Raise pulumi.RunError for what stops it."""
     try:
         commands = Commands(pulumi.get_project(), pulumi.get_stack())
-        settings = load(commands, get_config_env(), get_config_secret_keys_env())
+        settings = load(
+            commands, get_config_env(), get_config_secret_keys_env(), folder / f"Pulumi.{commands.stack}.yaml"
+        )
         state = last_state()
         found = [
             (wanted, local_copy(wanted, commands, folder, deployed_chart(wanted, state))) for wanted in settings.charts

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import SecretStr, ValidationError, create_model
@@ -20,6 +21,7 @@ from settings.machinery.finding import Finding, SettingsError, key_path
 from settings.machinery.mirror import mirrored
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
+from settings.machinery.stack_file import plain_leaves
 from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
 from settings.settings import BY_PRESENCE, Settings
@@ -32,11 +34,16 @@ _NO_BRACKETS = {ord("<"): None, ord(">"): None}  # around the kinds of settings.
 _ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
 
 
-def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Collection[str] = ()) -> Settings:
+def load(
+    commands: Commands,
+    configuration: Mapping[str, str],
+    secret_keys: Collection[str] = (),
+    stack_file: Path | None = None,
+) -> Settings:
     """Return the settings in `configuration`, which has "project:key" to a string, with JSON where it is structured.
 
-    `secret_keys` are the keys, with project, that the stack file holds encrypted. The errors name the `commands` that
-    repair them. Raises SettingsError.
+    `secret_keys` are the keys, with project, of which the stack file holds at least one part encrypted. `stack_file`
+    tells whether it holds all of them so. The errors name the `commands` that repair them. Raises SettingsError.
     """
     prefix = f"{commands.project}:"
     given = {
@@ -69,6 +76,8 @@ def load(commands: Commands, configuration: Mapping[str, str], secret_keys: Coll
     # A secret in plain text is not reported as missing too.
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
     findings += unreadable(sound.get("applications", {}))
+    if stack_file:
+        findings += plain_leaves(stack_file, commands.project, encrypted & (SECRETS | named), given)
     if findings or stack is None:
         lines = [_line(commands, finding) for finding in sorted(set(findings))]
         raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))

@@ -64,3 +64,24 @@ def test_what_can_not_be_decrypted_is_a_sentence(checkout: Checkout) -> None:
     printed = checkout.preview("prod", fails=True)
     assert "message authentication failed" in printed  # Pulumi's own words, which the README explains
     assert "Traceback" not in printed
+
+
+def test_a_plain_secret_beside_an_encrypted_one_stops_the_preview(checkout: Checkout) -> None:
+    """The engine calls the whole key encrypted, and `make secrets` must not be content either."""
+    checkout("pulumi", "stack", "init", "minimal")
+    checkout.take_chart("minimal", "infisical-standalone")
+    key, value = "infisical-platform:extraSecrets", "plain-hunter2-hunter2"
+    config = ("pulumi", "config", "set", "--stack", "minimal", "--path")
+    checkout(*config, "--secret", f"{key}.OTEL_A", input="sealed")
+    assert " to create" in checkout.preview("minimal")
+    checkout(*config, "--plaintext", f"{key}.OTEL_B", value)
+    printed = checkout.preview("minimal", fails=True)
+    command = f"pulumi config set --stack minimal --path --secret '{key}.OTEL_B'"
+    assert "extraSecrets.OTEL_B: it stands in plain text" in printed
+    listed = checkout(sys.executable, "-m", "operations", "secrets", "--stack", "minimal", fails=True)
+    assert command in printed
+    assert command in listed
+    assert value not in printed + listed
+    checkout(*config, "--secret", f"{key}.OTEL_B", input="sealed too")
+    assert " to create" in checkout.preview("minimal")
+    checkout(sys.executable, "-m", "operations", "secrets", "--stack", "minimal")

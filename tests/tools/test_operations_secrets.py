@@ -13,6 +13,7 @@ import pytest
 
 import settings
 from operations import secrets
+from operations.errors import OperationError
 from operations.pulumi import PROJECT
 from settings.secrets import Secrets
 from tests.tools.fake_stack import Encrypted, FakeStack
@@ -92,6 +93,28 @@ def test_a_secret_in_plain_text_is_not_set(capfd: pytest.CaptureFixture[str]) ->
     assert states(stack)["authSecret"] == "PLAIN TEXT"
     assert secrets.run(stack, Namespace()) == 1
     assert VALUE not in "".join(capfd.readouterr())
+
+
+def test_a_secret_in_plain_text_beside_an_encrypted_one_is_not_set(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Pulumi says of the whole key that it is encrypted, so the stack file is asked."""
+    file = tmp_path / "stack.yaml"
+    file.write_text(
+        f"config:\n  {PROJECT}:extraSecrets:\n    A: {{secure: v1:AAAA}}\n    B: {VALUE}\n"
+        f"  {PROJECT}:shopKey: {{a: {{secure: v1:AAAA}}, b: {VALUE}}}\n  {PROJECT}:mail: {{host: smtp}}\n"
+    )
+    kept = {"extraSecrets": {"A": Encrypted(VALUE), "B": VALUE}, "shopKey": {"a": Encrypted(VALUE), "b": VALUE}}
+    stack = FakeStack(config_file=file, kept=kept)
+    wrong = {name for name, state in states(stack).items() if state == "PLAIN TEXT"}
+    assert wrong == {"extraSecrets.B", "shopKey.b"}
+    assert secrets.run(stack, Namespace()) == 1
+    printed = "".join(capfd.readouterr())
+    assert VALUE not in printed
+    assert f"--path --secret '{PROJECT}:extraSecrets.B'" in printed
+    with pytest.raises(OperationError, match=r"extraSecrets\.B: it stands in plain text"):
+        stack.settings()
+    assert set(stack.ran) == {("config", "--json"), ("config", "--json", "--show-secrets")}
 
 
 def test_defaults_that_pulumi_yaml_declares_are_not_set() -> None:
