@@ -19,15 +19,17 @@ from safeguards.database_version import refuse_downgrade
 from safeguards.encryption_key import refuse_key_change
 from safeguards.identity import (
     known_cluster,
+    operator_namespaces,
     refuse_ending_namespaces,
     refuse_foreign_namespaces,
     refuse_other_cluster,
     refuse_other_names,
+    refuse_taken_namespaces,
 )
 from safeguards.kind import refuse_other_kind
 from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
-from safeguards.operators import operator_namespaces, refuse_second_operator
+from safeguards.operators import refuse_second_operator
 from safeguards.plain_http import refuse_plain_http
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
@@ -100,7 +102,8 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     if pulumi.runtime.is_dry_run():
         return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)
-    namespaces = cluster.namespaces(*settings.target_namespaces, *operator_namespaces(settings))
+    operators = (name for _, name in operator_namespaces(settings))
+    namespaces = cluster.namespaces(*settings.target_namespaces, *operators)
     uid = uid_of(namespaces)
     refuse_other_cluster(settings, state, namespaces, uid, commands)
     refuse_foreign_namespaces(settings, state, namespaces, commands)
@@ -109,5 +112,6 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_live_key(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)
     refuse_second_operator(settings, state, namespaces, cluster, commands)
+    refuse_taken_namespaces(settings, state, namespaces, commands)
     refuse_plain_http(settings, cluster, commands)
     return Found(state=state, cluster=uid)

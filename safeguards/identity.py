@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION
+from components.base.names import GIVEN_ANNOTATION, STACK_ANNOTATION, STACK_ID_ANNOTATION
 from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.machinery.namespace_rules import made_for_operators
 from settings.names import Names
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
@@ -98,7 +99,7 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
     names, owners = " ".join(sorted(foreign)), sorted(set(foreign.values()))
     message = f"this cluster's namespaces {names} belong to stack {' and '.join(owners)}"
     # Whole names: `prod` is not `prod-eu`. The stack's own may have organization and project before it.
-    same = f"{commands.project}/{commands.stack.rpartition('/')[2]}"
+    same = _short(commands)
     if any(owner.partition("/")[2] != same for owner in owners):
         raise Refusal(
             f"{message}: a stack needs names of its own in a cluster. Before its first update: "
@@ -111,3 +112,39 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
         f"{commands.pulumi('stack import')} --file COPY. When there is no copy, `{command}` gives the namespaces to "
         "the stack that comes next; docs/runbooks/state-lost.md says what else that takes"
     )
+
+
+def operator_namespaces(settings: Settings) -> list[tuple[str, str]]:
+    """Return the setting and the name of each namespace that the stack makes for an operator."""
+    policies = settings.network_policies
+    return [*made_for_operators(settings.cluster, settings.operators, policies, settings.secrets_operator)]
+
+
+def refuse_taken_namespaces(settings: Settings, state: LastState, live: Metadata, commands: Commands) -> None:
+    """Raise Refusal when an operator would be installed into a namespace that is there and not the stack's.
+
+    `up` would close it with NetworkPolicies, and `destroy` delete it with all that is in it. What the stack has made
+    carries its id. What somebody has made for it carries its name.
+    """
+    own, same = own_id(state), _short(commands)
+    lines: list[str] = []
+    for key, name in operator_namespaces(settings):
+        annotations: Mapping[str, str] = live.get(name, {}).get("annotations", {})
+        id_, given = annotations.get(STACK_ID_ANNOTATION), annotations.get(GIVEN_ANNOTATION)
+        if not live.get(name, {}).get("uid") or (id_ == own if id_ else given == same):
+            continue
+        marks = f"{GIVEN_ANNOTATION}={same} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
+        give = Kubectl.of(settings.cluster).command(f"annotate namespace {name} {marks}")
+        other = "NAME" if key != "operators.certManager" else "present"
+        lines.append(
+            f"{key}: namespace {name} is there, and this stack has not made it. `up` would close it to everything but "
+            f"the operator, and `destroy` delete it with all that is in it. Choose a different one: "
+            f"{commands.set(key, other)}. When nothing else is in it, `{give}` gives it to the stack"
+        )
+    if lines:
+        raise Refusal("\n".join(lines))
+
+
+def _short(commands: Commands) -> str:
+    """Return project and stack without the organization, which not everybody knows."""
+    return f"{commands.project}/{commands.stack.rpartition('/')[2]}"

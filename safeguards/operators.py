@@ -28,11 +28,6 @@ _KINDS: Mapping[Operator, str] = {
 }
 
 
-def operator_namespaces(settings: Settings) -> list[str]:
-    """Return the namespaces of the operators that the stack installs."""
-    return [namespace_of(settings, each) for each in settings.operators.installed]
-
-
 def refuse_second_operator(
     settings: Settings, state: LastState, live: Metadata, cluster: LiveCluster, commands: Commands
 ) -> None:
@@ -45,7 +40,8 @@ def refuse_second_operator(
     ]
     if not wanted:
         return
-    own = [name for name in operator_namespaces(settings) if _is_own(live.get(name, {}), own_id(state))]
+    places = (namespace_of(settings, each) for each in settings.operators.installed)
+    own = [name for name in places if _is_own(live.get(name, {}), own_id(state))]
     images = {image: {*places}.difference(own) for image, places in cluster.images().items()}
     lines = [
         f"operators.{each}: {reason}. Use what is there: {commands.set(f'operators.{each}', 'present')}"

@@ -15,6 +15,7 @@ DRIFT_STATUS = "infisical-drift"  # what of applications is not as the stack say
 # Each namespace says which stack it belongs to: organization/project/stack, and the id in that stack's state.
 STACK_ANNOTATION = "infisical-platform/stack"
 STACK_ID_ANNOTATION = "infisical-platform/stack-id"
+GIVEN_ANNOTATION = "infisical-platform/given-to"  # project/stack that a namespace was made for by somebody else
 JOB_LABEL = "infisical-platform/job"  # of the pods of this program's own Jobs: the Job's or CronJob's name
 
 

@@ -61,6 +61,10 @@ def environments_exist(applications: Applications) -> Findings:
         for place, environment in _named_environments(application):
             if environment not in application.environments:
                 known = ", ".join(application.environments)
+                if place[0] in ("secrets", "removed"):  # a command for the key itself would overwrite what is in it
+                    reason = f"required, but not set. {key_path(*place)} is for it, and environments has {known}"
+                    yield Finding(_in(name, "environments", environment), f"{reason}. Or correct the name there", "set")
+                    continue
                 yield Finding(_in(name, *place), f"there is no environment {environment}. environments has {known}")
 
 
@@ -188,12 +192,16 @@ def removed_is_removed(applications: Applications) -> Findings:
 def deliveries_have_something(applications: Applications) -> Findings:
     """Require the folder and the keys that are delivered, and a Secret for each delivery."""
     taken: dict[tuple[str, str], str] = {}
+    joined: dict[str, str] = {}  # names with which the stack tells its deliveries apart
     for name, application in applications.items():
         for number, delivery in enumerate(application.deliver):
             place, target = _in(name, "deliver", number), (delivery.namespace, delivery.secret)
             keys = application.secrets.get(delivery.environment, {}).get(delivery.path, {})
             if target in taken:
                 reason = f"{taken[target]} delivers into {'/'.join(target)} already, and each would undo the other"
+                yield Finding(key_path(place, "secret"), reason)
+            elif (other := joined.setdefault("-".join(target), place)) != place:
+                reason = f"with its namespace it is {'-'.join(target)}, and so is that of {other}. Name one otherwise"
                 yield Finding(key_path(place, "secret"), reason)
             taken.setdefault(target, place)
             if not keys and delivery.environment in application.environments:

@@ -17,6 +17,7 @@ from settings.machinery.delivery_rules import DELIVERY_RULES
 from settings.machinery.external_rules import EXTERNAL_RULES
 from settings.machinery.extra_rules import EXTRA_RULES
 from settings.machinery.finding import Finding
+from settings.machinery.namespace_rules import NAMESPACE_RULES
 from settings.mail import MailSettings
 from settings.organization import OrganizationSettings
 from settings.secrets import ReadReplica
@@ -255,4 +256,5 @@ RULES: tuple[Callable[..., Findings], ...] = (
     recovery_has_an_archive,
     *EXTERNAL_RULES,
     *DELIVERY_RULES,
+    *NAMESPACE_RULES,
 )
