@@ -14,8 +14,9 @@ where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
 # On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
 # cluster. No other target takes a STACK. OPTIONS go through to an operation.
 on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore adopt drift heal
-operate = $(if $(STACK),$(python) -m operations $(1) --stack '$(STACK)',$(embedded) operate $(where) $(1)) $(2)
-pulumi = $(if $(STACK),pulumi $(1) --stack '$(STACK)' $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
+quoted = '$(subst ','\'',$(1))'
+operate = $(if $(STACK),$(python) -m operations $(1) --stack $(call quoted,$(STACK)),$(embedded) operate $(where) $(1)) $(2)
+pulumi = $(if $(STACK),pulumi $(1) --stack $(call quoted,$(STACK)) $(2),$(embedded) pulumi $(where) $(1) $(2) $(3))
 
 ifneq ($(origin STACK),undefined)
   ifeq ($(strip $(STACK)),)
@@ -38,7 +39,7 @@ help: ## list these commands
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 26
 
 up: .venv/synced ## start the embedded cluster and run `pulumi up` of stack dev on it (CONTEXT=… takes yours, SAMPLE=1 with an application, NODES=2, BARE=1 without operators, DOMAIN=corp.internal, CLUSTER=hostile asks much of pods, CLUSTER=ipv6 has no IPv4, TIMELINE=up.html draws it)
-	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(SAMPLE),--sample) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(TIMELINE),--timeline '$(TIMELINE)'))
+	@$(if $(STACK),$(call pulumi,up),$(embedded) up $(where) --nodes $(NODES) $(if $(BARE),--bare) $(if $(SAMPLE),--sample) $(if $(DOMAIN),--domain $(DOMAIN)) $(if $(CLUSTER),--cluster $(call quoted,$(CLUSTER))) $(if $(TIMELINE),--timeline $(call quoted,$(TIMELINE))))
 
 down: .venv/synced ## end the cluster and delete all that it has on disk
 	@$(embedded) down $(where)
@@ -63,25 +64,25 @@ doctor: .venv/synced ## ask the cluster for everything that `pulumi up` will nee
 	@$(call operate,doctor)
 
 charts: .venv/synced ## fetch the Helm chart into charts/ and pin its digest (CHART=… takes an archive of yours)
-	@$(call operate,charts,$(if $(CHART),--chart '$(CHART)'))
+	@$(call operate,charts,$(if $(CHART),--chart $(call quoted,$(CHART))))
 
 secrets: .venv/synced ## list the secrets that are set, missing or optional, and how to set them
 	@$(call operate,secrets)
 
 import-secrets: .venv/synced ## take over a deployment from FILE, the manifest of its Kubernetes Secret
-	@$(call operate,import-secrets,'$(FILE)' $(OPTIONS))
+	@$(call operate,import-secrets,$(call quoted,$(FILE)) $(OPTIONS))
 
 adopt: .venv/synced ## say what taking over a running deployment would do (OPTIONS=--write, --take, "--back FILE", docs/moving-in.md)
 	@$(call operate,adopt,$(OPTIONS))
 
 migrate-secrets: .venv/synced ## move the Secrets of NAMESPACE into Infisical, step by step (OPTIONS="--step copy --yes", docs/applications.md)
-	@$(call operate,migrate-secrets,'$(NAMESPACE)' $(OPTIONS))
+	@$(call operate,migrate-secrets,$(call quoted,$(NAMESPACE)) $(OPTIONS))
 
 escrow: .venv/synced ## write what must be kept outside of the cluster, encrypted to RECIPIENT (age or GPG)
-	@$(call operate,escrow,'$(RECIPIENT)' $(OPTIONS))
+	@$(call operate,escrow,$(call quoted,$(RECIPIENT)) $(OPTIONS))
 
 restore: .venv/synced ## list the backups; with BACKUP=… write the restore of one into the stack file, CONFIRM=… confirms it
-	@$(call operate,restore,'$(BACKUP)' $(if $(CONFIRM),--confirm '$(CONFIRM)'))
+	@$(call operate,restore,$(call quoted,$(BACKUP)) $(if $(CONFIRM),--confirm $(call quoted,$(CONFIRM))))
 
 drift: .venv/synced ## say which fields the cluster has otherwise than the stack, and who owns them now (OPTIONS=--json; changes nothing)
 	@$(call operate,drift,$(OPTIONS))
@@ -90,7 +91,7 @@ heal: .venv/synced ## put back what the stack owns; asks first, unless OPTIONS=-
 	@$(call operate,heal,$(OPTIONS))
 
 forget-cluster: .venv/synced ## take a cluster that is gone for good out of the state (CLUSTER=uid); generated keys stay
-	@$(call operate,forget-cluster,'$(CLUSTER)')
+	@$(call operate,forget-cluster,$(call quoted,$(CLUSTER)))
 
 graph: .venv/synced ## draw docs/graph.svg and docs/applications.svg, and write the table of docs/architecture.md
 	@$(python) -m pictures graph
@@ -138,7 +139,7 @@ failures: ## test what is refused, fails and heals, and rotates, on a second clu
 rehearse: .venv/synced ## break the platform under writes on a third cluster, and add its figures to docs/rehearsals.md (FAULTS="primary drain" selects)
 	@$(embedded) build --rehearsals
 	@tests/install-engines.sh
-	@E2E_INSTANCE=rehearsals FAULTS='$(FAULTS)' $(python) -m pytest -s tests/rehearsals$(if $(FAULTS),/test_faults.py)
+	@E2E_INSTANCE=rehearsals FAULTS=$(call quoted,$(FAULTS)) $(python) -m pytest -s tests/rehearsals$(if $(FAULTS),/test_faults.py)
 
 policy/.venv/synced: policy/uv.lock policy/pyproject.toml policy/sync.sh .venv/synced
 	@PYTHON=$(CURDIR)/$(python) policy/sync.sh

@@ -52,7 +52,7 @@ def main() -> int:
     _command(commands, secrets.run, "secrets", "which encrypted settings are set, missing, optional; how to set them")
     command = _command(commands, importing.run, "import-secrets", "take over the environment of another deployment")
     command.add_argument("--overwrite", action="store_true", help="replace values which the stack has already")
-    command.add_argument("file", type=Path, help="manifest of a Kubernetes Secret")
+    command.add_argument("file", type=_manifest, help="manifest of a Kubernetes Secret")
     command = _command(commands, moving.run, "migrate-secrets", "move the Secrets of a namespace into Infisical")
     command.add_argument("--step", choices=list(moving.STEPS), default="inventory", help="default: inventory")
     command.add_argument("--all", action="store_true", help="every step, with `pulumi up` where it belongs")
@@ -76,6 +76,8 @@ def main() -> int:
     command = commands.add_parser("reference", help="write what follows from settings/: reference, schema, Pulumi.yaml")
     command.set_defaults(run=reference.run, stack="", config_file=None)
     arguments = parser.parse_args()
+    if arguments.config_file and not arguments.config_file.is_file():
+        parser.error(f"--config-file {arguments.config_file}: there is no such file")
     try:
         return arguments.run(Stack(arguments.stack, arguments.config_file), arguments)
     except OperationError as error:
@@ -83,6 +85,13 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _manifest(name: str) -> Path:
+    """Return the path that FILE names. `make` hands over an empty one for none."""
+    if not name:
+        raise argparse.ArgumentTypeError("name the manifest of a Kubernetes Secret, FILE=…")
+    return Path(name)
 
 
 def _owning(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -85,3 +85,14 @@ def test_a_stack_of_the_environment_counts_too() -> None:
 def test_pulumi_itself_asks_before_it_changes_a_stack_of_yours(command: str) -> None:
     assert "--yes" not in commands(command, "STACK=prod")
     assert "embedded" in commands(command)
+
+
+def test_a_quote_in_a_variable_stays_a_quote() -> None:
+    """The shell would run what stands behind it otherwise."""
+    word = "a'; touch pwned; echo 'b"
+    quoted = "'a'\\''; touch pwned; echo '\\''b'"
+    assert f"escrow --stack mine {quoted}".replace("mine", "'mine'") in commands(
+        "escrow", f"RECIPIENT={word}", "STACK=mine"
+    )
+    assert f"--stack {quoted}" in commands("secrets", f"STACK={word}")
+    assert f"--chart {quoted}" in commands("charts", f"CHART={word}", "STACK=mine")
