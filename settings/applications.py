@@ -33,6 +33,7 @@ from settings.machinery.application_types import (
     RoleSlug,
     SecretName,
 )
+from settings.machinery.forms import quoted
 from settings.machinery.stored_value import is_kept
 from settings.machinery.types import Email, Line, Section
 
@@ -76,15 +77,15 @@ class Generated(Section):
 
 
 class _Text:
-    """Let text and whole numbers be values. Others would be delivered differently than they were written."""
+    """Let text alone be a value. A number or a date would be delivered differently than it was written."""
 
     @staticmethod
     def check(value: object) -> object:
-        if isinstance(value, bool | float) or not isinstance(value, str | int):
-            raise ValueError(_KINDS)  # 1.10 would become 1.1, and true True
+        if not isinstance(value, str | int | float):
+            raise ValueError(_KINDS)
         if value == "":
             raise ValueError("write at least one character, because an empty value is delivered as a missing one")
-        return value
+        return quoted(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "minLength": 1}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from settings.machinery.forms import as_written
 from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section, SiteName
 from settings.machinery.variables import Variable
 from settings.network_policies import LabelKey as AnnotationName
@@ -24,7 +25,7 @@ ProxyRange = Annotated[Range, AfterValidator(_of_proxies)]
 
 def _text(value: object) -> object:
     """Return a switch as an annotation has it: `pulumi config set` makes one of the word `true`."""
-    return str(value).lower() if isinstance(value, bool) else value
+    return str(value).lower() if isinstance(value, bool) else as_written(value)
 
 
 class _Issuer(Section):

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from settings.machinery.forms import as_written
 from settings.machinery.types import DnsLabel, Form, Section
 
 Part = Literal["infisical", "database", "pooler", "redis", "sentinel", "jobs"]
@@ -40,7 +41,11 @@ _RANGE = "Write a range of addresses as network/length, as in 10.0.0.0/8 or 192.
 Range = Annotated[str, Form(_range, _RANGE)]
 Cidr = Annotated[Range, AfterValidator(_cidr)]
 _LABEL = r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]"
-LabelValue = Annotated[str, _form(rf"({_LABEL})?", "Write a label's value as pods have it, at most 63 characters")]
+LabelValue = Annotated[
+    str,
+    BeforeValidator(as_written),
+    _form(rf"({_LABEL})?", "Write a label's value as pods have it, at most 63 characters"),
+]
 LabelKey = Annotated[
     str,
     _form(rf"([a-z0-9.-]{{1,253}}/)?{_LABEL}", "Write a label's name as pods have it, as in app.kubernetes.io/name"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from settings.applications import ApplicationSettings
 from settings.backup import BackupSettings, RestoreSettings
@@ -16,6 +18,7 @@ from settings.ingress import IngressSettings
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_types import ApplicationName
 from settings.machinery.charts import Chart
+from settings.machinery.forms import as_written
 from settings.machinery.types import VariableName
 from settings.mail import MailSettings
 from settings.network_policies import NetworkPolicySettings
@@ -43,7 +46,7 @@ class Settings(Secrets):
     mail: MailSettings | None = None
     sign_on: SignOnSettings = SignOnSettings()
     integrations: IntegrationSettings = IntegrationSettings()
-    extra_environment: dict[VariableName, str] = Field(
+    extra_environment: dict[VariableName, Annotated[str, BeforeValidator(as_written)]] = Field(
         default={}, description="More variables of Infisical, in plain text."
     )
     jobs: JobSettings = JobSettings()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from settings.machinery.types import matching
+from settings.machinery.forms import as_written, matching
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _FOLDER = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
@@ -22,7 +22,9 @@ LabelKey = Annotated[
     ),
 ]
 LabelValue = Annotated[
-    str, matching(rf"({_NAME})?", "Write at most 63 letters, digits, '-', '_' and '.'. No other value is a label's")
+    str,
+    BeforeValidator(as_written),
+    matching(rf"({_NAME})?", "Write at most 63 letters, digits, '-', '_' and '.'. No other value is a label's"),
 ]
 Registry = Annotated[
     str,

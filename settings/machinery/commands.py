@@ -17,9 +17,13 @@ class Commands:
     stack: str
     config_file: Path | None = None  # default: Pulumi.<stack>.yaml
 
-    def set(self, key: str, value: str = "VALUE", *, secret: bool = False) -> str:
-        """Return the command that sets a key. A secret's value is left out, so that Pulumi asks for it."""
-        what = f"--secret {self._key(key)}" if secret else f"{self._key(key)} {value}"
+    def set(self, key: str, value: str = "VALUE", *, secret: bool = False, text: bool = False) -> str:
+        """Return the command that sets a key. A secret's value is left out, so that Pulumi asks for it.
+
+        Inside a section Pulumi makes a number or a switch of what looks like one, unless it is `text`.
+        """
+        kind = "--type string " if text else ""
+        what = f"--secret {self._key(key)}" if secret else f"{kind}{self._key(key)} {value}"
         return f"{self._config('set', key)} {what}"
 
     def remove(self, key: str) -> str:

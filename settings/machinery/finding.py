@@ -19,6 +19,7 @@ class Finding:
     reason: str
     remedy: Literal["set", "change", "remove", "encrypt"] = "change"  # encrypt: a key of extraEnvironment
     secret: bool = False  # the key is encrypted, though no setting has its name
+    text: bool = False  # the value is text, even if it looks like a number or a switch
 
     @property
     def section(self) -> str:

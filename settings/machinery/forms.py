@@ -9,11 +9,12 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from pydantic import AfterValidator, GetJsonSchemaHandler, SecretStr
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,46 @@ def matching(pattern: str, reason: str) -> Form:
         return value
 
     return Form(check, reason, f"^({pattern})$")
+
+
+NOT_QUOTED = "not_quoted"  # the kind of error that a command with --type string mends
+_SAFE_DIGITS = 15  # of a whole number: what has more passes through Pulumi as a different one
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} (UTC|[+-]\d{4})", re.ASCII)
+
+
+def as_written(value: object) -> object:
+    """Return a value that is text. Raise the error NOT_QUOTED for what YAML has made something else of."""
+    if isinstance(value, bool | float) or (isinstance(value, int) and len(str(abs(value))) > _SAFE_DIGITS):
+        raise _not_quoted()  # 1.10 would become 1.1
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        raise _not_quoted()  # 2026-11-26 has become 2026-11-26 00:00:00 +0000 UTC
+    return value
+
+
+def quoted(value: object) -> object:
+    """Return a value that is text. Raise the error NOT_QUOTED for any number: 0123 has become 83."""
+    if isinstance(value, int):
+        raise _not_quoted()
+    return as_written(value)
+
+
+def _not_quoted() -> PydanticCustomError:
+    return PydanticCustomError(NOT_QUOTED, "Write it in quotes, because YAML makes something else of it")
+
+
+def moment(pattern: str, reason: str) -> Form:
+    """Return the form of a day, or of a moment, that the calendar and the clock have."""
+    written = matching(pattern, reason)
+    well_formed = cast("Callable[[str], str]", written.func)
+
+    def check(value: str) -> str:
+        try:
+            datetime.fromisoformat(well_formed(value))
+        except ValueError:
+            raise ValueError(reason) from None
+        return value
+
+    return Form(check, reason, written.pattern)
 
 
 def secretly(form: Form) -> Form:

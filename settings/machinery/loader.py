@@ -19,6 +19,7 @@ from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError, key_path
 from settings.machinery.mirror import mirrored
+from settings.machinery.forms import NOT_QUOTED
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
 from settings.machinery.stack_file import plain_leaves
@@ -180,7 +181,7 @@ def _finding(error: ErrorDetails) -> Finding:
         return Finding(key, f"there is no such key{_suggestion(path)}", "remove")
     if kind == "missing":
         return Finding(key, "required, but not set", "set")
-    return Finding(key, f"{message[:1].lower()}{message[1:]}")
+    return Finding(key, f"{message[:1].lower()}{message[1:]}", text=kind == NOT_QUOTED)
 
 
 def _line(commands: Commands, finding: Finding) -> str:
@@ -191,7 +192,8 @@ def _line(commands: Commands, finding: Finding) -> str:
     if finding.remedy == "remove":
         command = commands.remove(finding.key)
     else:
-        command = commands.set(finding.key, secret=finding.secret or finding.section in SECRETS)
+        secret = finding.secret or finding.section in SECRETS
+        command = commands.set(finding.key, secret=secret, text=finding.text)
     return f"- {finding.key}: {finding.reason}. {finding.remedy.capitalize()} it: {command}"
 
 

@@ -20,6 +20,7 @@ from settings.machinery.forms import (
     authorities,
     base64_of,
     matching,
+    moment,
     origin,
     pem,
     secret_matching,
@@ -171,9 +172,9 @@ ArchiveId = Annotated[
 ]
 Moment = Annotated[
     str,
-    matching(
+    moment(
         r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?[+-][0-2][0-9]:[0-5][0-9]",
-        "Write it as 2026-11-26T11:20:00+00:00, with the offset, as the operator asks for it",
+        'Write it in quotes, as in "2026-11-26T11:20:00+00:00", with the offset, as the operator asks for it',
     ),
 ]
 KeyLabel = Annotated[
@@ -204,7 +205,7 @@ OpenPgpPublicKey = Annotated[str, armour("PGP PUBLIC KEY BLOCK")]
 RestoreId = Annotated[
     str,
     Field(max_length=40),
-    matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "Use a-z, 0-9 and '-'. It becomes part of a Job's name"),
+    matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "Use a-z, 0-9 and '-', in quotes. It becomes part of a Job's name"),
 ]
 BackupName = Annotated[
     str,
@@ -213,7 +214,7 @@ BackupName = Annotated[
         "Write latest, the name of a backup, or the identifier at its end",
     ),
 ]
-Day = Annotated[str, matching(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", "Write it as 2026-11-26")]
+Day = Annotated[str, moment(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", 'Write a day in quotes, as in "2026-11-26"')]
 OverwriteToken = Annotated[
     str, matching(r"[0-9a-f]{12}", "Write the 12 hexadecimal digits that the refused restore has printed")
 ]
