@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from settings.machinery.types import Section, matching
 
@@ -30,10 +30,12 @@ _OWNED: Mapping[str, str] = {
 }
 
 
-def _text(value: str | float | bool) -> str:
+def _text(value: object) -> str:
     """Return a number or a switch as PostgreSQL reads it, because the operator takes strings alone."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if not isinstance(value, str | int | float):
+        raise ValueError("Write text, a number or a switch")
     return str(value)
 
 
@@ -64,7 +66,8 @@ class SharedDatabase(Section):
         "Whoever uses them from other namespaces needs `networkPolicies.extraIngress`.",
     )
     parameters: dict[
-        Annotated[_Parameter, AfterValidator(_free)], Annotated[str | int | float | bool, AfterValidator(_text)]
+        Annotated[_Parameter, AfterValidator(_free)],
+        Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)],
     ] = Field(
         default={},
         description="Parameters of PostgreSQL, as in max_connections. Some restart every server, with a fail-over.",
@@ -75,6 +78,7 @@ class SharedDatabase(Section):
         for database, owner in self.databases.items():
             if owner not in self.users:
                 raise ValueError(
-                    f"databases.{database}: add {owner} to users, because the operator makes no owner by itself"
+                    f"users.{owner}[0]: required, but not set. It owns databases.{database}, and the operator makes no "
+                    "owner by itself. Name a flag of the role, as in login"
                 )
         return self

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +19,8 @@ from pydantic_core import ErrorDetails
 from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError, key_path
-from settings.machinery.mirror import mirrored
 from settings.machinery.forms import NOT_QUOTED
+from settings.machinery.mirror import mirrored
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
 from settings.machinery.stack_file import plain_leaves
@@ -29,7 +30,11 @@ from settings.settings import BY_PRESENCE, Settings
 
 _NAMES = dict(zip(Settings.by_key(), Settings.model_fields, strict=True))  # key in the stack file to field
 _KEYS = frozenset(_NAMES)
-_KINDS = {"existing", "letsEncrypt", "ingress", "gateway", "volume", "bucket"}
+_CHOICES = {("ingress", "issuer"), ("ingress", "route"), ("backup", "target")}  # sections of one kind or another
+# Of settings.external and settings.applications.
+_TAGS = frozenset({"<operator>", "<external>", "<text>", "<Encrypted>", "<Generated>", "<PeopleOwned>"})
+_SIMILAR = 0.6  # of a project's name, for a key of ours
+_MISTYPED = 0.85  # for any key
 _NO_BRACKETS = {ord("<"): None, ord(">"): None}  # around the kinds of settings.external
 # The values that Pulumi.yaml declares for keys that a stack doesn't have.
 _ABSENT: tuple[object, ...] = ("", "{}", "[]", {}, [])
@@ -79,8 +84,9 @@ def load(
     findings += unreadable(sound.get("applications", {}))
     if stack_file:
         findings += plain_leaves(stack_file, commands.project, encrypted & (SECRETS | named), given)
-    if findings or stack is None:
-        lines = [_line(commands, finding) for finding in sorted(set(findings))]
+    strange = [*_of_strange_projects(commands, configuration)]
+    if findings or strange or stack is None:
+        lines = sorted([*strange, *(_line(commands, finding) for finding in sorted(set(findings)))])
         raise SettingsError("this stack's configuration can't be used:\n" + "\n".join(lines))
     return mirrored(stack, stack.pods.registry) if stack.pods.registry else stack
 
@@ -111,6 +117,17 @@ def _wrongly_kept(given: Mapping[str, str], encrypted: Collection[str], named: C
                 "it holds an encrypted value, which would be in the state in plain text. Secrets have their own keys"
             )
             yield Finding(key, reason)
+
+
+def _of_strange_projects(commands: Commands, configuration: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each key whose project is mistyped. Nobody reads it, so what it asks for would not be there."""
+    for whole in configuration:
+        project, _, key = whole.partition(":")
+        likeness = difflib.SequenceMatcher(None, project, commands.project).ratio()
+        if project != commands.project and likeness >= (_SIMILAR if key in _KEYS else _MISTYPED):
+            remove = replace(commands, project=project).remove(key)
+            reason = f"nobody reads a key of project {project}. Did you mean {commands.project}:{key}?"
+            yield f"- {whole}: {reason} Remove it: {remove}"
 
 
 def _is_empty(key: str, value: str | None) -> bool:
@@ -161,12 +178,15 @@ def needs(rule: Callable[..., Iterator[Finding]]) -> frozenset[str]:
 
 
 def _finding(error: ErrorDetails) -> Finding:
-    location = [part for part in error["loc"] if part != "[key]"]
+    of_key = error["loc"][-1:] == ("[key]",)
+    *parents, last = error["loc"][:-1] if of_key else error["loc"]
     # A choice adds its tag to the location, but the stack file has no such level.
-    path = location[:1] + [part for part in location[1:] if part not in _KINDS and not str(part).startswith("<")]
+    path = [part for part in parents if part not in _TAGS] + ([] if last in _TAGS and not of_key else [last])
+    if tuple(path[:2]) in _CHOICES:
+        del path[2:3]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
-    if rule := re.match(r"([a-zA-Z.]+): ", message):  # a rule within a section names the key to change
-        path, message = path + rule[1].split("."), message[rule.end() :]
+    if rule := re.match(r"([\w.-]+)(?:\[(\d+)\])?: ", message):  # a rule within a section names the key to change
+        path, message = [*path, *rule[1].split("."), *map(int, filter(None, [rule[2]]))], message[rule.end() :]
     if kind == "union_tag_invalid":
         path, message = (
             [*path, "kind"],
@@ -175,7 +195,7 @@ def _finding(error: ErrorDetails) -> Finding:
     if kind == "union_tag_not_found":
         path, kind = [*path, "kind"], "missing"
     key = key_path(*path)
-    if "[key]" in error["loc"]:
+    if of_key:
         return Finding(key, message, "remove")
     if kind == "extra_forbidden":
         return Finding(key, f"there is no such key{_suggestion(path)}", "remove")

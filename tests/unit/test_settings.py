@@ -62,7 +62,7 @@ def test_redis_keeps_room_below_the_kernels_limit() -> None:
 
 def test_keys_of_other_projects_are_none_of_ours() -> None:
     encoded = {f"{PROJECT}:{key}": json.dumps(value) for key, value in SMALLEST.items()}
-    others = {"pulumi:disable-default-providers": '["*"]', "other:database": "x", f"{PROJECT}-two:x": "1"}
+    others = {"pulumi:disable-default-providers": '["*"]', "postgresql:database": "x", "kubernetes:cluster": "y"}
     assert settings.load(COMMANDS, encoded | others) == load(SMALLEST)
 
 
