@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
-from settings.machinery.types import Cpu, Image, Memory, Minutes, NamePrefix, Section, bytes_of
+from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, Minutes, NamePrefix, Section, bytes_of
 from settings.names import Names
 from settings.resources import refuse_what_does_not_fit
 
@@ -20,9 +20,8 @@ class ClusterSettings(Section):
         min_length=1,
         description="Context of the kubeconfig. Set this. Otherwise `pulumi up` uses kubectl's current context.",
     )
-    kubeconfig: str | None = Field(
+    kubeconfig: KubeconfigPath | None = Field(
         default=None,
-        min_length=1,
         description="Path of the kubeconfig. It is written into the state, so every machine that updates the stack "
         "needs the file at this path. Prefer to set KUBECONFIG. Default: KUBECONFIG, then "
         "~/.kube/config.",

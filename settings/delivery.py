@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from settings.machinery.application_types import EnvironmentSlug, FolderPath, SecretName
+from settings.machinery.forms import DNS_NAME
 from settings.machinery.types import DnsLabel, DnsName, Form, Section
 
 _TYPES = {
@@ -19,15 +21,13 @@ LONGEST_RESTARTING = 48  # of a Secret's name: the operator puts `managed-secret
 
 def _workload(value: str) -> str:
     kind, _, name = value.partition("/")
-    if kind not in ("deployment", "statefulset", "daemonset") or not name or "/" in name:
+    if kind not in ("deployment", "statefulset", "daemonset") or not re.fullmatch(DNS_NAME, name):
         raise ValueError(_WORKLOAD)
     return value
 
 
 _WORKLOAD = "Write a workload of the namespace as deployment/NAME, statefulset/NAME or daemonset/NAME"
-Workload = Annotated[
-    str, Form(_workload, _WORKLOAD, r"^(deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-]
+Workload = Annotated[str, Form(_workload, _WORKLOAD, rf"^(deployment|statefulset|daemonset)/{DNS_NAME}$")]
 
 
 class Delivery(Section):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from settings.machinery.forms import as_written
+from settings.machinery.forms import DNS_NAME, as_written
 from settings.machinery.types import DnsLabel, Form, Section
 
 Part = Literal["infisical", "database", "pooler", "redis", "sentinel", "jobs"]
@@ -29,6 +29,8 @@ def _range(value: str) -> str:
         ipaddress.ip_network(value)
     except ValueError:
         raise ValueError(_RANGE) from None
+    if "%" in value:  # a zone, which Kubernetes refuses
+        raise ValueError(_RANGE)
     return value
 
 
@@ -48,7 +50,10 @@ LabelValue = Annotated[
 ]
 LabelKey = Annotated[
     str,
-    _form(rf"([a-z0-9.-]{{1,253}}/)?{_LABEL}", "Write a label's name as pods have it, as in app.kubernetes.io/name"),
+    _form(
+        rf"((?=[^/]{{1,253}}/){DNS_NAME}/)?{_LABEL}",
+        "Write a label's name as pods have it, as in app.kubernetes.io/name",
+    ),
 ]
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from settings.machinery.forms import as_written, matching
+from settings.machinery.forms import DNS_NAME, as_written, matching
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _FOLDER = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
-_PREFIX = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+_PREFIX = rf"(?=[^/]{{1,253}}/){DNS_NAME}"
 
 LabelKey = Annotated[
     str,

@@ -107,8 +107,8 @@ Cpu = Annotated[
 Memory = Annotated[
     str,
     matching(
-        r"(?!0+(\.0+)?[KMGTPE])\d+(\.\d+)?[KMGTPE]i?",
-        'Write more than 0 bytes with a unit, as in "512Mi". A lower-case k is not accepted as a unit',
+        r"(?!0+(\.0+)?[kKMGTPE])\d+(\.\d+)?([MGTPE]i?|Ki|k)",
+        'Write more than 0 bytes with a unit, as in "512Mi". Kubernetes has k and Ki, and no K',
     ),
 ]
 IMAGE = matching(r".*(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})", "Pin a tag (not latest) or a digest")
@@ -137,7 +137,12 @@ Hours = Annotated[
 Minutes = Annotated[int, Field(ge=2, le=240)]  # of patience
 Cron = Annotated[str, Form(cron.checked, cron.FIELDS)]
 Email = Annotated[
-    str, matching(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+", "Write it as name@host.domain")
+    str,
+    # zod 3, by which Infisical judges addresses.
+    matching(
+        r"(?!\.)(?!.*\.\.)[A-Za-z0-9_'+.-]*[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}",
+        "Write it as name@host.domain, the address alone. Infisical takes letters of ASCII, digits and _'+-. in a name",
+    ),
 ]
 SiteUrl = Annotated[str, origin("https", "https://secrets.example.org", named=True)]
 Origin = Annotated[str, origin("https?", "https://app.example.org")]
@@ -195,6 +200,9 @@ NamePrefix = Annotated[
         r"(?!(infisical|platform)$)[a-z][a-z0-9]*",
         "Use at most 12 of a-z and 0-9, a letter first, and not infisical or platform, which names begin with anyway",
     ),
+]
+KubeconfigPath = Annotated[
+    str, matching(r"(?!~).+", "Write the whole path, as in /home/ci/.kube/config, because nobody expands ~ in it")
 ]
 BucketPrefix = Annotated[
     str,
@@ -263,7 +271,7 @@ PrivateKeyPem = Annotated[SecretStr, secretly(pem("(RSA )?PRIVATE KEY"))]
 
 def bytes_of(memory: str) -> float:
     """Return the bytes of a Memory: "1.5Gi" is 1610612736."""
-    match = re.fullmatch(r"(?P<number>[\d.]+)(?P<unit>[KMGTPE])(?P<binary>i?)", memory)
+    match = re.fullmatch(r"(?P<number>[\d.]+)(?P<unit>[KMGTPE])(?P<binary>i?)", memory.replace("k", "K"))
     assert match, memory
     return float(match["number"]) * (1024 if match["binary"] else 1000) ** ("KMGTPE".index(match["unit"]) + 1)
 

@@ -29,7 +29,7 @@ def accepts(type_: Any, value: str) -> bool:
 
 
 # Kubernetes' quantities without exponents; https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity.
-QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[KMGTPE]i?)?")
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|[MGTPE]i?)?")
 NUMBERS = st.from_regex(r"\A\d+(\.\d+)?(m|k|Mi|Gi|G|)\n?\Z")
 
 
@@ -51,7 +51,8 @@ def test_cpu(value: str) -> None:
 @pytest.mark.parametrize("value", ["512Mi", "2Gi", "1.5G"])
 def test_memory(value: str) -> None:
     assert accepts(Memory, value)
-    assert not accepts(Memory, value[:-1] + "k")
+    assert not accepts(Memory, f"{value}k")
+    assert not accepts(Memory, "512K")
 
 
 @given(port=st.integers(0, 100_000))

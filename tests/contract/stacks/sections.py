@@ -41,7 +41,8 @@ from tests.jobs.job_pki import authority
 
 minutes = one_of(2, 15, 240)
 
-clusters = keys_of({}, context=lines, kubeconfig=lines, protect=booleans, namePrefix=one_of("blue", "a1", "b" * 12))
+paths = one_of("/a b", "c")
+clusters = keys_of({}, context=lines, kubeconfig=paths, protect=booleans, namePrefix=one_of("blue", "a1", "b" * 12))
 sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
              {"cpuLimit": "1.5", "memoryLimit": "1.5G"})  # fmt: skip
 databases = together(
@@ -244,7 +245,7 @@ registry_credentials = one_of(
     json.dumps({"auths": {"r.example.org": {"username": "u", "password": f"{SECRET}p"}}}),
 )
 escrows = keys_of({"date": one_of("2026-11-26"), "keyLabel": text_of("0123456789abcdef", 32, 32)})
-extra_values = one_of(lines, "a\nb", "{}", 7, 1.5)
+extra_values = one_of(lines, "a\nb", "{}", 7, "1.5")
 extras = keys_of(
     {},
     CLIENT_ID_GOOGLE_LOGIN=lines,

@@ -113,7 +113,8 @@ def origins(r: Random) -> str:
 
 
 def emails(r: Random) -> str:
-    return f"{text_of('a.+-_Z0', 1, 10)(r)}@{labels(r)}.org"
+    end = r.choice(["", ".b", ".c+d", "_e'f"])
+    return f"{text_of('aZ0+-_', 1, 6)(r)}{end}@{labels(r)}.org"
 
 
 def images(r: Random) -> str:

@@ -29,7 +29,10 @@ export const matching = (pattern, message, rules) => (value) => {
   return read;
 };
 
-export const email = () => matching(/^[^\s@]+@[^\s@]+\.[^\s@]+$/, "Invalid email");
+// zod 3.22, types.ts.
+const EMAIL = /^(?!\.)(?!.*\.\.)([A-Z0-9_'+\-.]*)[A-Z0-9_+-]@([A-Z0-9][A-Z0-9-]*\.)+[A-Z]{2,}$/i;
+
+export const email = () => matching(EMAIL, "Invalid email");
 
 export const slug = (rules) =>
   matching(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, "Must be a valid slug", { min: 1, max: 64, ...rules });
