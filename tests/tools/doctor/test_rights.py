@@ -109,7 +109,10 @@ def test_who_installs_operators_may_hand_out_their_rights() -> None:
         assert rights.Right(namespace, "secrets", "update") in asked, "Helm's record of its release"
     webhooks = rights.Right("", "validatingwebhookconfigurations.admissionregistration.k8s.io", "create")
     assert webhooks in asked
-    only_redis = {"operators": {"redis": "install", "redisChart": INSTALLED["redisChart"]}}
+    only_redis = {
+        "networkPolicies": {"operators": APART},
+        "operators": {"redis": "install", "redisChart": INSTALLED["redisChart"]},
+    }
     assert webhooks not in rights.needed(stack_settings(**only_redis))
     assert not {right for right in rights.needed(stack_settings()) if right.verb == "escalate"}
 
