@@ -33,7 +33,7 @@ from settings.machinery.application_types import (
     RoleSlug,
     SecretName,
 )
-from settings.machinery.forms import quoted
+from settings.machinery.forms import as_written
 from settings.machinery.stored_value import is_kept
 from settings.machinery.types import Email, Line, Section
 
@@ -77,7 +77,7 @@ class Generated(Section):
 
 
 class _Text:
-    """Let text alone be a value. A number or a date would be delivered differently than it was written."""
+    """Let text be a value, and a number that arrives as it was written. Of others, no digit is to be trusted."""
 
     @staticmethod
     def check(value: object) -> object:
@@ -85,7 +85,7 @@ class _Text:
             raise ValueError(_KINDS)
         if value == "":
             raise ValueError("write at least one character, because an empty value is delivered as a missing one")
-        return quoted(value)
+        return as_written(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "minLength": 1}

@@ -43,6 +43,7 @@ def matching(pattern: str, reason: str) -> Form:
 
 
 NOT_QUOTED = "not_quoted"  # the kind of error that a command with --type string mends
+IN_QUOTES = "write it in quotes, because YAML makes something else of it"
 _SAFE_DIGITS = 15  # of a whole number: what has more passes through Pulumi as a different one
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} (UTC|[+-]\d{4})", re.ASCII)
 
@@ -56,15 +57,8 @@ def as_written(value: object) -> object:
     return value
 
 
-def quoted(value: object) -> object:
-    """Return a value that is text. Raise the error NOT_QUOTED for any number: 0123 has become 83."""
-    if isinstance(value, int):
-        raise _not_quoted()
-    return as_written(value)
-
-
 def _not_quoted() -> PydanticCustomError:
-    return PydanticCustomError(NOT_QUOTED, "Write it in quotes, because YAML makes something else of it")
+    return PydanticCustomError(NOT_QUOTED, f"{IN_QUOTES[:1].upper()}{IN_QUOTES[1:]}")
 
 
 def moment(pattern: str, reason: str) -> Form:

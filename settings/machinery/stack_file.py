@@ -1,4 +1,7 @@
-"""Find what a stack file has in plain text below encrypted keys. The engine marks whole keys at the top alone."""
+"""Find in a stack file what the engine doesn't tell: what is in plain text, and what YAML has changed.
+
+The engine marks whole keys at the top alone as encrypted, and hands over 83 for 0123.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any, cast
 import yaml
 
 from settings.machinery.finding import Finding, SettingsError, key_path
+from settings.machinery.forms import IN_QUOTES
 
 # The certificate of an authority is public.
 _PUBLIC = re.compile(r"databaseReadReplicas\[\d+\]\.authority")
@@ -33,6 +37,19 @@ def plain_leaves(
             if given is None or _is_read(value, _at(_decoded(given.get(key, "")), path)):
                 reason = "it stands in plain text in the stack file, so others may know it. Encrypt a new one"
                 yield Finding(place, reason, secret=True)
+
+
+def changed_numbers(file: Path, project: str, given: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield each whole number that is written differently than it is understood, such as 0123 for 83.
+
+    `given` is what the engine hands over by key without project. Raises SettingsError.
+    """
+    kept = _config(file, project)
+    for key in sorted(kept.keys() & given):
+        for path, written in _leaves(kept[key]):
+            value = _at(_decoded(given[key]), path)
+            if type(value) is int and str(value) != written and yaml.safe_load(written) == value:
+                yield Finding(key_path(key, *path), IN_QUOTES, text=True)
 
 
 def _config(file: Path, project: str) -> Mapping[str, object]:

@@ -67,7 +67,7 @@ def values(draw: st.DrawFn, encrypted: dict[str, str]) -> object:
         case "text":
             return draw(PLAIN)
         case "number":
-            return draw(st.integers())
+            return draw(st.integers(-(10**14), 10**15 - 1))  # larger ones pass through Pulumi as different ones
         case "from":
             encrypted[key] = draw(PLAIN)
             return {"from": key}
@@ -119,7 +119,7 @@ def broken(draw: st.DrawFn) -> Broken:
             place = ("environments", draw(st.sampled_from(WRONG_SLUGS)))
             application["environments"][place[-1]] = "E"
         case "missing":
-            place = ("secrets", environment)
+            place = ("environments", environment)
             del application["environments"][environment]
             application["environments"]["other-one"] = "O"
         case "unknown":

@@ -75,6 +75,12 @@ def test_a_stack_without_applications_has_none() -> None:
     assert load({}, {}).applications == {}
 
 
+def test_whole_numbers_are_text() -> None:
+    """`pulumi config set --path` writes them without quotes."""
+    application = load(shop("secrets prod / PORT", 8080)).applications["shop"]
+    assert {each.key: each.value for each in secrets_of(application)}["PORT"] == "8080"
+
+
 @pytest.mark.parametrize(
     ("name", "project", "slug"),
     [("shop", None, "shop-app"), ("store", None, "store"), ("shop", "shop-2", "shop-2")],

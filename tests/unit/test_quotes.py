@@ -13,10 +13,9 @@ from tests.unit.test_application_settings import complaints, shop
 MIDNIGHT = "2026-11-26 00:00:00 +0000 UTC"  # what Pulumi makes of 2026-11-26
 
 
-@pytest.mark.parametrize("value", [83, 8080, 12345678901234567000, 1.1, True, MIDNIGHT])
+@pytest.mark.parametrize("value", [12345678901234567000, 1.1, True, MIDNIGHT])
 @pytest.mark.parametrize("place", ["secrets prod / PIN", "secrets prod / STRIPE_KEY initial"])
 def test_a_secrets_value_is_in_quotes(place: str, value: Any) -> None:
-    """0123 arrives as 83, so that no number is known to be what was written."""
     [line] = complaints(shop(place, value) if "initial" not in place else _initial(value))
     assert "write it in quotes, because YAML makes something else of it. Change it: " in line
     assert " --path --type string 'infisical-platform:applications.shop.secrets.prod[" in line

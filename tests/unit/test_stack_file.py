@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import settings
+from settings.machinery.stack_file import changed_numbers
 from tests.unit.configurations import PEM, SMALLEST
 from tests.unit.harness import COMMANDS, ORGANIZATION, PROJECT
 
@@ -97,3 +98,15 @@ def test_a_file_that_is_no_yaml_is_a_sentence(tmp_path: Path) -> None:
         settings.load(COMMANDS, values, [], file)
     assert PASTED not in str(caught.value)
     settings.load(COMMANDS, values, [], tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "changed"),
+    [("0123", 83, True), ("1_000", 1000, True), ("8080", 8080, False), ('"0123"', "0123", False), ("0123", 84, False)],
+)
+def test_a_number_that_yaml_has_changed_is_refused(tmp_path: Path, written: str, read: object, changed: bool) -> None:
+    """The engine hands over 83 for 0123. What it has read from a different file is not judged by this one."""
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(f"config: {{{PROJECT}:extraEnvironment: {{PIN: {written}}}}}\n")
+    found = [*changed_numbers(file, PROJECT, {"extraEnvironment": json.dumps({"PIN": read})})]
+    assert [finding.key for finding in found] == (["extraEnvironment.PIN"] if changed else [])
