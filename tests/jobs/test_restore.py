@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,16 @@ def test_a_role_with_capital_letters(platform: Platform) -> None:
     assert platform.super("select to_regclass('others')") == "others"
     assert platform.secrets == "a b c late"
     platform.super('drop owned by "Infisical_User"; drop role "Infisical_User"; drop table others')
+
+
+def test_a_database_that_is_refused_to_a_new_pod_is_asked_again(platform: Platform) -> None:
+    """As kube-router does, until it has heard of the pod."""
+    token, first = platform.token(), '[ ! -e "$TMPDIR/refused" ] && touch "$TMPDIR/refused"'
+    platform.instead_of("psql", f'{first} && echo "connection refused" >&2 && exit 2; exec {shutil.which("psql")} "$@"')
+    done = platform.restore(overwrite=token)
+    assert done.status == 0, done.output
+    assert "connection refused" in done.output
+    assert platform.secrets == "a b c"
 
 
 def test_one_id_restores_once(platform: Platform) -> None:

@@ -17,8 +17,8 @@ from backup_manifest import FORMAT, SEALED, Manifest, complete, identifier_of, n
 from backup_status import Status, moment, now
 from backup_target import Content, Target, TargetConfig, content_of, target_of
 from bounded_program import Deadline, require, run_program
-from database_session import Session, migrations, program, server_major, tables
-from job import Failed, Pending, Report, run, wait
+from database_session import REACH_SECONDS, migrations, passes, program, reached, server_major, tables
+from job import Failed, Report, run, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
 from retention import Retention
@@ -27,7 +27,6 @@ from sealing import Recipient, recipients, seal
 _LOCK_SECONDS = 60  # a dump waits as long for a table that a migration holds
 _LISTED = 100  # names of the newest backups, for people who choose one
 _PROLONG = "Have its owner prolong it (`gpg --quick-set-expire FINGERPRINT 2y`), and export it for backup.recipients"
-_REACH_SECONDS = 120  # as long for a database that fails over
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ class BackUp:
         try:
             return self._dump(plain)
         except Failed as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             self._report.progress(f"{error}; trying once more")
             plain.unlink(missing_ok=True)
@@ -127,7 +126,7 @@ class BackUp:
 
     def _dump(self, plain: Path) -> Dump:
         """Dump with the counts of the same moment, and read the dump to its end: a list of it would prove nothing."""
-        with self._session() as session:
+        with reached(self._environment, self._deadline, self._report) as session:
             session.ask("begin isolation level repeatable read read only")
             snapshot = session.one("select pg_export_snapshot()")
             major = server_major(session)
@@ -141,28 +140,13 @@ class BackUp:
         run_program([program("pg_restore", major), "--file", "/dev/null", str(plain)], self._deadline)
         return dump
 
-    def _session(self) -> Session:
-        def connected() -> Session:
-            session = Session(self._environment, self._deadline)
-            try:
-                session.ask("select 1")
-            except Failed as error:
-                session.close()
-                if _passes(error):
-                    raise Pending(str(error)) from error
-                raise
-            return session
-
-        patience = min(_REACH_SECONDS, self._deadline.remaining / 2)  # what is left is for the second attempt
-        return wait(connected, self._report, deadline_seconds=patience, interval=1)
-
     def _retained(self, target: Target, verified: str) -> str:
         if not self._config.retention:
             return ""
         try:
             return retention.apply(target, self._config.retention, verified, self._report)
         except Failed as error:  # a new backup is what counts
-            if not _passes(error):
+            if not passes(error):
                 raise
             return f"retention failed: {error}"
 
@@ -196,7 +180,7 @@ def main(config: Config, report: Report) -> str:
     api = Api()
     status = Status(api, config.database.namespace, config.status, report)
     with status.failing_as(lambda cause: {"lastFailure": cause, "lastFailureAt": now()}):
-        uid = wait(lambda: resource_uid(api, config.database), report, deadline_seconds=_REACH_SECONDS)
+        uid = wait(lambda: resource_uid(api, config.database), report, deadline_seconds=REACH_SECONDS)
         if config.before and not uid:
             return "there is no database yet, so there is nothing to back up"
         if config.before and (made := _made_before(config, config.before, status, report)):
@@ -234,18 +218,6 @@ def _first_end(people: Sequence[Recipient]) -> str | None:
         return None
     seconds, fingerprint = min(ends)
     return f"{moment(seconds)} {fingerprint}"
-
-
-def _passes(error: Failed) -> bool:
-    """Return whether waiting helps, as it does while the database fails over, and not when the pod has to end."""
-    lasting = (
-        "stopped by",
-        "password authentication failed",
-        "certificate verify failed",
-        "does not exist",
-        "does not match host",
-    )
-    return not any(words in str(error) for words in lasting)
 
 
 if __name__ == "__main__":

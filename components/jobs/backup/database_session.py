@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bounded_program import Deadline, last_words
-from job import ConfigError, Failed
+from job import ConfigError, Failed, Pending, Report, wait
 
+REACH_SECONDS = 120  # for a database that fails over, or a network that has yet to hear of this pod
 _END = "end of the answer"
 # A folder for each major version, as Debian and Spilo have it.
 _VERSIONS = Path(os.environ.get("POSTGRES_PROGRAMS", "/usr/lib/postgresql"))
@@ -74,6 +75,36 @@ class Session:
         self._process.wait()
         self._said.seek(0)
         return Failed(f"psql: {last_words(self._said.read())}")
+
+
+def reached(environment: Mapping[str, str], deadline: Deadline, report: Report) -> Session:
+    """Return a connection that answers. Raises Failed where it has not within REACH_SECONDS, or waiting is no help."""
+
+    def connected() -> Session:
+        session = Session(environment, deadline)
+        try:
+            session.ask("select 1")
+        except Failed as error:
+            session.close()
+            if passes(error):
+                raise Pending(str(error)) from error
+            raise
+        return session
+
+    patience = min(REACH_SECONDS, deadline.remaining / 2)  # what is left is for the work
+    return wait(connected, report, deadline_seconds=patience, interval=1)
+
+
+def passes(error: Failed) -> bool:
+    """Return whether waiting helps, as it does while the database fails over, and not when the pod has to end."""
+    lasting = (
+        "stopped by",
+        "password authentication failed",
+        "certificate verify failed",
+        "does not exist",
+        "does not match host",
+    )
+    return not any(words in str(error) for words in lasting)
 
 
 def server_major(session: Session) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import back_up
 from backup_status import Status
 from bounded_program import Deadline, require
-from database_session import Session, migrations, restored
+from database_session import Session, migrations, reached, restored
 from job import Failed, Pending, Report, run, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment, resource_uid
@@ -39,11 +39,11 @@ def main(config: Config, report: Report) -> str:
 
 def _moved(config: Config, api: Api, status: Status, report: Report) -> str:
     deadline = Deadline(config.deadline_seconds)
-    with Session(environment(api, config.database, "platform-move-in", report), deadline) as session:
+    with reached(environment(api, config.database, "platform-move-in", report), deadline, report) as session:
         if restored(session, config.id):
             return f"restore {config.id} was done before, so {config.server.address} is not asked any more"
         refuse_known(session, config.id, status.read())
-    with Session(environment(api, config.server, "platform-move-in", report), deadline) as session:
+    with reached(environment(api, config.server, "platform-move-in", report), deadline, report) as session:
         _, number = migrations(session)
         if not number:
             raise Failed(f"{config.server.address} has none of Infisical's tables; see restore.server.name")

@@ -13,7 +13,7 @@ from backup_manifest import Manifest
 from backup_status import Status, now
 from backup_target import TargetConfig, target_of
 from bounded_program import Deadline, require, run_program
-from database_session import Session, program, restored, server_major
+from database_session import Session, program, reached, restored, server_major
 from infisical_stop import Stopped, WorkloadsConfig
 from job import Report, run, secret, wait
 from kube import Api
@@ -66,7 +66,7 @@ class Restore:
     def run(self) -> str:
         """Return what was done. Raises Failed."""
         config = self._config
-        with Session(self._environment, self._deadline) as session:
+        with reached(self._environment, self._deadline, self._report) as session:
             done = restored(session, config.id)
             if not done:
                 refuse_known(session, config.id, self._status.read())
