@@ -247,7 +247,7 @@ class BackupStore(ComponentResource):
         args, target = self._args, self._args.backup.target
         # Made beside a given one too: it is protected, so it could not go where one is given later.
         made = RandomPassword(f"{name}-passphrase", length=64, special=False, opts=protected).result
-        passphrase = Output.secret(args.passphrase.get_secret_value()) if args.passphrase else made
+        passphrase = args.passphrase.get_secret_value() if args.passphrase else made
         data: dict[str, Input[str]] = {"passphrase": passphrase}
         data |= {f"recipient-{number}.asc": key for number, key in enumerate(args.backup.recipients)}
         if args.access_key and args.secret_key:
