@@ -170,7 +170,7 @@ def test_a_workload_that_asks_for_it_and_uses_the_secret_is_restarted(shop: Worl
     assert not shop.restarted_for(other, "reloaded")
 
 
-@pytest.mark.parametrize(("name", "before"), [("late", None), ("conflict", "true")])
+@pytest.mark.parametrize(("name", "before"), [("passed-over", None), ("conflict", "true")])
 def test_a_workload_that_changes_in_the_pass_that_changes_its_secret_is_never_restarted(
     shop: World, name: str, before: str | None
 ) -> None:
