@@ -16,7 +16,7 @@ from settings import Settings
 from settings.machinery.finding import Finding, SettingsError
 from settings.machinery.loader import absent, needs, parsed, sound_parts
 from settings.machinery.rules import RULES
-from settings.machinery.stack_file import plain_leaves
+from settings.machinery.stack_file import plain_leaves, written_in
 from settings.secrets import SECRETS, STRUCTURED, Secrets
 
 GENERATED = frozenset(
@@ -85,7 +85,7 @@ def examine(stack: Stack) -> tuple[list[Key], list[str]]:
 def _plain_below(stack: Stack, encrypted: Collection[str]) -> list[Key]:
     """Return what stands in plain text beside an encrypted part of the same key, which Pulumi calls encrypted."""
     try:
-        found = [*plain_leaves(stack.file, PROJECT, encrypted)]
+        found = [*plain_leaves(written_in(stack.file, PROJECT), encrypted)]
     except SettingsError as error:
         raise OperationError(str(error)) from None
     return [

@@ -16,46 +16,21 @@ import yaml
 from settings.machinery.finding import Finding, SettingsError, key_path
 from settings.machinery.forms import IN_QUOTES
 
+Written = Mapping[str, object]
+
+# It makes nothing but text, lists and mappings, and leaves values as they are written. The one in C takes a fifth.
+_LOADER: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 # The certificate of an authority is public.
 _PUBLIC = re.compile(r"databaseReadReplicas\[\d+\]\.authority")
 
 
-def plain_leaves(
-    file: Path, project: str, keys: Collection[str], given: Mapping[str, str] | None = None
-) -> Iterator[Finding]:
-    """Yield what stands in plain text below `keys`, of which at least one part is encrypted. It shows no value.
+def written_in(file: Path, project: str) -> Written:
+    """Return what a stack file has of a project, by key, with every value as it is written.
 
-    The engine may have read a different file (`--config-file`). With `given`, what it hands over by key without
-    project, nothing else counts. Without a file there is nothing to find. Raises SettingsError.
+    Without a file it is nothing. Raises SettingsError.
     """
-    kept = _config(file, project)
-    for key in sorted(kept.keys() & keys):
-        for path, value in _leaves(kept[key]):
-            place = key_path(key, *path)
-            if not path or _PUBLIC.fullmatch(place):
-                continue
-            if given is None or _is_read(value, _at(_decoded(given.get(key, "")), path)):
-                reason = "it stands in plain text in the stack file, so others may know it. Encrypt a new one"
-                yield Finding(place, reason, secret=True)
-
-
-def changed_numbers(file: Path, project: str, given: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield each whole number that is written differently than it is understood, such as 0123 for 83.
-
-    `given` is what the engine hands over by key without project. Raises SettingsError.
-    """
-    kept = _config(file, project)
-    for key in sorted(kept.keys() & given):
-        for path, written in _leaves(kept[key]):
-            value = _at(_decoded(given[key]), path)
-            if type(value) is int and str(value) != written and yaml.safe_load(written) == value:
-                yield Finding(key_path(key, *path), IN_QUOTES, text=True)
-
-
-def _config(file: Path, project: str) -> Mapping[str, object]:
     try:
-        # The base loader makes nothing but text, lists and mappings, and leaves every value as it is written.
-        content: object = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506
+        content: object = yaml.load(file.read_text(), _LOADER)  # noqa: S506
     except FileNotFoundError:
         return {}
     except yaml.YAMLError:  # its words quote the file
@@ -66,6 +41,36 @@ def _config(file: Path, project: str) -> Mapping[str, object]:
     entries = cast("dict[str, object]", config).items() if isinstance(config, dict) else ()
     prefix = f"{project}:"
     return {key.removeprefix(prefix): value for key, value in entries if key.startswith(prefix)}
+
+
+def plain_leaves(written: Written, keys: Collection[str], given: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Yield what stands in plain text below `keys`, of which at least one part is encrypted. It shows no value.
+
+    The engine may have read a different file (`--config-file`). With `given`, what it hands over by key without
+    project, nothing else counts.
+    """
+    for key in sorted(written.keys() & keys):
+        decoded = _decoded(given.get(key, "")) if given is not None else None
+        for path, value in _leaves(written[key]):
+            place = key_path(key, *path)
+            if not path or _PUBLIC.fullmatch(place):
+                continue
+            if given is None or _is_read(value, _at(decoded, path)):
+                reason = "it stands in plain text in the stack file, so others may know it. Encrypt a new one"
+                yield Finding(place, reason, secret=True)
+
+
+def changed_numbers(written: Written, given: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield each whole number that is written differently than it is understood, such as 0123 for 83.
+
+    `given` is what the engine hands over by key without project.
+    """
+    for key in sorted(written.keys() & given):
+        decoded = _decoded(given[key])
+        for path, text in _leaves(written[key]):
+            value = _at(decoded, path)
+            if type(value) is int and str(value) != text and yaml.safe_load(text) == value:
+                yield Finding(key_path(key, *path), IN_QUOTES, text=True)
 
 
 def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import settings
-from settings.machinery.stack_file import changed_numbers
+from settings.machinery.stack_file import changed_numbers, written_in
 from tests.unit.configurations import PEM, SMALLEST
 from tests.unit.harness import COMMANDS, ORGANIZATION, PROJECT
 
@@ -108,5 +108,5 @@ def test_a_number_that_yaml_has_changed_is_refused(tmp_path: Path, written: str,
     """The engine hands over 83 for 0123. What it has read from a different file is not judged by this one."""
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_text(f"config: {{{PROJECT}:extraEnvironment: {{PIN: {written}}}}}\n")
-    found = [*changed_numbers(file, PROJECT, {"extraEnvironment": json.dumps({"PIN": read})})]
+    found = [*changed_numbers(written_in(file, PROJECT), {"extraEnvironment": json.dumps({"PIN": read})})]
     assert [finding.key for finding in found] == (["extraEnvironment.PIN"] if changed else [])
