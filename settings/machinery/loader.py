@@ -23,7 +23,7 @@ from settings.machinery.forms import NOT_QUOTED
 from settings.machinery.mirror import mirrored
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
-from settings.machinery.stack_file import changed_numbers, plain_leaves, written_in
+from settings.machinery.stack_file import found_in
 from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED
 from settings.settings import BY_PRESENCE, Settings
@@ -83,9 +83,7 @@ def load(
     findings += [finding for finding in _broken_rules(sound) if finding.section not in unusable]
     findings += unreadable(sound.get("applications", {}))
     if stack_file:
-        written = written_in(stack_file, commands.project)
-        findings += plain_leaves(written, encrypted & (SECRETS | named), given)
-        findings += changed_numbers(written, given)
+        findings += found_in(stack_file, commands.project, encrypted & (SECRETS | named), given)
     strange = [*_of_strange_projects(commands, configuration)]
     if findings or strange or stack is None:
         lines = sorted([*strange, *(_line(commands, finding) for finding in sorted(set(findings)))])

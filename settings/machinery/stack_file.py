@@ -24,6 +24,16 @@ _LOADER: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _PUBLIC = re.compile(r"databaseReadReplicas\[\d+\]\.authority")
 
 
+def found_in(file: Path, project: str, keys: Collection[str], given: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is wrong in a stack file: plain text below `keys`, and numbers that YAML has changed.
+
+    `given` is what the engine hands over by key without project. Raises SettingsError.
+    """
+    written = written_in(file, project)
+    yield from plain_leaves(written, keys, given)
+    yield from changed_numbers(written, given)
+
+
 def written_in(file: Path, project: str) -> Written:
     """Return what a stack file has of a project, by key, with every value as it is written.
 
