@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from components import redis_specs
 from components.base.names import DATABASE_CLUSTER, JOB_LABEL, REDIS_REPLICATION
 from components.network_ends import ANYBODY, PUBLIC, Addresses, End, Others, Path, Pods
 from settings import Settings
@@ -39,7 +40,7 @@ DATABASE = Pods(
 )
 POOLER = Pods(name="pooler", namespace=_UNNAMED.database, labels={_POOLER: [f"{DATABASE_CLUSTER}-pooler"]})
 REDIS_SERVERS = Pods(name="redis", namespace=_UNNAMED.redis, labels={"app": [REDIS_REPLICATION]})
-SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels={"app": [f"{REDIS_REPLICATION}-sentinel-sentinel"]})
+SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels={"app": [redis_specs.SENTINELS]})
 ACME_SOLVER = Pods(
     name="acme-solver", namespace=_UNNAMED.infisical, labels={"acme.cert-manager.io/http01-solver": ["true"]}
 )

@@ -20,8 +20,10 @@ JOBS = HERE.parents[1] / "components/jobs"
 sys.path[:0] = [str(HERE)]
 
 from backup_bench import Bench, tables  # noqa: E402
+from delivery_bench import Shop, delivering  # noqa: E402
 from job_cluster import Cluster, running_cluster  # noqa: E402
 from job_engines import Account, Postgres, eventually, free_port, stop  # noqa: E402
+from job_operator import World  # noqa: E402
 from job_pki import Pair, authority  # noqa: E402
 from job_platform import Platform  # noqa: E402
 
@@ -162,3 +164,18 @@ def bench(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path) 
     bench.sql(tables("a", "b", "c"))
     yield bench
     bench.drop()
+
+
+@pytest.fixture(scope="module")
+def delivering_operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The stand-in of the secrets operator, at work."""
+    with delivering(cluster, tmp_path_factory.mktemp("operator")) as found:
+        yield found
+
+
+@pytest.fixture
+def shop(
+    delivering_operator: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest
+) -> Shop:
+    """An application with a delivery of the test's own."""
+    return Shop(delivering_operator, start_job, tmp_path, f"env-{abs(hash(request.node.name)) % 10**8}")

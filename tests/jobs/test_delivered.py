@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from delivery_bench import DEPLOYMENT, Shop, delivering
+from delivery_bench import DEPLOYMENT, Shop
 from delivery_wish import HAS_NO_VALUE, said_missing
-from job_cluster import Cluster
-from job_operator import HOME, World
-
-
-@pytest.fixture(scope="module")
-def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with delivering(cluster, tmp_path_factory.mktemp("operator")) as found:
-        yield found
-
-
-@pytest.fixture
-def shop(running: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
-    return Shop(running, start_job, tmp_path, f"env-{abs(hash(request.node.name)) % 10**8}")
+from job_operator import HOME
 
 
 def test_bytes_that_are_as_the_stack_says(shop: Shop) -> None:

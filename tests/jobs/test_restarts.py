@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery_bench import ID, Shop, delivering, deploy
-from job_cluster import Cluster
+from delivery_bench import ID, Shop, deploy
 from job_engines import eventually
-from job_operator import RELOAD, World
+from job_operator import RELOAD
 
 EARLIER = "2002-01-01T00:00:00Z"
 DONE = "delivered: 1 of 1 Secrets with 1 keys are delivered"
-
-
-@pytest.fixture(scope="module")
-def running(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with delivering(cluster, tmp_path_factory.mktemp("operator")) as found:
-        yield found
-
-
-@pytest.fixture
-def shop(running: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest) -> Shop:
-    return Shop(running, start_job, tmp_path, f"env-{abs(hash(request.node.name)) % 10**8}")
 
 
 class Worker:

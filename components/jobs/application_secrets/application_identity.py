@@ -57,8 +57,6 @@ def give(application: Application, project: str, server: Server, kube: Api, oper
     """Give an application's operator its identity, and return whether anything was changed."""
     kept = _Kept(kube, operator.namespace, application.name)
     identity, changed = _identity(application, project, kept, server, operator)
-    # Before anybody can log in as it: what is found later with a way in, and not kept, is not taken for the stack's.
-    changed |= kept.write({"identityId": identity})
     if operator.auth == "kubernetes":
         changed |= _kubernetes(application, identity, server, operator)
     else:
@@ -75,9 +73,18 @@ def take(slug: str, server: Server, organization: str, marker: str) -> None:
 def _identity(
     application: Application, project: str, kept: _Kept, server: Server, operator: Operator
 ) -> tuple[str, bool]:
-    """Return the application's identity, and whether it was made. A run that was killed may have made it."""
+    """Return the application's identity, which is kept then, and whether anything was changed."""
     if known := _known(kept, server):
         return known, False
+    identity, made = _found_or_made(application, project, kept, server, operator)
+    # Before anybody can log in as it: what is found later with a way in, and not kept, is not taken for the stack's.
+    return identity, kept.write({"identityId": identity}) or made
+
+
+def _found_or_made(
+    application: Application, project: str, kept: _Kept, server: Server, operator: Operator
+) -> tuple[str, bool]:
+    """Return an identity, and whether it was made. A run that was killed may have made it."""
     made_before = _unkept(application, project, server, operator)
     if known := _known(kept, server) or next(iter(made_before), ""):
         return known, False

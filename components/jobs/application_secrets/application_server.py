@@ -14,7 +14,6 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 # What is newer than /api/v1/projects, and asked for what no organisation has.
 _MACHINE = f"/api/v1/projects/{_NOBODY}/memberships/identities/{_NOBODY}"
 _PLACE = {"projectId": _NOBODY, "environment": "none"}
-_ROUTE = "Route "  # how a server says that it has no such route, in distinction to no such object
 _ASKED_SECONDS = 10.0
 
 
@@ -35,7 +34,7 @@ class Server:
         try:
             self.api.get(path, **query)
         except ApiError as error:
-            return not (error.status == 404 and error.message.startswith(_ROUTE))
+            return not error.has_no_route
         return True
 
     # --- projects ----------------------------------------------------------------------------------------------------

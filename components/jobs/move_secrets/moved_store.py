@@ -7,7 +7,6 @@ from job import Failed
 from secret_batches import batches
 
 MARK = "infisical-platform/moved-from"
-_ROUTE = "Route "  # how a server says that it has no such route, in distinction to no such object
 
 
 class Store:
@@ -33,7 +32,7 @@ class Store:
         try:
             self._api.get(path)
         except ApiError as error:
-            if error.status == 404 and error.message.startswith(_ROUTE):
+            if error.has_no_route:
                 return False
             raise
         return True

@@ -30,6 +30,11 @@ class ApiError(Failed):
         what = f"answers {status} to {method} {path}: {message}" if status else f"{method} {path}: {message}"
         super().__init__(f"Infisical {what}")
 
+    @property
+    def has_no_route(self) -> bool:
+        """Return whether the server has no such route, in distinction to no such object."""
+        return self.status == 404 and self.message.startswith("Route ")
+
 
 class InfisicalApi:
     """Send requests until `deadline_seconds` after its making.
