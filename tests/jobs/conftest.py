@@ -174,8 +174,6 @@ def delivering_operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def shop(
-    delivering_operator: World, start_job: Callable[..., Any], tmp_path: Path, request: pytest.FixtureRequest
-) -> Shop:
+def shop(delivering_operator: World, start_job: Callable[..., Any], tmp_path: Path) -> Shop:
     """An application with a delivery of the test's own."""
-    return Shop(delivering_operator, start_job, tmp_path, f"env-{abs(hash(request.node.name)) % 10**8}")
+    return Shop(delivering_operator, start_job, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from job_operator import HOME, PROJECT, World, world
 ID = "own-stack"
 RIGHTS = ("roles", "rolebindings")
 DEPLOYMENT = "infisical-secre-controller-manager"
+_numbers = itertools.count()
 
 
 def text(key: str, decoded: str = "") -> str:
@@ -25,11 +27,12 @@ def text(key: str, decoded: str = "") -> str:
 class Shop:
     """An application with a delivery, and the gate that judges it."""
 
-    def __init__(self, running: World, start_job: Callable[..., Any], folder: Path, name: str) -> None:
+    def __init__(self, running: World, start_job: Callable[..., Any], folder: Path) -> None:
         running.infisical.secrets = {"A": "one"}
         values = folder / "values"
         values.mkdir()
-        self.world, self._start_job, self.values, self.name = running, start_job, values, name
+        self.world, self._start_job, self.values = running, start_job, values
+        self.name = f"env-{next(_numbers)}"  # of the Secret
         self.keys: list[dict[str, str]] = [{"key": "A", "secret": "A", "owner": "stack", "file": "a"}]
         self.restarts: list[str] = []
         self.kind = "Opaque"

@@ -140,15 +140,18 @@ def test_annotations_are_copied_unless_the_target_says_its_own(shop: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("target", "message"),
+    ("name", "target", "message"),
     [
-        ({"namespace": HOME, "creationPolicy": "Owner"}, "cross-namespace owner references are disallowed"),
-        ({"namespace": "kube-system"}, "unknown namespace for the cache"),
-        ({"template": {"engineVersion": "v1", "data": {"A": "{{ nonsense }}"}}}, 'function "nonsense" not defined'),
+        (
+            "owner-elsewhere",
+            {"namespace": HOME, "creationPolicy": "Owner"},
+            "cross-namespace owner references are disallowed",
+        ),
+        ("no-rights", {"namespace": "kube-system"}, "unknown namespace for the cache"),
+        ("nonsense", by_template(A="{{ nonsense }}"), 'function "nonsense" not defined'),
     ],
 )
-def test_what_can_not_be_written_is_said(shop: World, target: dict[str, Any], message: str) -> None:
-    name = f"refused-{abs(hash(message)) % 1000}"
+def test_what_can_not_be_written_is_said(shop: World, name: str, target: dict[str, Any], message: str) -> None:
     shop.deliver(name, **target)
     shop.fails(name, message)
 
