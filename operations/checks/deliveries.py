@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object
 from settings import Commands, Settings
+from settings.applications import ApplicationSettings, PeopleOwned
 from settings.delivery import Delivery
 
 _SUBJECT = "deliveries"
 _GROUP = "secrets.infisical.com"
 _PATIENCE = timedelta(minutes=20)  # after a failure the operator asks ever more rarely, at the latest after 17 minutes
-_FOR_PEOPLE = "has no value in Infisical"  # as the template of a delivery ends
+_MISSING = re.compile(r"error calling fail: (\S+) has no value in Infisical")  # as a delivery's template ends
 
 
 def deliveries(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -24,18 +26,29 @@ def deliveries(commands: Commands, cluster: Cluster, settings: Settings) -> Iter
     operator = settings.secrets_operator
     if not operator or operator.kind != "infisical":
         return
-    wanted = [each for one in settings.applications.values() if not one.retired for each in one.deliver]
+    going_on = [each for each in settings.applications.values() if not each.retired]
+    wanted = [(each, _of_people(one, each)) for one in going_on for each in one.deliver]
     late = _PATIENCE + 3 * timedelta(seconds=operator.refresh_seconds)
     logs = cluster.kubectl(
         f"logs -n {settings.cluster.names.own(operator.namespace)} -l control-plane=controller-manager"
     )
-    found = [result for each in wanted if (result := _judged(commands, cluster, each, late, f"`{logs}` tells why"))]
+    why = f"`{logs}` tells why"
+    judged = [_judged(commands, cluster, each, theirs, late, why) for each, theirs in wanted]
+    found = [result for result in judged if result]
     yield from found
     if wanted and not found:
         yield ok(_SUBJECT, f"{len(wanted)} up to date")
 
 
-def _judged(commands: Commands, cluster: Cluster, delivery: Delivery, late: timedelta, why: str) -> Result | None:
+def _of_people(application: ApplicationSettings, delivery: Delivery) -> frozenset[str]:
+    """Return the secrets of a delivery's folder that people write."""
+    values = application.secrets.get(delivery.environment, {}).get(delivery.path, {})
+    return frozenset(name for name, value in values.items() if isinstance(value, PeopleOwned))
+
+
+def _judged(
+    commands: Commands, cluster: Cluster, delivery: Delivery, theirs: frozenset[str], late: timedelta, why: str
+) -> Result | None:
     name = f"{delivery.namespace}/{delivery.secret}"
     path = f"/apis/{_GROUP}/v1beta1/namespaces/{delivery.namespace}/infisicalstaticsecrets/{delivery.secret}"
     static = cluster.get(path)
@@ -46,8 +59,10 @@ def _judged(commands: Commands, cluster: Cluster, delivery: Delivery, late: time
     if not status:
         return fail(_SUBJECT, f"{name}: the operator has not looked at it yet", why)
     if status["status"] != "True":
-        judge = warn if _FOR_PEOPLE in status["message"] else fail
-        return judge(_SUBJECT, f"{name}: {status['message']}", why)
+        missing = _MISSING.search(status["message"])
+        if missing and missing[1] in theirs:
+            return warn(_SUBJECT, f"{name}: people have yet to write {missing[1]}", "Have them write it in the web UI")
+        return fail(_SUBJECT, f"{name}: {status['message']}", why)
     age = datetime.now(UTC) - datetime.fromisoformat(at["message"]) if at else timedelta()
     if age > late:
         return fail(_SUBJECT, f"{name}: the operator has not looked for {age.total_seconds() / 60:.0f} minutes", why)

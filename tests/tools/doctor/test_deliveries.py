@@ -19,11 +19,12 @@ STATIC = "/apis/secrets.infisical.com/v1beta1/namespaces/shop/infisicalstaticsec
 SHOP: dict[str, Any] = {
     "shop": {
         "environments": {"prod": "Production"},
-        "secrets": {"prod": {"/": {"A": "one"}}},
+        "secrets": {"prod": {"/": {"A": "one", "KEY": {"owner": "people"}, "Y": {"owner": "people"}}}},
         "deliver": [{"environment": "prod", "namespace": "shop", "secret": "shop-env"}],
     }
 }
 STACK: dict[str, Any] = {"applications": SHOP, "organization": ORGANIZATION, "secretsOperator": {}}
+MISSING = "Reconciliation failed: … error calling fail: {} has no value in Infisical"
 
 
 def told(minutes: float, failure: str = "") -> dict[str, Any]:
@@ -48,7 +49,9 @@ def test_a_stack_without_deliveries_has_no_row() -> None:
         (lambda: told(1), Level.OK, "1 up to date"),
         (lambda: told(40), Level.FAIL, "shop/shop-env: the operator has not looked for 40 minutes"),
         (lambda: told(1, "InfisicalAuth is not ready"), Level.FAIL, "shop/shop-env: InfisicalAuth is not ready"),
-        (lambda: told(1, "… A has no value in Infisical"), Level.WARN, "shop/shop-env: … A has no value in Infisical"),
+        (lambda: told(1, MISSING.format("KEY")), Level.WARN, "shop/shop-env: people have yet to write KEY"),
+        (lambda: told(1, MISSING.format("A")), Level.FAIL, f"shop/shop-env: {MISSING.format('A')}"),
+        (lambda: told(1, MISSING.format("API_KEY")), Level.FAIL, f"shop/shop-env: {MISSING.format('API_KEY')}"),
         (dict, Level.FAIL, "shop/shop-env: the operator has not looked at it yet"),
         (None, Level.FAIL, "shop/shop-env: its InfisicalStaticSecret is gone"),
     ],
