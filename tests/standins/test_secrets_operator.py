@@ -14,6 +14,8 @@ from job_cluster import SCRIPT, running_cluster
 from job_engines import eventually
 from job_operator import HOME, RELOAD, World, operator, world
 
+AUTH = f"/apis/secrets.infisical.com/v1beta1/namespaces/{HOME}/infisicalauths/infisical-shop"
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -22,7 +24,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def shop(running: World, request: pytest.FixtureRequest) -> World:
+def shop(running: World) -> World:
     running.infisical.secrets = {"A": "one", "B": "two"}
     running.infisical.refusal = running.infisical.list_refusal = None
     return running
@@ -37,6 +39,11 @@ def deployment(shop: World, name: str, secret: str) -> str:
     deployments = f"/apis/apps/v1/namespaces/{shop.namespace}/deployments"
     shop.cluster.create(deployments, {"metadata": metadata, "spec": spec})
     return f"{deployments}/{name}"
+
+
+def conditions(shop: World) -> dict[str, tuple[str, str]]:
+    found = shop.cluster.call("GET", AUTH)["status"]["conditions"]
+    return {each["type"].rpartition("/")[2]: (each["status"], each["message"]) for each in found}
 
 
 def by_template(**data: str) -> dict[str, Any]:
@@ -195,19 +202,13 @@ def test_a_workload_that_changes_in_the_pass_that_changes_its_secret_is_never_re
 
 def test_a_log_in_that_is_refused_is_said_and_recovers(shop: World) -> None:
     """A changed connection makes it log in anew."""
-    path = f"/apis/secrets.infisical.com/v1beta1/namespaces/{HOME}/infisicalauths/infisical-shop"
     shop.infisical.refusal = (400, "Local IPs not allowed as URL")
-    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["other"]}}})
-
-    def said() -> str:
-        conditions = shop.cluster.call("GET", path)["status"]["conditions"]
-        return next(each["message"] for each in conditions if each["type"].endswith("/IsReady"))
-
-    eventually(lambda: "Local IPs not allowed as URL" in said(), "the reason is there")
+    shop.cluster.call("PATCH", AUTH, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["other"]}}})
+    eventually(lambda: "Local IPs not allowed as URL" in conditions(shop)["IsReady"][1], "the reason is there")
     shop.deliver("late")
     shop.fails("late", "InfisicalAuth is not ready")
     shop.infisical.refusal = None
-    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
+    shop.cluster.call("PATCH", AUTH, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
     shop.arrives("late", {"A": b"one", "B": b"two"})
 
 
@@ -239,15 +240,6 @@ def test_a_namespace_that_it_may_not_read_holds_up_all_others(running: World, tm
         eventually(lambda: "acting in namespaces" in log.read_text(), "it acts")
 
 
-def auths(shop: World) -> str:
-    return "/apis/secrets.infisical.com/v1beta1/namespaces/infisical-secrets-operator/infisicalauths/infisical-shop"
-
-
-def conditions(shop: World) -> dict[str, tuple[str, str]]:
-    found = shop.cluster.call("GET", auths(shop))["status"]["conditions"]
-    return {each["type"].rpartition("/")[2]: (each["status"], each["message"]) for each in found}
-
-
 def identity(shop: World, value: str) -> None:
     path = f"/api/v1/namespaces/{HOME}/secrets/infisical-identity-shop"
     shop.cluster.call("PATCH", path, {"data": {"identityId": base64.b64encode(value.encode()).decode()}})
@@ -270,8 +262,7 @@ def test_a_token_outlives_the_secret_that_it_was_got_with(shop: World) -> None:
 
 def test_an_identity_that_is_empty_is_said_and_so_is_its_method(shop: World) -> None:
     identity(shop, "")
-    path = auths(shop)
-    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["other"]}}})
+    shop.cluster.call("PATCH", AUTH, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["other"]}}})
     eventually(lambda: conditions(shop)["IsReady"][0] == "False", "it is not ready")
     said = conditions(shop)
     assert said["IsReady"][1] == (
@@ -280,7 +271,7 @@ def test_an_identity_that_is_empty_is_said_and_so_is_its_method(shop: World) -> 
     )
     assert said["AuthMethod"] == ("False", "kubernetes")
     identity(shop, "identity")
-    shop.cluster.call("PATCH", path, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
+    shop.cluster.call("PATCH", AUTH, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
     eventually(lambda: conditions(shop)["AuthMethod"][0] == "True", "it is ready again")
 
 
