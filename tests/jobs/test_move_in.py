@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ class Move:
         server = self.other.config()["database"]
         del server["cluster"]
         server |= changed
-        shared = {"id": "one", "backup": BACKUP, "quiet_seconds": 1}
+        shared = {"id": "one", "backup": BACKUP, "quiet_seconds": 2, "patience_seconds": 1}
         return {**self.platform.config(), **shared, "server": server}
 
     def run(self, **changed: Any) -> Done:
@@ -55,22 +57,58 @@ def test_it_becomes_a_backup_that_the_stacks_key_opens(move: Move) -> None:
     assert move.platform.sql("select to_regclass('public.secrets')") == "", "nothing is in the platform's own yet"
 
 
+@contextmanager
+def in_use(other: Bench, seconds: float = 60) -> Iterator[None]:
+    """Somebody is connected as the role of Infisical's tables, unless they leave by themselves."""
+    command = ["psql", "-XAtq", "-h", str(other.postgres.folder), "-U", USER, "-p", str(other.postgres.port)]
+    sleep = ["-d", other.database, "-c", f"select pg_sleep({seconds})"]
+    user = subprocess.Popen([*command, *sleep], start_new_session=True)
+    there = f"select count(*) from pg_stat_activity where datname = '{other.database}' and usename = '{USER}'"
+    try:
+        eventually(lambda: other.super(there) == "1", "somebody uses it")
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(user.pid, signal.SIGTERM)
+        user.wait()
+
+
 def test_one_that_is_still_used_is_refused(move: Move) -> None:
     """What it would write after the dump would be lost."""
-    postgres = move.other.postgres
-    command = ["psql", "-XAtq", "-h", str(postgres.folder), "-U", USER, "-p", str(postgres.port)]
-    user = subprocess.Popen([*command, "-d", move.other.database, "-c", "select pg_sleep(60)"], start_new_session=True)
-    try:
-        there = f"select count(*) from pg_stat_activity where datname = '{move.other.database}' and usename = '{USER}'"
-        eventually(lambda: move.other.super(there) == "1", "somebody uses it")
+    with in_use(move.other):
         done = move.run()
-    finally:
-        os.killpg(user.pid, signal.SIGTERM)
-        user.wait()
     assert done.status == 1
     assert "is still used as its role, from a socket" in done.last_line
     assert move.platform.objects == []
     assert move.platform.status["restoreFailure"].startswith("one: ")
+
+
+def test_one_that_is_used_now_and_then_is_refused(move: Move) -> None:
+    """An Infisical that nobody asks closes its connections after 30 s, and opens one again within a minute."""
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.wait(0.7):
+            with in_use(move.other):
+                pass
+
+    users = threading.Thread(target=come_and_go)
+    users.start()
+    try:
+        done = move.run()
+    finally:
+        stop.set()
+        users.join()
+    assert done.status == 1, done.output
+    assert "is still used as its role" in done.last_line
+    assert move.platform.objects == []
+
+
+def test_one_whose_last_user_leaves_moves_in(move: Move) -> None:
+    with in_use(move.other, seconds=0.5):
+        done = move.run()
+    assert done.status == 0, done.output
+    assert "is still used as its role" in done.output
 
 
 @pytest.mark.parametrize("finished", ["true", "false"])
