@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from components.helm_release import release_name
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
+from operations.adoption.installation import strangers, without_database
 from operations.adoption.owners import Taken, before, give_back, take
 from operations.adoption.plan import Row, compare
 from operations.adoption.precious import lost_secrets
@@ -36,6 +37,7 @@ class Plan:
     release: str  # Helm's name for it; empty when the stack has it already
     records: Sequence[Object]  # Helm's, of this release and of the one that has the chart's objects
     refusals: Sequence[str]
+    unfit: Mapping[Key, str] = field(default_factory=dict[Key, str])  # of the chart, and why
     remarks: Sequence[str] = ()
 
     @property
@@ -46,7 +48,7 @@ class Plan:
     @property
     def refused(self) -> bool:
         """Return whether something would be lost."""
-        return bool(self.refusals) or any(row.effect is Effect.REFUSED for row in self.rows)
+        return bool(self.refusals or self.unfit) or any(row.effect is Effect.REFUSED for row in self.rows)
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -83,13 +85,16 @@ def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
     release = release if release in asked.releases else ""
     chart = helm.chart_objects(cluster, settings) if release else []
     refusals, remarks = argocd.judge(cluster, [*live.values(), *chart])
+    elsewhere = [*without_database(settings, asked.objects, live, chart)]
     return Plan(
         rows=compare(cluster, asked, live),
         live=live,
         chart=chart,
         release=release,
         records=helm.records(cluster, release, chart, settings.cluster.names.infisical) if release else [],
-        refusals=[*lost_secrets(stack, cluster, settings, asked.objects), *refusals],
+        refusals=[*elsewhere, *lost_secrets(stack, cluster, settings, asked.objects), *refusals],
+        # Whose data moves in needs no advice how to take the rest over.
+        unfit=dict.fromkeys(map(key_of, chart), "") if elsewhere else strangers(cluster, settings, chart, release),
         remarks=remarks,
     )
 
@@ -102,7 +107,7 @@ def report(stack: Stack, plan: Plan) -> Iterator[str]:
         return
     yield from _table(plan)
     yield ""
-    yield from (f"REFUSED: {sentence}" for sentence in plan.refusals)
+    yield from (f"REFUSED: {sentence}" for sentence in filter(None, [*plan.refusals, *plan.unfit.values()]))
     yield from (f"NOTE: {sentence}" for sentence in plan.remarks)
     if plan.keeps:
         yield "With these settings what is there stays as it is (`--write` sets them):"
@@ -119,6 +124,7 @@ def _table(plan: Plan) -> Iterator[str]:
     for live in plan.chart:
         key = key_of(live)
         effect = Effect.ROLLED if live["kind"] == "Deployment" else Effect.CHANGED
+        effect = Effect.REFUSED if key in plan.unfit else effect
         rows.append((f"{live['kind']} {key.namespace}/{key.name}", "the chart", effect))
     yield from table(rows)
 
@@ -150,10 +156,11 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
                 output.flush()
                 take(cluster, live, owned)
                 taken += 1
+    # The records first: after a kill in between, the objects still say which release has them.
+    helm.step_aside(cluster, plan.records)
     if plan.release:
         for live in helm.chart_objects(cluster, stack.settings()):
             helm.mark(cluster, live, plan.release)
-    helm.step_aside(cluster, plan.records)
     print(f"took {taken} objects over; no pod has noticed")
     print(f"now: {stack.commands.pulumi('up')}; then {stack.commands.make('repair')}")
     print(f"back: {stack.commands.make('adopt', OPTIONS=f'--back {file.name}')}")

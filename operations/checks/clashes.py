@@ -11,6 +11,7 @@ from components.base.names import (
     INFISICAL_SECRET,
     REDIS_REPLICATION,
 )
+from operations.adoption.installation import MOVES_IN, data_returns
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
@@ -29,31 +30,34 @@ class _Thing:
     fix: str
 
 
-def _things(stack: Stack, cluster: Cluster, names: Names) -> Iterator[_Thing]:
+def _things(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[_Thing]:
+    names = settings.cluster.names
     take_over = f"take it over where it is, with its data: {stack.commands.make('adopt')}"
+    secret = release = (
+        f"its data is not in the platform's database, which is not there: it moves in, {MOVES_IN}. What nothing uses "
+        "any more may be deleted, once its keys are written down"
+    )
+    if _has_data(stack, cluster, settings):
+        release = take_over
+        secret = (
+            f"{cluster.kubectl(f'get secret {INFISICAL_SECRET} -n {names.infisical} -o yaml')} | "
+            f"{stack.commands.make('import-secrets', FILE='/dev/stdin')}, then {take_over}"
+        )
     yield _Thing(
         f"Secret {INFISICAL_SECRET}",
         "kubernetes:core/v1:Secret",
         f"{names.infisical}/{INFISICAL_SECRET}",
         ("secrets", INFISICAL_SECRET, "-n", names.infisical),
-        "it has the key that opens everything users stored, so keep it: "
-        f"{cluster.kubectl(f'get secret {INFISICAL_SECRET} -n {names.infisical} -o yaml')} | "
-        f"{stack.commands.make('import-secrets', FILE='/dev/stdin')}, then {take_over}",
+        f"it has the key that opens everything users stored, so keep it: {secret}",
     )
     yield _Thing(
         "Helm release infisical",
         "kubernetes:helm.sh/v3:Release",
         f"{names.infisical}/infisical",
         ("secrets", "-l", "owner=helm,name=infisical", "-n", names.infisical),
-        f"{take_over}; left by a killed `up`: {stack.commands.make('repair')}",
+        f"{release}; left by a killed `up`: {stack.commands.make('repair')}",
     )
-    yield _Thing(
-        f"postgresql {DATABASE_CLUSTER}",
-        "kubernetes:acid.zalan.do/v1:postgresql",
-        f"{names.database}/{DATABASE_CLUSTER}",
-        ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", names.database),
-        take_over,
-    )
+    yield _postgresql(names, take_over)
     yield _Thing(
         f"Secret {DATABASE_CREDENTIALS}",
         "kubernetes:core/v1:Secret",
@@ -71,12 +75,33 @@ def _things(stack: Stack, cluster: Cluster, names: Names) -> Iterator[_Thing]:
     )
 
 
+def _postgresql(names: Names, fix: str) -> _Thing:
+    return _Thing(
+        f"postgresql {DATABASE_CLUSTER}",
+        "kubernetes:acid.zalan.do/v1:postgresql",
+        f"{names.database}/{DATABASE_CLUSTER}",
+        ("postgresqls.v1.acid.zalan.do", DATABASE_CLUSTER, "-n", names.database),
+        fix,
+    )
+
+
+def _has_data(stack: Stack, cluster: Cluster, settings: Settings) -> bool:
+    """Return whether Infisical's data is where the stack has it, or will be. Otherwise `up` makes an empty database."""
+    database = _postgresql(settings.cluster.names, "")
+    if settings.database.kind != "operator" or data_returns(settings) or (database.type, database.id) in stack.owned:
+        return True
+    try:
+        return cluster.exists(*database.selection)
+    except Unanswered:
+        return True  # its own row says so
+
+
 def clashes(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Result]:
     """Judge the namespaces, and what would be overwritten in them."""
     ours = stack.owned
     for name in settings.cluster.names.namespaces:
         yield _asked(f"Namespace {name}", lambda subject, name=name: _namespace(cluster, subject, name, ours))
-    for thing in _things(stack, cluster, settings.cluster.names):
+    for thing in _things(stack, cluster, settings):
         yield _asked(thing.subject, lambda subject, thing=thing: _thing(cluster, subject, thing, ours))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,50 @@ def test_the_charts_objects_go_to_infisicals_release_whatever_else_the_stack_ins
     theirs = {"meta.helm.sh/release-name": "theirs"}
     helm = [{"manager": "helm", "operation": "Update"}]
     about = {"name": "infisical", "namespace": "infisical", "annotations": theirs, "managedFields": helm}
-    record = object_("Secret", type="helm.sh/release.v1", data={"release": "x"})
-    record["metadata"] |= {"name": "sh.helm.release.v1.theirs.v1", "labels": {"owner": "helm", "name": "theirs"}}
-    api.live["infisical"] = object_("Deployment", "apps/v1", metadata=about)
-    api.live["sh.helm.release.v1.theirs.v1"] = record
+    api.live["infisical"] = object_("Service", metadata=about)
+    api.live["sh.helm.release.v1.theirs.v1"] = helms_record("theirs", 1)
     assert adopt(Previewed(steps=[release("infisical"), release(CHART)]), take=True) == 0
     assert api.live["infisical"]["metadata"]["annotations"]["meta.helm.sh/release-name"] == "infisical"
     assert sorted(api.live) == ["before-adoption.sh.helm.release.v1.theirs.v1", "infisical"]
+
+
+def helms_record(of: str, number: int) -> Object:
+    record = object_("Secret", type="helm.sh/release.v1", data={"release": "x"})
+    name = f"sh.helm.release.v1.{of}.v{number}"
+    record["metadata"] |= {"name": name, "labels": {"owner": "helm", "name": of}}
+    return record
+
+
+@pytest.mark.parametrize("killed_at", range(8))
+def test_a_release_can_uninstall_nothing_after_a_killed_take_was_repeated(
+    api: Api, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    """Its records are found by what the objects say, so they step aside before the objects say otherwise."""
+    theirs = {"meta.helm.sh/release-name": "theirs"}
+    about = {"name": "infisical", "namespace": "infisical", "annotations": theirs, "managedFields": []}
+    api.live["infisical"] = object_("Service", metadata=about)
+    for record in (helms_record("theirs", number) for number in (1, 2)):
+        api.live[record["metadata"]["name"]] = record
+    stack, left = Previewed(steps=[release("infisical")]), killed_at
+
+    def step(act: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(_: Api, *arguments: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise KeyboardInterrupt
+            return act(api, *arguments)
+
+        return counted
+
+    for change in ("patch", "create", "delete"):
+        monkeypatch.setattr(Api, change, step(getattr(Api, change)))
+    with contextlib.suppress(KeyboardInterrupt):
+        adopt(stack, take=True)
+    [file] = Path.cwd().iterdir()
+    file.unlink()  # its name has the second in it
+    assert adopt(stack, take=True) == 0
+    assert not [name for name in api.live if name.startswith("sh.helm.release")]
 
 
 def test_a_release_that_the_stack_has_already_is_not_marked_for_another_one(api: Api) -> None:

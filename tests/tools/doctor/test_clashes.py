@@ -9,12 +9,14 @@ import pytest
 from operations.checks import clashes
 from operations.checks.result import Level, Result
 from operations.cluster import Cluster, Unanswered
+from settings.backup import RestoreSettings
 from tests.tools.doctor.known import (
     Exported,
     all_ok,
     ask,
     cluster,
     only,
+    stack_settings,
 )
 from tests.unit.harness import platform
 
@@ -53,10 +55,33 @@ def test_what_is_there_and_not_the_stacks_own_fails(subject: str) -> None:
 @pytest.mark.parametrize("subject", EXISTING)
 def test_no_fix_takes_away_what_a_running_deployment_needs(subject: str) -> None:
     """Who moves in is sent to doctor, and pastes what it says."""
-    fix = only(clashes_with(cluster(existing=[EXISTING[subject]]))).fix
+    fix = clashes_with(cluster(existing=EXISTING.values()))[subject].fix
     assert "make adopt STACK=dev" in fix
     assert "uninstall" not in fix
     assert fix.index("make adopt") < fix.find("delete secret") or "delete secret" not in fix
+
+
+@pytest.mark.parametrize("subject", ["Secret infisical-secrets", "Helm release infisical"])
+def test_a_plain_helm_installation_is_not_sent_to_adopt(subject: str) -> None:
+    """Its chart's own database stays behind, and `up` would go on with an empty one."""
+    fix = only(clashes_with(cluster(existing=[EXISTING[subject]]))).fix
+    assert 'docs/moving-in.md, "From a plain Helm installation"' in fix
+    assert "make adopt" not in fix
+
+
+@pytest.mark.parametrize(
+    ("restore", "adopted"),
+    [
+        ({"from": "latest"}, True),
+        ({"server": {"host": "postgresql.old.svc", "name": "a", "user": "b", "tls": False}}, False),
+    ],
+)
+def test_what_waits_for_its_own_backup_is_adopted(restore: dict[str, object], adopted: bool) -> None:
+    """Its state and its database are lost, and the stack says where the data comes from."""
+    back = RestoreSettings.model_validate({"id": "one", **restore})
+    settings, of = stack_settings().model_copy(update={"restore": back}), cluster(existing=[SECRET])
+    [found] = [each for each in clashes.clashes(Exported("dev"), of, settings) if each.level is Level.FAIL]
+    assert ("make adopt" in found.fix) is adopted
 
 
 def test_a_namespace_that_is_there_is_a_warning_unless_it_is_going() -> None:
