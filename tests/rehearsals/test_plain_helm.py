@@ -84,7 +84,7 @@ def test_it_moves_in_with_all_that_was_written(old: Kubectl, stack: Stack, site:
         assert f"{DATABASE} is still used as its role" in said, said
 
     began = time.monotonic()
-    old("scale", "-n", "old", "deployment", "--all", "--replicas=0")
+    old("scale", "-n", "old", "deployment", "-l", "app=infisical-standalone,component=infisical", "--replicas=0")
     old("delete", "-n", "old", "ingress", "infisical-ingress")
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     assert_healthy(site)
