@@ -51,7 +51,7 @@ class Cluster:
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls)
         )
         try:
-            with opener.open(request, timeout=10) as response:
+            with opener.open(request, timeout=60) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
@@ -83,7 +83,7 @@ class Cluster:
         )
 
     def grant(self, namespace: str, rules: Sequence[Rule]) -> None:
-        """Gives the script's user exactly these rights in a namespace."""
+        """Gives the script's user exactly these rights in a namespace, and waits until the authorizer knows of them."""
         rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
         body = [
             {"apiGroups": [group], "resources": [resource], "verbs": list(verbs), "resourceNames": list(names)}
@@ -98,6 +98,15 @@ class Cluster:
                 "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": SCRIPT}],
             },
         )
+        eventually(lambda: self._allows(namespace, rules[-1]), f"the rights in {namespace} count")
+
+    def _allows(self, namespace: str, rule: Rule) -> bool:
+        group, resource, verbs, names = rule
+        resource, _, subresource = resource.partition("/")
+        asked = {"namespace": namespace, "group": group, "resource": resource, "subresource": subresource}
+        asked |= {"verb": verbs[0], "name": names[0] if names else ""}
+        review = {"spec": {"user": SCRIPT, "resourceAttributes": asked}}
+        return self.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
     def statefulset(
         self, namespace: str, name: str, labels: Mapping[str, str], container: Mapping[str, Any], replicas: int

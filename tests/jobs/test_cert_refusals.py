@@ -53,10 +53,13 @@ def test_expired_leaf_of_a_pooler_is_cured_by_a_restart(platform: Platform) -> N
 
 def test_leaf_which_is_not_yet_valid_is_waited_for(platform: Platform) -> None:
     """The clock of cert-manager's node may be ahead of ours: time mends it, and nothing else has to."""
-    early = platform.renew(platform.ca.issue(*NAMES, age=timedelta(seconds=-4)))
+    (platform.mounted / "leaf/tls.crt").unlink()
+    job = platform.start(deadline_seconds=60)
+    job.sees("Secret platform-db-tls holds no certificate in tls.crt")
+    early = platform.ca.issue(*NAMES, age=timedelta(seconds=-8))
     platform.postgres.present(early)
     platform.pooler(early)
-    job = platform.start(deadline_seconds=60)
+    platform.renew(early)
     job.sees("certificate is not yet valid")
     assert platform.published == ""
     assert job.outcome().status == 0

@@ -13,40 +13,42 @@ def database(cluster: Cluster, start_job: Callable[..., Any]) -> Database:
     return Database(cluster, start_job)
 
 
-def ends(database: Database) -> str:
-    """Return the last line of a gate that does not pass, on a cluster that the operator calls Running."""
+def is_held_up(database: Database, cause: str) -> None:
+    """Assert that a cluster which the operator calls Running is waited for, and why."""
     database.status("Creating")
-    gate = database.gate(deadline=4)
+    gate = database.gate()
     gate.sees("status Creating")
     database.status("Running")
+    gate.sees(cause)
+    gate.process.terminate()
     outcome = gate.outcome()
     assert outcome.status == 1
-    return outcome.last_line
+    assert cause in f"{outcome.last_line}\n"
 
 
 def test_running_without_a_statefulset(database: Database) -> None:
-    assert f"StatefulSet {database.namespace}/{CLUSTER}: the operator has not made it yet" in ends(database)
+    is_held_up(database, f"StatefulSet {database.namespace}/{CLUSTER}: the operator has not made it yet")
 
 
 def test_the_operator_makes_fewer_than_asked_for(database: Database) -> None:
     database.complete()
     database.cluster.call("PATCH", database.statefulset, {"spec": {"replicas": 1}})
-    assert "has 1 replicas, wanted 2: are they outside of the operator's min_instances" in ends(database)
+    is_held_up(database, "has 1 replicas, wanted 2: are they outside of the operator's min_instances")
 
 
 def test_the_limits_are_those_of_before(database: Database) -> None:
     database.make(limits={"cpu": "2", "memory": "1Gi"})
-    assert f"/{CLUSTER} has memory limit 1Gi, wanted 2Gi" in ends(database)
+    is_held_up(database, f"/{CLUSTER} has memory limit 1Gi, wanted 2Gi")
 
 
 def test_the_operator_raises_limits_below_its_minimum(database: Database) -> None:
     database.make(limits={"cpu": "2500m", "memory": "3Gi"})
-    assert f"pooler {database.namespace}/{CLUSTER}-pooler: the operator has not made it yet" in ends(database)
+    is_held_up(database, f"pooler {database.namespace}/{CLUSTER}-pooler: the operator has not made it yet")
 
 
 def test_a_pod_is_still_the_one_of_before(database: Database) -> None:
     database.make(of_before=1)
-    assert f"StatefulSet {database.namespace}/{CLUSTER}: pod {CLUSTER}-0 is still the one of before" in ends(database)
+    is_held_up(database, f"StatefulSet {database.namespace}/{CLUSTER}: pod {CLUSTER}-0 is still the one of before")
 
 
 def test_a_pod_that_the_operator_has_yet_to_make_anew(database: Database) -> None:
@@ -54,7 +56,7 @@ def test_a_pod_that_the_operator_has_yet_to_make_anew(database: Database) -> Non
     annotation = {"zalando-postgres-operator-rolling-update-required": "true"}
     pod = f"/api/v1/namespaces/{database.namespace}/pods/{CLUSTER}-1"
     database.cluster.call("PATCH", pod, {"metadata": {"annotations": annotation}})
-    assert f"pod {CLUSTER}-1 is still the one of before" in ends(database)
+    is_held_up(database, f"pod {CLUSTER}-1 is still the one of before")
 
 
 def test_a_replica_that_is_not_admitted_is_named(database: Database) -> None:
@@ -65,16 +67,15 @@ def test_a_replica_that_is_not_admitted_is_named(database: Database) -> None:
     uid = database.cluster.call("GET", database.statefulset)["metadata"]["uid"]
     reference = {"kind": "StatefulSet", "name": CLUSTER, "namespace": database.namespace, "uid": uid}
     database.cluster.event(database.namespace, reference, "exceeded quota: one", "FailedCreate")
-    assert ends(database).endswith("2 wanted, 1 there, 1 ready; FailedCreate: exceeded quota: one")
+    is_held_up(database, "2 wanted, 1 there, 1 ready; FailedCreate: exceeded quota: one\n")
 
 
 def test_a_pooler_that_is_pending_is_named(database: Database) -> None:
     database.make()
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     pod = database.pooler({"conditions": [condition], "phase": "Pending"})
-    assert f"1 wanted, 1 there, 1 of the newest revision, 0 ready; pod {pod}: Unschedulable (0/1 nodes)" in ends(
-        database
-    )
+    cause = f"1 wanted, 1 there, 1 of the newest revision, 0 ready; pod {pod}: Unschedulable (0/1 nodes)"
+    is_held_up(database, cause)
 
 
 def test_an_upgrade_that_failed(database: Database) -> None:

@@ -18,7 +18,8 @@ def test_bytes_that_are_as_the_stack_says(shop: Shop) -> None:
 def test_other_bytes_are_named_and_not_shown(shop: Shop) -> None:
     shop.world.infisical.secrets = {"A": "hunter2"}
     shop.deliver()
-    status, said = shop.judged(5)
+    shop.world.arrives(shop.name, {"A": b"hunter2"})
+    status, said = shop.judged(0)
     assert status == 1
     where = f"Secret {shop.world.namespace}/{shop.name} (application shop, prod, /)"
     assert said.endswith(f"{where}: A is not what the stack says")
@@ -31,6 +32,7 @@ def test_it_waits_until_a_changed_value_has_arrived(shop: Shop) -> None:
     job = shop.gate()
     job.sees("A is not what the stack says")
     shop.world.infisical.secrets = {"A": "two"}
+    shop.world.hurry(shop.name)
     assert job.outcome().status == 0
 
 
@@ -49,15 +51,16 @@ def test_what_the_operator_calls_delivered_and_is_not(shop: Shop, data: dict[str
     path = f"/api/v1/namespaces/{shop.world.namespace}/secrets/{shop.name}"
     encoded = {"A": None, **{key: base64.b64encode(value).decode() for key, value in data.items()}}
     shop.world.cluster.call("PATCH", path, {"data": encoded})
-    status, line = shop.judged(4)
+    status, line = shop.judged(0)
     assert (status, said in line) == (1, True), line
 
 
 def test_a_type_that_stayed_is_named(shop: Shop) -> None:
     shop.world.cluster.secret(shop.world.namespace, shop.name, {})
     shop.deliver()
+    shop.world.arrives(shop.name, {"A": b"one"})
     shop.kind = "kubernetes.io/tls"
-    assert "it is of type Opaque, not kubernetes.io/tls" in shop.judged(4)[1]
+    assert "it is of type Opaque, not kubernetes.io/tls" in shop.judged(0)[1]
 
 
 def test_what_only_people_can_write_holds_up_nobody(shop: Shop) -> None:
@@ -68,6 +71,7 @@ def test_what_only_people_can_write_holds_up_nobody(shop: Shop) -> None:
     waits = f"Secret {shop.world.namespace}/{shop.name} waits for people: STRIPE"
     assert (status, said) == (0, f"delivered: 0 of 1 Secrets with 2 keys are delivered; {waits}")
     shop.world.infisical.secrets["STRIPE"] = "written"
+    shop.world.hurry(shop.name)
     shop.world.arrives(shop.name, {"A": b"one", "STRIPE": b"written"})
     assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 2 keys are delivered")
 
@@ -75,7 +79,8 @@ def test_what_only_people_can_write_holds_up_nobody(shop: Shop) -> None:
 def test_what_the_stack_should_have_written_does(shop: Shop) -> None:
     shop.world.infisical.secrets = {}
     shop.deliver()
-    status, said = shop.judged(5)
+    shop.world.fails(shop.name, "A has no value in Infisical")
+    status, said = shop.judged(0)
     assert status == 1
     assert "it doesn't exist, and the operator says: " in said
     assert "A has no value in Infisical" in said
@@ -95,7 +100,8 @@ def test_a_secret_of_the_stacks_is_not_one_that_people_have_yet_to_write(theirs:
 def test_an_operator_that_is_away_is_said(shop: Shop) -> None:
     shop.world.infisical.secrets = {"A": "other"}
     shop.deliver()  # by the test's own operator; the Deployment of that name has no pod
-    assert f"the operator doesn't run: deployment {HOME}/{DEPLOYMENT} has no ready pod" in shop.judged(3)[1]
+    shop.world.arrives(shop.name, {"A": b"other"})
+    assert f"the operator doesn't run: deployment {HOME}/{DEPLOYMENT} has no ready pod" in shop.judged(0)[1]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_what_is_not_found_is_said_with_what_it_means(shop: Shop, message: str, 
     shop.world.infisical.list_refusal = (404, {"message": message})
     shop.deliver()
     shop.world.fails(shop.name, message)
-    said = shop.judged(3)[1]
+    said = shop.judged(0)[1]
     shop.world.infisical.list_refusal = None
     assert message in said
     assert meaning in said
@@ -127,7 +133,7 @@ def test_what_is_not_found_is_said_with_what_it_means(shop: Shop, message: str, 
 def test_a_server_without_slugs_is_said(shop: Shop) -> None:
     shop.deliver(project="another")
     shop.world.fails(shop.name, 'project with slug "another" not found')
-    assert "this Infisical has no /api/v1/projects/slug: use a newer image" in shop.judged(3)[1]
+    assert "this Infisical has no /api/v1/projects/slug: use a newer image" in shop.judged(0)[1]
 
 
 def test_a_log_in_that_fails_is_said_with_what_it_means(shop: Shop) -> None:
@@ -136,7 +142,7 @@ def test_a_log_in_that_fails_is_said_with_what_it_means(shop: Shop) -> None:
     shop.world.cluster.call("PATCH", auth, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": ["x"]}}})
     shop.deliver()
     shop.world.fails(shop.name, "InfisicalAuth is not ready")
-    status, said = shop.judged(3)
+    status, said = shop.judged(0)
     shop.world.infisical.refusal = None
     shop.world.cluster.call("PATCH", auth, {"spec": {"kubernetes": {"serviceAccountTokenAudiences": None}}})
     assert status == 1

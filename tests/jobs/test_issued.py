@@ -43,7 +43,7 @@ def kinds(cluster: Cluster) -> Iterator[Cluster]:
                 "items" in cluster.call("GET", f"{group}/namespaces/default/{kind}")
                 for group, kind in ((CERT_MANAGER, "certificates"), (CERT_MANAGER, "issuers"), (ACME, "challenges"))
             )
-        except (AssertionError, ValueError):
+        except (AssertionError, OSError, ValueError):
             return False
 
     eventually(served, "cert-manager's kinds are served")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ class Lagging:
     def __init__(self, lag: float = LAG_SECONDS, deadline_seconds: float = 20) -> None:
         self.api = InfisicalApi("http://unused", deadline_seconds=deadline_seconds)
         self.lag, self.acts, self.made = lag, 0, 0
-        self.history: list[tuple[float, dict[str, Any] | None, Found]] = [(0, None, Found())]
+        self.history: list[tuple[float, dict[str, Any] | None, Found]] = [(-math.inf, None, Found())]
 
     def seen(self) -> tuple[float, dict[str, Any] | None, Found]:
         return [each for each in self.history if each[0] <= time.monotonic() - self.lag][-1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from job_cluster import Cluster
+from job_engines import eventually
 
 NAMES = ["one", "two"]
 
@@ -48,8 +49,10 @@ def test_a_webhook_that_is_not_there_holds_it_up(
     """This API server has no cert-manager, so what it says is not a refusal by one."""
     for name in NAMES:
         deploy(cluster, config["namespace"], name)
+        path = f"/apis/apps/v1/namespaces/{config['namespace']}/deployments/{name}"
+        eventually(lambda path=path: cluster.call("GET", path)["status"].get("observedGeneration"), f"{name} is seen")
     issuers = f"/apis/cert-manager.io/v1/namespaces/{config['namespace']}/issuers"
-    asked = {**config, "webhook": issuers, "deadline_seconds": 3}
+    asked = {**config, "webhook": issuers, "deadline_seconds": 0}
     outcome = run_job("operators_ready.py", asked, **cluster.environment)
     assert outcome.status == 1
     assert "cert-manager's webhook doesn't answer: API server answers 404" in outcome.last_line

@@ -64,7 +64,7 @@ def test_as_asked_for(gate: Gate) -> None:
 @pytest.mark.parametrize("of", ["redis", "sentinels"])
 def test_nobody_has_acted_on_a_change(gate: Gate, of: str, changed: dict[str, Any], seen: str) -> None:
     """Operator at 0 replicas: the old servers run on, and answer."""
-    outcome = gate(**{of: changed}, patience=1).outcome()
+    outcome = gate(**{of: changed}, patience=0).outcome()
     assert outcome.status == 1
     name = {"redis": REDIS, "sentinels": SENTINEL}[of]
     assert f"/{name} {seen}: {NO_OPERATOR}" in outcome.last_line
@@ -109,13 +109,13 @@ def test_the_operator_has_not_taken_up_a_changed_configuration(gate: Gate, made:
 
 def test_no_operator_has_made_anything(gate: Gate, made: Workloads) -> None:
     made.cluster.call("DELETE", made.path(REDIS))
-    outcome = gate(patience=1).outcome()
+    outcome = gate(patience=0).outcome()
     assert outcome.status == 1
     assert f"/{REDIS} does not exist: {NO_OPERATOR} {made.namespace}" in outcome.last_line
 
 
 def test_a_change_is_followed_to_its_end(gate: Gate, made: Workloads) -> None:
-    running = gate(redis={"image": NEW}, deadline=5)
+    running = gate(redis={"image": NEW})
     running.sees(f"has image {IMAGE}, wanted {NEW}")
     made.image(REDIS, NEW)
     running.sees("the StatefulSet controller has not looked at it yet")
@@ -125,6 +125,7 @@ def test_a_change_is_followed_to_its_end(gate: Gate, made: Workloads) -> None:
     running.sees("3 wanted, 3 there, 3 of the newest revision, 2 ready")
     made.cluster.rolled_out(made.namespace, REDIS)
     running.sees("sentinels.test names 0 Sentinels")
+    running.process.terminate()
     assert running.outcome().status == 1
 
 
@@ -161,7 +162,7 @@ def test_a_pod_that_is_not_admitted_is_named(gate: Gate, made: Workloads) -> Non
 
 def test_the_volumes_have_grown(gate: Gate, made: Workloads) -> None:
     """A StatefulSet's template of claims can't change: the operator notes beside it what it has grown them to."""
-    running = gate(redis={"storage": "2Gi"}, deadline=5)
+    running = gate(redis={"storage": "2Gi"})
     running.sees(f"/{REDIS} has storage 1Gi, wanted 2Gi")
     for server in range(3):
         made.claim(server, "2Gi")

@@ -166,7 +166,7 @@ def test_servers_started_later_with_the_new_password_alone_join_the_others(rotat
             assert accepted(server) == {NEXT}
             eventually(lambda: attached(master) == 2, "replicas attached")
         eventually(lambda: all(map(servers.complete, servers.sentinels)), "Sentinels reach everybody")
-        assert all(is_up(sentinel) for sentinel in servers.sentinels)
+        eventually(lambda: all(map(is_up, servers.sentinels)), "Sentinels find the master up")
     finally:
         replica.config, master.config = own
 

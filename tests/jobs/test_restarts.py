@@ -52,6 +52,7 @@ def change(shop: Shop, value: str) -> None:
     """Have the stack and Infisical say a different value, and wait until the operator has brought it."""
     (shop.values / "a").write_text(value)
     shop.world.infisical.secrets = {"A": value}
+    shop.world.hurry(shop.name)
     shop.world.arrives(shop.name, {"A": value.encode()})
 
 
@@ -80,7 +81,7 @@ def test_a_restart_that_the_operator_has_lost_is_made_up_for(shop: Shop) -> None
     shop.world.infisical.meanwhile = touch
     change(shop, "two")
     shop.world.infisical.meanwhile = lambda: None
-    shop.world.looks_again()
+    shop.world.looks_again(shop.name)
     assert worker.runs_with() == before != version(shop)
     assert shop.judged() == worker.is_restarted
     assert worker.runs_with() == version(shop)
@@ -123,6 +124,7 @@ def test_a_workload_is_restarted_from_then_on(shop: Shop) -> None:
     shop.deliver()
     assert shop.judged() == (0, DONE)
     shop.world.infisical.secrets = {"A": "two"}
+    shop.world.hurry(shop.name)
     eventually(worker.runs_with, "the operator restarts it")
 
 

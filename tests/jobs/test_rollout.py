@@ -75,12 +75,16 @@ class Application:
     def kubelet(self, pod: str, status: object) -> None:
         self.cluster.call("PATCH", f"{self.pods_path}/{pod}/status", {"status": status})
 
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.cluster.call("GET", f"{self.path}/{NAME}").get("status", {})
+
     def condition(self, kind: str) -> None:
         """Waits until the Deployment controller has set a condition."""
 
         def holds() -> bool:
-            status = self.cluster.call("GET", f"{self.path}/{NAME}").get("status", {})
-            return any(item["type"] == kind and item["status"] == "True" for item in status.get("conditions", []))
+            conditions = self.status.get("conditions", [])
+            return any(item["type"] == kind and item["status"] == "True" for item in conditions)
 
         eventually(holds, kind)
 
@@ -160,11 +164,11 @@ def test_update_waits_for_new_pods_only(application: Application) -> None:
         application.kubelet(pod, READY)
     assert application.rollout().outcome().status == 0
     application.update()
-    rollout = application.rollout(deadline_seconds=3)
     new = set(application.pods(3)) - set(old)
     application.kubelet(old[0], container({"waiting": {"reason": "ImagePullBackOff"}}))
     application.kubelet(new.pop(), container({"waiting": {"reason": "ContainerCreating"}}))
-    outcome = rollout.outcome()
+    eventually(lambda: application.status.get("updatedReplicas") == 1, "the controller has counted the new pod")
+    outcome = application.rollout(deadline_seconds=0).outcome()
     assert outcome.status == 1
     assert "1 updated" in outcome.last_line
     assert "ContainerCreating" in outcome.last_line
