@@ -35,7 +35,7 @@ def without_database(
     found += [f"Secret {INFISICAL_SECRET}"] * (Key(names.infisical, "Secret.v1.", INFISICAL_SECRET) in live)
     if found:
         yield (
-            f"{' and '.join(found)} in {names.infisical}: the platform's database, {names.database}/{DATABASE_CLUSTER}, "
+            f"{' and '.join(found)} in {names.infisical}: postgresql {names.database}/{DATABASE_CLUSTER} "
             "is not there. `up` would make an empty one, and cut this Infisical off from its own. Its data moves in "
             f"instead: {MOVES_IN}. What comes from a backup or an archive is named first: `restore`, `database.recover`"
         )
