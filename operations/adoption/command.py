@@ -13,7 +13,7 @@ from components.helm_release import release_name
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
 from operations.adoption.installation import strangers, without_database
-from operations.adoption.owners import Taken, before, give_back, take
+from operations.adoption.owners import Taken, before, give_back, owner_keys, take, with_living_owners
 from operations.adoption.plan import Row, compare
 from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
@@ -118,8 +118,7 @@ def report(stack: Stack, plan: Plan) -> Iterator[str]:
 def _table(plan: Plan) -> Iterator[str]:
     rows = [("OBJECT", "DEPLOYED BY", "WHAT `UP` DOES")]
     for row in sorted(plan.rows, key=lambda row: row.key):
-        name = f"{row.key.namespace}/{row.key.name}".removeprefix("/")
-        rows.append((f"{row.key.kind.partition('.')[0]} {name}", row.owner, row.effect))
+        rows.append((_named(row.key), row.owner, row.effect))
         rows += [("", "", f"  {note}") for note in row.notes]
     for live in plan.chart:
         key = key_of(live)
@@ -127,6 +126,10 @@ def _table(plan: Plan) -> Iterator[str]:
         effect = Effect.REFUSED if key in plan.unfit else effect
         rows.append((f"{live['kind']} {key.namespace}/{key.name}", "the chart", effect))
     yield from table(rows)
+
+
+def _named(key: Key) -> str:
+    return f"{key.kind.partition('.')[0]} " + f"{key.namespace}/{key.name}".removeprefix("/")
 
 
 def _verdict(stack: Stack, plan: Plan) -> str:
@@ -187,12 +190,17 @@ def _saved(file: Path) -> list[Taken]:
 
 def _back(stack: Stack, cluster: Cluster, namespace: str, file: Path) -> int:
     saved = _saved(file)
-    there, returned = found(cluster, [taken.key for taken in saved]), 0
+    owners = [key for taken in saved for key in owner_keys(taken)]
+    there, returned = found(cluster, [*(taken.key for taken in saved), *owners]), 0
     for taken in saved:
         live = there.get(taken.key)
         if live and live["metadata"]["uid"] == taken.uid:
-            give_back(cluster, live, taken)
+            owned = with_living_owners(taken, there)
+            give_back(cluster, live, owned)
             returned += 1
+            for each in taken.owners:
+                if each not in owned.owners:
+                    print(f"{_named(taken.key)} stays without its owner, {each['kind']} {each['name']}, which is gone")
     records = helm.come_back(cluster, namespace)
     print(f"gave {returned} of {len(saved)} objects back, and {records} records of Helm")
     remove = stack.commands.pulumi("stack rm --force --preserve-config")

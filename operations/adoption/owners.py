@@ -22,11 +22,14 @@ _DEPLOYERS = {
 _KUBECTL = "kubectl"  # kubectl-client-side-apply, kubectl-expose and others: a name for each of its commands
 # The Sealed Secrets controller, whose program is called `controller` in its own image.
 _UNSEALS = ("controller", "sealed-secrets-controller")
+_EXTERNAL = "externalsecrets.external-secrets.io/"  # and the name of the ExternalSecret that has written a Secret
 _PULUMI = "pulumi-kubernetes-"
 _SEALED = "SealedSecret"
 _ARGOCD = "argocd.argoproj.io/"
 # With these an Ingress has cert-manager keep a certificate, and undo what the stack says of the same one.
 _SHIM = ("cert-manager.io/", "kubernetes.io/tls-acme")
+# With these the Sealed Secrets controller takes a Secret back that isn't its own, or puts its own values into it.
+_SEALED_MARKS = ("sealedsecrets.bitnami.com/",)
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 TRACKING = f"{_ARGOCD}tracking-id"
 
@@ -59,6 +62,7 @@ def owner_of(live: Object) -> str:
     names = {_DEPLOYERS[name] for name in managers if name in _DEPLOYERS}
     names |= {_KUBECTL for name in managers if name.startswith(_KUBECTL)}
     names |= {"Sealed Secrets" for name in managers if live["kind"] == "Secret" and name in _UNSEALS}
+    names |= {"External Secrets" for _ in external(live)}
     names |= {"a different state" for name in managers if name.startswith(_PULUMI)}
     return ", ".join(sorted(names)) or "nobody"
 
@@ -103,8 +107,9 @@ def is_deployer(entry: Object) -> bool:
 def _deploys(live: Object, entry: Object) -> bool:
     if entry.get("subresource"):
         return False
-    unseals = live["kind"] == "Secret" and entry["manager"] in _UNSEALS
-    return is_deployer(entry) or unseals or entry["manager"].startswith(_PULUMI)
+    manager = entry["manager"]
+    of_secret = live["kind"] == "Secret" and (manager in _UNSEALS or manager.startswith(_EXTERNAL))
+    return is_deployer(entry) or of_secret or manager.startswith(_PULUMI)
 
 
 def _makers(live: Object) -> Sequence[Object]:
@@ -121,15 +126,40 @@ def keepers(live: Object, adopted: Collection[str]) -> Sequence[Object]:
     return [each for each in owners if each not in gone and each.get("uid") not in adopted]
 
 
+def external(live: Object) -> Sequence[str]:
+    """Return the names of the ExternalSecrets that have written a Secret, as they do without owning it."""
+    managers = {each["manager"] for each in live["metadata"].get("managedFields") or []}
+    found = sorted(name.removeprefix(_EXTERNAL) for name in managers if name.startswith(_EXTERNAL))
+    return found if live["kind"] == "Secret" else ()
+
+
+def owner_keys(taken: Taken) -> Mapping[Key, str]:
+    """Return the owners that an object had, with their uids."""
+    return {
+        key_of({**each, "metadata": {"namespace": taken.key.namespace, "name": each["name"]}}): each.get("uid", "")
+        for each in taken.owners
+    }
+
+
+def with_living_owners(taken: Taken, there: Mapping[Key, Object]) -> Taken:
+    """Return what an object had without the owners that are gone, or are new ones of the same name.
+
+    Kubernetes deletes an object whose owners are all gone, at once.
+    """
+    living = {uid for key, uid in owner_keys(taken).items() if key in there and there[key]["metadata"]["uid"] == uid}
+    return replace(taken, owners=[each for each in taken.owners if each.get("uid", "") in living])
+
+
 def _tracked(live: Object) -> Mapping[str, str]:
     """Return the annotations that go. Those that operators copy into pods stay, because these would restart."""
     if str(live["apiVersion"]).startswith(_COPIED):
         return {}
     annotations = live["metadata"].get("annotations") or {}
-    names = (_ARGOCD, _APPLIED, *(_SHIM if live["kind"] == "Ingress" else ()))
+    names = (_ARGOCD, _APPLIED, *_MARKS.get(live["kind"], ()))
     return {name: value for name, value in annotations.items() if name.startswith(names)}
 
 
+_MARKS = {"Ingress": _SHIM, "Secret": _SEALED_MARKS}
 _OF_INGRESS = ("Certificate", "Ingress")
 _COPIED = ("acid.zalan.do/", "redis.redis.opstreelabs.in/")
 

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, unsaid, worst
-from operations.adoption.owners import keepers, owner_of
+from operations.adoption.owners import external, keepers, owner_of
 from operations.adoption.wanted import Wanted
 from operations.cluster import Cluster, Object, outcome_of
 from operations.ownership import Key
 
 _APPLIES = 4  # kubectl processes at a time
 _TOLD = ("apiVersion", "kind", "status")  # by the API server
+_EXTERNAL_SECRETS = "externalsecrets.external-secrets.io"
 # The parts of a `postgresql` in which others may have things of theirs.
 _SHARED = ("users", "databases", "preparedDatabases")
 
@@ -46,15 +47,29 @@ def compare(cluster: Cluster, asked: Wanted, live: Mapping[Key, Object]) -> list
 def _kept(cluster: Cluster, key: Key, live: Object, adopted: Collection[str]) -> Row | None:
     """Return the row of an object that somebody keeps, who would write it again or take it along."""
     keeping = keepers(live, adopted) if live["kind"] != "Job" else ()
-    if not keeping:
-        return None
     notes: list[str] = []
     for each in keeping:
         group, _, version = str(each["apiVersion"]).rpartition("/")
-        kind = f"{each['kind']}.{version}.{group}"
-        delete = cluster.kubectl(f"delete {kind} {each['name']} -n {key.namespace} --cascade=orphan")
-        notes.append(f"{each['kind']} {each['name']} keeps it, and takes it along when it goes: `{delete}` leaves it")
-    return Row(key=key, owner=owner_of(live), effect=Effect.REFUSED, notes=notes)
+        leave = _leave(cluster, f"{each['kind']}.{version}.{group}", each["name"], key.namespace)
+        notes.append(f"{each['kind']} {each['name']} keeps it, and takes it along when it goes: {leave} it")
+    owned = {each["name"] for each in keeping if each["kind"] == "ExternalSecret"}
+    for name in external(live):
+        # Its entry stays when it has gone, and is taken as any deployer's.
+        if name not in owned and cluster.exists(_EXTERNAL_SECRETS, name, "-n", key.namespace):
+            leave = _leave(cluster, _EXTERNAL_SECRETS, name, key.namespace)
+            notes.append(f"ExternalSecret {name} writes it again with every refresh: {leave} it")
+    return Row(key=key, owner=owner_of(live), effect=Effect.REFUSED, notes=notes) if notes else None
+
+
+def _leave(cluster: Cluster, kind: str, name: str, namespace: str) -> str:
+    """Return the commands that end a keeper without what it keeps, and the verb."""
+    delete = f"`{cluster.kubectl(f'delete {kind} {name} -n {namespace} --cascade=orphan')}`"
+    if not kind.lower().startswith("externalsecret"):
+        return f"{delete} leaves"
+    # A finalizer deletes the Secret under a deletionPolicy of Delete, whatever the cascade says.
+    retain = """{"spec": {"target": {"deletionPolicy": "Retain"}}}"""
+    patch = cluster.kubectl(f"patch {kind} {name} -n {namespace} --type=merge --patch '{retain}'")
+    return f"`{patch}`, then {delete} leave"
 
 
 def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:

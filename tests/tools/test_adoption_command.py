@@ -216,6 +216,26 @@ def test_a_file_that_a_kill_has_cut_off_gives_back_what_was_taken(
     assert [entry["manager"] for entry in api.live["a"]["metadata"]["managedFields"]] == ["argocd-controller"]
 
 
+@pytest.mark.parametrize(("uid", "stays"), [("of-sealed", True), ("anew", False), (None, False)])
+def test_an_owner_that_is_gone_is_not_given_back(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], uid: str | None, stays: bool
+) -> None:
+    """Kubernetes deletes what has none but owners that don't exist: the Secret with the key."""
+    sealed = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "sealed", "uid": "of-sealed"}
+    taken = before(object_("Secret", metadata={"ownerReferences": [sealed]}))
+    assert taken
+    file = tmp_path / "adopted.json"
+    file.write_text(json.dumps(asdict(taken)) + "\n")
+    api.live["a"] = object_("Secret", metadata={"managedFields": []})
+    if uid:
+        api.live["sealed"] = object_("SealedSecret", "bitnami.com/v1alpha1", metadata={"name": "sealed", "uid": uid})
+    assert adopt(Previewed(), back=file) == 0
+    assert api.live["a"]["metadata"].get("ownerReferences", []) == [sealed] * stays
+    told = "Secret n/a stays without its owner, SealedSecret sealed, which is gone"
+    assert (told in capsys.readouterr().out) is not stays
+    assert [entry["manager"] for entry in api.live["a"]["metadata"]["managedFields"]] == ["argocd-controller"]
+
+
 @pytest.mark.parametrize("content", ['{"version": 3}', "[]", "{\n}\n", None])
 def test_a_file_that_is_not_adopts_own_is_named(api: Api, tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "other.json"
