@@ -29,10 +29,23 @@ _TROUBLE = re.compile(
     r"|connection to the server .* was refused",
     re.MULTILINE,
 )
+# conflict with "kubectl-edit" using v1: .data.a; several fields stand each in a line of their own.
+_CONFLICT = re.compile(
+    r'conflicts? with "([^"]+)"(?: with subresource "([^"]+)")?[^\n]*?:(?= \.|\n- )((?: [^\n]+)|(?:\n- [^\n]+)+)'
+)
 
 
 class Unanswered(Exception):
     """The cluster does not tell, for lack of a right to ask or of an answer in time. The message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field manager that an apply would be in conflict with, and its fields."""
+
+    manager: str
+    subresource: str  # by which it has written them, mostly empty
+    fields: str  # for people
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,10 +93,27 @@ class Cluster:
 
         Raises Unanswered.
         """
-        apply = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false")
-        manager = "--field-manager=infisical-platform-plan"
-        done = self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest), seconds=CHANGE_SECONDS)
+        done = self._dry_run(manifest, "--force-conflicts")
         return _judged(done) if done.returncode else json.loads(done.stdout)
+
+    def conflicts(self, manifest: Object) -> list[Conflict]:
+        """Return who owns what a server-side apply would change, if it took nothing by force. Nothing changes.
+
+        Raises Unanswered.
+        """
+        done = self._dry_run(manifest)
+        said = _CONFLICT.findall(done.stderr)
+        found = [
+            Conflict(manager, through, ", ".join(re.findall(r" \.(\S.*)", fields))) for manager, through, fields in said
+        ]
+        if not found:
+            self._answer(done)
+        return found
+
+    def _dry_run(self, manifest: Object, *options: str) -> subprocess.CompletedProcess[str]:
+        apply = ("apply", "--server-side", *options, "--dry-run=server", "--validate=false")
+        manager = "--field-manager=infisical-platform-plan"
+        return self._run(*apply, manager, "-f", "-", "-o", "json", stdin=json.dumps(manifest), seconds=CHANGE_SECONDS)
 
     def rules(self, namespace: str) -> Rules:
         """Return what the caller may do in a namespace, as far as rules tell. Raises Unanswered."""

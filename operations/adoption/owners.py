@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Conflict, Object
 from operations.ownership import Key, key_of
 
 # Whoever deploys, by the field managers of each. Operators and controllers keep what is theirs.
@@ -102,6 +102,11 @@ def is_deployer(entry: Object) -> bool:
     """Return whether an entry of managedFields is of a tool that people deploy with, other than Pulumi."""
     manager = entry["manager"]
     return not entry.get("subresource") and (manager in _DEPLOYERS or manager.startswith(_KUBECTL))
+
+
+def stays(live: Object, conflict: Conflict) -> bool:
+    """Return whether adopting leaves the field manager what it has, so that `up` meets the conflict too."""
+    return not _deploys(live, {"manager": conflict.manager, "subresource": conflict.subresource})
 
 
 def _deploys(live: Object, entry: Object) -> bool:

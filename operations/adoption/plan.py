@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from operations.adoption.effects import Difference, Effect, differences, effect_of, keeps, unsaid, worst
-from operations.adoption.owners import external, keepers, owner_of
+from operations.adoption.owners import external, keepers, owner_of, stays
 from operations.adoption.wanted import Wanted
 from operations.cluster import Cluster, Object, outcome_of
 from operations.ownership import Key
@@ -78,14 +78,29 @@ def _row(cluster: Cluster, asked: Object, key: Key, live: Object) -> Row:
         return Row(key=key, owner=owner, effect=Effect.NOTHING)  # its values are compared apart
     if kind == "Job":
         return _job(key, owner, live)
-    applied = cluster.would_apply({**asked, "apiVersion": live["apiVersion"]})
+    manifest = {**asked, "apiVersion": live["apiVersion"]}
+    applied = cluster.would_apply(manifest)
     if isinstance(applied, str):
         return Row(key=key, owner=owner, effect=Effect.REFUSED, notes=[applied])
     found = [each for part in applied if part not in _TOLD for each in _changes(part, live, applied)]
     effects = [effect_of(kind, each) for each in found]
     notes = [_said(each, effect) for each, effect in zip(found, effects, strict=True)]
     kept = {**keeps(kind, found), **unsaid(kind, live, asked)}
+    if found and (fights := _fights(cluster, manifest, live)):
+        effects, notes = [Effect.REFUSED], [*notes, *fights]
     return Row(key=key, owner=owner, effect=worst(effects), notes=[*notes, *_others(live, asked)], keeps=kept)
+
+
+def _fights(cluster: Cluster, manifest: Object, live: Object) -> list[str]:
+    """Return a sentence for each owner of a field that `up` would change, and that adopting doesn't take it from."""
+    if manifest["metadata"].get("annotations", {}).get("pulumi.com/patchForce") == "true":
+        return []
+    return [
+        f"{each.manager} owns {each.fields}, and `up` would end in a conflict: keep what is there, or end what writes "
+        "it and set the new value with kubectl"
+        for each in cluster.conflicts(manifest)
+        if stays(live, each)
+    ]
 
 
 def _job(key: Key, owner: str, live: Object) -> Row:

@@ -16,7 +16,7 @@ from operations.adoption.effects import SETTINGS, Difference, Effect, difference
 from operations.adoption.owners import TRACKING, Taken, before, give_back, owner_of, take
 from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted, wanted
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Conflict, Object
 from operations.ownership import Key, key_of
 from settings import Settings
 from settings.machinery.environment import fields
@@ -51,6 +51,13 @@ class FakeCluster(Cluster):
     def would_apply(self, manifest: Object) -> Object | str:
         parts = {part: manifest[part] for part in manifest if part == "subjects"}
         return {**self.live, **parts, **{p: self.live[p] | manifest[p] for p in manifest if p == "spec"}}
+
+    def conflicts(self, manifest: Object) -> list[Conflict]:
+        return [
+            Conflict(each["manager"], each.get("subresource", ""), "spec.numberOfInstances")
+            for each in self.live["metadata"]["managedFields"]
+            if "f:spec" in each.get("fieldsV1", {})
+        ]
 
     def items(self, path: str) -> list[Object]:
         return self.found
@@ -277,18 +284,6 @@ def test_a_job_is_replaced_once_it_has_ended_and_others_keep_what_is_theirs() ->
     same = row(object_("postgresql", "acid.zalan.do/v1", spec=spec), {"numberOfInstances": 3})
     assert same.notes == ["keeps users of others: a, b", "keeps databases of others: a"]
     assert same.effect is Effect.NOTHING
-
-
-def test_a_storage_class_that_the_stack_does_not_say_is_written_down() -> None:
-    """An apply keeps it, and the `up` after the first one would be refused for it."""
-    spec = {"volume": {"size": "2Gi", "storageClass": "fast"}}
-    live = object_("postgresql", "acid.zalan.do/v1", spec=spec)
-    assert row(live, {"volume": {"size": "2Gi"}}).keeps == {"database.storageClass": "fast"}
-    assert row(live, spec).keeps == {}
-    claim = {"volumeClaimTemplate": {"spec": {"storageClassName": "fast"}}}
-    live = object_("RedisReplication", "redis.redis.opstreelabs.in/v1beta2", spec={"storage": claim})
-    assert row(live, {"storage": {}}).keeps == {"redis.storageClass": "fast"}
-    assert row(object_("postgresql", "acid.zalan.do/v1", spec={}), {}).keeps == {}
 
 
 def row(live: Object, spec: Object) -> Row:

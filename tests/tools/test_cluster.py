@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from operations import cluster as module
-from operations.cluster import Cluster, Rules, Unanswered
+from operations.cluster import Cluster, Conflict, Rules, Unanswered
 from operations.errors import OperationError
 
 HERE = Cluster("somewhere", "/etc/kubeconfig")
@@ -159,6 +159,47 @@ def test_an_api_server_that_is_busy_or_away_has_refused_nothing(kubectl: Kubectl
     for ask in (HERE.would_apply, lambda body: HERE.refusal(PATH, body)):
         with pytest.raises(Unanswered):
             ask({"kind": "ConfigMap"})
+
+
+_ADVICE = """
+Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+  command with the `--force-conflicts` flag.
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (
+            'error: Apply failed with 3 conflicts: conflicts with "Mozilla" using acid.zalan.do/v1:\n'
+            '- .spec.numberOfInstances\nconflicts with "helm":\n- .metadata.labels.x\n- .spec.volume.size',
+            [
+                Conflict("Mozilla", "", "spec.numberOfInstances"),
+                Conflict("helm", "", "metadata.labels.x, spec.volume.size"),
+            ],
+        ),
+        (
+            'error: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: '
+            ".spec.replicas",
+            [Conflict("kubectl", "scale", "spec.replicas")],
+        ),
+    ],
+)
+def test_it_is_said_who_an_apply_would_be_in_conflict_with(kubectl: Kubectl, words: str, found: list[Conflict]) -> None:
+    """As API server and kubectl 1.36 word it."""
+    kubectl.says(err=words + _ADVICE, status=1)
+    assert HERE.conflicts({"kind": "ConfigMap"}) == found
+    assert "--dry-run=server" in kubectl.asked
+    assert "--force-conflicts" not in kubectl.asked
+
+
+def test_no_conflict_is_none_and_any_other_failure_is_no_answer(kubectl: Kubectl) -> None:
+    assert HERE.conflicts({"kind": "ConfigMap"}) == []
+    kubectl.says(err="error: configmaps is forbidden\n", status=1)
+    with pytest.raises(Unanswered):
+        HERE.conflicts({"kind": "ConfigMap"})
 
 
 def test_nothing_is_made_to_hear_a_refusal(kubectl: Kubectl) -> None:
