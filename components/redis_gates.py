@@ -66,7 +66,7 @@ class RedisSteps:
         )
 
     def hand_over(self) -> Step:
-        """Make the first server the master, because a roll of a StatefulSet ends with it.
+        """Make the first server the master, without a lost write, because a roll of a StatefulSet ends with it.
 
         The password is that of the servers' own Secret, whose name stays: a rotation is no reason for a fail-over.
         """

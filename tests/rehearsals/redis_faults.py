@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tests.e2e.waits import eventually
 from tests.rehearsals.platforms import AWAY_SECONDS, REDIS, Platform
+from tests.rehearsals.redis_writer import redis_loses_nothing
 
 _SENTINEL = ("exec", "platform-kv-sentinel-sentinel-0", "-n", REDIS, "--", "redis-cli", "-p", "26379", "sentinel")
 _GROUP = "platform-kv-master"
@@ -60,7 +61,10 @@ def fill(platform: Platform) -> None:
 
 @contextlib.contextmanager
 def roll_begins_with_master(platform: Platform) -> Iterator[None]:
-    """Make the last server of the StatefulSet the master: a roll begins with it, and no new server knows of another."""
+    """Make the last server of the StatefulSet the master: a roll begins with it, and no new server knows of another.
+
+    A client of Redis itself writes meanwhile, and loses nothing.
+    """
     *others, last = _servers(platform)
     for pod in others:  # until they are rolled
         _ask(platform, pod, "config", "set", "replica-priority", "200")
@@ -73,4 +77,5 @@ def roll_begins_with_master(platform: Platform) -> Iterator[None]:
 
     # A Sentinel learns of a priority within 10 s, and refuses a fail-over for 20 s after the one before.
     eventually(is_master, f"{last} is the master", limit=120)
-    yield
+    with redis_loses_nothing(platform):
+        yield

@@ -157,7 +157,7 @@ def test_a_script_brings_exactly_the_modules_that_it_imports() -> None:
             "tls.py",
         },
         "platform-kv-handover-scripts": {
-            *("redis_handover.py", "redis_connection.py"),
+            *("redis_handover.py", "redis_failover.py", "redis_connection.py"),
             *("job.py", "kube.py", "pods.py", "redact.py", "tls.py"),
         },
         "platform-kv-servers-scripts": {"redis_rolled.py", *as_asked_for},

@@ -4,9 +4,10 @@ The redis-operator resets every Sentinel when it hears of changed servers. A Sen
 follows it and who else watches it. Where a roll begins with the master there is nobody to ask, so no fail-over begins
 and clients wait until the operator has told the Sentinels, which it does once the servers are rolled.
 
-It never fails: without it a roll takes longer for clients and loses nothing, and a change may be what mends Redis.
+It never fails: without it a roll takes longer for clients, and a change may be what mends Redis.
 """
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -15,8 +16,10 @@ from kube import Api, path
 from pods import problems
 from redact import redactor
 from redis_connection import Connection, ReplyError, pairs
+from redis_failover import Servers
 
 PREFERRED, DEFAULT = "1", "100"  # replica-priority: a fail-over takes the lowest
+CLOSE_BYTES = 1 << 20  # sent in a moment, for which clients may wait
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Handover:
     """One fail-over to the first server, unless it leads already."""
 
     def __init__(self, config: Config, api: Api, password: str) -> None:
-        self.config, self.api, self.password = config, api, password
+        self.config, self.api = config, api
+        self.redis = Servers(config.redis_port, password)
+        self.in_vain = False
         self.end = time.monotonic() + config.patience_seconds
 
     def check(self) -> str:
@@ -56,14 +61,14 @@ class Handover:
         first = servers.get(f"{config.replication}-0")
         if not first:
             raise Pending(f"pod {config.replication}-0 is not ready")
-        named = {sentinel: self._master(sentinel) for sentinel in sentinels.values()}
-        masters = set(named.values())
+        watching = list(sentinels.values())
+        masters = {self._master(sentinel) for sentinel in watching}
         if masters == {first}:
-            return self._leads(first, followers=len(servers) - 1)
+            return self._leads(first, {*servers.values()} - {first})
         self._prefer(first, PREFERRED)
-        asked, master = next(iter(named.items()))
-        if master != first:
-            self._fail_over(asked, first)
+        if len(masters) == 1 and not self.in_vain:
+            [master] = masters
+            self._fail_over(master, first, watching)
         raise Pending(f"the Sentinels name {', '.join(sorted(masters))}, wanted {first}")
 
     def _ready(self, app: str) -> dict[str, str]:
@@ -73,30 +78,60 @@ class Handover:
         return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in stay}
 
     def _master(self, sentinel: str) -> str:
-        with Connection(sentinel, self.config.sentinel_port) as connection:
+        with self._asking(sentinel) as connection:
             named = connection.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.config.master_name)
         return named[0] if named else "nobody"
 
+    def _asking(self, sentinel: str) -> Connection:
+        return Connection(sentinel, self.config.sentinel_port)
+
     def _prefer(self, server: str, priority: str) -> None:
-        with Connection(server, self.config.redis_port, self.password) as connection:
+        with self.redis.connected(server) as connection:
             connection.call("CONFIG", "SET", "replica-priority", priority)
 
-    def _fail_over(self, sentinel: str, first: str) -> None:
-        """Begin it once the Sentinel has heard of the preference, for which it asks every 10 s."""
-        with Connection(sentinel, self.config.sentinel_port) as connection:
+    def _fail_over(self, master: str, first: str, sentinels: list[str]) -> None:
+        """Begin it once a Sentinel has heard of the preference, for which it asks every 10 s."""
+        with self._asking(sentinels[0]) as connection:
             replicas = [pairs(each) for each in connection.call("SENTINEL", "REPLICAS", self.config.master_name)]
             if not any(each["ip"] == first and each["slave-priority"] == PREFERRED for each in replicas):
-                raise Pending(f"Sentinel {sentinel} has not heard that {first} is preferred")
-            connection.call("SENTINEL", "FAILOVER", self.config.master_name)
+                raise Pending(f"Sentinel {sentinels[0]} has not heard that {first} is preferred")
+            if (behind := self.redis.behind(first, master)) > CLOSE_BYTES:
+                raise Pending(f"{first} is {behind} bytes behind {master}")
 
-    def _leads(self, first: str, followers: int) -> str:
-        with Connection(first, self.config.redis_port, self.password) as connection:
+            def ask() -> None:
+                try:
+                    connection.call("SENTINEL", "FAILOVER", self.config.master_name)
+                except ReplyError as error:
+                    if error.code != "INPROG":  # one that is under way deposes the master as well
+                        raise
+
+            try:
+                self.redis.fail_over(master, first, ask, lambda: self._named(sentinels))
+            except Pending:
+                self.in_vain = True  # clients wait no second time
+                raise
+
+    def _named(self, sentinels: list[str]) -> set[str]:
+        """Return the masters that those Sentinels name which answer."""
+        named: set[str] = set()
+        for sentinel in sentinels:
+            with contextlib.suppress(OSError, ReplyError):
+                named.add(self._master(sentinel))
+        return named
+
+    def _leads(self, first: str, others: set[str]) -> str:
+        """Raise Pending until all others follow. One that a hand-over has left half way still takes writes."""
+        with self.redis.connected(first) as connection:
             role = connection.call("ROLE")
-        attached = len(role[2]) if role[0] == "master" else 0
-        if attached < followers:
-            raise Pending(f"{first}: {attached} replicas attached, wanted {followers}")
+        if role[0] != "master":
+            raise Pending(f"{first} is a {role[0]}, and the Sentinels name it as master")
+        for other in sorted(others):
+            if self.redis.leads(other):
+                self.redis.depose(other, first)
+        if len(role[2]) < len(others):
+            raise Pending(f"{first}: {len(role[2])} replicas attached, wanted {len(others)}")
         self._prefer(first, DEFAULT)
-        return f"{self.config.replication}-0 is the master, and {attached} follow it"
+        return f"{self.config.replication}-0 is the master, and {len(role[2])} follow it"
 
 
 def main(config: Config, report: Report) -> str:
