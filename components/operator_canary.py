@@ -79,6 +79,7 @@ class OperatorCanary(ComponentResource):
 def _step(args: OperatorCanaryArgs, deadline: int) -> Step:
     operator = args.operator
     installed = operator.settings.kind == "infisical"
+    job = f"kubectl delete job application-secrets -n {args.bootstrap.namespace}"
     why = f"logs deployment/{operator.deployment}" if installed else f"describe externalsecret {CANARY}"
     return Step(
         name="canary",
@@ -92,6 +93,7 @@ def _step(args: OperatorCanaryArgs, deadline: int) -> Step:
             "namespace": operator.namespace,
             "secret": CANARY,
             "why": f"kubectl {why} -n {operator.namespace}",
+            "anew": f"`{job}`, `make refresh`, `pulumi up`",
             "deadline_seconds": deadline,
         },
         files=[SecretFiles(secret=args.bootstrap.name, folder="/bootstrap")],

@@ -61,7 +61,7 @@ def environments_exist(applications: Applications) -> Findings:
         for place, environment in _named_environments(application):
             if environment not in application.environments:
                 known = ", ".join(application.environments)
-                if place[0] in ("secrets", "removed"):  # a command for the key itself would overwrite what is in it
+                if place[0] == "secrets":  # a command for the key itself would overwrite what is in it
                     reason = f"required, but not set. {key_path(*place)} is for it, and environments has {known}"
                     yield Finding(_in(name, "environments", environment), f"{reason}. Or correct the name there", "set")
                     continue
@@ -71,8 +71,6 @@ def environments_exist(applications: Applications) -> Findings:
 def _named_environments(application: ApplicationSettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for environment in application.secrets:
         yield ("secrets", environment), environment
-    for environment in application.removed:
-        yield ("removed", environment), environment
     for number, delivery in enumerate(application.deliver):
         yield ("deliver", number, "environment"), delivery.environment
     for number, approval in enumerate(application.approvals):

@@ -53,6 +53,7 @@ class Proof:
             "namespace": HOME,
             "secret": CANARY,
             "why": "kubectl logs deployment/operator",
+            "anew": "`kubectl delete job x`",
             "deadline_seconds": 20,
             "bootstrap": str(self.folder / "bootstrap"),
         }

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 import settings
 from settings.machinery.finding import key_path
 from tests.unit.application_wishes import WISHES, Broken, Wish, broken, wishes
-from tests.unit.test_application_settings import load
+from tests.unit.test_application_settings import load, shop
 
 
 @given(wish=wishes())
@@ -29,3 +29,7 @@ def test_what_is_broken_is_refused_with_the_key_named(fault: Broken) -> None:
     said = str(caught.value)
     assert f"\n- {key_path('applications', 'shop', *fault.place)}" in said
     assert not any(value in said for value in fault.wish.encrypted.values() if len(value) > 12)
+
+
+def test_an_environment_that_the_stack_has_let_go_may_be_emptied() -> None:
+    assert load(shop("removed", {"gone": {"/": ["OLD"]}})).applications["shop"].removed == {"gone": {"/": ("OLD",)}}

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import Kept, licensed, make_roles
 from application_plan import Plan, decide
+from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled
 from application_report import hiding, shortened
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
@@ -69,6 +70,7 @@ class Provision:
             else None
         )
         self.kept = Kept(kube, _config_map(config, config.drift))
+        self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
         self.acted = 0.0  # when a plan was done
         self.refused = ""  # why the last one was not
@@ -106,6 +108,9 @@ class Provision:
         project = self._settled(lambda: self._project(application))
         if project is None:
             return
+        if self.anew:
+            application, gone = scheduled(application, project, self.anew)
+            self.drift += [f"{application.name}: {each}" for each in gone]
         self._settled(lambda: make_roles(application, project["id"], self.server))
         plans: list[Plan] = []
         last = self._settled(lambda: self._round(application, project["id"], plans))
@@ -139,13 +144,13 @@ class Provision:
         return wait(once, self.report, deadline_seconds=self.server.api.seconds_left, interval=0.2)
 
     def _round(self, application: Application, project: str, plans: list[Plan]) -> Plan:
-        environments = {*application.environments} | {environment for environment, _, _ in application.removed}
         content = next((each for each in self.server.projects() if each["id"] == project), None)
         if content is None:
             raise Pending(f"project {application.slug} is not listed yet")
-        plan = decide(application, self.server.found(content, environments))
-        if plan.conflicts:
-            raise Failed("; ".join(plan.conflicts))
+        found = self.server.found(content, {*application.environments})
+        plan = decide(application, found)
+        if conflicts := [*plan.conflicts, *renamed_environments(application, found)]:
+            raise Failed("; ".join(conflicts))
         if plan.empty:
             return plan
         if plans and plan.within(plans[-1]) and time.monotonic() - self.acted < LAG_SECONDS:
@@ -196,6 +201,7 @@ class Provision:
             raise Failed(self._not_ours(slug, description))
 
     def _create(self, application: Application) -> Object:
+        refuse_renamed(application, self.server, self.marker, self.anew)
         description = (
             f"{self.marker} keeps this project. The stack's `applications.{application.name}` says what is in it"
         )

@@ -80,12 +80,13 @@ class Server:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def found(self, project: Object, environments: set[str]) -> Found:
-        """Return what a project has, in these environments."""
+        """Return what a project has, its folders in these environments alone."""
         there = {each["slug"]: (each["id"], each["name"]) for each in project["environments"]}
         folders: set[tuple[str, str]] = set()
         secrets: dict[Place, Stored] = {}
-        for environment in sorted(environments & there.keys()):
-            folders |= {(environment, path) for path in self._folders(project["id"], environment)}
+        for environment in sorted(there):
+            if environment in environments:
+                folders |= {(environment, path) for path in self._folders(project["id"], environment)}
             for each in self._secrets(project["id"], environment):
                 place = (environment, str(each.get("secretPath") or "/").rstrip("/") or "/", each["secretKey"])
                 secrets[place] = Stored(each["secretValue"], each.get("secretComment") or "")

@@ -21,7 +21,7 @@ from kube import Api, path
 class Config:
     """project: a slug; namespace and secret: where it is delivered; why: the command that tells what the operator does.
 
-    `deadline_seconds` hold for both arrivals together.
+    anew: the commands that provision it anew. `deadline_seconds` hold for both arrivals together.
     """
 
     address: str
@@ -31,6 +31,7 @@ class Config:
     namespace: str
     secret: str
     why: str
+    anew: str
     deadline_seconds: float
     bootstrap: str = "/bootstrap"
 
@@ -43,10 +44,7 @@ class Canary:
         self.place: Place = (config.environment, "/", config.key)
         found = [each for each in server.projects() if each["slug"] == config.project]
         if not found:
-            raise Failed(
-                f"project {config.project} is gone, by which the stack proves the operator. The CronJob that looks for "
-                "drift makes it again within the hour; then run `pulumi up` again"
-            )
+            raise Failed(f"project {config.project} is gone, which proves the operator. {config.anew} makes it again")
         self.project = found[0]
 
     def kept(self) -> str:
