@@ -192,6 +192,7 @@ class ApplicationSecrets(ComponentResource):
                 account=args.account,
                 bootstrap=args.bootstrap,
                 server=args.server,
+                machine_auth=args.machine_auth,
                 data=args.data,
                 after=[delivered],
                 python_image=args.python_image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pulumi import ComponentResource, Input, Resource, ResourceOptions
 from pulumi_kubernetes import rbac
@@ -44,6 +45,7 @@ class OperatorCanaryArgs:
     account: Input[str]  # ServiceAccount of the provisioner
     bootstrap: SecretRef  # what it logs in with
     server: str  # image of Infisical: with a different one the operator is proven again
+    machine_auth: Literal["kubernetes", "universal"]  # how the operator logs in: so it is with another way
     data: str | None  # where the database's data came from, if not from this instance
     after: Sequence[Resource]  # what has the secret delivered
     python_image: str
@@ -52,7 +54,7 @@ class OperatorCanaryArgs:
 class OperatorCanary(ComponentResource):
     """Create a Job that changes the canary in Infisical and waits until the operator has brought the change.
 
-    It runs again when the operator or the server is a different one, and not when applications change.
+    It runs again when the operator, its log-in or the server is a different one, and not when applications change.
     """
 
     def __init__(self, name: str, args: OperatorCanaryArgs, opts: ResourceOptions | None = None) -> None:
@@ -64,7 +66,7 @@ class OperatorCanary(ComponentResource):
         deadline = operator.settings.delivery_minutes * 60
         step = _step(args, deadline)
         scripts = scripts_map(f"{name}-scripts", namespace, [step.script], parent=self)
-        proven = [operator.revision, args.server, *([args.data] if args.data else [])]
+        proven = [operator.revision, args.server, args.machine_auth, *([args.data] if args.data else [])]
         template = pod_template(
             step,
             job=name,

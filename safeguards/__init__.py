@@ -12,7 +12,7 @@ from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from components.helm_release import HelmRelease, deployed_chart
 from components.operator_chart import OperatorChart
-from safeguards.applications import refuse_dropped_applications
+from safeguards.applications import refuse_dropped_applications, refuse_other_operator
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_address import refuse_other_address
 from safeguards.database_version import refuse_downgrade
@@ -99,6 +99,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)
+    refuse_other_operator(settings, state, commands)
     if pulumi.runtime.is_dry_run():
         return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)

@@ -1,10 +1,14 @@
-"""Refuse to drop an application that pods may still get their secrets from."""
+"""Refuse to drop an application or an operator that pods may still get their secrets from."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.applications import CANARY
 from settings.machinery.finding import key_path
 
 _TYPE = "infisical-platform:components:ApplicationSecrets"
@@ -23,3 +27,32 @@ def refuse_dropped_applications(settings: Settings, state: LastState, commands: 
         f"{commands.set(key, 'true')}, then {commands.pulumi('up')}. What was delivered stays in the cluster, and the "
         "key can go afterwards"
     )
+
+
+# What the last update has made for each delivery, by the kind of operator.
+_DELIVERED = {
+    "infisical": "kubernetes:secrets.infisical.com/v1beta1:InfisicalStaticSecret",
+    "externalSecrets": "kubernetes:external-secrets.io/v1:ExternalSecret",
+}
+
+
+def refuse_other_operator(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Raise Refusal when Secrets would pass to the other kind of operator, and go with what owns them."""
+    if not (operator := settings.secrets_operator):
+        return
+    wanted = {(each.namespace, each.secret) for one in settings.applications.values() for each in one.deliver}
+    wanted.add((settings.cluster.names.own(operator.namespace), CANARY))
+    for before, type_ in _DELIVERED.items():
+        made = (state.outputs(type_, f"secret-delivery-{'-'.join(each)}") for each in sorted(wanted))
+        if before != operator.kind and any(_owned(each.get("spec") or {}) for each in made):
+            raise Refusal(
+                f"secretsOperator.kind: the Secrets that it delivers belong to {before}, because cluster.protect "
+                f"is false, and would go with it. Set it back: {commands.set('secretsOperator.kind', before)}. To have "
+                "the other one: take `secretsOperator` and each `deliver` out of the stack file, "
+                f"{commands.pulumi('up')}, and set them anew. Pods that start in between wait for their Secrets"
+            )
+
+
+def _owned(spec: Mapping[str, Any]) -> bool:
+    targets: list[dict[str, Any]] = spec.get("targets") or [spec.get("target") or {}]
+    return any(each.get("creationPolicy") == "Owner" for each in targets)

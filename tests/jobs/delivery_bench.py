@@ -38,6 +38,12 @@ class Shop:
         self.kind = "Opaque"
         (values / "a").write_bytes(b"one")
 
+    @property
+    def static(self) -> str:
+        """The path of its custom resource."""
+        group = "/apis/secrets.infisical.com/v1beta1"
+        return f"{group}/namespaces/{self.world.namespace}/infisicalstaticsecrets/{self.name}"
+
     def deliver(self, project: str = PROJECT, **target: Any) -> None:
         metadata = {
             "labels": {"infisical-platform/application": "shop"},

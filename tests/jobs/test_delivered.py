@@ -15,6 +15,18 @@ def test_bytes_that_are_as_the_stack_says(shop: Shop) -> None:
     assert shop.judged() == (0, "delivered: 1 of 1 Secrets with 1 keys are delivered")
 
 
+def test_bytes_that_another_operator_has_left_prove_nothing(shop: Shop) -> None:
+    shop.deliver()
+    shop.world.arrives(shop.name, {"A": b"one"})
+    shop.world.infisical.list_refusal = (404, {"message": "Folder with path '/' not found"})
+    shop.world.fails(shop.name, "Folder with path")
+    status, said = shop.judged(0)
+    shop.world.infisical.list_refusal = None
+    assert (status, "it was right before, and the operator says: " in said) == (1, True), said
+    shop.world.cluster.call("DELETE", shop.static)
+    assert "and its InfisicalStaticSecret is gone" in shop.judged(0)[1]
+
+
 def test_other_bytes_are_named_and_not_shown(shop: Shop) -> None:
     shop.world.infisical.secrets = {"A": "hunter2"}
     shop.deliver()

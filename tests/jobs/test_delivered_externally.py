@@ -148,3 +148,14 @@ def test_anything_else_does_and_the_newest_reason_is_said(shop: Shop, events: li
 
 def test_an_operator_that_does_not_look_is_said(shop: Shop) -> None:
     assert shop.judged(0)[1].endswith("it doesn't exist, and External Secrets Operator has not looked at it yet")
+
+
+def test_bytes_that_another_operator_has_left_prove_nothing(shop: Shop) -> None:
+    shop.writes(A="one", B="theirs")
+    assert shop.judged(0)[1].endswith("it was right before, and External Secrets Operator has not looked at it yet")
+    shop.says("False", GENERAL, "unable to log in")
+    status, line = shop.judged(0)
+    assert (status, line.endswith("it was right before, and External Secrets Operator says: unable to log in")) == (
+        1,
+        True,
+    ), line

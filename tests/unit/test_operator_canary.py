@@ -101,6 +101,7 @@ def test_a_different_operator_or_server_is_proven_again_and_a_changed_applicatio
     for changed in (
         with_applications(secretsOperator=OPERATOR | {"memoryLimit": "300Mi"}),
         with_applications(infisical={"image": "infisical/infisical:v0.999.0"}),
+        with_applications(organization=ORGANIZATION | {"machineAuth": "universal"}),
     ):
         assert template(changed)["metadata"]["annotations"] != template(graph)["metadata"]["annotations"]
 

@@ -1,5 +1,6 @@
 """Waits until every delivered Secret is what the stack asks for. The operator's own word for it is True in any case.
 
+Bytes that are right may be those that another operator has left, so what this one says against itself counts as well.
 It writes `<no value>` for a missing secret, empties a Secret whose folder is empty, and never looks at it again.
 """
 
@@ -104,6 +105,8 @@ class Gate:
         if self._waits_for_people(delivery, found, why):
             return ""
         wrong = list(_wrong(delivery, found, self.stack_id, self.config.values)) if found else ["it doesn't exist"]
+        if not wrong and why:
+            wrong = ["it was right before"]
         return f"{delivery.name} ({delivery.source}): {', '.join(wrong)}{why}" if wrong else ""
 
     def _waits_for_people(self, delivery: Delivery, found: Object | None, why: str) -> bool:

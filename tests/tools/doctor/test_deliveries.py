@@ -40,7 +40,42 @@ def told(minutes: float, failure: str = "") -> dict[str, Any]:
 
 def test_a_stack_without_deliveries_has_no_row() -> None:
     assert ask(CHECK) == {}
-    assert ask(CHECK, **{**STACK, "secretsOperator": {"kind": "externalSecrets"}}) == {}
+    assert ask(CHECK, secretsOperator={}, organization=ORGANIZATION) == {}
+
+
+EXTERNAL = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/shop-env"
+EVENTS = "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid=u"
+UNREAD = "could not get secret data from provider"
+ABSENT = "error processing spec.data[1] (key: {}), err: Secret does not exist"
+
+
+@pytest.mark.parametrize(
+    ("ready", "events", "level", "seen"),
+    [
+        ("True", [], Level.OK, "1 up to date"),
+        ("False", [], Level.FAIL, f"shop/shop-env: {UNREAD}"),
+        (
+            "False",
+            ["unable to log in", ABSENT.format("KEY")],
+            Level.WARN,
+            "shop/shop-env: people have yet to write KEY",
+        ),
+        ("False", [ABSENT.format("KEY"), "unable to log in"], Level.FAIL, f"shop/shop-env: {UNREAD}"),
+        ("False", [ABSENT.format("A")], Level.FAIL, f"shop/shop-env: {UNREAD}"),
+        (None, [], Level.FAIL, "shop/shop-env: External Secrets Operator has not looked at it yet"),
+        ("", [], Level.FAIL, "shop/shop-env: its ExternalSecret is gone"),
+    ],
+)
+def test_what_external_secrets_operator_says_is_told(
+    ready: str | None, events: list[str], level: Level, seen: str
+) -> None:
+    conditions = [{"type": "Ready", "status": ready, "message": UNREAD}] if ready else []
+    found = {"metadata": {"uid": "u"}, "status": {"conditions": conditions}}
+    warned = [{"message": each, "lastTimestamp": f"2026-01-01T00:0{n}:00Z"} for n, each in enumerate(events)]
+    paths = {EVENTS: {"items": warned}} | ({} if ready == "" else {EXTERNAL: found})
+    [row] = ask(CHECK, cluster(paths), **{**STACK, "secretsOperator": {"kind": "externalSecrets"}}).values()
+    assert (row.level, row.seen) == (level, seen)
+    assert bool(row.fix) == (level is not Level.OK)
 
 
 @pytest.mark.parametrize(
