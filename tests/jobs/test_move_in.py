@@ -1,11 +1,9 @@
 """The database of another Infisical: backed up while nobody uses it, and left alone once it was moved in."""
 
 import os
-import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,9 @@ class Move:
     def run(self, **changed: Any) -> Done:
         return self.platform.run("move_in.py", self.config(**changed))
 
+    def start(self, **limits: float) -> "subprocess.Popen[str]":
+        return self.platform.start("move_in.py", {**self.config(), **limits})
+
 
 @pytest.fixture
 def move(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path) -> Iterator[Move]:
@@ -58,19 +59,25 @@ def test_it_becomes_a_backup_that_the_stacks_key_opens(move: Move) -> None:
 
 
 @contextmanager
-def in_use(other: Bench, seconds: float = 60) -> Iterator[None]:
-    """Somebody is connected as the role of Infisical's tables, unless they leave by themselves."""
+def in_use(other: Bench) -> Iterator[None]:
+    """Somebody is connected as the role of Infisical's tables."""
     command = ["psql", "-XAtq", "-h", str(other.postgres.folder), "-U", USER, "-p", str(other.postgres.port)]
-    sleep = ["-d", other.database, "-c", f"select pg_sleep({seconds})"]
-    user = subprocess.Popen([*command, *sleep], start_new_session=True)
-    there = f"select count(*) from pg_stat_activity where datname = '{other.database}' and usename = '{USER}'"
+    named = {**os.environ, "PGAPPNAME": "somebody"}
+    user = subprocess.Popen([*command, "-d", other.database], stdin=subprocess.PIPE, env=named)
+    there = f"select count(*) from pg_stat_activity where datname = '{other.database}'"
+    there += " and application_name = 'somebody'"
     try:
         eventually(lambda: other.super(there) == "1", "somebody uses it")
         yield
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(user.pid, signal.SIGTERM)
-        user.wait()
+        user.communicate()
+        eventually(lambda: other.super(there) == "0", "nobody uses it any more")
+
+
+def says(process: "subprocess.Popen[str]", text: str) -> None:
+    """Wait until it has printed `text`."""
+    assert process.stdout
+    assert any(text in line for line in process.stdout)
 
 
 def test_one_that_is_still_used_is_refused(move: Move) -> None:
@@ -85,30 +92,24 @@ def test_one_that_is_still_used_is_refused(move: Move) -> None:
 
 def test_one_that_is_used_now_and_then_is_refused(move: Move) -> None:
     """An Infisical that nobody asks closes its connections after 30 s, and opens one again within a minute."""
-    stop = threading.Event()
-
-    def come_and_go() -> None:
-        while not stop.wait(0.7):
-            with in_use(move.other):
-                pass
-
-    users = threading.Thread(target=come_and_go)
-    users.start()
-    try:
-        done = move.run()
-    finally:
-        stop.set()
-        users.join()
-    assert done.status == 1, done.output
-    assert "is still used as its role" in done.last_line
+    with move.start(quiet_seconds=8, patience_seconds=0) as process:
+        says(process, "nobody is connected to")
+        with in_use(move.other):
+            says(process, "is still used as its role")
+        assert process.stdout
+        assert "is still used as its role" in process.stdout.read().splitlines()[-1]
+    assert process.returncode == 1
     assert move.platform.objects == []
 
 
 def test_one_whose_last_user_leaves_moves_in(move: Move) -> None:
-    with in_use(move.other, seconds=0.5):
-        done = move.run()
-    assert done.status == 0, done.output
-    assert "is still used as its role" in done.output
+    with in_use(move.other):
+        process = move.start(patience_seconds=60)
+        says(process, "is still used as its role")
+    with process:
+        assert process.stdout
+        output = process.stdout.read()
+    assert process.returncode == 0, output
 
 
 @pytest.mark.parametrize("finished", ["true", "false"])
@@ -127,7 +128,7 @@ def test_it_is_left_alone_once_its_data_was_restored(move: Move, finished: str) 
 def test_a_server_without_tls_is_asked_as_the_stack_says_it(move: Move) -> None:
     """As the one that Infisical's chart brings along. This one takes nobody without TLS."""
     server = {key: value for key, value in move.config(sslmode="disable")["server"].items() if key != "ca_files"}
-    done = move.platform.run("move_in.py", {**move.config(), "server": server})
+    done = move.platform.run("move_in.py", {**move.config(), "server": server, "deadline_seconds": 10})
     assert done.status == 1
     assert "no encryption" in done.last_line
 

@@ -16,6 +16,9 @@ from tests.standins.authority import Authority
 from tests.standins.engines import USER, Postgres, Redis
 from tests.standins.infisical import Infisical, install_application, run_npm
 
+# Their subject is what a server makes of an empty database. Elsewhere its migrations are time for nothing.
+FROM_EMPTY = {"test_api_bootstrap", "test_infisical_server", "test_migration", "test_root_key"}
+
 Start = Callable[..., Infisical]
 Npm = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,11 +58,6 @@ def redis() -> Iterator[Redis]:
         yield engine
 
 
-@pytest.fixture
-def database(postgres: Postgres) -> str:
-    return postgres.new_database()
-
-
 @pytest.fixture(scope="session")
 def common_environment(redis: Redis, authority: Authority) -> dict[str, str]:
     return {
@@ -70,18 +68,32 @@ def common_environment(redis: Redis, authority: Authority) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def template(application: Path, common_environment: dict[str, str], postgres: Postgres) -> str:
+    """A migrated database, for copies: nobody connects to it."""
+    name = postgres.new_database()
+    run_npm(application, "migration:latest", common_environment | {"DB_CONNECTION_URI": postgres.uri(name)})
+    return name
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, postgres: Postgres) -> str:
+    """The test's own database: empty, or as the migration Job leaves it."""
+    if request.path.stem in FROM_EMPTY:
+        return postgres.new_database()
+    return postgres.new_database(request.getfixturevalue("template"))
+
+
 @pytest.fixture
 def environment(common_environment: dict[str, str], postgres: Postgres, database: str) -> dict[str, str]:
-    """What a right deployment gives the server at its first boot: an empty database."""
+    """What a right deployment gives the server at its first boot."""
     return common_environment | {"DB_CONNECTION_URI": postgres.uri(database)}
 
 
 @pytest.fixture(scope="session")
-def shared_database(application: Path, common_environment: dict[str, str], postgres: Postgres) -> str:
+def shared_database(postgres: Postgres, template: str) -> str:
     """A migrated database, for tests which leave it as it is."""
-    name = postgres.new_database()
-    run_npm(application, "migration:latest", common_environment | {"DB_CONNECTION_URI": postgres.uri(name)})
-    return name
+    return postgres.new_database(template)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from typing import TypeVar
 from tests.standins.authority import Authority
 
 PASSWORD = "p@ss/w#rd?"  # every character here has to be percent-encoded in an address
-LIMIT = 20.0
+LIMIT = 60.0
 T = TypeVar("T")
 
 # Ends a child with the test run, even one which was killed.
@@ -148,10 +148,11 @@ class Postgres:
         self._process.send_signal(signal.SIGHUP)
         wait_for("the reload", lambda: self.sql(loaded) != before)
 
-    def new_database(self) -> str:
+    def new_database(self, template: str = "template1") -> str:
+        """Make one for the server, a copy of another that nobody is connected to."""
         self._databases += 1
         name = f"infisical_{self._databases}"
-        self.sql(f"create database {name} owner infisical_user")
+        self.sql(f"create database {name} template {template} owner infisical_user")
         return name
 
     def uri(self, database: str, sslmode: str | None = None, host: str = "localhost") -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,18 +13,19 @@ import pytest
 
 from tests.standins.conftest import Start
 from tests.standins.engines import Postgres
-from tests.standins.infisical import Environment
+from tests.standins.infisical import Environment, Infisical
 from tests.standins.instance import Instance, bootstrap
 
 V4, BATCH = "/api/v4/secrets", "/api/v4/secrets/batch"
+_numbers = itertools.count()
 
 
 class Project:
     """One project, with environment prod."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-        body = {"projectName": "shop", "slug": "webshop"}
+    def __init__(self, instance: Instance, slug: str) -> None:
+        self.instance, self.slug = instance, slug
+        body = {"projectName": "shop", "slug": slug}
         self.id = instance.call("POST", "/api/v1/projects", body)["project"]["id"]
         self.place = {"projectId": self.id, "environment": "prod", "secretPath": "/"}
 
@@ -36,9 +41,30 @@ class Project:
         return {each["secretKey"]: each["secretValue"] for each in listed["secrets"]}
 
 
+@pytest.fixture(scope="module")
+def common_database(postgres: Postgres, template: str) -> str:
+    """The database of the server that all of them have."""
+    return postgres.new_database(template)
+
+
+@pytest.fixture(scope="module")
+def instance(
+    application: Path,
+    common_environment: Environment,
+    postgres: Postgres,
+    common_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Instance]:
+    """One server for all of them: no test looks beyond its own project."""
+    environment = common_environment | {"DB_CONNECTION_URI": postgres.uri(common_database)}
+    log = tmp_path_factory.mktemp("server") / "log"
+    with closing(Infisical(folder=application, environment=environment, log=log)) as server:
+        yield bootstrap(server)
+
+
 @pytest.fixture
-def project(start: Start, environment: Environment) -> Project:
-    return Project(bootstrap(start(environment)))
+def project(instance: Instance) -> Project:
+    return Project(instance, f"webshop-{next(_numbers)}")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +90,7 @@ def test_references_are_expanded_and_unknown_ones_refused(project: Project) -> N
     assert project.values()["SELF"] == "${SELF}"
 
 
-def test_versions_names_and_refusals(project: Project, postgres: Postgres, database: str) -> None:
+def test_versions_names_and_refusals(project: Project, postgres: Postgres, common_database: str) -> None:
     assert project.create("tls.crt", "v1", secretComment="c")["secret"]["version"] == 1
     path = f"{V4}/tls.crt"
     assert project.instance.refusal("POST", path, {**project.place, "secretValue": "v"}) == (
@@ -81,7 +107,7 @@ def test_versions_names_and_refusals(project: Project, postgres: Postgres, datab
     assert project.instance.refusal("POST", f"{V4}/K", {**elsewhere, "secretValue": "v"}) == (404, missing)
     assert project.instance.refusal("GET", f"{V4}?{urlencode(elsewhere)}")[0] == 404
     project.create("SECRET", "never in the clear")
-    assert "never" not in postgres.sql("select encode(\"encryptedValue\", 'escape') from secrets_v2", database)
+    assert "never" not in postgres.sql("select encode(\"encryptedValue\", 'escape') from secrets_v2", common_database)
     project.instance.call("DELETE", f"{V4}/SECRET", project.place)
     query = urlencode(project.place)
     assert project.instance.refusal("GET", f"{V4}/SECRET?{query}") == (404, "Secret with name 'SECRET' not found")
@@ -118,7 +144,7 @@ def test_imports_come_with_a_list_unless_told_otherwise(project: Project) -> Non
 
 
 def test_a_guarded_path_answers_with_a_request_for_approval(start: Start, environment: Environment) -> None:
-    project = Project(bootstrap(start(environment | {"STAND_IN_GUARDED": "webshop/prod:/"})))
+    project = Project(bootstrap(start(environment | {"STAND_IN_GUARDED": "webshop/prod:/"})), "webshop")
     answer = project.create("KEY", "v")
     assert set(answer) == {"approval"}
     assert project.values() == {}
@@ -128,7 +154,7 @@ def test_the_older_api_serves_the_same_secrets(project: Project) -> None:
     place = {"workspaceId": project.id, "environment": "prod"}
     project.instance.call("POST", "/api/v3/secrets/raw/KEY", {**place, "secretValue": "v"})
     assert project.value("KEY") == "v"
-    slug = urlencode({"workspaceSlug": "webshop", "environment": "prod"})
+    slug = urlencode({"workspaceSlug": project.slug, "environment": "prod"})
     listed = project.instance.call("GET", f"/api/v3/secrets/raw?{slug}")["secrets"]
     assert [each["secretKey"] for each in listed] == ["KEY"]
     project.instance.call("PATCH", "/api/v3/secrets/raw/KEY", {**place, "secretValue": "w"})

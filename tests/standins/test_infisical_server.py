@@ -357,7 +357,7 @@ def test_startup_lock_is_kept_alive_while_a_migration_is_slow(
     with postgres.holding("lock table secrets in share row exclusive mode", database):
         slow = start(environment)
         taken = wait_for("the lock", lambda: postgres.sql(beat, database))
-        wait_for("a heartbeat", lambda: postgres.sql(beat, database) != taken, limit=7)
+        wait_for("a heartbeat", lambda: postgres.sql(beat, database) != taken)
     assert slow.detail()["migrations"]["applied"] == ALL
 
 

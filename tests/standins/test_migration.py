@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.standins.engines import PASSWORD, WITH_PARENT, Postgres, wait_for
-from tests.standins.infisical import Environment, image_environment, run_npm
+from tests.standins.infisical import Environment, image_environment
 from tests.standins.migration import Migration
 from tests.standins.relay import relay
 
@@ -23,14 +23,6 @@ TABLES = "secret_imports, secrets_v2, project_memberships, secret_folders, proje
 LOCKED = "update infisical_migrations_lock set is_locked = 1"
 AHEAD = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_x.mjs', 9, now())"
 BEHIND = f"delete from infisical_migrations where name = '{NEWEST}.mjs'; drop table {TABLES}"
-
-
-@pytest.fixture(scope="module")
-def template(application: Path, common_environment: Environment, postgres: Postgres) -> str:
-    """A migrated database, for copies."""
-    name = postgres.new_database()
-    run_npm(application, "migration:latest", common_environment | {"DB_CONNECTION_URI": postgres.uri(name)})
-    return name
 
 
 @pytest.fixture
@@ -267,7 +259,7 @@ def test_it_ends_at_its_deadline_and_the_next_run_goes_on(migrate: Migrate, post
     index = "delete from infisical_migrations where name like '20250101%'; drop index secrets_updated_at_index"
     postgres.sql(f"{BEHIND}; {index}", migrated)
     with postgres.holding("lock table secrets in share row exclusive mode", migrated):
-        late = migrate(deadline=10)
+        late = migrate(deadline=20)
         wait_for("the lock", lambda: is_locked(postgres, migrated))
         assert "not done within infisical.migration.deadlineMinutes" in late.ends(1)
     assert is_locked(postgres, migrated)
