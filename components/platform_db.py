@@ -258,6 +258,7 @@ _READY_RULES = (
     PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[f"{DATABASE_CLUSTER}-pooler"]),
     PolicyRule(group="", resource="pods", verbs=["list"]),
     PolicyRule(group="", resource="events", verbs=["list"]),
+    PolicyRule(group="", resource="persistentvolumeclaims", verbs=["list"]),
 )
 
 
@@ -278,6 +279,7 @@ def _ready(args: PlatformDbArgs) -> Step:
                 "instances": args.database.instances,
                 "cpu_limit": args.database.cpu_limit,
                 "memory_limit": args.database.memory_limit,
+                "storage": args.database.storage,
                 "pooler_instances": args.database.pooler.instances,
             },
             "operator_patience_seconds": 60,

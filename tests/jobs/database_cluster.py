@@ -13,6 +13,7 @@ RULES: list[Rule] = [
     ("apps", "deployments", ["get"], [f"{CLUSTER}-pooler"]),
     ("", "pods", ["list"], []),
     ("", "events", ["list"], []),
+    ("", "persistentvolumeclaims", ["list"], []),
 ]
 LIMITS = {"cpu": "2", "memory": "2Gi"}
 SPILO = {"application": "spilo", "cluster-name": CLUSTER}
@@ -72,6 +73,14 @@ class Database:
         self.cluster.call("PATCH", f"{pods}/{names()[0]}/status", {"status": status})
         return names()[0]
 
+    def claim(self, server: int, size: str) -> str:
+        """Make the volume of a server, and return the claim's name."""
+        name = f"pgdata-{CLUSTER}-{server}"
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+        claims = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims"
+        self.cluster.create(claims, {"metadata": {"name": name, "labels": SPILO}, "spec": spec})
+        return name
+
     def complete(self) -> None:
         self.make()
         self.pooler()
@@ -117,7 +126,7 @@ class Database:
             "database": "infisical",
             "owner": "infisical_user",
             "version": "17",
-            "size": {"instances": 2, "cpu_limit": "2", "memory_limit": "2Gi", "pooler_instances": 1},
+            "size": {"instances": 2, "cpu_limit": "2", "memory_limit": "2Gi", "storage": "10Gi", "pooler_instances": 1},
             "operator_patience_seconds": patience,
             "deadline_seconds": deadline,
         }

@@ -78,6 +78,36 @@ def test_a_pooler_that_is_pending_is_named(database: Database) -> None:
     is_held_up(database, cause)
 
 
+def test_volumes_that_have_not_grown(database: Database) -> None:
+    """The operator drops the API server's refusal, says Running, and its next Sync stops there."""
+    database.complete()
+    database.claim(0, "10Gi")
+    claim = database.claim(1, "8Gi")
+    database.status("Creating")
+    gate = database.gate(patience=2)
+    gate.sees("status Creating")
+    database.status("Running")
+    outcome = gate.outcome()
+    assert outcome.status == 1
+    assert f"PersistentVolumeClaim {database.namespace}/{claim} has 8Gi, wanted 10Gi: " in outcome.last_line
+    assert "allowVolumeExpansion" in outcome.last_line
+    change = '{"spec": {"resources": {"requests": {"storage": "10Gi"}}}}'
+    assert f"kubectl patch pvc -n {database.namespace} {claim} --type merge -p '{change}'" in outcome.last_line
+
+
+def test_volumes_that_count_as_grown(database: Database) -> None:
+    """The operator compares whole GiB. A claim of a server that is no more stays as it was."""
+    database.complete()
+    database.claim(0, "10Gi")
+    database.claim(1, "12Gi")
+    database.claim(2, "1Gi")
+    database.status("Creating")
+    gate = database.gate(patience=2)
+    gate.sees("status Creating")
+    database.status("Running")
+    assert gate.outcome().status == 0
+
+
 def test_an_upgrade_that_failed(database: Database) -> None:
     """The operator tries it no more, and says Running."""
     database.complete()

@@ -97,7 +97,7 @@ def test_no_service_account(run_job: Callable[..., Any], script: str) -> None:
             "database": "d",
             "owner": "o",
             "version": "15",
-            "size": {"instances": 1, "cpu_limit": "1", "memory_limit": "1", "pooler_instances": 1},
+            "size": {"instances": 1, "cpu_limit": "1", "memory_limit": "1", "storage": "1Gi", "pooler_instances": 1},
             "operator_patience_seconds": 1,
             "deadline_seconds": 1,
         },

@@ -76,6 +76,7 @@ def test_the_gate_compares_what_the_operator_has_made_with_the_custom_resource()
         "instances": spec["numberOfInstances"],
         "cpu_limit": spec["resources"]["limits"]["cpu"],
         "memory_limit": spec["resources"]["limits"]["memory"],
+        "storage": spec["volume"]["size"],
         "pooler_instances": spec["connectionPooler"]["numberOfInstances"],
     }
 
@@ -104,4 +105,5 @@ def test_the_gates_rights() -> None:
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["list"]},
     ]

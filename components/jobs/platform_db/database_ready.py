@@ -60,6 +60,7 @@ class DatabaseReady:
         self.nudged_at: float | None = None
         self.password_read = False  # the operator has read the role's password, or is bound to
         self.written = ""  # resourceVersion after our last write
+        self.small_since: float | None = None
 
     def check(self) -> str:
         """Return what is ready. Raises Pending until the status is Running and the role has its Secret's password."""
@@ -79,6 +80,7 @@ class DatabaseReady:
         if self.moved and not waits_for and status not in CREATING:
             self._refuse_failed_upgrade(resource)
         if status == "Running" and not waits_for:
+            self._refuse_small_volumes()
             database_workloads.check(self.api, self.config.namespace, self.config.cluster, self.config.size)
             return f"ready: {self.name} is Running, and its pods and the pooler's are the ones asked for"
         patience = self.config.operator_patience_seconds
@@ -116,6 +118,16 @@ class DatabaseReady:
             "database.version back, or mend the cause and have it try again: "
             f"kubectl --namespace {namespace} annotate postgresql {cluster} {UPGRADE_FAILED}- and `pulumi up`"
         )
+
+    def _refuse_small_volumes(self) -> None:
+        """Raise Pending for a volume that has not grown, and Failed once the operator could have seen to it."""
+        config, now = self.config, time.monotonic()
+        found = database_workloads.small_volume(self.api, config.namespace, config.cluster, config.size)
+        if not found:
+            self.small_since = None
+            return
+        self.small_since = self.small_since or now
+        raise (Failed if now - self.small_since > config.operator_patience_seconds else Pending)(found)
 
     def _restore(self, resource: Object) -> Object:
         """Restore the declarations that an earlier run changed, if it was killed between its two writes."""

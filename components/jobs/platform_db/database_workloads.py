@@ -4,6 +4,7 @@ The operator's "Running" ignores the pooler, and it can stand beside pods that a
 own account (OnDelete), so revisions tell nothing: the pods themselves are compared.
 """
 
+import json
 from dataclasses import dataclass
 
 from job import Pending
@@ -13,6 +14,7 @@ from workloads import amount, causes, container, pods_of, unfinished
 # On pods that the operator has yet to replace (1.15, resources.go).
 ROLLING = "zalando-postgres-operator-rolling-update-required"
 CONTAINER = "postgres"
+_VOLUME = "pgdata"  # the operator's template of claims
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Size:
     instances: int
     cpu_limit: str
     memory_limit: str
+    storage: str  # of each server
     pooler_instances: int
 
 
@@ -37,6 +40,31 @@ def check(api: Api, namespace: str, cluster: str, size: Size) -> None:
         raise Pending(f"{name} has {there} replicas, wanted {size.pooler_instances}")
     if progress := unfinished(found):
         raise Pending(f"{name}: {progress}{causes(api, found, pods_of(api, namespace, found))}")
+
+
+def small_volume(api: Api, namespace: str, cluster: str, size: Size) -> str:
+    """Return what is wrong with a volume that is smaller than asked for; empty where none is.
+
+    The operator compares whole GiB. It drops what the API server says against a larger claim and reports Running, and
+    from then on each of its Syncs ends there, before the servers, the roles, the databases and the pooler (1.15).
+    """
+    own = {f"{_VOLUME}-{cluster}-{number}" for number in range(size.instances)}
+    claims = path("persistentvolumeclaims", namespace)
+    for claim in api.items(claims, labelSelector=f"cluster-name={cluster}"):
+        claimed, there = claim["metadata"]["name"], claim["spec"]["resources"]["requests"]["storage"]
+        if claimed in own and _whole_gib(there) < _whole_gib(size.storage):
+            change = json.dumps({"spec": {"resources": {"requests": {"storage": size.storage}}}})
+            return (
+                f"PersistentVolumeClaim {namespace}/{claimed} has {there}, wanted {size.storage}: its StorageClass "
+                "lacks allowVolumeExpansion, or a quota is in the way, and until that is mended the postgres-operator "
+                "brings nothing of the cluster up to date. Set database.storage back, or mend the cause and grow it: "
+                f"kubectl patch pvc -n {namespace} {claimed} --type merge -p '{change}'"
+            )
+    return ""
+
+
+def _whole_gib(quantity: str) -> int:
+    return int(amount(quantity) // 2**30)
 
 
 def _check_cluster(api: Api, namespace: str, cluster: str, size: Size) -> None:
