@@ -5,6 +5,7 @@ Both operators accept such a change and leave the volumes as they are, and `up` 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ _MOVE = "For volumes of a different kind, deploy a new stack with them and move 
 
 @dataclass(frozen=True, slots=True)
 class _Volume:
-    size: str
+    size: str | None  # None: no gate has seen what was asked for
     storage_class: str | None  # None: the cluster's default class
 
 
@@ -33,12 +34,6 @@ def refuse_volume_change(settings: Settings, state: LastState, commands: Command
     found = [finding for section, change in changes.items() for finding in _findings(section, *change, commands)]
     if found:
         raise Refusal("\n".join([*found, f"{_MOVE}."]))
-
-
-def growing(settings: Settings, state: LastState) -> list[str]:
-    """Return the sections whose volumes would become larger than those of the last update."""
-    changes = _changes(settings, state).items()
-    return [section for section, (before, after) in changes if bytes_of(after.size) > bytes_of(before.size)]
 
 
 def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _Volume]]:
@@ -54,7 +49,11 @@ def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _
 def _of_postgresql(state: LastState) -> _Volume | None:
     outputs = state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")
     volume: Outputs | None = outputs.get("spec", {}).get("volume")
-    return _Volume(volume["size"], volume.get("storageClass")) if volume else None
+    if not volume:
+        return None
+    compared, succeeded = _gate(state, "platform-db-gate-operator")
+    known = succeeded or "storage" not in compared.get("size", {})
+    return _Volume(volume["size"] if known else None, volume.get("storageClass"))
 
 
 def _of_redis(state: LastState) -> _Volume | None:
@@ -63,28 +62,48 @@ def _of_redis(state: LastState) -> _Volume | None:
     if not storage:
         return None
     claim = storage["volumeClaimTemplate"]["spec"]
-    return _Volume(claim["resources"]["requests"]["storage"], claim.get("storageClassName"))
+    compared, succeeded = _gate(state, "platform-kv-servers")
+    known = succeeded or not compared
+    return _Volume(claim["resources"]["requests"]["storage"] if known else None, claim.get("storageClassName"))
+
+
+def _gate(state: LastState, job: str) -> tuple[Outputs, bool]:
+    """Return what a gate compares with the volumes, among other things, and whether all was as asked for.
+
+    After a failed gate the way back is open: it is the cure where a StorageClass or a quota keeps volumes from growing.
+    A size that no gate has compared counts, as that of a stack from before there were such gates.
+    """
+    gate = state.outputs("kubernetes:batch/v1:Job", job)
+    containers = gate.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    variables = [variable for container in containers for variable in container.get("env", [])]
+    config = next((variable["value"] for variable in variables if variable["name"] == "CONFIG"), "{}")
+    return json.loads(config), bool(gate.get("status", {}).get("succeeded"))
 
 
 def _findings(section: str, before: _Volume, after: _Volume, commands: Commands) -> Iterator[str]:
-    key, ignored = f"{section}.storage", _IGNORED[section]
-    grown = bytes_of(after.size) - bytes_of(before.size)
-    if grown < 0:
-        yield (
-            f"{key}: {after.size} is less than the {before.size} of the volumes, and no volume shrinks, so {ignored}. "
-            f"Set it back: {commands.set(key, before.size)}"
-        )
-    elif section == "database" and grown and _whole_gib(after.size) == _whole_gib(before.size):
-        # quantityToGigabyte of the operator (1.15): it grows a claim when the whole GiB differ.
-        yield (
-            f"{key}: the postgres-operator compares whole GiB, so {after.size} leaves the volumes at {before.size}. "
-            f"Set more: {commands.set(key, f'{_whole_gib(before.size) + 1}Gi')}"
-        )
+    if before.size and after.size:
+        yield from _size(section, before.size, after.size, commands)
     if after.storage_class != before.storage_class:
         class_key = f"{section}.storageClass"
         made_in = f"class {before.storage_class}" if before.storage_class else "the cluster's default class"
         back = commands.set(class_key, before.storage_class) if before.storage_class else commands.remove(class_key)
         yield f"{class_key}: the volumes are of {made_in}, and no volume changes its class. Set it back: {back}"
+
+
+def _size(section: str, before: str, after: str, commands: Commands) -> Iterator[str]:
+    key = f"{section}.storage"
+    grown = bytes_of(after) - bytes_of(before)
+    if grown < 0:
+        yield (
+            f"{key}: {after} is less than the {before} of the volumes, and no volume shrinks, so {_IGNORED[section]}. "
+            f"Set it back: {commands.set(key, before)}"
+        )
+    elif section == "database" and grown and _whole_gib(after) == _whole_gib(before):
+        # quantityToGigabyte of the operator (1.15): it grows a claim when the whole GiB differ.
+        yield (
+            f"{key}: the postgres-operator compares whole GiB, so {after} leaves the volumes at {before}. "
+            f"Set more: {commands.set(key, f'{_whole_gib(before) + 1}Gi')}"
+        )
 
 
 def _whole_gib(size: str) -> int:

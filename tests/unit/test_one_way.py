@@ -19,6 +19,8 @@ from safeguards.volumes import refuse_volume_change
 from settings.machinery.types import bytes_of
 from tests.unit.harness import COMMANDS, State, platform, settings_of
 
+GATES = ("platform-db-gate-operator", "platform-db-gate-login", "platform-kv-servers")
+
 
 def deployed(gate_succeeded: bool | None = True, /, **keys: Any) -> State:
     """Return the state that an `up` leaves, as the program itself declares it.
@@ -26,11 +28,13 @@ def deployed(gate_succeeded: bool | None = True, /, **keys: Any) -> State:
     Without `gate_succeeded` it is one from before the gate compared versions.
     """
     state: dict[str, dict[str, Any]] = {r.urn: {"type": r.type, "outputs": dict(r.inputs)} for r in platform(**keys)}
-    [gate] = [urn for urn in state if urn.endswith("::platform-db-gate-login") and "Job" in state[urn]["type"]]
-    if gate_succeeded is None:
-        del state[gate]
-    else:
-        state[gate]["outputs"]["status"] = {"succeeded": 1} if gate_succeeded else {"failed": 1}
+    gates = [urn for urn in state if urn.rpartition("::")[2] in GATES and "Job" in state[urn]["type"]]
+    assert len(gates) == len(GATES)
+    for gate in gates:
+        if gate_succeeded is None:
+            del state[gate]
+        else:
+            state[gate]["outputs"]["status"] = {"succeeded": 1} if gate_succeeded else {"failed": 1}
     return state
 
 
@@ -90,6 +94,21 @@ def test_a_smaller_volume_is_refused(section: str, consequence: str) -> None:
     assert message.startswith(f"{section}.storage: 5Gi is less than the 10Gi of the volumes")
     assert consequence in message
     assert f"pulumi config set --stack dev --path 'infisical-platform:{section}.storage' 10Gi\n" in message
+
+
+@pytest.mark.parametrize("section", ["database", "redis"])
+def test_a_growth_that_the_gate_has_not_seen_may_be_taken_back(section: str) -> None:
+    """A class or a quota keeps the volumes as they were, and an operator does nothing else until it is taken back."""
+    for after in ("5Gi", "10.5Gi"):
+        assert refused(deployed(False, **{section: {"storage": "10Gi"}}), **{section: {"storage": after}}) == ""
+    before = deployed(False, **{section: {"storage": "10Gi"}})
+    assert "storageClass" in refused(before, **{section: {"storage": "5Gi", "storageClass": "other"}})
+
+
+@pytest.mark.parametrize("section", ["database", "redis"])
+def test_a_size_that_no_gate_has_compared_counts(section: str) -> None:
+    message = refused(deployed(None, **{section: {"storage": "10Gi"}}), **{section: {"storage": "5Gi"}})
+    assert f"{section}.storage: 5Gi is less than the 10Gi" in message
 
 
 @pytest.mark.parametrize("section", ["database", "redis"])

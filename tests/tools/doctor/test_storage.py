@@ -18,7 +18,6 @@ from tests.tools.doctor.known import (
     only,
     storage_class,
 )
-from tests.tools.fake_stack import FakeStack
 
 STORAGE: Check = functools.partial(storage.storage_classes, Exported("dev"))
 
@@ -52,17 +51,25 @@ def test_without_a_default_class_both_fail(classes: list[dict[str, Any]]) -> Non
 @pytest.mark.parametrize(
     ("grows", "asked", "level"), [(False, "2Gi", Level.FAIL), (True, "2Gi", Level.OK), (False, "1Gi", Level.OK)]
 )
-def test_a_larger_volume_needs_a_class_whose_volumes_grow(*, grows: bool, asked: str, level: Level) -> None:
-    """The operators would ask for it all the same, and wait."""
-    claim = {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}
-    replication = {
-        "urn": "u::platform-kv-replication",
-        "type": "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication",
-        "outputs": {"spec": {"storage": {"volumeClaimTemplate": claim}}},
+@pytest.mark.parametrize(
+    ("section", "claims"),
+    [
+        (
+            "database",
+            "/api/v1/namespaces/platform-db-pg/persistentvolumeclaims?labelSelector=cluster-name=platform-db-cluster",
+        ),
+        ("redis", "/api/v1/namespaces/platform-kv-redis-cluster/persistentvolumeclaims?labelSelector=app=platform-kv"),
+    ],
+)
+def test_a_larger_volume_needs_a_class_whose_volumes_grow(
+    section: str, claims: str, *, grows: bool, asked: str, level: Level
+) -> None:
+    """The operators would ask for it all the same, and do nothing else. It may be what the last `up` has ended at."""
+    sizes = [{"spec": {"resources": {"requests": {"storage": size}}}} for size in ("2Gi", "1Gi")]
+    paths = {
+        CLASSES: {"items": [storage_class("fast", default=True, grows=grows)]},
+        claims: {"items": sizes},
     }
-    stack = FakeStack(name="dev", state={"deployment": {"resources": [replication]}})
-    check = functools.partial(storage.storage_classes, stack)
-    classes = {CLASSES: {"items": [storage_class("fast", default=True, grows=grows)]}}
-    row = ask(check, cluster(classes), redis={"storage": asked})["StorageClass of redis"]
+    row = ask(STORAGE, cluster(paths), **{section: {"storage": asked}})[f"StorageClass of {section}"]
     assert row.level is level
     assert ("allowVolumeExpansion of class fast" in row.fix) is (level is Level.FAIL)
