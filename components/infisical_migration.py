@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-from pulumi import Alias, ComponentResource, ResourceOptions, create_urn
+from pulumi import Alias, ComponentResource, Input, ResourceOptions, create_urn
 from pulumi_kubernetes import core, meta
 
 from components.base.job import run_once
@@ -28,6 +29,7 @@ class InfisicalMigrationArgs:
     settings: MigrationSettings
     secrets: InfisicalSecrets  # some migrations need the keys: they change encrypted data
     restored: str | None  # the restore that the data may come from, which the migration follows
+    audit_logs: str | None  # address of the audit log's own database, which is migrated too
     database: Database  # its primary, because migrations' session parameters would stay behind in the pooler
 
     @classmethod
@@ -39,6 +41,7 @@ class InfisicalMigrationArgs:
             settings=infisical.migration,
             secrets=secrets,
             restored=settings.restore.id if settings.restore else None,
+            audit_logs=settings.audit_logs.address if settings.audit_logs else None,
             database=database,
         )
 
@@ -46,9 +49,9 @@ class InfisicalMigrationArgs:
 class InfisicalMigration(ComponentResource):
     """Create a Job that brings the database to the image's release, in that image, and the Secret with its address.
 
-    It runs for a different image and after a failure, and never for a different password: the Secret has a fixed name,
-    so a rotation changes no pod. Its script deals with a database that is ahead of the image, and with the lock of a
-    migration that was killed.
+    It runs for a different image, for a different database of the audit log and after a failure, and never for a
+    different password: the Secret has a fixed name, so a rotation changes no pod. Its script deals with a database
+    that is ahead of the image, and with the lock of a migration that was killed.
     """
 
     def __init__(self, name: str, args: InfisicalMigrationArgs, opts: ResourceOptions | None = None) -> None:
@@ -89,10 +92,17 @@ class InfisicalMigration(ComponentResource):
                 step,
                 job=name,
                 scripts_map=scripts.metadata.name,
-                annotations={"infisical-platform/restore": args.restored} if args.restored else None,
+                annotations=_annotations(args),
             ),
             args.settings.deadline_minutes * 60,
             parent=self,
             aliases=[formerly],
         )
         self.register_outputs({"image": args.image})
+
+
+def _annotations(args: InfisicalMigrationArgs) -> dict[str, Input[str]]:
+    """Return what makes the Job run again. A server makes no table for the audit log when its own database has all."""
+    audit_logs = args.audit_logs and hashlib.sha256(args.audit_logs.encode()).hexdigest()[:16]  # the address is secret
+    named = {"infisical-platform/restore": args.restored, "infisical-platform/audit-logs": audit_logs}
+    return {name: value for name, value in named.items() if value}

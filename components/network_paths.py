@@ -128,6 +128,8 @@ def _to_external(settings: Settings) -> Iterator[Path]:
         for pods in (INFISICAL, EXTERNAL_REDIS_LOGIN, *((restore,) if restored else ())):
             yield Path(source=pods, target=ANYBODY, ports=sorted({*settings.redis.ports}))
         yield from _to_dns(settings, EXTERNAL_REDIS_LOGIN)
+    if settings.audit_logs:  # Infisical's own path to it is among those of _out
+        yield Path(source=MIGRATION, target=ANYBODY, ports=[settings.audit_logs.port])
 
 
 def _inside(settings: Settings) -> Iterator[Path]:

@@ -24,8 +24,11 @@ from settings.machinery.types import (
 )
 from settings.machinery.variables import Variable
 
+AUDIT_LOGS = "AUDIT_LOGS_DB_CONNECTION_URI"
 _PART = r"([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"  # of a URI, RFC 3986
-_URI = re.compile(rf"postgres(ql)?://{_PART}(:{_PART})?@(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{{1,5}}))?/{_PART}")
+_URI = re.compile(
+    rf"postgres(ql)?://{_PART}(:{_PART})?@(?P<host>[A-Za-z0-9.-]+)(:(?P<port>[0-9]{{1,5}}))?/(?P<database>{_PART})"
+)
 
 
 def _is_text(encoded: str) -> bool:
@@ -61,9 +64,22 @@ class ReadReplica(Section):
     @property
     def host(self) -> str:
         """Return the host name of the server."""
+        return self._parts()["host"]
+
+    @property
+    def port(self) -> int:
+        """Return the port of the server."""
+        return int(self._parts()["port"] or 5432)
+
+    @property
+    def address(self) -> str:
+        """Return host:port/database, without the login."""
+        return f"{self.host}:{self.port}/{self._parts()['database']}"
+
+    def _parts(self) -> re.Match[str]:
         match = _URI.fullmatch(self.uri.get_secret_value())
         assert match
-        return match["host"]
+        return match
 
 
 class Secrets(Section):
@@ -156,6 +172,12 @@ class Secrets(Section):
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."
     )
+
+    @property
+    def audit_logs(self) -> ReadReplica | None:
+        """Return the audit log's own database, which has the form of a replica. None without one."""
+        uri = self.extra_secrets.get(AUDIT_LOGS)
+        return ReadReplica(uri=uri) if uri else None
 
 
 SECRETS = frozenset(Secrets.by_key())

@@ -10,7 +10,7 @@ from settings.machinery.environment import setting_by_variable
 from settings.machinery.finding import Finding
 from settings.machinery.variable_forms import FORMS, why_secret
 from settings.machinery.variables import OWNED, REFUSED
-from settings.secrets import ReadReplica
+from settings.secrets import AUDIT_LOGS, ReadReplica
 
 Findings = Iterator[Finding]
 
@@ -81,7 +81,7 @@ def no_proxy_is_plain(extra_secrets: Mapping[str, SecretStr]) -> Findings:
 
 def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets: Mapping[str, SecretStr]) -> Findings:
     """Require of the audit log's own database what databaseReadReplicas require."""
-    name, authority = "AUDIT_LOGS_DB_CONNECTION_URI", "AUDIT_LOGS_DB_ROOT_CERT"
+    name, authority = AUDIT_LOGS, "AUDIT_LOGS_DB_ROOT_CERT"
     if name in extra_environment and not why_secret(name, extra_environment[name]):
         reason = "it is the address of a database, which contains a password"
         yield Finding(f"extraEnvironment.{name}", reason, "encrypt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.standins.authority import Authority
-from tests.standins.engines import USER, Postgres, Redis
-from tests.standins.infisical import Infisical, install_application, run_npm
+from tests.standins.engines import USER, WITH_PARENT, Postgres, Redis
+from tests.standins.infisical import Environment, Infisical, image_environment, install_application, run_npm
+from tests.standins.migration import SCRIPT, Migrate, Migration, npm_on_path
 
 # Their subject is what a server makes of an empty database. Elsewhere its migrations are time for nothing.
 FROM_EMPTY = {"test_api_bootstrap", "test_infisical_server", "test_migration", "test_root_key"}
@@ -121,3 +123,35 @@ def start(application: Path, tmp_path: Path) -> Iterator[Start]:
 def npm(application: Path) -> Npm:
     """Runs `npm run SCRIPT` with the environment given, on top of the image's."""
     return partial(run_npm, application)
+
+
+@pytest.fixture
+def migrated(postgres: Postgres, database: str, template: str) -> str:
+    """The test's own database, with all migrations of the image."""
+    postgres.sql(f"drop database {database}")
+    postgres.sql(f"create database {database} template {template} owner infisical_user")
+    return database
+
+
+@pytest.fixture
+def migrate(application: Path, environment: Environment) -> Iterator[Migrate]:
+    """Starts the Job's script in an image of the server, on the test's own database."""
+    running: list[Migration] = []
+
+    def start(folder: Path = application, deadline: float = 60, quiet: float = 2, **change: str) -> Migration:
+        config = {"image": "infisical:v1", "deadline_seconds": deadline, "quiet_seconds": quiet}
+        process = subprocess.Popen(
+            [*WITH_PARENT, "node", str(SCRIPT)],
+            cwd=folder,
+            env={**image_environment(), **environment, "CONFIG": json.dumps(config), **npm_on_path(folder), **change},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running.append(Migration(process))
+        return running[-1]
+
+    yield start
+    for migration in running:
+        migration.process.kill()
+        migration.process.wait()

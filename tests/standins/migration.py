@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.standins.engines import wait_for
+from tests.standins.engines import Postgres, wait_for
+from tests.standins.infisical import Environment, image_environment
+
+SCRIPT = Path(__file__).parents[2] / "components/jobs/infisical_migration/migrate.mjs"
+NEWEST = "20250902000000_projects"
+TABLES = "secret_imports, secrets_v2, project_memberships, secret_folders, project_environments, projects"
+AHEAD = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_x.mjs', 9, now())"
+BEHIND = f"delete from infisical_migrations where name = '{NEWEST}.mjs'; drop table {TABLES}"
 
 
 @dataclass
@@ -38,3 +47,19 @@ class Migration:
         self._reader.join(10)
         assert self.lines[-1].startswith("migration: ")
         return self.lines[-1].removeprefix("migration: ")
+
+
+Migrate = Callable[..., Migration]
+
+
+def npm_on_path(folder: Path) -> Environment:
+    """The image has `npm` on PATH."""
+    bin_ = folder / "bin"
+    if not bin_.exists():
+        bin_.mkdir()
+        (bin_ / "npm").symlink_to(folder / "node_modules/npm/bin/npm-cli.js")
+    return {"PATH": f"{bin_}:{image_environment()['PATH']}"}
+
+
+def names(postgres: Postgres, database: str) -> list[str]:
+    return postgres.sql("select name from infisical_migrations order by id", database).splitlines()

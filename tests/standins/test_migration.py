@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.standins.engines import PASSWORD, WITH_PARENT, Postgres, wait_for
-from tests.standins.infisical import Environment, image_environment
-from tests.standins.migration import Migration
+from tests.standins.engines import PASSWORD, Postgres, wait_for
+from tests.standins.infisical import Environment
+from tests.standins.migration import AHEAD, BEHIND, NEWEST, Migrate, names
 from tests.standins.relay import relay
 
-SCRIPT = Path(__file__).parents[2] / "components/jobs/infisical_migration/migrate.mjs"
-NEWEST = "20250902000000_projects"
-TABLES = "secret_imports, secrets_v2, project_memberships, secret_folders, project_environments, projects"
 LOCKED = "update infisical_migrations_lock set is_locked = 1"
-AHEAD = "insert into infisical_migrations (name, batch, migration_time) values ('20990101000000_x.mjs', 9, now())"
-BEHIND = f"delete from infisical_migrations where name = '{NEWEST}.mjs'; drop table {TABLES}"
-
-
-@pytest.fixture
-def migrated(postgres: Postgres, database: str, template: str) -> str:
-    """The test's own database, with all migrations of the image."""
-    postgres.sql(f"drop database {database}")
-    postgres.sql(f"create database {database} template {template} owner infisical_user")
-    return database
-
-
-Migrate = Callable[..., Migration]
-
-
-@pytest.fixture
-def migrate(application: Path, environment: Environment) -> Iterator[Migrate]:
-    """Starts the Job's script in an image of the server, on the test's own database."""
-    running: list[Migration] = []
-
-    def start(folder: Path = application, deadline: float = 60, quiet: float = 2, **change: str) -> Migration:
-        config = {"image": "infisical:v1", "deadline_seconds": deadline, "quiet_seconds": quiet}
-        process = subprocess.Popen(
-            [*WITH_PARENT, "node", str(SCRIPT)],
-            cwd=folder,
-            env={**image_environment(), **environment, "CONFIG": json.dumps(config), **_npm(folder), **change},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        running.append(Migration(process))
-        return running[-1]
-
-    yield start
-    for migration in running:
-        migration.process.kill()
-        migration.process.wait()
-
-
-def _npm(folder: Path) -> Environment:
-    """The image has `npm` on PATH."""
-    bin_ = folder / "bin"
-    if not bin_.exists():
-        bin_.mkdir()
-        (bin_ / "npm").symlink_to(folder / "node_modules/npm/bin/npm-cli.js")
-    return {"PATH": f"{bin_}:{image_environment()['PATH']}"}
 
 
 @pytest.fixture
@@ -76,10 +24,6 @@ def old_image(application: Path, tmp_path: Path) -> Path:
     shutil.copytree(application, copy, symlinks=True, ignore=shutil.ignore_patterns("bin"))
     (copy / "dist/auto-start-migrations-fns.mjs").unlink()
     return copy
-
-
-def names(postgres: Postgres, database: str) -> list[str]:
-    return postgres.sql("select name from infisical_migrations order by id", database).splitlines()
 
 
 def is_locked(postgres: Postgres, database: str) -> bool:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from components.base.references import Endpoint, SecretRef
 from components.infisical_migration import InfisicalMigration, InfisicalMigrationArgs
 from settings.infisical import MigrationSettings
-from tests.unit.harness import Graph, platform, run, settings_of
+from tests.unit.harness import Graph, audit_logs_in, platform, run, settings_of
 
 JOB = "Job/infisical-migration"
 IMAGE = "registry.example.org:5000/infisical:v1"
@@ -37,13 +37,13 @@ class Secrets:
     ref = SecretRef(namespace="infisical", name="infisical-secrets")
 
 
-def migrated(key: str = "p", **infisical: Any) -> Graph:
+def migrated(key: str = "p", extra: dict[str, str] | None = None, **infisical: Any) -> Graph:
     """Return the component alone, of stack dev with changed keys of section `infisical`."""
 
     def make(opts: ResourceOptions) -> None:
         database: Any = Database(key)
         secrets: Any = Secrets()
-        settings = settings_of(infisical={"image": IMAGE, **infisical})
+        settings = settings_of(infisical={"image": IMAGE, **infisical}, extraSecrets=extra or {})
         InfisicalMigration("infisical-migration", InfisicalMigrationArgs.of(settings, database, secrets), opts)
 
     return run(make)
@@ -81,6 +81,20 @@ def test_migrations_run_again_for_another_image_alone() -> None:
 
     assert job(migrated(image="registry.example.org:5000/infisical:v2")) != job(migrated())
     assert job(migrated("rotated", replicas=5)) == job(migrated())
+
+
+def test_migrations_run_again_for_another_database_of_the_audit_log_and_not_for_its_password() -> None:
+    """A server whose own database is current makes no table there, and each audit log is lost without a word."""
+
+    def template(address: str, login: str = "u:hunter2") -> Any:
+        return migrated(extra=audit_logs_in(address, login))[JOB]["spec", "template"]
+
+    audit = template("audit.example.org/logs")
+    assert audit != migrated()[JOB]["spec", "template"]
+    assert audit == template("audit.example.org:5432/logs", "u:rotated")
+    for other in ("other.example.org/logs", "audit.example.org/other", "audit.example.org:5433/logs"):
+        assert template(other) != audit
+    assert not any(told in json.dumps(audit) for told in ("hunter2", "audit.example.org"))
 
 
 def test_another_password_reaches_the_migrations_secret_in_place() -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.unit.harness import SHAPES, platform, shape
+from tests.unit.harness import SHAPES, audit_logs_in, platform, shape
 from tests.unit.network import Network, Pod
 from tests.unit.network_pods import (
     ASKING_REDIS,
@@ -143,6 +143,17 @@ def test_the_api_servers_addresses_are_any_until_they_are_known() -> None:
 )
 def test_where_infisical_may_go(stack: str, changes: dict, target: str, port: int, allowed: bool) -> None:
     assert Network(platform(stack, **changes)).allows(INFISICAL, target, port) == allowed
+
+
+@pytest.mark.parametrize(("address", "port"), [("audit.example.org/logs", 5432), ("audit.example.org:6432/logs", 6432)])
+@pytest.mark.parametrize("outbound", ["public", "listed"])
+def test_the_migration_reaches_the_audit_logs_own_database(address: str, port: int, outbound: str) -> None:
+    audit_logs = audit_logs_in(address)
+    network = Network(platform("minimal", extraSecrets=audit_logs, networkPolicies={"outbound": outbound}))
+    for pod in (MIGRATION, INFISICAL):
+        assert network.allows(pod, "10.1.2.3", port)
+    assert not network.allows(MIGRATION, "10.1.2.3", 443)
+    assert not Network(platform("minimal")).allows(MIGRATION, "10.1.2.3", port)
 
 
 def test_reads_of_replicas_have_a_path() -> None:

@@ -1,7 +1,8 @@
 // Brings the database to the release of the image in which it runs, by the image's own files, drivers and command.
 //
 // Before `npm run migration:latest` it looks where the database is: the names in infisical_migrations against the
-// image's files. A database that is ahead needs no migration. A lock that a killed migration has left is freed once
+// image's files. A database that is ahead needs no migration, and the audit log's own, where it has one, is judged by
+// itself. A lock that a killed migration has left is freed once
 // nobody can be migrating: for CONFIG.quiet_seconds no look has found a sign of it (see SIGNS).
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
@@ -14,7 +15,8 @@ const MIGRATIONS = ["dist/db/migrations", "src/db/migrations"]; // the first tha
 // Servers of images with this module compare names before they migrate, and start on a database that is ahead.
 const STARTS_WHEN_AHEAD = "dist/auto-start-migrations-fns.mjs";
 const OURS = "infisical-migration"; // the name of this Job's sessions, the command's among them
-const COMMAND = "npm run migration:latest";
+const COMMAND = "npm run migration:latest"; // of both databases; of one where no address of the other is given
+const AUDIT_LOGS_COMMAND = "npm run auditlog-migration:latest";
 const LOOK_EVERY = 1_000;
 const END_WITHIN = 10_000; // of the command, after it was told to end
 // Some network plugins learn of a new pod after it has started, and refuse what it opens until then:
@@ -214,12 +216,12 @@ const freeLock = async (db) => {
 const listed = (names) => (names.length > 1 ? `${names[0]} to ${names.at(-1)}` : names[0]);
 
 /** What ends the run before the command, or nothing: the same comparison as upstream's servers make. */
-const verdict = (theirs, ours) => {
+const verdict = (database, theirs, ours) => {
   const unknown = theirs.filter((name) => !ours.includes(name)).sort();
   const pending = ours.filter((name) => !theirs.includes(name)).sort();
   if (unknown.length === 0) return undefined;
   const newest = /^\d*/.exec([...ours].sort().at(-1) ?? "")[0];
-  const what = `the database has ${unknown.length} migrations that ${CONFIG.image} does not know (${listed(unknown)})`;
+  const what = `${database} has ${unknown.length} migrations that ${CONFIG.image} does not know (${listed(unknown)})`;
   if (pending.length > 0 || !unknown.every((name) => /^\d*/.exec(name)[0] > newest)) {
     const lacks = pending.length > 0 ? ` and lacks ${pending.length} of its own (${listed(pending)})` : "";
     throw new Failed(
@@ -248,8 +250,8 @@ const causeIn = (tail) => {
 };
 
 /** Runs the command. Raises Failed, with what it said last. */
-const migrate = async (env) => {
-  const [program, ...rest] = COMMAND.split(" ");
+const migrate = async (command, env) => {
+  const [program, ...rest] = command.split(" ");
   const child = spawn(program, rest, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const tail = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -284,29 +286,37 @@ const migrate = async (env) => {
   if (error) throw new Failed(`${program}: ${error.message}`);
   if (signal === "SIGKILL" || code === 137) {
     throw new Failed(
-      `${COMMAND} was killed: it needs more memory than it may have. Raise infisical.migration.memoryLimit`,
+      `${command} was killed: it needs more memory than it may have. Raise infisical.migration.memoryLimit`,
     );
   }
   if (code !== 0) throw new Failed(causeIn(tail));
 };
 
+/** Frees the lock of a database. Returns what ends its migration before it begins, or nothing. */
+const judged = async ({ name, db }, ours) => {
+  await takeTurn(db);
+  await freeLock(db);
+  return verdict(name, await applied(db), ours);
+};
+
 const main = async () => {
-  const uri = named(process.env.DB_CONNECTION_URI);
   const ours = bundled();
-  const databases = [await connected(uri, process.env.DB_ROOT_CERT)];
-  const { AUDIT_LOGS_DB_CONNECTION_URI, AUDIT_LOGS_DB_ROOT_CERT } = process.env;
-  if (AUDIT_LOGS_DB_CONNECTION_URI) {
-    databases.push(await connected(named(AUDIT_LOGS_DB_CONNECTION_URI), AUDIT_LOGS_DB_ROOT_CERT));
+  const env = { ...process.env, DB_CONNECTION_URI: named(process.env.DB_CONNECTION_URI) };
+  const databases = [{ name: "the database", db: await connected(env.DB_CONNECTION_URI, env.DB_ROOT_CERT) }];
+  if (env.AUDIT_LOGS_DB_CONNECTION_URI) {
+    env.AUDIT_LOGS_DB_CONNECTION_URI = named(env.AUDIT_LOGS_DB_CONNECTION_URI);
+    const db = await connected(env.AUDIT_LOGS_DB_CONNECTION_URI, env.AUDIT_LOGS_DB_ROOT_CERT);
+    databases.push({ name: "the audit log's database", db });
   }
-  let ahead;
-  for (const db of databases) {
-    await takeTurn(db);
-    await freeLock(db);
-    ahead = verdict(await applied(db), ours) ?? ahead;
-  }
-  if (!ahead) await migrate({ ...process.env, DB_CONNECTION_URI: uri });
-  await Promise.all(databases.map((db) => db.close()));
-  say(ahead ?? `${CONFIG.image}: the database has all of its ${ours.length} migrations`);
+  const ends = [];
+  for (const database of databases) ends.push(await judged(database, ours));
+  const [ahead, auditLogsAhead] = ends;
+  if (auditLogsAhead) delete env.AUDIT_LOGS_DB_CONNECTION_URI;
+  if (!ahead) await migrate(COMMAND, env);
+  else if (env.AUDIT_LOGS_DB_CONNECTION_URI) await migrate(AUDIT_LOGS_COMMAND, env);
+  await Promise.all(databases.map(({ db }) => db.close()));
+  const whole = ({ name }) => `${CONFIG.image}: ${name} has all of its ${ours.length} migrations`;
+  say(databases.map((database, index) => ends[index] ?? whole(database)).join(". "));
 };
 
 main().catch((error) => fail(error instanceof Failed ? error.message : `${error.name}: ${error.message}`));

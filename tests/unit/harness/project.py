@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import os
@@ -260,6 +261,14 @@ def configuration(stack: str, **keys: Configured) -> dict[str, str]:
         key = f"{PROJECT}:{name}"
         values[key] = {**values.get(key, {}), **changes} if isinstance(changes, Mapping) else changes
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+def audit_logs_in(address: str, login: str = "u:p") -> dict[str, str]:
+    """Return the secret variables of a database of the audit log's own, at host:port/database."""
+    return {
+        "AUDIT_LOGS_DB_CONNECTION_URI": f"postgresql://{login}@{address}",
+        "AUDIT_LOGS_DB_ROOT_CERT": base64.b64encode(AUTHORITY.encode()).decode(),
+    }
 
 
 def settings_of(stack: str = "dev", **keys: Configured) -> Settings:
