@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import application_report
+from application_report import requested, unwritten
 from application_wish import Application, Secret
 
 
@@ -28,3 +29,9 @@ def test_no_value_is_said() -> None:
 def test_a_value_within_another_one_does_not_leave_the_rest_of_it() -> None:
     hide = application_report.hiding([application("pass", "password1234", "word1")])
     assert hide("refused: password1234!") == "refused: [hidden]!"
+
+
+def test_where_a_change_has_become_a_request_is_known_to_the_next_run() -> None:
+    drift = "\n".join(["a: x", f"shop: {unwritten(['prod:/b', 'prod:/', 'prod:/'])}"])
+    assert requested(drift, "shop") == {"prod:/", "prod:/b"}
+    assert requested(drift, "hop") == requested("", "shop") == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import application_secrets
 import pytest
@@ -112,6 +112,26 @@ def test_a_server_that_is_gone_is_no_application_s_fault() -> None:
     with pytest.raises(Failed, match=r"^Infisical GET /api/v1/projects: Connection refused") as caught:
         provision(server).all([application("a"), application("b")])
     assert not isinstance(caught.value, Undone)
+
+
+def test_the_schedule_asks_for_approval_once() -> None:
+    """Each more would be a request with the value in it, every hour."""
+
+    class Guarded(Projects):
+        def act(self, project: str, plan: Plan) -> list[str]:
+            self.asked.extend(plan.places)
+            return plan.places
+
+        asked: ClassVar[list[str]] = []
+
+    server, before = Guarded(), ""
+    for _ in range(3):
+        run = provision(server)
+        run.before = before
+        with pytest.raises(Undone, match="application b: not written: in prod:/ a policy makes every change a request"):
+            run.all([application("b")])
+        before = "\n".join(run.drift)
+    assert server.asked == ["prod:/"]
 
 
 class Kube:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from application_wish import Application
+from application_wish import Application, Secret
 from job import Failed
 
 from tests.standins.conftest import Start
@@ -102,3 +102,27 @@ def test_what_is_refused_in_each_round_is_said(site: Site) -> None:
     """Not that Infisical doesn't give back what was written."""
     with pytest.raises(Failed, match=r"answers 404 to POST .*memberships: dev@example.org: Role 'ghost' not found"):
         site.provision(replace(SHOP, people={"dev@example.org": ("ghost",)}))
+
+
+def test_a_policy_does_not_bind_the_stack(site: Site) -> None:
+    """Servers since August 2026 have one bind machines, and each run would file a request with the value in it."""
+    first = Secret(("prod", "/people", "FIRST"), "people", "begun")
+    site.provision(shop())
+    [policy] = policies(site)
+    assert policy["bypassForMachineIdentities"] is True
+    body = {key: policy[key] for key in ("name", "approvals", "approvers", "secretPath")}
+    site.instance.call("PATCH", f"{POLICIES}/{policy['id']}", {**body, "bypassForMachineIdentities": False})
+    site.provision(replace(shop(), secrets=(*SHOP.secrets, first)))
+    assert site.secrets()["/people/FIRST"][0] == "begun"
+    assert [each["bypassForMachineIdentities"] for each in policies(site)] == [True]
+
+
+def test_an_older_server_knows_no_such_thing(start: Start, environment: Environment, tmp_path: Path) -> None:
+    released = {"LICENSE_KEY": "l" * 9, "STAND_IN_RELEASED": "2026-07-15"}
+    site = Site(bootstrap(start(environment | released)), tmp_path)
+    for slug in ("developers", "operators"):
+        site.instance.call("POST", "/api/v1/groups", {"name": f"The {slug}", "slug": slug})
+    for _ in range(2):
+        site.provision(shop())
+    [policy] = policies(site)
+    assert "bypassForMachineIdentities" not in policy

@@ -14,6 +14,7 @@ from kube import Api
 Object = dict[str, Any]
 
 _POLICIES, _KEPT = "/api/v1/secret-approvals", "policies"
+_BYPASS = "bypassForMachineIdentities"  # PR 7540; a server of before drops it, and its policies bind people alone
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,17 @@ def make_roles(application: Application, project: str, server: Server) -> None:
             server.api.post(path, body)
 
 
+def let_through(application: Application, server: Server, kept: Kept) -> None:
+    """Have the stack's own policies not bind the stack. One from before asks for consent to what is written next."""
+    approvals: list[Object] = application.licensed.get("approvals", [])
+    known = kept.read() if approvals else {}
+    for each in approvals:
+        policy = known.get(_place(application, each), "")
+        there = _policy(server, policy) if policy else None
+        if there and not there.get(_BYPASS, True):
+            server.api.patch(f"{_POLICIES}/{policy}", _asked(each))
+
+
 def licensed(application: Application, project: str, server: Server, kept: Kept) -> None:
     """Make what is missing. What is there already is brought to what the stack says; nothing is taken away."""
     if groups := application.licensed.get("groups"):
@@ -53,7 +65,7 @@ def licensed(application: Application, project: str, server: Server, kept: Kept)
     approvals: list[Object] = application.licensed.get("approvals", [])
     known = kept.read() if approvals else {}
     for each in approvals:
-        place = f"{application.slug}/{each['environment']}:{each['path']}"
+        place = _place(application, each)
         if made := _approval(server, project, each, known.get(place, "")):
             kept.add(place, made)
 
@@ -88,15 +100,24 @@ def _groups(server: Server, project: str, wish: dict[str, list[str]]) -> None:
             server.api.patch(f"{path}/{group}", body)
 
 
+def _place(application: Application, approval: Object) -> str:
+    return f"{application.slug}/{approval['environment']}:{approval['path']}"
+
+
+def _asked(approval: Object) -> Object:
+    """Return the body of a policy. Servers since August 2026 have it bind machines, unless told not to."""
+    return {
+        "name": f"infisical-platform {approval['environment']}:{approval['path']}",
+        "approvals": approval["required"],
+        "approvers": [{"type": "user", "username": address} for address in approval["approvers"]],
+        "secretPath": approval["path"],
+        _BYPASS: True,
+    }
+
+
 def _approval(server: Server, project: str, wish: Object, policy: str) -> str:
     """Return the id of the policy that was made, because there was none by the id `policy`; "" where there was."""
-    environment, path = wish["environment"], wish["path"]
-    body = {
-        "name": f"infisical-platform {environment}:{path}",
-        "approvals": wish["required"],
-        "approvers": [{"type": "user", "username": address} for address in wish["approvers"]],
-        "secretPath": path,
-    }
+    environment, body = wish["environment"], _asked(wish)
     there = _policy(server, policy) if policy else None
     if there is None:
         where = {"projectId": project, "workspaceId": project, "environment": environment}  # the second until 2025
@@ -116,8 +137,9 @@ def _policy(server: Server, policy: str) -> Object | None:
     return None if found.get("deletedAt") else found  # one that was deleted is found, and changed without any effect
 
 
-def _says(policy: Object) -> tuple[str, int, set[str]]:
-    return policy["secretPath"], policy["approvals"], {str(each.get("username")) for each in policy["approvers"]}
+def _says(policy: Object) -> tuple[str, int, set[str], bool]:
+    who = {str(each.get("username")) for each in policy["approvers"]}
+    return policy["secretPath"], policy["approvals"], who, bool(policy.get(_BYPASS, True))
 
 
 def _made(server: Server, body: Object) -> str:

@@ -1,8 +1,8 @@
 """Decide what to do about an application, from what is wished for and what is found. Asks nobody itself."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from application_wish import STACK, Application, Place, Secret, shown
@@ -74,6 +74,16 @@ class Plan:
         """Whether everything is as it is wished for."""
         steps = (self.environments, self.renamed, self.folders, self.writes, self.invited, self.roles)
         return not any(steps)
+
+    @property
+    def places(self) -> list[str]:
+        """Return the folders that are written to."""
+        return sorted({f"{each.environment}:{each.path}" for each in self.writes})
+
+    def without(self, places: Collection[str]) -> "Plan":
+        """Return a plan that leaves the secrets of these folders alone."""
+        writes = tuple(each for each in self.writes if f"{each.environment}:{each.path}" not in places)
+        return replace(self, writes=writes)
 
     def within(self, other: "Plan") -> bool:
         """Whether another plan has each of its steps, so that nothing new is found."""

@@ -1,5 +1,6 @@
 """Say what is not as the stack says: as much of it as can be kept, and no value."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from application_wish import Application
@@ -31,3 +32,17 @@ def hiding(applications: Iterable[Application]) -> Callable[[str], str]:
         return text
 
     return hide
+
+
+def unwritten(places: Iterable[str]) -> str:
+    """Return that changes there have only become requests for approval."""
+    return (
+        f"not written: in {', '.join(sorted(set(places)))} a policy makes every change a request for approval. Exempt "
+        "machines from the policy, or the folder, or let its secrets be people's"
+    )
+
+
+def requested(drift: str, application: str) -> set[str]:
+    """Return where the last run has asked for approval, by what it has written down. Each more would be one more."""
+    found = re.search(rf"^{re.escape(application)}: not written: in (.*?) a policy", drift, re.MULTILINE)
+    return set(found[1].split(", ")) if found else set()

@@ -36,9 +36,15 @@ class Turn:
 
     def check(self) -> None:
         """Raise Overtaken unless this wish holds."""
-        data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
-        if data.get("wish", self.wish) != self.wish:
+        if self._read().get("wish", self.wish) != self.wish:
             raise Overtaken
+
+    def drift(self) -> str:
+        """Return what the last run has found."""
+        return self._read().get("drift", "")
+
+    def _read(self) -> dict[str, str]:
+        return (self.kube.find(self.config_map) or {}).get("data") or {}
 
 
 class OurTurn(InfisicalApi):

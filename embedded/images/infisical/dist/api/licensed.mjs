@@ -11,6 +11,18 @@ export class Licensed {
     Object.assign(this, { permissions, roles: [], groups: [], inProjects: [], policies: [] });
   }
 
+  /** Whether a policy makes a request of what an actor writes there. */
+  binds(actor, projectId, { environment, path }) {
+    return this.policies.some(
+      (each) =>
+        !each.deletedAt &&
+        each.projectId === projectId &&
+        each.environment === environment &&
+        each.secretPath === path &&
+        (actor.kind === "user" || each.bypassForMachineIdentities === false),
+    );
+  }
+
   /** A role as a membership has it. Raises for one that the project does not have. */
   ofMembership(projectId, { role, ...rest }) {
     const own = this.roles.find((each) => each.projectId === projectId && each.slug === role);
@@ -121,7 +133,7 @@ const groupRoutes = ({ access, permissions, licensed }) => {
   ];
 };
 
-const policyRoutes = ({ db, access, licensed }) => {
+const policyRoutes = ({ db, access, licensed, release }) => {
   const checkApprovers = async (projectId, approvers) => {
     for (const { username } of approvers) {
       const user = await db("users").where({ username }).first("id");
@@ -175,14 +187,22 @@ const policyRoutes = ({ db, access, licensed }) => {
   const approver = object({ type: oneOf(["user"]), username: text() });
   const common = { name: text(), approvers: list(approver, { min: 1 }), approvals: or(integer({ min: 1 }), 1) };
   const place = { projectId: text(), environment: text(), secretPath: text({ min: 1 }) };
+  // An older release drops what it doesn't know.
+  const machines = (rule) => (release.policiesBindMachines ? { bypassForMachineIdentities: rule } : {});
   const level = or(oneOf(["hard", "soft"]), "hard");
   const write = { auth: true, limit: "write" };
   const read = async ({ actor, params }) => ({ approval: await policyOf(actor, params.policyId, "read") });
   return [
-    { method: "POST", path: base, ...write, body: { ...common, ...place, enforcementLevel: level }, handler: create },
+    {
+      method: "POST",
+      path: base,
+      ...write,
+      body: { ...common, ...place, enforcementLevel: level, ...machines(or(flag(), false)) },
+      handler: create,
+    },
     { method: "GET", path: base, auth: true, query: { projectId: text() }, handler: all },
     { method: "GET", path: one, auth: true, handler: read },
-    { method: "PATCH", path: one, ...write, body: { ...common, secretPath: optional(text()) }, handler: update },
+    { method: "PATCH", path: one, ...write, body: { ...common, secretPath: optional(text()), ...machines(optional(flag())) }, handler: update },
     { method: "DELETE", path: one, ...write, handler: remove },
   ];
 };

@@ -19,6 +19,7 @@ const SINCE = {
   bootstrapPassword: "2026-04-28", // PR 6221; before, the password of a bootstrapped admin has no hash
   editAuth: "2026-07-01", // PR 7208; before, a member may attach auth to any identity
   signUpCloses: "2026-07-13", // PR 7275; before, sign-up stays open after the first admin
+  policiesBindMachines: "2026-08-01", // PR 7540; before, a policy bound people alone
   internalLoginRefused: "2026-08-28", // PR 7855
 };
 const UNTIL = { rateLimits: "2025-02-01" }; // #3488: later ones limit in the cloud only

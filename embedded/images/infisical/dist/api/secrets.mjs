@@ -87,7 +87,7 @@ class SecretApi {
   async #write(actor, body, action, secrets, work) {
     const { project, place } = await this.place(actor, body, action);
     refusePlainMetadata(project, secrets);
-    const approval = approvalFor(project, place);
+    const approval = approvalFor(project, place, this.licensed.binds(actor, project.id, place));
     if (approval) return { approval };
     const written = await this.db.transaction(async (trx) => {
       const done = [];
