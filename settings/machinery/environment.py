@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import cast, get_args
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from settings.infisical import node_options
 from settings.machinery.types import Section
+from settings.machinery.variable_forms import PROXIES
 from settings.machinery.variables import Variable
 from settings.settings import Settings
 
@@ -60,9 +62,9 @@ def environment_of(stack: Settings) -> Environment:
     return Environment(plain={**stack.extra_environment, **plain}, secret=secret | stack.extra_secrets)
 
 
-def proxied(variables: Collection[str]) -> bool:
+def proxied(variables: Set[str]) -> bool:
     """Return whether Infisical's requests go through a proxy."""
-    return not {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}.isdisjoint(variables)
+    return not variables.isdisjoint(PROXIES)
 
 
 def _no_proxy(stack: Settings) -> str:
@@ -77,10 +79,18 @@ def _no_proxy(stack: Settings) -> str:
         ".svc",
         ".cluster.local",
         "kubernetes.default",
-        *stack.network_policies.api_server.cidrs,
+        *_addresses(stack.network_policies.api_server.cidrs),
     ]
     said = [each.strip() for each in stack.extra_environment.get("NO_PROXY", "").split(",")]
     return ",".join(dict.fromkeys([*own, *filter(None, said)]))
+
+
+def _addresses(ranges: Sequence[str]) -> Iterator[str]:
+    """Yield the ranges that are one address, as a URL has it: Infisical's HTTP client compares texts, never ranges."""
+    for network in map(ipaddress.ip_network, ranges):
+        if network.num_addresses == 1:
+            address = network.network_address
+            yield f"[{address}]" if address.version == 6 else str(address)
 
 
 @cache

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
+
+from settings.machinery.forms import pem
+
+# A request goes through one of these. The names in lower case are no variables of a stack.
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,16 @@ def _is_detection(value: object) -> bool:
     return _is_object(value, _is_text) and cast("dict[str, str]", value).keys() == {"secretPath", "projectId"}
 
 
+def _is_certificate(value: str) -> bool:
+    """Return whether a text is the PEM of certificates in base64, wrapped or not, as Node decodes it."""
+    check = cast("Callable[[str], str]", pem("CERTIFICATE").func)
+    try:
+        check(base64.b64decode("".join(value.split()), validate=True).decode("ascii"))
+    except ValueError:
+        return False
+    return True
+
+
 _SWITCH = _text(r"true|false", "true and false")
 _NUMBER = _text(r"[0-9]{1,15}", "a number")
 _ADDRESS = _text(r"https?://[^\s/]\S*", "an address that begins with https:// or http://")
@@ -80,9 +96,11 @@ FORMS: Mapping[str, VariableForm] = {
     **dict.fromkeys(_SWITCHES.split(), _SWITCH),
     **dict.fromkeys(_NUMBERS.split(), _NUMBER),
     **dict.fromkeys(_TIMES.split(), _TIME),
+    **dict.fromkeys(PROXIES, _ADDRESS),
     "ACME_DEVELOPMENT_HTTP01_CHALLENGE_HOST_OVERRIDES": _json(
         "a JSON object of texts", lambda value: _is_object(value, _is_text)
     ),
+    "AUDIT_LOGS_DB_ROOT_CERT": VariableForm("the PEM of an authority in base64, from `base64 ca.crt`", _is_certificate),
     "CLICKHOUSE_AUDIT_LOG_INSERT_SETTINGS": _json(
         "a JSON object of texts, numbers and switches",
         lambda value: _is_object(value, lambda entry: isinstance(entry, str | int | float)),
@@ -104,7 +122,7 @@ _PARAMETER = re.compile(
     r"://\S*[?&;](pass(word|wd)?|pwd|token|secret|api[_-]?key|access[_-]?key|sig(nature)?)=.", re.IGNORECASE
 )
 _SECRET_NAME = re.compile(
-    r"CLIENT_SECRET_.+|.+_(SECRET|PASSWORD|TOKEN|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY)"
+    r"CLIENT_(SECRET|PRIVATE_KEY)_.+|.+_(SECRET|PASSWORD|TOKEN|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY)"
     r"|LICENSE_(SERVER_)?KEY(_OFFLINE)?",
     re.ASCII,
 )
@@ -112,10 +130,12 @@ _SECRET_NAME = re.compile(
 
 def why_secret(name: str, value: str) -> str:
     """Return why a variable may not stand in plain text, empty when it may."""
-    if _LOGIN.search(value):
+    if _LOGIN.search(value) or (name in PROXIES and "@" in value):
         return "its address contains a login"
     if _PARAMETER.search(value):
         return "its address contains a password or a token"
+    if "PRIVATE KEY-----" in value:
+        return "it contains a private key"
     if name not in FORMS and _SECRET_NAME.fullmatch(name):
         return "it is a secret by its name"
     return ""

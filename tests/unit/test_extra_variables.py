@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import textwrap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import environment_of
-from settings.machinery.variable_forms import FORMS
-from tests.unit.configurations import errors, load, with_
+from settings.machinery.variable_forms import FORMS, PROXIES
+from tests.unit.configurations import PEM, errors, load, with_
 
 URI = "postgresql://u:p@audit.example.org/logs"
 
@@ -107,6 +109,11 @@ def test_a_list_of_texts_and_nothing_else_is_a_list_of_texts(value: object) -> N
         ("LICENSE_KEY", "hunter2"),
         ("GATEWAY_RELAY_AUTH_SECRET", "hunter2"),
         ("GITHUB_API_TOKEN", "hunter2"),
+        ("CLIENT_PRIVATE_KEY_GITHUB_APP", "hunter2"),
+        ("ANYTHING", "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\n"),
+        ("GCP_JSON", '{"private_key": "-----BEGIN PRIVATE KEY-----\\nhunter2\\n-----END PRIVATE KEY-----"}'),
+        *((name, "http://u:hunter2@10.1.2.3:3128") for name in PROXIES),
+        *((name, "u:hunter2@10.1.2.3:3128") for name in PROXIES),
     ],
 )
 def test_what_contains_a_password_is_refused_in_plain_text_with_the_command_that_encrypts_it(
@@ -136,6 +143,10 @@ def test_what_contains_none_may_stand_in_plain_text(name: str, value: str) -> No
     load(with_((f"extraEnvironment.{name}", value)))
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 SECTIONS = ["extraEnvironment", "extraSecrets"]
 
 
@@ -160,11 +171,22 @@ def test_metrics_that_are_sent_need_an_address(section: str) -> None:
 
 @pytest.mark.parametrize("uri", [f"{URI}?sslmode=require", "mysql://u:p@h/i"])
 def test_the_audit_database_is_held_to_what_replicas_are_held_to(uri: str) -> None:
-    authority = ("extraEnvironment.AUDIT_LOGS_DB_ROOT_CERT", "AAAA")
+    authority = ("extraEnvironment.AUDIT_LOGS_DB_ROOT_CERT", encoded(PEM))
     [line] = errors(with_(("extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI", uri), authority))
     assert line.startswith("- extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI: ")
     assert uri not in line
     load(with_(("extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI", URI), authority))
+
+
+@pytest.mark.parametrize("section", ["extraEnvironment", "extraSecrets"])
+def test_the_audit_databases_authority_is_a_pem_in_base64(section: str) -> None:
+    """Node decodes anything, finds no authority in it, and says that the server's is unknown."""
+    uri, key = ("extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI", URI), f"{section}.AUDIT_LOGS_DB_ROOT_CERT"
+    for right in (encoded(PEM), "\n".join(textwrap.wrap(encoded(PEM * 3), 76))):
+        load(with_(uri, (key, right)))
+    for wrong in (PEM, "AAAA", encoded("a"), encoded(PEM.replace("CERTIFICATE", "PUBLIC KEY")), "/etc/ca.crt"):
+        [line] = errors(with_(uri, (key, wrong)))
+        assert line.startswith(f"- {key}: Infisical accepts nothing but the PEM of an authority in base64")
 
 
 def test_the_audit_database_needs_an_authority() -> None:
@@ -179,10 +201,19 @@ def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(section: str, name: str
     own = "localhost,127.0.0.1,::1,.svc,.cluster.local,kubernetes.default"
     assert environment_of(load(with_(proxy))).plain["NO_PROXY"] == own
     said = ("extraEnvironment.NO_PROXY", "10.96.0.1, .svc,git.example.org,")
-    ranges = ("networkPolicies.apiServer.cidrs", ["10.0.0.0/24"])
+    ranges = ("networkPolicies.apiServer.cidrs", ["10.0.0.0/24", "10.0.1.7/32", "fd00::7/128"])
     assert environment_of(load(with_(proxy, said, ranges))).plain["NO_PROXY"] == (
-        f"{own},10.0.0.0/24,10.96.0.1,git.example.org"
-    )
+        f"{own},10.0.1.7,[fd00::7],10.96.0.1,git.example.org"
+    ), "a range of several addresses would have no effect"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_proxy_has_a_scheme(section: str, name: str) -> None:
+    """Without one, its port stays closed, and Infisical speaks TLS to it for addresses with https."""
+    for wrong in ("proxy.example.org:3128", "10.1.2.3:3128", "socks5://proxy.example.org:1080"):
+        [line] = errors(with_((f"{section}.{name}", wrong)))
+        assert line.startswith(f"- {section}.{name}: Infisical accepts nothing but an address that begins with https")
 
 
 def test_without_a_proxy_nothing_is_said_of_one() -> None:
