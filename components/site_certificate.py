@@ -11,7 +11,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from components.base.gate import Gate, GateArgs
 from components.base.pod import Step
 from components.base.rbac import PolicyRule
-from settings.ingress import ExistingIssuer, GatewayRoute, IngressSettings, LetsEncrypt, Route
+from settings.ingress import CILIUM_MODE, ExistingIssuer, GatewayRoute, IngressSettings, LetsEncrypt, Route
 
 CERTIFICATE = "infisical-tls"
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}  # gates wait in place of the engine: they know why, and say it
@@ -93,7 +93,9 @@ def _lets_encrypt(name: str, issuer: LetsEncrypt, route: Route, namespace: str, 
 def _solver(route: Route) -> Mapping[str, object]:
     """Return how the file that Let's Encrypt asks for is served: over plain HTTP, at the host's own address."""
     if route.kind == "ingress":
-        return {"ingress": {"ingressClassName": route.class_name}}
+        shared = {CILIUM_MODE: route.annotations[CILIUM_MODE]} if CILIUM_MODE in route.annotations else {}
+        template = {"ingressTemplate": {"metadata": {"annotations": shared}}} if shared else {}
+        return {"ingress": {"ingressClassName": route.class_name, **template}}
     return {"gatewayHTTPRoute": {"parentRefs": [{"kind": "Gateway", **parent_ref(route, route.redirect_listener)}]}}
 
 

@@ -16,7 +16,7 @@ from safeguards.applications import refuse_dropped_applications, refuse_other_op
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_address import refuse_other_address
 from safeguards.database_version import refuse_downgrade
-from safeguards.encryption_key import refuse_key_change
+from safeguards.encryption_key import refuse_fips_on_an_empty_database, refuse_key_change
 from safeguards.identity import (
     known_cluster,
     operator_namespaces,
@@ -94,6 +94,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     """
     refuse_other_names(settings, state, commands)
     refuse_key_change(settings, state, commands)
+    refuse_fips_on_an_empty_database(settings, state, commands)
     refuse_other_kind(settings, state, commands)
     refuse_other_address(settings, state, commands)
     refuse_downgrade(settings, state, commands)

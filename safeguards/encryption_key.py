@@ -9,6 +9,7 @@ from components.infisical_secrets import encryption_key_name
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
+from settings.infisical import is_for_fips
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
 
 Keys = Mapping[str, str]  # by variable, the one that opens the database first
@@ -34,6 +35,22 @@ def refuse_key_change(settings: Settings, state: LastState, commands: Commands) 
             f"you had Infisical make the new key (Admin > Encryption; read {_RUNBOOK} first) or because the data may "
             f"go: {commands.set('infisical.replaceEncryptionKey', label)}"
         )
+
+
+def refuse_fips_on_an_empty_database(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Raise Refusal for the image for FIPS 140 where a first key is to be generated.
+
+    On an empty database it starts in FIPS mode, which takes ENCRYPTION_KEY in base64 alone. Upstream:
+    backend/src/lib/crypto/cryptography/crypto.ts.
+    """
+    if not is_for_fips(settings.infisical.image) or any(wanted_keys(settings, state).values()):
+        return
+    raise Refusal(
+        "infisical.image: on an empty database the image for FIPS 140 starts with a key of 256 bits in base64 alone, "
+        "and the key that is generated here has 32 characters, so no server would start. Set the ordinary image: "
+        f"{commands.set('infisical.image', 'IMAGE')}. For a database that an ordinary image has made, set its key: "
+        f"{commands.set('encryptionKey', secret=True)}"
+    )
 
 
 def wanted_keys(settings: Settings, state: LastState) -> Keys:

@@ -73,7 +73,12 @@ def node_options(memory_limit: str, image: str) -> str:
     They take the place of the image's own: a heap of 2 GiB or more, and in the image for FIPS 140 the switch for it.
     """
     heap = int(bytes_of(memory_limit) * _HEAP / 2**20)
-    return f"--max-old-space-size={heap}" + (" --force-fips" if "fips" in image else "")
+    return f"--max-old-space-size={heap}" + (" --force-fips" if is_for_fips(image) else "")
+
+
+def is_for_fips(image: str) -> bool:
+    """Return whether an image is the one for FIPS 140, by its repository's last part and its tag."""
+    return "fips" in image.partition("@")[0].rpartition("/")[2]
 
 
 class MigrationSettings(Section):
@@ -137,7 +142,9 @@ class InfisicalSettings(Section):
     )
     image: Image = Field(
         default="docker.io/infisical/infisical:v0.165.8",
-        description="Image of Infisical, v0.151 or newer. Earlier ones don't log in to Redis under Sentinel.",
+        description="Image of Infisical, v0.151 or newer. Earlier ones don't log in to Redis under Sentinel. The image "
+        "for FIPS 140 is only for a database that an ordinary image has made: on an empty one it takes no key that "
+        "this program has.",
     )
     replicas: Annotated[int, Field(ge=1, le=20, description="Number of pods.")] = 2
     cpu_request: Cpu = Field(default="350m", description="CPU that each pod requests from its node.")

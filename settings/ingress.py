@@ -78,6 +78,7 @@ Issuer = Annotated[ExistingIssuer | LetsEncrypt, Field(discriminator="kind")]
 
 
 GOOGLE = ("gce", "gce-internal")
+CILIUM_MODE = "ingress.cilium.io/loadbalancer-mode"
 # Annotations that the program sets, or that would undo what it does. By the name, or by its part before the slash.
 _OWNED = {
     "pulumi.com": "the program sets it. `up` asks the site in place of waiting for an address",
@@ -160,6 +161,8 @@ class IngressClass(_WayIn):
     @property
     def shares_address(self) -> bool:
         """Return whether all Ingresses of the class have one address, at which a challenge's answer is found too."""
+        if self.class_name == "cilium":
+            return self.annotations.get(CILIUM_MODE) == "shared"  # its default is a balancer for each Ingress
         return self.class_name not in (*GOOGLE, "alb")
 
     @model_validator(mode="after")

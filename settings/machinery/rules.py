@@ -10,7 +10,7 @@ from settings.backup import BackupSettings, RestoreSettings
 from settings.certificates import CertificateSettings
 from settings.external import Database, ExternalDatabase
 from settings.infisical import InfisicalSettings
-from settings.ingress import ExistingIssuer, IngressSettings, LetsEncrypt
+from settings.ingress import CILIUM_MODE, ExistingIssuer, IngressSettings, LetsEncrypt
 from settings.integrations import IntegrationSettings
 from settings.machinery.application_rules import APPLICATION_RULES
 from settings.machinery.delivery_rules import DELIVERY_RULES
@@ -102,7 +102,8 @@ def issuer_can_prove(ingress: IngressSettings, infisical: InfisicalSettings) -> 
         yield Finding(
             "ingress.issuer.kind",
             f"class {ingress.route.class_name} gives each Ingress a balancer of its own, so Let's Encrypt would not "
-            "find the challenge's answer at the host's address. Use an existing issuer that proves the host by DNS-01",
+            "find the challenge's answer at the host's address. Use an existing issuer that proves the host by DNS-01"
+            + (f", or set the annotation {CILIUM_MODE} to shared" if ingress.route.class_name == "cilium" else ""),
         )
     host = infisical.host
     if "." not in host or host.endswith(tuple(f".{name}" for name in _PRIVATE)):

@@ -14,7 +14,7 @@ import pytest
 from pulumi.runtime import MockCallArgs
 
 from safeguards import Refusal
-from safeguards.encryption_key import refuse_key_change
+from safeguards.encryption_key import refuse_fips_on_an_empty_database, refuse_key_change
 from safeguards.state import last_state
 from settings import Commands
 from tests.unit.harness import ROOT as ROOT_FOLDER
@@ -218,3 +218,25 @@ def test_a_state_that_can_not_be_read_ends_the_program(details: str, calls: int)
     with pytest.raises(Exception, match=details):
         record(read, providers)
     assert providers.calls == calls
+
+
+FIPS = "docker.io/infisical/infisical-fips:v0.165.8"
+
+
+def admit_image(image: str, before: State, **keys: str) -> None:
+    settings = settings_of(infisical={"image": image}, **keys)
+    run(lambda _: refuse_fips_on_an_empty_database(settings, last_state(), Commands("project", "stack")), state=before)
+
+
+def test_the_image_for_fips_140_is_refused_where_a_first_key_is_made() -> None:
+    """On an empty database it takes a key in base64 alone, and no setting leads to one."""
+    with pytest.raises(Refusal, match=r"infisical\.image: on an empty database the image for FIPS 140"):
+        admit_image(FIPS, {})
+    with pytest.raises(Refusal, match="FIPS 140"):
+        admit_image("registry.example.org/infisical:v0.165.8-fips", {})
+
+
+def test_the_image_for_fips_140_may_follow_another_and_a_key_may_come_along() -> None:
+    admit_image(FIPS, deployed(ENCRYPTION_KEY=GENERATED))
+    admit_image(FIPS, {}, encryptionKey=GIVEN)
+    admit_image("fips.example.org/fips/infisical:v0.165.8", {})

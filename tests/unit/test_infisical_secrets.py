@@ -95,12 +95,13 @@ def test_the_environment_of_the_smallest_stack() -> None:
             "",
             "--max-old-space-size=768 --force-fips",
         ),
+        ({"memoryLimit": "1Gi", "image": "fips.example.org/fips/infisical:v0.165.8"}, "", "--max-old-space-size=768"),
     ],
 )
 def test_the_heap_has_room_in_the_memory_and_other_options_stay(infisical: Any, given: str, told: str) -> None:
     """The image's own heap is larger than most limits, and the option for FIPS 140 is in the same variable."""
     extra: dict[str, Any] = {"extraEnvironment": {"NODE_OPTIONS": given}} if given else {}
-    graph = platform(infisical={**infisical, "memoryRequest": "256Mi"}, **extra)
+    graph = platform(infisical={**infisical, "memoryRequest": "256Mi"}, encryptionKey="0" * 32, **extra)
     assert environment(graph)["NODE_OPTIONS"] == told
 
 

@@ -70,3 +70,11 @@ def test_the_gateway_answers_lets_encrypt_on_its_listener_of_plain_http() -> Non
 def test_the_certificate_may_have_other_names_that_cover_the_host(names: list[str]) -> None:
     graph = entrance(issuer={"kind": "existing", "name": "dns", "names": names})
     assert graph["ingress-certificate"]["spec", "dnsNames"] == names
+
+
+def test_the_answer_to_lets_encrypt_is_at_ciliums_shared_balancer_as_the_site_is() -> None:
+    mode = {"ingress.cilium.io/loadbalancer-mode": "shared"}
+    graph = entrance(issuer=LETS_ENCRYPT, route={"kind": "ingress", "className": "cilium", "annotations": mode})
+    [solver] = graph["ingress-issuer"]["spec", "acme", "solvers"]
+    template = {"metadata": {"annotations": mode}}
+    assert solver == {"http01": {"ingress": {"ingressClassName": "cilium", "ingressTemplate": template}}}

@@ -85,6 +85,20 @@ def test_a_challenge_is_not_asked_for_where_nobody_would_find_the_answer(control
     assert complaint(with_(route, public)) == ""
 
 
+def test_cilium_answers_a_challenge_from_its_shared_balancer_alone() -> None:
+    lets_encrypt = ("ingress.issuer", {"kind": "letsEncrypt", "email": "ops@example.org"})
+    public = ("infisical.siteUrl", "https://secrets.example.org")
+    mode = "ingress.cilium.io/loadbalancer-mode"
+    for told in ({}, {mode: "dedicated"}):
+        route = ("ingress.route", {"kind": "ingress", "className": "cilium", "annotations": told})
+        said = complaint(with_(route, lets_encrypt, public))
+        assert "class cilium gives each Ingress a balancer of its own" in said
+        assert f"or set the annotation {mode} to shared" in said
+        assert complaint(with_(route, public)) == ""
+    shared = ("ingress.route", {"kind": "ingress", "className": "cilium", "annotations": {mode: "shared"}})
+    assert complaint(with_(shared, lets_encrypt, public)) == ""
+
+
 # --- a Gateway -------------------------------------------------------------------------------------------------------
 
 
