@@ -39,7 +39,8 @@ class Kube:
     find = get
 
     def merge_patch(self, path: str, change: dict[str, Any], *, field_manager: str) -> dict[str, Any]:
-        self.secrets.setdefault(path, {}).update(change["data"])
+        merged = {**self.secrets.get(path, {}), **change["data"]}
+        self.secrets[path] = {key: value for key, value in merged.items() if value is not None}
         return {}
 
     def identity(self, application: str) -> dict[str, str]:

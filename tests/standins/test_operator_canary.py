@@ -164,7 +164,7 @@ def test_an_operator_that_brings_none_or_only_the_first_is_named(proof: Proof, t
 
 def gone(proof: Proof, monkeypatch: pytest.MonkeyPatch) -> None:
     [project] = [each for each in proof.server.projects() if each["slug"] == CANARY]
-    proof.server.delete(project["id"])
+    proof.server.delete(project)
 
 
 def emptied(proof: Proof, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Give each application's operator a machine identity: one project to read, one account that may log in."""
 
-import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +8,18 @@ from typing import Any, Literal
 
 from application_server import Server, membership_roles
 from application_wish import Application
+from identity_secret import IdentitySecret
 from infisical_api import ApiError
 from job import Failed
-from kube import Api, path
+from kube import Api
 
 Object = dict[str, Any]
 
 LAG_SECONDS = 10.0  # how far a replica that is read from may be behind what was written
 _HOST = "https://kubernetes.default.svc"
 _TTL_SECONDS = 3600
-_MANAGER = "infisical-platform-applications"
+_STACK, _APPLICATION = "infisical-platform", "infisical-platform-application"  # metadata of an identity: whose it is
+_DESCRIPTION = "infisical-platform"  # of the client secrets that are the stack's
 
 
 @dataclass(frozen=True)
@@ -32,70 +33,71 @@ class Operator:
     authority: str  # file with the cluster's authority
 
 
-class _Kept:
-    """The Secret from which the operator learns an application's identity."""
-
-    def __init__(self, kube: Api, namespace: str, application: str) -> None:
-        self._kube, self._path = kube, path("secrets", namespace, f"infisical-identity-{application}")
-
-    def read(self) -> dict[str, str]:
-        """Return its keys and values."""
-        secret: dict[str, str] = self._kube.get(self._path).get("data") or {}
-        return {key: base64.b64decode(value).decode() for key, value in secret.items()}
-
-    def write(self, wish: dict[str, str]) -> bool:
-        """Have it say this too, and return whether it did not before."""
-        known = self.read()
-        if all(known.get(key) == value for key, value in wish.items()):
-            return False
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in wish.items()}
-        self._kube.merge_patch(self._path, {"data": data}, field_manager=_MANAGER)
-        return True
-
-
 def give(application: Application, project: str, server: Server, kube: Api, operator: Operator) -> bool:
     """Give an application's operator its identity, and return whether anything was changed."""
-    kept = _Kept(kube, operator.namespace, application.name)
+    kept = IdentitySecret(kube, operator.namespace, application.name)
     identity, changed = _identity(application, project, kept, server, operator)
     if operator.auth == "kubernetes":
         changed |= _kubernetes(application, identity, server, operator)
+        changed |= _forget_universal(identity, kept, server)
     else:
-        changed |= kept.write(_universal(identity, kept.read(), server))
+        changed |= _rotate(identity, kept, server)
     return changed | _viewer(project, identity, server)
 
 
-def take(slug: str, server: Server, organization: str, marker: str) -> None:
-    """Delete the identity of an application that is retired, so that nothing can log in as it."""
-    for identity in _made(slug, server, organization, marker):
-        server.api.delete(f"/api/v1/identities/{identity}")
+def take(application: Application, server: Server, organization: str, marker: str) -> None:
+    """Delete the identity of an application that is retired, so that nothing can log in as it.
+
+    It says whose it is, because the project's slug and its own name may have changed. One of before has its name alone.
+    """
+    for each in server.api.get("/api/v1/identities", orgId=organization)["identities"]:
+        identity = each["identity"]["id"]
+        marks = _marks(server, identity)
+        whose = marks.get(_APPLICATION, application.name if each["identity"]["name"] == _name(application.slug) else "")
+        if marks.get(_STACK) == marker and whose == application.name:
+            server.api.delete(f"/api/v1/identities/{identity}")
 
 
 def _identity(
-    application: Application, project: str, kept: _Kept, server: Server, operator: Operator
+    application: Application, project: str, kept: IdentitySecret, server: Server, operator: Operator
 ) -> tuple[str, bool]:
     """Return the application's identity, which is kept then, and whether anything was changed."""
     if known := _known(kept, server):
-        return known, False
+        return known, _mark(application, known, server, operator)
     identity, made = _found_or_made(application, project, kept, server, operator)
     # Before anybody can log in as it: what is found later with a way in, and not kept, is not taken for the stack's.
     return identity, kept.write({"identityId": identity}) or made
 
 
 def _found_or_made(
-    application: Application, project: str, kept: _Kept, server: Server, operator: Operator
+    application: Application, project: str, kept: IdentitySecret, server: Server, operator: Operator
 ) -> tuple[str, bool]:
     """Return an identity, and whether it was made. A run that was killed may have made it."""
     made_before = _unkept(application, project, server, operator)
     if known := _known(kept, server) or next(iter(made_before), ""):
         return known, False
     wish = {"name": _name(application.slug), "organizationId": operator.organization, "role": "no-access"}
-    metadata = [{"key": "infisical-platform", "value": operator.marker}]
-    made = server.api.post("/api/v1/identities", {**wish, "metadata": metadata})["identity"]["id"]
+    made = server.api.post("/api/v1/identities", {**wish, **_marked(application, operator)})["identity"]["id"]
     # Names are not unique: a second run at the same time may have made one just before, which both then take.
     first = _first(made, lambda: _unkept(application, project, server, operator), lambda: _known(kept, server))
     if first != made:
         server.api.delete(f"/api/v1/identities/{made}")
     return first, True
+
+
+def _marked(application: Application, operator: Operator) -> Object:
+    wish = {_STACK: operator.marker, _APPLICATION: application.name}
+    return {"metadata": [{"key": key, "value": value} for key, value in wish.items()]}
+
+
+def _mark(application: Application, identity: str, server: Server, operator: Operator) -> bool:
+    """Have an identity that is kept say whose it is, and return whether it did not before."""
+    wish = _marked(application, operator)
+    marks = _marks(server, identity)
+    if all(marks.get(each["key"]) == each["value"] for each in wish["metadata"]):
+        return False
+    server.api.patch(f"/api/v1/identities/{identity}", wish)
+    return True
 
 
 def _first(made: str, unkept: Callable[[], list[str]], known: Callable[[], str]) -> str:
@@ -110,7 +112,7 @@ def _first(made: str, unkept: Callable[[], list[str]], known: Callable[[], str])
         time.sleep(0.2)
 
 
-def _known(kept: _Kept, server: Server) -> str:
+def _known(kept: IdentitySecret, server: Server) -> str:
     """Return the identity that is kept, where there still is one."""
     known = kept.read().get("identityId", "")
     return known if known and _exists(server, known) else ""
@@ -146,7 +148,7 @@ def _made(slug: str, server: Server, organization: str, marker: str) -> list[str
     listed: list[Object] = server.api.get("/api/v1/identities", orgId=organization)["identities"]
     named = [each for each in listed if each["identity"]["name"] == _name(slug)]
     named.sort(key=lambda each: (str(each.get("createdAt") or ""), each["identity"]["id"]))
-    return [each["identity"]["id"] for each in named if _ours(server, each["identity"]["id"], marker)]
+    return [each["identity"]["id"] for each in named if _marks(server, each["identity"]["id"]).get(_STACK) == marker]
 
 
 def _exists(server: Server, identity: str) -> bool:
@@ -159,14 +161,15 @@ def _exists(server: Server, identity: str) -> bool:
     return True
 
 
-def _ours(server: Server, identity: str, marker: str) -> bool:
+def _marks(server: Server, identity: str) -> dict[str, str]:
+    """Return an identity's metadata."""
     try:
         metadata: list[Object] = server.api.get(f"/api/v1/identities/{identity}")["identity"].get("metadata") or []
     except ApiError as error:
         if error.status != 404:  # gone since it was listed, or not to be read yet
             raise
-        return False
-    return any(each.get("value") == marker for each in metadata)
+        return {}
+    return {str(each["key"]): str(each.get("value") or "") for each in metadata}
 
 
 def _attached(server: Server, method: str, identity: str) -> Object | None:
@@ -213,6 +216,26 @@ def _text(value: object) -> str:
     return str(value or "").strip()
 
 
+def _forget_universal(identity: str, kept: IdentitySecret, server: Server) -> bool:
+    """End the way in of before, whose secret has no end, and return whether there was one."""
+    attached = _attached(server, "universal-auth", identity) is not None
+    if attached:
+        server.api.delete(f"/api/v1/auth/universal-auth/identities/{identity}")
+    return kept.forget("clientId", "clientSecret") or attached
+
+
+def _rotate(identity: str, kept: IdentitySecret, server: Server) -> bool:
+    """Have a client secret that is kept and works, and none of the stack's beside it. Return whether it was made."""
+    if not kept.write(_universal(identity, kept.read(), server)):
+        return False
+    value, target = kept.read()["clientSecret"], f"/api/v1/auth/universal-auth/identities/{identity}/client-secrets"
+    for each in server.api.get(target)["clientSecretData"]:
+        ours = each.get("description") == _DESCRIPTION and not each.get("isClientSecretRevoked")
+        if ours and not value.startswith(each["clientSecretPrefix"]):
+            server.api.post(f"{target}/{each['id']}/revoke", idempotent=True)
+    return True
+
+
 def _universal(identity: str, known: dict[str, str], server: Server) -> dict[str, str]:
     target = f"/api/v1/auth/universal-auth/identities/{identity}"
     there = _attached(server, "universal-auth", identity)
@@ -223,7 +246,7 @@ def _universal(identity: str, known: dict[str, str], server: Server) -> dict[str
     kept = known.get("clientSecret", "")
     if kept and known.get("clientId") == client and _in_force(server, target, kept):
         return {"clientId": client, "clientSecret": kept}
-    made = server.api.post(f"{target}/client-secrets", {"description": "infisical-platform"})
+    made = server.api.post(f"{target}/client-secrets", {"description": _DESCRIPTION})
     return {"clientId": client, "clientSecret": str(made["clientSecret"])}
 
 

@@ -11,7 +11,7 @@ from application_plan import Found
 from application_server import Server
 from application_wish import PEOPLE, STACK, Application
 from infisical_api import ApiError
-from job import Failed
+from job import Failed, Pending
 
 Object = dict[str, Any]
 
@@ -32,6 +32,14 @@ def refuse_renamed(application: Application, server: Server, marker: str, anew: 
             )
     if anew:
         raise Failed(f"project {application.slug} is gone. Restore it or its slug in the web UI. {anew}")
+
+
+def unlisted(slug: str) -> Pending:
+    """Return that a project is not listed: a database that is read from replicas shows what was made a moment later."""
+    return Pending(
+        f"the organisation has a project {slug}, which Infisical does not list for the stack's own account. Run "
+        "`pulumi up` again, or set `project` of the application to a different slug"
+    )
 
 
 def _every_project(server: Server) -> list[Object]:

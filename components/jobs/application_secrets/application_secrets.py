@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import Kept, let_through, licensed, make_roles
 from application_plan import Plan, decide
-from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled
+from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
 from application_report import hiding, requested, shortened, unwritten
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
@@ -138,7 +138,7 @@ class Provision:
             try:
                 return act()
             except ApiError as error:
-                overtaken = error.status in (404, 409) or "already" in error.message
+                overtaken = (error.status in (404, 409) and not error.has_no_route) or "already" in error.message
                 if error.status and error.status < 500 and not overtaken:
                     raise
                 raise Pending(str(error)) from error
@@ -178,13 +178,16 @@ class Provision:
     def _project(self, application: Application) -> Object | None:
         project = self._found(application.slug)
         if application.retired:
-            take(application.slug, self.server, self.organization, self.marker)
+            take(application, self.server, self.organization, self.marker)
             if project:
-                self.server.delete(project["id"])
-                self.counts["projects removed"] += 1
+                refusal = self.server.delete(project)
+                self.counts["projects removed"] += not refusal
+                self.drift += [f"{application.name}: {refusal}"] if refusal else []
+            else:
+                refuse_renamed(application, self.server, self.marker, anew="")
             return None
         if not project and application.slug in self.created:
-            raise self._unlisted(application.slug)
+            raise unlisted(application.slug)
         return project or self._create(application)
 
     def _found(self, slug: str) -> Object | None:
@@ -216,7 +219,7 @@ class Provision:
         else:
             self.created.add(application.slug)
         if not (project := self._found(application.slug)):
-            raise self._unlisted(application.slug)
+            raise unlisted(application.slug)
         return project
 
     def _refuse_outside(self, slug: str) -> None:
@@ -230,13 +233,6 @@ class Provision:
                     "since. Infisical lets no machine in by itself. As an admin of the organisation, open the project "
                     "in the web UI, add this identity there with the role Admin, and run `pulumi up` again"
                 )
-
-    def _unlisted(self, slug: str) -> Pending:
-        # A database that is read from replicas lists a moment later what was made.
-        return Pending(
-            f"the organisation has a project {slug}, which Infisical does not list for the stack's own account. Run "
-            "`pulumi up` again, or set `project` of the application to a different slug"
-        )
 
     def _not_ours(self, slug: str, description: str) -> str:
         if description.startswith("infisical-platform "):

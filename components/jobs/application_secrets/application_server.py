@@ -61,9 +61,18 @@ class Server:
             if len(found) == before or len(found) >= int(page.get("count") or 0):
                 return [*found.values()]
 
-    def delete(self, project: str) -> None:
-        """Delete a project with everything in it."""
-        self.api.delete(f"{self._project(project)}")
+    def delete(self, project: Object) -> str:
+        """Delete a project with everything in it. Return what to do where Infisical refuses, empty where it's done.
+
+        It does so for one with delete protection, and some releases do for every one (PR 6723).
+        """
+        try:
+            self.api.delete(self._project(project["id"]))
+        except ApiError as error:
+            if error.status not in (400, 403) and not error.has_no_route:
+                raise
+            return f"Infisical does not delete project {project['slug']} ({error.message}). Delete it in the web UI"
+        return ""
 
     def _project(self, project: str) -> str:
         return f"/api/v1/{'projects' if self.projects_v1 else 'workspace'}/{project}"
