@@ -13,6 +13,7 @@ from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 from components.helm_release import HelmRelease, deployed_chart
 from components.operator_chart import OperatorChart
 from safeguards.applications import refuse_dropped_applications, refuse_other_operator
+from safeguards.challenge import refuse_unanswered_challenge
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_address import refuse_other_address
 from safeguards.database_version import refuse_downgrade
@@ -116,4 +117,5 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_second_operator(settings, state, namespaces, cluster, commands)
     refuse_taken_namespaces(settings, state, namespaces, commands)
     refuse_plain_http(settings, cluster, commands)
+    refuse_unanswered_challenge(settings, cluster, commands)
     return Found(state=state, cluster=uid)

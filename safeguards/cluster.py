@@ -79,6 +79,11 @@ class LiveCluster:
         found = self._listed("gateways.gateway.networking.k8s.io", gateway, "--namespace", namespace)
         return found[0].get("spec", {}).get("listeners", []) if found else []
 
+    def controller(self, class_name: str) -> str:
+        """Return the controller of an IngressClass, empty when there is no such class, or the user may not see it."""
+        found = self._listed("ingressclasses.networking.k8s.io", class_name)
+        return str(found[0].get("spec", {}).get("controller", "")) if found else ""
+
     def helm_release(self, kind: str) -> str:
         """Return the namespace and name of the release that owns a kind's definition, empty when there is none."""
         found = self._listed("customresourcedefinitions.apiextensions.k8s.io", kind)

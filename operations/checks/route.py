@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from components.ingress_annotations import annotations_of, needed
 from operations.checks.listeners import closed, guest_of, redirecting, takes
 from operations.checks.result import Result, fail, ok, warn
-from operations.cluster import Cluster, Object
+from operations.cluster import Cluster, Object, Unanswered
+from safeguards.challenge import F5, ONE_PER_HOST
 from safeguards.plain_http import https_listener, plain_listeners
 from settings import Commands, Settings
-from settings.ingress import GatewayRoute, IngressClass
+from settings.ingress import GatewayRoute, IngressClass, Issuer
 
 # Controllers that serve a host without TLS as well, each with the usual name of its class.
 _SERVES_PLAIN = {
@@ -18,6 +19,7 @@ _SERVES_PLAIN = {
     "projectcontour.io/": "contour",
     "ingress-controllers.konghq.com/": "kong",
 }
+_RETIRED = "/ingress-nginx/controller"  # of its images. Traefik serves the class of this controller as well
 _CLASS = "kubernetes.io/ingress.class"
 
 
@@ -25,19 +27,26 @@ def route(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[
     """Judge the IngressClass or the Gateway. A Gateway needs a listener that takes routes of Infisical's namespace."""
     wanted = settings.ingress.route
     if isinstance(wanted, IngressClass):
-        yield from _class(commands, cluster, wanted)
+        yield from _class(commands, cluster, wanted, settings)
     else:
         yield from _gateway(commands, cluster, wanted, settings)
 
 
-def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Iterator[Result]:
+def _class(commands: Commands, cluster: Cluster, wanted: IngressClass, settings: Settings) -> Iterator[Result]:
     subject = f"IngressClass {wanted.class_name}"
     if not wanted.has_object:
         yield ok(subject, "Google's own controller, which has none")
         return
     if found := cluster.get(f"/apis/networking.k8s.io/v1/ingressclasses/{wanted.class_name}"):
-        yield ok(subject, found["spec"]["controller"])
-        yield from _plain(commands, wanted, found["spec"]["controller"])
+        controller = found["spec"]["controller"]
+        if controller == "k8s.io/ingress-nginx" and _runs_retired(cluster):
+            seen = "ingress-nginx is retired: since March 2026 it gets no security updates"
+            yield warn(subject, seen, "install another controller, such as Traefik, or a Gateway, and name its class")
+        else:
+            yield ok(subject, controller)
+        yield from _plain(commands, wanted, controller)
+        if controller == F5:
+            yield from _renewal(commands, cluster, wanted, settings.ingress.issuer)
         return
     classes = cluster.items("/apis/networking.k8s.io/v1/ingressclasses")
     names = sorted(entry["metadata"]["name"] for entry in classes)
@@ -46,6 +55,28 @@ def _class(commands: Commands, cluster: Cluster, wanted: IngressClass) -> Iterat
         yield fail(subject, f"no such class; there is {', '.join(names)}", fix)
     else:
         yield fail(subject, "no such class, nor any other", "install an ingress controller with its class")
+
+
+def _runs_retired(cluster: Cluster) -> bool:
+    """Return whether the cluster is seen to run ingress-nginx."""
+    try:
+        found = [each for kind in ("deployments", "daemonsets") for each in cluster.items(f"/apis/apps/v1/{kind}")]
+    except Unanswered:
+        return False
+    containers = (container for each in found for container in each["spec"]["template"]["spec"]["containers"])
+    return any(_RETIRED in container["image"] for container in containers)
+
+
+def _renewal(commands: Commands, cluster: Cluster, wanted: IngressClass, issuer: Issuer) -> Iterator[Result]:
+    """Judge whether a controller that gives a host to one Ingress will let cert-manager renew the certificate."""
+    subject = f"IngressClass {wanted.class_name}: renewal"
+    if issuer.kind == "letsEncrypt":
+        yield fail(subject, f"it {ONE_PER_HOST}", commands.set("ingress.issuer.kind", "existing"))
+    elif found := cluster.get(f"/apis/cert-manager.io/v1/clusterissuers/{issuer.name}"):
+        solvers = found.get("spec", {}).get("acme", {}).get("solvers", [])
+        if any("ingress" in solver.get("http01", {}) for solver in solvers):
+            fix = f"have ClusterIssuer {issuer.name} prove the host by DNS-01, or name one that does"
+            yield warn(subject, f"it {ONE_PER_HOST}", fix)
 
 
 def _plain(commands: Commands, wanted: IngressClass, controller: str) -> Iterator[Result]:

@@ -10,6 +10,7 @@ from declared import Stack as DeclaredStack
 from rules import RULES
 
 from safeguards import Refusal
+from safeguards.challenge import refuse_unanswered_challenge
 from safeguards.cluster import LiveCluster
 from safeguards.plain_http import refuse_plain_http
 from settings.cluster import ClusterSettings
@@ -97,6 +98,25 @@ def test_cilium_answers_a_challenge_from_its_shared_balancer_alone() -> None:
         assert complaint(with_(route, public)) == ""
     shared = ("ingress.route", {"kind": "ingress", "className": "cilium", "annotations": {mode: "shared"}})
     assert complaint(with_(shared, lets_encrypt, public)) == ""
+
+
+def test_f5s_controller_would_never_let_lets_encrypts_certificate_be_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives a host to the oldest Ingress alone: to the challenge's at first, and to the site's ever after."""
+    lets_encrypt = {"issuer": {"kind": "letsEncrypt", "email": "ops@example.org"}}
+    route = {"route": {"kind": "ingress", "className": "nginx"}}
+
+    def up(controller: str, **ingress: Any) -> None:
+        found = [{"spec": {"controller": controller}}] if controller else []
+        monkeypatch.setattr(LiveCluster, "_get", lambda *_: found)
+        stack = settings_of(ingress=ingress, infisical={"siteUrl": "https://secrets.example.org"})
+        refuse_unanswered_challenge(stack, LiveCluster(ClusterSettings()), COMMANDS)
+
+    with pytest.raises(Refusal, match="an existing issuer that proves the host by DNS-01"):
+        up("nginx.org/ingress-controller", **lets_encrypt, **route)
+    for controller in ("k8s.io/ingress-nginx", "traefik.io/ingress-controller", ""):
+        up(controller, **lets_encrypt, **route)
+    up("nginx.org/ingress-controller", issuer={"kind": "existing", "name": "dns"}, **route)
+    up("nginx.org/ingress-controller", **lets_encrypt, route=GATEWAY | {"redirectListener": "web"})
 
 
 # --- a Gateway -------------------------------------------------------------------------------------------------------

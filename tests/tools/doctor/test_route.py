@@ -12,11 +12,17 @@ from operations.checks import way_in
 from operations.checks.result import Level, Result
 from tests.tools.doctor.known import (
     GATEWAY,
+    ISSUER,
+    LETS_ENCRYPT,
+    NO_RIGHT,
+    PUBLIC,
     ROUTE,
     all_ok,
     ask,
     cluster,
+    deployment,
     gateway,
+    issuer,
     only,
 )
 from tests.unit.harness import COMMANDS
@@ -30,6 +36,39 @@ def test_an_ingress_class_is_there_or_the_one_that_is_gets_offered() -> None:
     missing = only(ask(ROUTE, ingress={"route": {"kind": "ingress", "className": "traefik"}}))
     assert (missing.level, missing.subject) == (Level.FAIL, "IngressClass traefik")
     assert missing.fix == "pulumi config set --stack dev --path 'infisical-platform:ingress.route.className' nginx"
+
+
+NGINX = "/apis/networking.k8s.io/v1/ingressclasses/nginx"
+F5 = {NGINX: {"spec": {"controller": "nginx.org/ingress-controller"}}}
+
+
+@pytest.mark.parametrize("kind", ["deployments", "daemonsets"])
+def test_a_controller_without_security_updates_is_named(kind: str) -> None:
+    """By its image: Traefik serves classes of this controller's name, too, for those who come from it."""
+    nginx = deployment("ingress-nginx", "registry.k8s.io/ingress-nginx/controller:v1.15.1@sha256:0")
+    empty = {"/apis/apps/v1/deployments": {"items": []}, "/apis/apps/v1/daemonsets": {"items": []}}
+    retired = only(ask(ROUTE, cluster({**empty, f"/apis/apps/v1/{kind}": {"items": [nginx]}})))
+    assert (retired.level, retired.subject) == (Level.WARN, "IngressClass nginx")
+    assert "since March 2026 it gets no security updates" in retired.seen
+    assert all_ok(ask(ROUTE, cluster(empty)))
+    assert all_ok(ask(ROUTE, cluster({"/apis/apps/v1/deployments": NO_RIGHT})))
+
+
+@pytest.mark.parametrize(("solver", "found"), [({"http01": {"ingress": {}}}, True), ({"dns01": {}}, False)])
+def test_a_certificate_that_would_not_be_renewed_is_found(solver: dict[str, Any], found: bool) -> None:
+    """F5's controller gives a host to the oldest Ingress alone, and the site's is older than the challenge's."""
+    acme = issuer("True") | {"spec": {"acme": {"solvers": [solver]}}}
+    rows = ask(ROUTE, cluster({**F5, ISSUER: acme}))
+    assert rows["IngressClass nginx"].level is Level.OK
+    renewal = rows.get("IngressClass nginx: renewal")
+    assert bool(renewal) == found
+    assert not renewal or (renewal.level is Level.WARN and "DNS-01" in renewal.fix)
+
+
+def test_lets_encrypt_behind_f5s_controller_fails() -> None:
+    route = {"route": {"kind": "ingress", "className": "nginx"}}
+    rows = ask(ROUTE, cluster(F5), ingress=LETS_ENCRYPT | route, infisical=PUBLIC)
+    assert rows["IngressClass nginx: renewal"].level is Level.FAIL
 
 
 def test_without_any_class_a_controller_is_asked_for() -> None:

@@ -138,6 +138,7 @@ def _cluster(
         mock.patch.object(LiveCluster, "images", return_value=images),
         mock.patch.object(LiveCluster, "helm_release", return_value=""),
         mock.patch.object(LiveCluster, "listeners", return_value=[{"name": "https", "protocol": "HTTPS"}]),
+        mock.patch.object(LiveCluster, "controller", return_value="traefik.io/ingress-controller"),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
         mock.patch.object(
             LiveCluster, "has_pods", side_effect=lambda _, labels: labels != {"k8s-app": "node-local-dns"}
