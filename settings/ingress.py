@@ -128,7 +128,9 @@ class IngressClass(_WayIn):
     class_name: DnsName = Field(
         default="nginx",
         description="IngressClass of the Ingress. The cluster must have it, but for Google's own controller (gce, "
-        "gce-internal), which has none.",
+        "gce-internal), which has none. Several controllers serve class nginx. The one that it is named after, "
+        "ingress-nginx, is retired and gets no security updates since March 2026: choose another for a new cluster, "
+        "such as Traefik, or a Gateway.",
     )
     max_body_mib: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=32,
