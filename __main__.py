@@ -29,7 +29,7 @@ def main() -> None:
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
     after = options_of(providers, Placement.of(settings))
 
-    identity = StackIdentity("stack-identity", after())
+    identity = StackIdentity("stack-identity", settings.cluster.stack_id, after())
     needs = Requirements("requirements", RequirementsArgs.of(settings, identity, stack.operator_charts), after())
     db = database_of("platform-db", settings, identity, after(needs))
     kv = redis_of("platform-kv", settings, identity, after(needs))

@@ -11,6 +11,7 @@ from typing import Literal
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core, meta, rbac
 from pulumi_random import RandomPassword
+from pydantic import SecretStr
 
 from components.application_wish import file_of, wishes
 from components.base.content import content_addressed, digest
@@ -52,6 +53,8 @@ class ApplicationSecretsArgs:
     address: str  # of Infisical, within the cluster
     server: str  # image of Infisical
     identity: Mapping[str, Input[str]]  # annotations that tell whose a delivered Secret is
+    state: Input[str]  # id of the state that generates values
+    generated: Mapping[str, SecretStr]  # by a state that is lost, by their files
     protect: bool
     python_image: str
     deadline_seconds: int
@@ -83,6 +86,8 @@ class ApplicationSecretsArgs:
             address=release.address,
             server=settings.infisical.image,
             identity=identity.annotations,
+            state=identity.state,
+            generated=settings.generated_values,
             protect=settings.cluster.protect,
             python_image=settings.jobs.python_image,
             deadline_seconds=settings.jobs.applications_minutes * 60,
@@ -209,8 +214,13 @@ class ApplicationSecrets(ComponentResource):
                 case Encrypted() as source:
                     found[file_of(application, secret)] = _base64(source.bytes)
                 case Generated() as source:
+                    file = file_of(application, secret)
+                    # Always made: what was given may be taken out of the stack file again, and then it's this one.
                     made = self._generated(name, application, secret, source.generate, protect=args.protect)
-                    found[file_of(application, secret)] = made.apply(lambda text: _base64(text.encode()))
+                    if given := args.generated.get(file):
+                        found[file] = _base64(given.get_secret_value().encode())
+                    else:
+                        found[file] = made.apply(lambda text: _base64(text.encode()))
                 case None:
                     pass
         for application, secret in _all(args.applications, retired=True):
@@ -255,7 +265,12 @@ def _step(args: ApplicationSecretsArgs, wish: Input[str], values: Input[str], ru
             "run": run,
             **({"operator_namespace": args.operator.namespace} if args.operator else {}),
         },
-        env={"WISH": wish, "VALUES": values, "STACK_ID": args.identity[STACK_ID_ANNOTATION]},
+        env={
+            "WISH": wish,
+            "VALUES": values,
+            "STACK_ID": args.identity[STACK_ID_ANNOTATION],
+            "STATE_ID": args.state,
+        },
         files=[
             SecretFiles(secret=values, folder="/values"),
             SecretFiles(secret=args.bootstrap.name, folder="/bootstrap"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from components.base.content import digest
-from settings.applications import ApplicationSettings, Named, PeopleOwned, project_slug, secrets_of
+from settings.applications import ApplicationSettings, Generated, Named, PeopleOwned, project_slug, secrets_of
 
 
 def file_of(application: str, secret: Named) -> str:
@@ -46,4 +46,5 @@ def _secret(application: str, secret: Named) -> dict[str, object]:
     owner = "people" if isinstance(secret.value, PeopleOwned) else "stack"
     file = {"file": file_of(application, secret)} if secret.source is not None else {}
     place = [secret.environment, secret.path, secret.key]
-    return {"place": place, "owner": owner, "encoded": secret.encoded, **file}
+    made = {"generated": True} if owner == "stack" and isinstance(secret.source, Generated) else {}
+    return {"place": place, "owner": owner, "encoded": secret.encoded, **file, **made}

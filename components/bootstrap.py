@@ -157,6 +157,7 @@ def _step(args: BootstrapArgs, admin: Input[str]) -> Step:
             "runbook": "docs/runbooks/bootstrap.md",
             "settle_seconds": _SETTLE_SECONDS,
             "deadline_seconds": args.organization.deadline_minutes * 60,
+            **({"data": args.data} if args.data else {}),
         },
         env=env,
     )

@@ -63,7 +63,7 @@ def main() -> int:
     command.add_argument("--title", help="name of the environment as people see it")
     command.add_argument("namespace", help="whose Secrets move")
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
-    command.add_argument("--output", type=Path, help="default: escrow-<stack>-<date>")
+    command.add_argument("--output", type=Path, help="default: escrow-<stack>-<time>")
     command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")
     command = _command(commands, destroy.run, "destroy", "`pulumi destroy`, unless a namespace holds what is not ours")
     command.add_argument("--yes", action="store_true", help="do not ask")

@@ -76,7 +76,7 @@ def _secrets() -> Iterator[str]:
     )
     rows: list[tuple[str, ...]] = []
     for key, field in Secrets.by_key().items():
-        path = {"extraSecrets": ".NAME", "databaseReadReplicas": "[0].uri"}.get(key, "")
+        path = {"extraSecrets": ".NAME", "generatedValues": ".NAME", "databaseReadReplicas": "[0].uri"}.get(key, "")
         command = _COMMANDS.set(f"{key}{path}", secret=True)
         rows.append((f"`{key}`", _type(_node(Secrets, key)), _why(field), _variable(field), f"`{command}`"))
     yield _table(("Key", "Type", "What and why", "Variable", "Command"), rows)

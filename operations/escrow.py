@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from components.base.names import ADMIN_SECRET, BACKUP_STORE, INFISICAL_SECRET
+from components.base.names import ADMIN_SECRET, BACKUP_STORE, INFISICAL_SECRET, type_token
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
@@ -37,8 +37,9 @@ _HOW_TO = """\
 #
 #   {decrypt} | {import_secrets}
 #
-# It reads the Secret below. By hand, for each key of `settings` (one of several lines from a file, databaseReadReplicas
-# and extraSecrets as JSON):
+# It reads the Secret below, and what no Secret of Infisical has: stackId, adminPassword, backupPassphrase and
+# generatedValues. By hand, for each key of `settings` (one of several lines from a file, databaseReadReplicas,
+# extraSecrets and generatedValues as JSON):
 #
 #   {set_key}
 #
@@ -60,21 +61,21 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     if not shutil.which(program):
         package = {"age": "age", "gpg": "gnupg"}[program]
         raise OperationError(f"`{program}` is not on PATH: apt-get install {package}, brew install {package}")
-    today = datetime.now(UTC).date().isoformat()
-    output: Path = arguments.output or Path(f"escrow-{stack.name.replace('/', '-')}-{today}.{program}")
+    now = datetime.now(UTC)
+    today, moment = now.date().isoformat(), f"{now:%Y-%m-%dT%H%M%SZ}"
+    output: Path = arguments.output or Path(f"escrow-{stack.name.replace('/', '-')}-{moment}.{program}")
     if output.exists():
-        raise OperationError(f"{output} is there already, and may be the only one of its kind: name another")
+        another = stack.commands.make("escrow", RECIPIENT=recipient, OPTIONS="--output FILE")
+        raise OperationError(f"{output} is there already, and may be the only one of its kind. Name another: {another}")
     decrypt = "age --decrypt --identity KEYFILE" if program == "age" else "gpg --decrypt"
     opening = f"{decrypt} {shlex.quote(str(output))}"
     variables = deployed(stack)
-    secrets = settings_of(stack, variables)
-    if password := deployed(stack, ADMIN_SECRET).get("password"):
-        secrets["adminPassword"] = password
-    if passphrase := deployed(stack, BACKUP_STORE).get("passphrase"):
-        secrets["backupPassphrase"] = passphrase
+    secrets = settings_of(stack, variables) | _kept(stack)
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
-    if backup := _outputs(stack).get("backup"):
+    if id_ := _outputs(stack, type_token("StackIdentity")).get("id"):
+        about["stackId"] = id_  # by which the cluster and Infisical know the stack
+    if backup := _outputs(stack, "pulumi:pulumi:Stack").get("backup"):
         about["backup"] = backup  # where the backups are, and the archive's identifier
     about["settings"] = secrets
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
@@ -91,10 +92,31 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _outputs(stack: Stack) -> dict[str, Any]:
-    """Return the stack's outputs, which are plain."""
+def _kept(stack: Stack) -> dict[str, Any]:
+    """Return what was generated and no variable of Infisical's holds."""
+    found = {
+        "adminPassword": deployed(stack, ADMIN_SECRET).get("password"),
+        "backupPassphrase": deployed(stack, BACKUP_STORE).get("passphrase"),
+        "generatedValues": _generated(stack),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _generated(stack: Stack) -> dict[str, str]:
+    """Return the values that were generated for applications, by the names that the stack has for them."""
+    made: dict[str, str] = {}
+    state = json.loads(stack.run("stack", "export", "--show-secrets"))
+    for resource in _revealed(resources_of(state.get("deployment") or {})):
+        _, mark, name = resource["urn"].rpartition("::")[2].partition("application-secrets-")
+        if mark and resource["type"] == "random:index/randomPassword:RandomPassword":
+            made[name] = (resource.get("outputs") or {})["result"]
+    return {**made, **(stack.configuration.get("generatedValues") or {})}
+
+
+def _outputs(stack: Stack, type_: str) -> dict[str, Any]:
+    """Return the outputs of the one resource of a type, which are plain."""
     for resource in resources_of(stack.deployment):
-        if resource["type"] == "pulumi:pulumi:Stack":
+        if resource["type"] == type_:
             return resource.get("outputs") or {}
     return {}
 

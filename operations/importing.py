@@ -13,7 +13,8 @@ from typing import Any
 
 import settings
 from operations.errors import OperationError
-from operations.manifest import variables_of
+from operations.kept import generated_in, take_kept
+from operations.manifest import read
 from operations.pulumi import PROJECT, Stack
 from operations.table import table
 from operations.translation import Imported, translate
@@ -32,9 +33,11 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     would be invalid with what is imported, raise OperationError before anything is set.
     """
     existing = {key: parsed(key, value) for key, value in stack.configuration.items() if not absent(key, value)}
-    variables, not_text = variables_of(arguments.file)
+    variables, not_text, escrow = read(arguments.file)
+    generated = {name: variables.pop(name) for name in generated_in(existing) & variables.keys()}
     imported = translate(variables, existing)
     imported.left_out |= not_text
+    take_kept(imported, {**escrow, "settings": {"generatedValues": generated, **escrow.get("settings", {})}}, existing)
     outcomes = {key: _outcome(existing, key, value, arguments.overwrite) for key, value in imported.values.items()}
     changes = {key: imported.values[key] for key, outcome in outcomes.items() if outcome in ("set", "replaced")}
     merged = copy.deepcopy(existing)

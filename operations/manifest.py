@@ -14,12 +14,13 @@ import yaml
 from operations.errors import OperationError
 
 
-def variables_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables of the one Secret in a manifest, and the reason for each entry that is not text.
+def read(file: Path) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
+    """Return the variables of the one Secret in a manifest, the reason for each entry that is not text, and an escrow.
 
-    Raises OperationError.
+    The latter is what `make escrow` writes before the Secret, empty where there is none. Raises OperationError.
     """
     found = list(_objects(_documents(file)))
+    escrow = next((item for item in found if "kind" not in item and isinstance(item.get("settings"), dict)), {})
     secrets = [item for item in found if item.get("kind") == "Secret"]
     if len(secrets) != 1:
         if any(item.get("kind") == "SealedSecret" for item in found):
@@ -40,7 +41,7 @@ def variables_of(file: Path) -> tuple[dict[str, str], dict[str, str]]:
     variables |= _section(secrets[0], "stringData", file)
     if not variables:
         raise OperationError(f"{file} has a Secret without data")
-    return variables, {name: reason for name, reason in not_text.items() if name not in variables}
+    return variables, {name: reason for name, reason in not_text.items() if name not in variables}, escrow
 
 
 def _documents(file: Path) -> list[Any]:

@@ -25,7 +25,11 @@ GENERATED = frozenset(
         "backupPassphrase",
     }
 )
-_ENTRIES = {"databaseReadReplicas": "databaseReadReplicas[0].uri", "extraSecrets": "extraSecrets.NAME"}
+_ENTRIES = {
+    "databaseReadReplicas": "databaseReadReplicas[0].uri",
+    "extraSecrets": "extraSecrets.NAME",
+    "generatedValues": "generatedValues.NAME",
+}
 _FILES = {"githubAppPrivateKey": "private-key.pem"}  # a prompt takes only one line
 _OF = {"adminPassword": "organization", "backupPassphrase": "backup"}  # sections without which none is generated
 _PLAIN = "PLAIN TEXT"

@@ -16,11 +16,17 @@ from settings.names import Names
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _LOGICAL = ("platform-db-namespace", "platform-kv-namespace", "infisical-secrets-namespace")
 
+_NAMELESS = "of which only the id is left"
+
 Metadata = Mapping[str, Mapping[str, Any]]
 
 
-def own_id(state: LastState) -> str | None:
-    """Return the id that the stack's namespaces carry; None before the first update."""
+def own_id(settings: Settings, state: LastState) -> str | None:
+    """Return the id that the stack's namespaces carry; None before the first update of one that makes its own."""
+    return settings.cluster.stack_id or _made_id(state)
+
+
+def _made_id(state: LastState) -> str | None:
     return state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
 
 
@@ -88,30 +94,40 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
 
     A namespace without an id is accepted. Somebody made it for the stack, or an earlier version of the program did.
     """
-    own = own_id(state)
-    foreign = {
-        name: live[name]["annotations"].get(STACK_ANNOTATION, "of which only the id is left")
-        for name in settings.cluster.names.namespaces
-        if live.get(name, {}).get("annotations", {}).get(STACK_ID_ANNOTATION, own) != own
-    }
+    own, same = own_id(settings, state), _short(commands)
+    # A stack file that was copied brings the id of the stack along whose place it does not take.
+    strange = settings.cluster.stack_id and not state.outputs(_NAMESPACE, _LOGICAL[-1])
+    foreign: dict[str, tuple[str, str]] = {}
+    for name in settings.cluster.names.namespaces:
+        annotations: Mapping[str, str] = live.get(name, {}).get("annotations", {})
+        id_, owner = annotations.get(STACK_ID_ANNOTATION), annotations.get(STACK_ANNOTATION, _NAMELESS)
+        if id_ and (id_ != own or (strange and owner.partition("/")[2] != same)):
+            foreign[name] = (owner, id_)
     if not foreign:
         return
-    names, owners = " ".join(sorted(foreign)), sorted(set(foreign.values()))
+    names, owners = " ".join(sorted(foreign)), sorted({owner for owner, _ in foreign.values()})
     message = f"this cluster's namespaces {names} belong to stack {' and '.join(owners)}"
     # Whole names: `prod` is not `prod-eu`. The stack's own may have organization and project before it.
-    same = _short(commands)
     if any(owner.partition("/")[2] != same for owner in owners):
         raise Refusal(
             f"{message}: a stack needs names of its own in a cluster. Before its first update: "
             f"{commands.set('cluster.namePrefix', 'PREFIX')}"
         )
-    kubectl = Kubectl.of(settings.cluster)
-    command = kubectl.command(f"annotate namespace {names} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-")
+    take = _taking(settings, own, foreign, commands)
     raise Refusal(
         f"{message}, but to a different state of it than the one of this run. Bring that state back: "
-        f"{commands.pulumi('stack import')} --file COPY. When there is no copy, `{command}` gives the namespaces to "
-        "the stack that comes next; docs/runbooks/state-lost.md says what else that takes"
+        f"{commands.pulumi('stack import')} --file COPY. When there is no copy, {take}; "
+        "docs/runbooks/state-lost.md says what else that takes"
     )
+
+
+def _taking(settings: Settings, own: str | None, foreign: Mapping[str, tuple[str, str]], commands: Commands) -> str:
+    """Return how a stack takes namespaces: by their id where it has none yet, otherwise by giving them its own."""
+    ids = sorted({id_ for _, id_ in foreign.values()})
+    if own is None and len(ids) == 1:
+        return f"`{commands.set('cluster.stackId', ids[0])}` has this one take its place"
+    marks = f"annotate namespace {' '.join(sorted(foreign))} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
+    return f"`{Kubectl.of(settings.cluster).command(marks)}` gives the namespaces to the stack that comes next"
 
 
 def operator_namespaces(settings: Settings) -> list[tuple[str, str]]:
@@ -126,14 +142,11 @@ def refuse_taken_namespaces(settings: Settings, state: LastState, live: Metadata
     `up` would close it with NetworkPolicies, and `destroy` delete it with all that is in it. What the stack has made
     carries its id. What somebody has made for it carries its name.
     """
-    own, same = own_id(state), _short(commands)
     lines: list[str] = []
     for key, name in operator_namespaces(settings):
-        annotations: Mapping[str, str] = live.get(name, {}).get("annotations", {})
-        id_, given = annotations.get(STACK_ID_ANNOTATION), annotations.get(GIVEN_ANNOTATION)
-        if not live.get(name, {}).get("uid") or (id_ == own if id_ else given == same):
+        if not live.get(name, {}).get("uid") or is_own(live[name], settings, state, commands):
             continue
-        marks = f"{GIVEN_ANNOTATION}={same} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
+        marks = f"{GIVEN_ANNOTATION}={_short(commands)} {STACK_ID_ANNOTATION}- {STACK_ANNOTATION}-"
         give = Kubectl.of(settings.cluster).command(f"annotate namespace {name} {marks}")
         other = "NAME" if key != "operators.certManager" else "present"
         lines.append(
@@ -143,6 +156,14 @@ def refuse_taken_namespaces(settings: Settings, state: LastState, live: Metadata
         )
     if lines:
         raise Refusal("\n".join(lines))
+
+
+def is_own(namespace: Mapping[str, Any], settings: Settings, state: LastState, commands: Commands) -> bool:
+    """Return whether a namespace carries the stack's id, or none and is given to the stack by its name."""
+    annotations: Mapping[str, str] = namespace.get("annotations", {})
+    if id_ := annotations.get(STACK_ID_ANNOTATION):
+        return id_ == own_id(settings, state)
+    return annotations.get(GIVEN_ANNOTATION) == _short(commands)
 
 
 def _short(commands: Commands) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
-from components.base.names import STACK_ID_ANNOTATION
 from components.operator_values import RELEASES, namespace_of
 from safeguards.cluster import LiveCluster
-from safeguards.identity import Metadata, own_id
+from safeguards.identity import Metadata, is_own
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -33,7 +31,8 @@ def refuse_second_operator(
 ) -> None:
     """Raise Refusal when the cluster has an operator that the stack would install, and that is not the stack's own.
 
-    What runs in a namespace of the stack's own is, although a killed update has not written it down.
+    What runs in a namespace of the stack's own is, although a killed update has not written it down, or the state is
+    lost.
     """
     wanted: list[Operator] = [
         each for each in settings.operators.installed if not state.outputs(_RELEASE, RELEASES[each])
@@ -41,25 +40,22 @@ def refuse_second_operator(
     if not wanted:
         return
     places = (namespace_of(settings, each) for each in settings.operators.installed)
-    own = [name for name in places if _is_own(live.get(name, {}), own_id(state))]
+    own = [name for name in places if is_own(live.get(name, {}), settings, state, commands)]
     images = {image: {*places}.difference(own) for image, places in cluster.images().items()}
     lines = [
         f"operators.{each}: {reason}. Use what is there: {commands.set(f'operators.{each}', 'present')}"
         for each in wanted
-        for reason in _there(each, cluster, images)
+        for reason in _there(each, cluster, images, own)
     ]
     if lines:
         raise Refusal("\n".join(lines))
 
 
-def _is_own(namespace: Mapping[str, Any], id_: str | None) -> bool:
-    annotations: Mapping[str, str] = namespace.get("annotations", {})
-    return id_ is not None and annotations.get(STACK_ID_ANNOTATION) == id_
-
-
-def _there(operator: Operator, cluster: LiveCluster, images: Mapping[str, Collection[str]]) -> Iterator[str]:
+def _there(
+    operator: Operator, cluster: LiveCluster, images: Mapping[str, Collection[str]], own: Collection[str]
+) -> Iterator[str]:
     image = _IMAGES[operator]
     if places := sorted(images.get(image, ())):
         yield f"an operator with image {image} runs in {' and '.join(places)}, and two undo each other's work"
-    elif release := cluster.helm_release(_KINDS[operator]):
+    elif (release := cluster.helm_release(_KINDS[operator])) and release.partition("/")[0] not in own:
         yield f"Helm's release {release} owns {_KINDS[operator]}, and would take it back or away"

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
-from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, Minutes, NamePrefix, Section, bytes_of
+from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, Minutes, NamePrefix, Section, StackId, bytes_of
 from settings.names import Names
 from settings.resources import refuse_what_does_not_fit
 
@@ -31,6 +31,12 @@ class ClusterSettings(Section):
         description="Beginning of the names of the stack's namespaces, and of all else that a cluster has only one of. "
         "It lets several stacks share a cluster: with `blue`, Infisical runs in blue-infisical. Choose it before the "
         "first `up`, because a namespace can't be renamed. Default: none.",
+    )
+    stack_id: StackId | None = Field(
+        default=None,
+        description="The id of the stack whose place this one takes, because its state is lost, or its backup is "
+        "restored here. Namespaces, projects in Infisical and delivered Secrets carry it. Keep it from then on. "
+        "Default: an id of its own, generated once.",
     )
     protect: bool = Field(
         default=True,

@@ -15,6 +15,7 @@ from settings.machinery.types import (
     Base64Key,
     CertificatePem,
     EncryptionKey,
+    GeneratedName,
     OpenPgpPrivateKey,
     PrivateKeyPem,
     SecretLine,
@@ -169,6 +170,11 @@ class Secrets(Section):
     restore_password: SecretLine | None = Field(
         default=None, description="Password of the role in restore.server. Remove it with that section."
     )
+    generated_values: dict[GeneratedName, SecretStr] = Field(
+        default={},
+        description="What a state that is lost made for applications ({generate: …}). Keep it: without it "
+        "new values are written. `make import-secrets` takes it from an escrow or from the cluster.",
+    )
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."
     )
@@ -181,4 +187,4 @@ class Secrets(Section):
 
 
 SECRETS = frozenset(Secrets.by_key())
-STRUCTURED = frozenset({"databaseReadReplicas", "extraSecrets"})  # the values of the others are never parsed
+STRUCTURED = frozenset({"databaseReadReplicas", "extraSecrets", "generatedValues"})  # others are never parsed

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import SecretStr
 
 from components.base.names import (
+    ADMIN_SECRET,
     BACKUP_STORE,
     DATABASE_CREDENTIALS,
     INFISICAL_SECRET,
@@ -48,6 +49,12 @@ def lost_secrets(stack: Stack, cluster: Cluster, settings: Settings, made: Colle
         read = cluster.kubectl(f"get secret {BACKUP_STORE} --namespace {names.database}")
         take = f"`{read} --output jsonpath='{{.data.passphrase}}' | base64 --decode | {setting}`"
         yield f"backupPassphrase is not what the cluster has, and opens the backups that are there: {take}"
+    first = deployed(names.infisical, ADMIN_SECRET).get("password")
+    if first and not _same(settings.admin_password, first):
+        setting = stack.commands.set("adminPassword", secret=True)
+        read = cluster.kubectl(f"get secret {ADMIN_SECRET} --namespace {names.infisical}")
+        take = f"`{read} --output jsonpath='{{.data.password}}' | base64 --decode | {setting}`"
+        yield f"adminPassword is not what the cluster has, which is the only copy of the admin's first password: {take}"
     for key, (own, live) in passwords.items():
         if "password" in live and not _same(own, live["password"]):
             yield f"{key} is not what the cluster has: {take}; or by hand, {stack.commands.set(key, secret=True)}"

@@ -163,6 +163,16 @@ VariableName = Annotated[
         "Write the variable's name in capitals, digits and '_'. Infisical reads no variable with a different name",
     ),
 ]
+GeneratedName = Annotated[
+    str, matching(r"[a-z0-9-]+-[0-9a-f]{12}", "Write the name that `up` or the escrow has: an application, 12 digits")
+]
+StackId = Annotated[
+    str,
+    matching(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "Write the id that the namespaces of the stack carry, as `up` names it",
+    ),
+]
 OrganizationSlug = Annotated[
     str,
     matching(r"[a-z0-9]+(-[a-z0-9]+)*", "Use a-z, 0-9 and '-'. Write the organisation's slug, not its name"),

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from application_owner import Owner
 from application_plan import Found, Plan, Stored, decide
 from application_renamed import renamed_environments, scheduled
 from application_secrets import Config, Provision, Undone
 from application_wish import PEOPLE, STACK, Application, Secret
+from fake_config_map import ConfigMap
 from infisical_api import ApiError, InfisicalApi
 from job import Report
 
@@ -61,8 +63,8 @@ class Site:
 
 def provision(site: Any, application: Application = SHOP, run: Any = "up") -> Provision:
     config = Config(address="", namespace="infisical", drift="", auth="universal", deadline_seconds=5, run=run)
-    kube: Any = None
-    made = Provision(config, site, kube, Report("test"), organization="o", stack="stack-1")
+    kube: Any = ConfigMap()
+    made = Provision(config, site, kube, Report("test"), Owner("o", "stack-1", "state-1"))
     made.all([application])
     return made
 

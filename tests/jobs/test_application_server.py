@@ -12,9 +12,11 @@ from typing import Any
 import application_server
 import infisical_api
 import pytest
+from application_owner import Owner
 from application_secrets import Config, Provision
 from application_server import Server
 from application_wish import STACK, Application, Secret
+from fake_config_map import ConfigMap
 from infisical_api import ApiError, InfisicalApi
 from job import Failed, Report
 
@@ -130,8 +132,8 @@ def provisioned(api: InfisicalApi) -> None:
     secrets = tuple(Secret(("prod", "/", key), "stack", f"the stack's {key}") for key in ("K", "L"))
     application = Application("shop", "webshop", {"prod": "P"}, secrets=secrets)
     config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
-    kube: Any = None
-    Provision(config, Server(api), kube, Report("test"), organization="o", stack="stack-1").all([application])
+    kube: Any = ConfigMap()
+    Provision(config, Server(api), kube, Report("test"), Owner("o", "stack-1", "state-1")).all([application])
 
 
 def test_what_an_old_list_does_not_show_is_put_back() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from application_identity import Operator, give
+from application_owner import Owner
 from application_plan import Found, Plan, Stored
 from application_secrets import Config, Provision
 from application_wish import Application, Secret
+from fake_config_map import ConfigMap
 from infisical_api import ApiError, InfisicalApi
 from job import Failed, Report
 
@@ -77,8 +79,8 @@ class Lagging:
 
 def provision(server: Any) -> Provision:
     config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
-    kube: Any = None
-    return Provision(config, server, kube, Report("test"), organization="o", stack="stack-1")
+    kube: Any = ConfigMap()
+    return Provision(config, server, kube, Report("test"), Owner("o", "stack-1", "state-1"))
 
 
 def test_what_is_not_listed_yet_is_neither_refused_nor_made_twice() -> None:

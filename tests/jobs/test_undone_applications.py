@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 import application_secrets
 import pytest
+from application_owner import Owner
 from application_plan import Found, Plan, Stored
 from application_secrets import Config, Provision, Undone
 from application_wish import STACK, Application, Secret
+from fake_config_map import ConfigMap
 from infisical_api import ApiError, InfisicalApi
 from job import Failed, Report
 
@@ -60,8 +62,8 @@ def application(name: str) -> Application:
 
 def provision(server: Any) -> Provision:
     config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=20)
-    kube: Any = None
-    return Provision(config, server, kube, Report("test"), organization="o", stack="stack-1")
+    kube: Any = ConfigMap()
+    return Provision(config, server, kube, Report("test"), Owner("o", "stack-1", "state-1"))
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +164,7 @@ def test_it_is_written_down_where_the_doctor_reads_it(tmp_path: Path, monkeypatc
         "Server": lambda _: server,
     }.items():
         monkeypatch.setattr(application_secrets, name, stand_in)
-    for name, value in {"WISH": "wish", "VALUES": "values", "STACK_ID": "stack-1"}.items():
+    for name, value in {"WISH": "wish", "VALUES": "values", "STACK_ID": "stack-1", "STATE_ID": "state-1"}.items():
         monkeypatch.setenv(name, value)
     config = Config(
         address="http://unused",

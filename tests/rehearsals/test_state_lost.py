@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from components.base.names import STACK_ID_ANNOTATION
 from embedded.errors import EmbeddedError
 from embedded.stack import STACK
+from operations.pulumi import PROJECT
 from tests.e2e.steps import assert_healthy, assert_nothing_to_do, login
 from tests.e2e.views import Site
 from tests.rehearsals.faults import Platform
 from tests.rehearsals.living import begin_again, servers
-from tests.rehearsals.replaced import NAMESPACES, passwords
+from tests.rehearsals.replaced import passwords
 from tests.rehearsals.writers import EVERY, Writers, course
-
-IDS = ("infisical-platform/stack-id-", "infisical-platform/stack-")
 
 
 @pytest.fixture
@@ -48,7 +49,12 @@ def test_ones_own_deployment_is_taken_over_when_the_state_is_lost(
         file.write_text(passwords(kubectl))
         stack.operate("import-secrets", str(file), quiet=True)
         file.unlink()
-        kubectl("annotate", "namespace", *NAMESPACES, *IDS)
+        configuration = yaml.safe_load(stack.configuration.read_text())
+        id_ = kubectl(
+            "get", "namespace", "infisical", "-o", f"jsonpath={{.metadata.annotations.{STACK_ID_ANNOTATION}}}"
+        )
+        configuration["config"].setdefault(f"{PROJECT}:cluster", {})["stackId"] = id_.strip()
+        stack.configuration.write_text(yaml.safe_dump(configuration))
         stack.operate("adopt", "--take", quiet=True)
         stack.run("up", "--yes", "--skip-preview", quiet=True)
         stack.repair(quiet=True)

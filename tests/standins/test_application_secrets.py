@@ -11,6 +11,7 @@ from typing import Any
 
 import application_identity
 import pytest
+from application_owner import Owner
 from application_secrets import Config, Provision
 from application_server import Server
 from application_turn import OurTurn, Turn
@@ -73,7 +74,7 @@ class Site:
         url = f"http://127.0.0.1:{self.instance.server.port}"
         api, kube = InfisicalApi(url, token=self.instance.token, deadline_seconds=DEADLINE_SECONDS), self.kube
         server = Server(OurTurn(api, Turn(kube, DRIFT, wish)) if wish else api)
-        run = Provision(config, server, kube, Report("test"), organization=self.instance.organization, stack=stack)
+        run = Provision(config, server, kube, Report("test"), Owner(self.instance.organization, stack, "state-1"))
         run.all(applications)
         return run
 

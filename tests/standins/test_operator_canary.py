@@ -13,11 +13,13 @@ from typing import Any
 
 import operator_canary
 import pytest
+from application_owner import Owner
 from application_plan import Plan, Write
 from application_secrets import Config as Wish
 from application_secrets import Provision
 from application_server import Server
 from application_wish import PEOPLE, application_of
+from fake_config_map import ConfigMap
 from infisical_api import InfisicalApi, universal_login
 from job import Failed, Report
 from operator_canary import Config
@@ -104,8 +106,8 @@ def provision(instance: Instance, server: Server, folder: Path) -> None:
         (folder / file_of(CANARY, secret)).write_text(str(secret.source))
     [document] = wishes({CANARY: application}).values()
     wish = Wish(address="", namespace="infisical", drift="", auth="universal", deadline_seconds=30)
-    kube: Any = None
-    run = Provision(wish, server, kube, Report("test"), organization=instance.organization, stack="stack-1")
+    kube: Any = ConfigMap()
+    run = Provision(wish, server, kube, Report("test"), Owner(instance.organization, "stack-1", "state-1"))
     run.all([application_of(json.loads(document), str(folder))])
 
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from application_owner import Owner
 from application_secrets import Config, Provision
 from application_server import Server
 from application_wish import application_of
+from fake_config_map import ConfigMap
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -46,9 +48,9 @@ class Site:
                     (self.folder / file_of(name, secret)).write_bytes(value)
         wished = [json.loads(document) for document in documents(applications).values()]
         config = Config(address="", namespace="infisical", drift="", auth="universal", deadline_seconds=30)
-        kube: Any = None  # nobody delivers, so no identity is written down
+        kube: Any = ConfigMap()
         organization = self.instance.organization
-        run = Provision(config, self.server(), kube, Report("test"), organization=organization, stack="stack-1")
+        run = Provision(config, self.server(), kube, Report("test"), Owner(organization, "stack-1", "state-1"))
         run.all([application_of(each, str(self.folder)) for each in wished])
         return run
 

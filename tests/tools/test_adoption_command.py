@@ -181,6 +181,12 @@ def test_a_key_is_lost_only_where_its_secret_would_be_made(api: Api) -> None:
     assert KEY not in sentence
     taken = settings.model_copy(update={"backup_passphrase": SecretStr(KEY)})
     assert list(lost_secrets(stack, api, taken, [store])) == []
+    api.live["infisical-admin"] = encoded(email="a", password=KEY)
+    admin = Key("infisical", "Secret.v1.", "infisical-admin")
+    [sentence] = lost_secrets(stack, api, settings, [admin])
+    assert sentence.startswith("adminPassword is not what the cluster has")
+    assert KEY not in sentence
+    assert list(lost_secrets(stack, api, settings.model_copy(update={"admin_password": SecretStr(KEY)}), [admin])) == []
 
 
 def test_a_refusal_is_said_although_nothing_is_there_to_adopt(api: Api, capsys: pytest.CaptureFixture[str]) -> None:

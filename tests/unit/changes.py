@@ -265,6 +265,8 @@ VARIABLES: Mapping[str, tuple[Any, str, str]] = {
 }
 # What no resource has to know: who reads it, and which test says so.
 ELSEWHERE = {
+    "cluster.stackId": "tests/unit/test_stack_identity.py",
+    "generatedValues": "tests/unit/test_application_secrets.py",
     "cluster.namePrefix": "changes nearly everything: tests/unit/test_names.py",
     "pods.registry": "settings/machinery/mirror.py, tests/unit/test_placement.py",
     "applications.secrets.initial.encoding": "refused, tests/unit/test_application_settings.py",

@@ -132,6 +132,23 @@ def test_generated_values_are_protected_where_data_is() -> None:
         assert made["length"] == 64
 
 
+def test_a_value_of_a_lost_state_takes_the_place_of_a_new_one(graph: Graph) -> None:
+    secret = next(each for each in secrets_of(applications()["shop"]) if each.key == "SESSION_KEY")
+    file = file_of("shop", secret)
+    given = with_applications(generatedValues={file: "throw-away-session-key"})
+    assert base64.b64decode(str(given[VALUES]["data", file])).decode() == "throw-away-session-key"
+    assert given[f"RandomPassword/application-secrets-{file}"], "it can't be taken out of the state again"
+    wish = json.loads(wishes(applications())["shop.json"])
+    assert [each["place"][2] for each in wish["secrets"] if each.get("generated")] == ["SESSION_KEY"]
+
+
+def test_the_job_knows_the_state_from_the_stack_whose_place_it_takes() -> None:
+    taken = "11111111-2222-3333-4444-555555555555"
+    [container] = with_applications(cluster={"stackId": taken})[JOB]["spec", "template", "spec", "containers"]
+    known = {each["name"]: each.get("value") for each in container["env"]}
+    assert (known["STACK_ID"], known["STATE_ID"] in (None, taken)) == (taken, False)
+
+
 # --- order -----------------------------------------------------------------------------------------------------------
 
 

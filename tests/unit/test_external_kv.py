@@ -131,7 +131,7 @@ def test_what_leads_to_the_servers_is_secret_wherever_it_goes(
     settings = settings_of("minimal", **stack, **dict.fromkeys(passwords, "throw-away/red|s"))
 
     def make(options: ResourceOptions) -> None:
-        identity = StackIdentity("identity", options)
+        identity = StackIdentity("identity", None, options)
         kv = ExternalKv("platform-kv", ExternalKvArgs.of(settings, identity), options)
         db = ExternalDb("platform-db", ExternalDbArgs.of(settings, identity), options)
         for name, value in {"uri": db.uri(db.primary), **kv.variables, **kv.login}.items():

@@ -24,6 +24,7 @@ def refused(
     release: str = "",
     installed_before: Collection[str] = (),
     live: Mapping[str, Any] | None = None,
+    own_id: str = "mine",
     **operators: Any,
 ) -> str:
     monkeypatch.setattr(LiveCluster, "images", lambda _: images)
@@ -34,7 +35,7 @@ def refused(
     }
     own["urn:pulumi:dev::p::t::stack-identity"] = {
         "type": "random:index/randomUuid:RandomUuid",
-        "outputs": {"result": "mine"} if live else {},
+        "outputs": {"result": own_id} if live and own_id else {},
     }
     stack = settings_of(operators=operators or INSTALLED)
     try:
@@ -83,6 +84,23 @@ def test_an_operator_that_a_killed_update_has_installed_is_the_stacks_own(
         assert f"runs in {namespace}" in refused(monkeypatch, running, live=live)
     both = {IMAGES[operator]: ["elsewhere", namespace]}
     assert "runs in elsewhere, and" in refused(monkeypatch, both, live=mine)
+
+
+@pytest.mark.parametrize("operator", IMAGES)
+def test_an_operator_of_a_lost_state_is_taken_over(monkeypatch: pytest.MonkeyPatch, operator: str) -> None:
+    """The state has no id, and the namespace is given to the stack by its name."""
+    namespace = {"certManager": "cert-manager"}.get(operator, f"{operator}-operator")
+    given = {"infisical-platform/given-to": "infisical-platform/dev"}
+    live = {namespace: {"annotations": given}}
+    assert refused(monkeypatch, {IMAGES[operator]: [namespace]}, live=live, own_id="") == ""
+    lost = {namespace: {"annotations": {**given, "infisical-platform/stack-id": "lost"}}}
+    assert f"runs in {namespace}" in refused(monkeypatch, {IMAGES[operator]: [namespace]}, live=lost, own_id="")
+
+
+def test_the_kinds_of_its_release_are_taken_over_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"cert-manager": {"annotations": {"infisical-platform/stack-id": "mine"}}}
+    assert refused(monkeypatch, {}, "cert-manager/cert-manager", live=own) == ""
+    assert "owns certificates.cert-manager.io" in refused(monkeypatch, {}, "cert-manager/cert-manager", live={"x": {}})
 
 
 def test_present_is_judged_by_doctor_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,8 +106,40 @@ def test_a_lost_state_of_the_same_stack_is_told_how_to_get_it_back() -> None:
     message = refusal(namespaces=owned_by(OTHER))
     assert "pulumi stack import --stack dev" in message
     assert "docs/runbooks/state-lost.md" in message
-    kubectl = "kubectl --context=infisical-embedded annotate namespace"
-    assert f"{kubectl} {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-" in message
+    assert f"pulumi config set --stack dev --path 'infisical-platform:cluster.stackId' {OTHER}` has this" in message
+
+
+def test_a_state_that_has_an_id_gives_it_to_the_namespaces() -> None:
+    """As where the ids are of several states, of which one is taken over."""
+    two = owned_by(OTHER) | {"infisical": owned_by("33333333-other")["infisical"]}
+    for message in (refusal(namespaces=owned_by(OTHER), state=deployed()), refusal(namespaces=two)):
+        kubectl = "kubectl --context=infisical-embedded annotate namespace"
+        assert f"{kubectl} {' '.join(NAMESPACES)} infisical-platform/stack-id- infisical-platform/stack-" in message
+
+
+# --- a stack that takes the place of one whose state is lost ---------------------------------------------------------
+
+TAKEN = "11111111-2222-3333-4444-555555555555"
+TAKES: dict[str, Any] = {"cluster": {"context": "infisical-embedded", "stackId": TAKEN}}
+
+
+def test_the_id_of_a_lost_state_is_taken_over() -> None:
+    graph = platform(namespaces=owned_by(TAKEN), **TAKES)
+    for namespace in graph.of_type("kubernetes:core/v1:Namespace"):
+        assert namespace["metadata", "annotations", "infisical-platform/stack-id"] == TAKEN
+    assert graph["RandomUuid/stack-identity"], "which tells the state from the one that is lost"
+    assert platform(namespaces=owned_by(TAKEN), state=deployed(), **TAKES)
+    assert "a different state of it" in refusal(namespaces=owned_by(OTHER), **TAKES)
+
+
+def test_a_copied_stack_file_takes_nobodys_place() -> None:
+    """It brings the id along, and the namespaces say of which stack they are."""
+    theirs = owned_by(TAKEN, "organization/infisical-platform/prod")
+    assert "infisical-platform/prod: a stack needs names of its own" in refusal(namespaces=theirs, **TAKES)
+    outputs = {"metadata": {"name": "infisical", "uid": "uid-infisical"}}
+    own = {"type": "kubernetes:core/v1:Namespace", "outputs": outputs}
+    state = {**deployed(), "urn:pulumi:dev::p::t::infisical-secrets-namespace": own}
+    assert platform(namespaces=theirs, state=state, **TAKES), "one that was renamed has them in its state"
 
 
 @pytest.mark.parametrize("stack", ["dev-eu", "dev2"])

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from application_server import Server, membership_roles, role_of
 from application_turn import MANAGER
@@ -13,25 +13,30 @@ from kube import Api
 
 Object = dict[str, Any]
 
-_POLICIES, _KEPT = "/api/v1/secret-approvals", "policies"
+_POLICIES = "/api/v1/secret-approvals"
 _BYPASS = "bypassForMachineIdentities"  # PR 7540; a server of before drops it, and its policies bind people alone
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The ids of the policies that the stack made, in a ConfigMap: Infisical lists policies to people alone."""
+    """What a run has to know of those before it, in a ConfigMap.
+
+    `policies` are the ids of those that the stack made, by their places: Infisical lists policies to people alone.
+    `generatedBy` are the ids of the states of which the generated values are, by the slugs of projects.
+    """
 
     kube: Api
     config_map: str
+    key: Literal["policies", "generatedBy"]
 
     def read(self) -> dict[str, str]:
-        """Return them by their places."""
+        """Return what is kept."""
         data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
-        return json.loads(data.get(_KEPT, "{}"))
+        return json.loads(data.get(self.key, "{}"))
 
-    def add(self, place: str, policy: str) -> None:
+    def add(self, name: str, value: str) -> None:
         """Write one down."""
-        data = {_KEPT: json.dumps({**self.read(), place: policy}, sort_keys=True)}
+        data = {self.key: json.dumps({**self.read(), name: value}, sort_keys=True)}
         self.kube.merge_patch(self.config_map, {"data": data}, field_manager=MANAGER)
 
 

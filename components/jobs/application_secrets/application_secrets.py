@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import Kept, let_through, licensed, make_roles
+from application_owner import Owner
 from application_plan import Plan, decide
 from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
 from application_report import hiding, requested, shortened, unwritten
@@ -37,7 +38,8 @@ _LOOK_SECONDS = 2 * LAG_SECONDS  # that each application has at least, while the
 class Config:
     """`drift` is a ConfigMap of `namespace`. WISH names the one with the wish, VALUES the Secret with its values.
 
-    STACK_ID is the stack's id. A run of the schedule leaves all as it is once an `up` has begun with another wish.
+    STACK_ID is the stack's id, and STATE_ID that of its state, which is lost with it. A run of the schedule leaves all
+    as it is once an `up` has begun with another wish.
     """
 
     address: str
@@ -59,17 +61,17 @@ class Undone(Failed):
 class Provision:
     """Bring every application to what is wished for."""
 
-    def __init__(
-        self, config: Config, server: Server, kube: Api, report: Report, *, organization: str, stack: str
-    ) -> None:
+    def __init__(self, config: Config, server: Server, kube: Api, report: Report, owner: Owner) -> None:
         self.server, self.kube, self.report = server, kube, report
-        self.stack, self.marker, self.organization = stack, f"infisical-platform {stack}", organization
+        self.owner = owner
         self.operator = (
-            Operator(config.operator_namespace, organization, self.marker, config.auth, config.authority)
+            Operator(config.operator_namespace, owner.organization, owner.marker, config.auth, config.authority)
             if config.operator_namespace
             else None
         )
-        self.kept = Kept(kube, _config_map(config, config.drift))
+        self.policies, self.generated_by = (
+            Kept(kube, _config_map(config, config.drift), key) for key in ("policies", "generatedBy")
+        )
         self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
         self.acted = 0.0  # when a plan was done
@@ -113,14 +115,16 @@ class Provision:
             application, gone = scheduled(application, project, self.anew)
             self.drift += [f"{application.name}: {each}" for each in gone]
         self._settled(lambda: make_roles(application, project["id"], self.server))
-        self._settled(lambda: let_through(application, self.server, self.kept))
+        self._settled(lambda: let_through(application, self.server, self.policies))
         plans: list[Plan] = []
         last = self._settled(lambda: self._round(application, project["id"], plans))
+        if not self._same_state(application.slug):
+            self.generated_by.add(application.slug, self.owner.state)
         if operator := self.operator:
             self.counts["identities changed"] += self._settled(
                 lambda: give(application, project["id"], self.server, self.kube, operator)
             )
-        self._settled(lambda: licensed(application, project["id"], self.server, self.kept))
+        self._settled(lambda: licensed(application, project["id"], self.server, self.policies))
         self.counts["projects"] += 1
         first = plans[0] if plans else last
         self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
@@ -150,7 +154,7 @@ class Provision:
         if content is None:
             raise Pending(f"project {application.slug} is not listed yet")
         found = self.server.found(content, {*application.environments})
-        plan = decide(application, found)
+        plan = decide(application, found, same_state=self._same_state(application.slug))
         if conflicts := [*plan.conflicts, *renamed_environments(application, found)]:
             raise Failed("; ".join(conflicts))
         if plan.empty:
@@ -167,6 +171,10 @@ class Provision:
         self.acted = time.monotonic()
         raise Pending(f"{application.slug} is written and read back")
 
+    def _same_state(self, slug: str) -> bool:
+        """Return whether this state has generated what the project has."""
+        return self.generated_by.read().get(slug) == self.owner.state
+
     def _act(self, project: str, plan: Plan) -> list[str]:
         self.refused = ""
         try:
@@ -178,13 +186,13 @@ class Provision:
     def _project(self, application: Application) -> Object | None:
         project = self._found(application.slug)
         if application.retired:
-            take(application, self.server, self.organization, self.marker)
+            take(application, self.server, self.owner.organization, self.owner.marker)
             if project:
                 refusal = self.server.delete(project)
                 self.counts["projects removed"] += not refusal
                 self.drift += [f"{application.name}: {refusal}"] if refusal else []
             else:
-                refuse_renamed(application, self.server, self.marker, anew="")
+                refuse_renamed(application, self.server, self.owner.marker, anew="")
             return None
         if not project and application.slug in self.created:
             raise unlisted(application.slug)
@@ -194,18 +202,13 @@ class Provision:
         """Return the project. Raises Failed where it isn't the stack's."""
         project = next((each for each in self.server.projects() if each["slug"] == slug), None)
         if project:
-            self._require_ours(project)
+            self.owner.require(project)
         return project
 
-    def _require_ours(self, project: Object) -> None:
-        slug, description = str(project["slug"]), str(project.get("description") or "")
-        if not description.startswith(self.marker):
-            raise Failed(self._not_ours(slug, description))
-
     def _create(self, application: Application) -> Object:
-        refuse_renamed(application, self.server, self.marker, self.anew)
+        refuse_renamed(application, self.server, self.owner.marker, self.anew)
         description = (
-            f"{self.marker} keeps this project. The stack's `applications.{application.name}` says what is in it"
+            f"{self.owner.marker} keeps this project. The stack's `applications.{application.name}` says what is in it"
         )
         try:
             self.server.create(application.name, application.slug, description)
@@ -226,21 +229,13 @@ class Provision:
         """Raise Failed for a project that this account is not in: the stack made it with one of before, or did not."""
         for each in self.server.every_project():
             if each["slug"] == slug:
-                self._require_ours(each)
-                account = provisioner(self.stack)
+                self.owner.require(each)
+                account = provisioner(self.owner.stack)
                 raise Failed(
                     f"project {slug} is the stack's, and the stack's identity {account} is not in it: it was made anew "
                     "since. Infisical lets no machine in by itself. As an admin of the organisation, open the project "
                     "in the web UI, add this identity there with the role Admin, and run `pulumi up` again"
                 )
-
-    def _not_ours(self, slug: str, description: str) -> str:
-        if description.startswith("infisical-platform "):
-            return f"project {slug} is kept by a different stack. Two stacks can't share an application"
-        return (
-            f"project {slug} was not made by the stack. Set `project` of the application to a different slug, or let "
-            f"the stack have the project: begin its description with `{self.marker}`"
-        )
 
 
 def main(config: Config, report: Report) -> str:
@@ -254,13 +249,12 @@ def main(config: Config, report: Report) -> str:
     api.hide = report.hide = hiding(applications)
     turn = Turn(kube, _config_map(config, config.drift), f"{secret('WISH')} {secret('VALUES')}")
     api = machine_login(api, bootstrap)
+    owner = Owner(bootstrap.get("organizationId", ""), secret("STACK_ID"), secret("STATE_ID"))
     if config.run == "up":
         wait(turn.begin, report, deadline_seconds=60)
     try:
         server = Server(api if config.run == "up" else OurTurn(api, turn))
-        provision = Provision(
-            config, server, kube, report, organization=bootstrap.get("organizationId", ""), stack=secret("STACK_ID")
-        )
+        provision = Provision(config, server, kube, report, owner)
         return _told(provision, applications, turn)
     except Overtaken:
         return "`pulumi up` has begun with a different wish, which this run leaves alone"

@@ -25,6 +25,7 @@ class Secret:
     owner: Literal["stack", "people"]
     value: str | None = None  # as Infisical stores it
     encoded: bool = False
+    generated: str = ""  # the name by which the stack knows a value that it has generated
 
     @property
     def comment(self) -> str:
@@ -63,10 +64,11 @@ def application_of(document: dict[str, Any], folder: str) -> Application:
 def _secret(document: dict[str, Any], folder: str) -> Secret:
     environment, path, key = document["place"]
     value, encoded = None, bool(document.get("encoded"))
+    generated = str(document["file"]) if document.get("generated") else ""
     if file := document.get("file"):
         content = Path(folder, file).read_bytes()
         value = base64.b64encode(content).decode() if encoded else content.decode()
-    return Secret((environment, path, key), document["owner"], value, encoded)
+    return Secret((environment, path, key), document["owner"], value, encoded, generated)
 
 
 def shown(place: Place) -> str:

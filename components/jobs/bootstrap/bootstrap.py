@@ -34,6 +34,7 @@ class Config:
     runbook: str
     settle_seconds: float
     deadline_seconds: float
+    data: str = ""  # where the database's data came from, if not from this instance
 
 
 class Bootstrap:
@@ -47,7 +48,7 @@ class Bootstrap:
         kept = self.kept.read()
         hidden = [self.password, self.given, kept.get("token"), kept.get("clientSecret")]
         self.api.hide = report.hide = redactor(value for value in hidden if value)
-        self.words = Words(organization=config.organization, admin=config.admin, runbook=config.runbook)
+        self.words = Words(config.organization, config.admin, config.runbook, config.data)
         self.instance = Instance(self.api, self.kept, self.words)
 
     def actor(self) -> tuple[InfisicalApi, str]:

@@ -20,6 +20,7 @@ class Words:
     organization: str
     admin: str
     runbook: str
+    data: str  # where the database's data came from, if not from this instance
 
     def see(self, heading: str) -> str:
         """Return where the way out is described."""
@@ -121,6 +122,13 @@ class Instance:
             raise Failed(self._lost(asked) if asked else self._claimed()) from error
 
     def _claimed(self) -> str:
+        if self.words.data:
+            return (
+                f"this database has the data of another instance ({self.words.data}), and {self.words.admin} can't log "
+                f"in to its organisation {self.words.organization} with adminPassword. Set adminPassword "
+                "to the one that the admin has there (the escrow has the first one), or give an admin's token as "
+                f"organizationToken. {self.words.see('restored-data')}"
+            )
         return (
             "this instance was set up by somebody else: it is initialized, this stack has never asked for it, and "
             f"{self.words.admin} can't log in with adminPassword. If it is yours, adopt it with organizationToken. If "

@@ -73,7 +73,9 @@ class Provisioner:
         if others := sorted(name for name in names if name.startswith(PROVISIONERS) and name != self.name):
             raise Failed(
                 f"a different stack manages this instance: it has the identity {others[0]}. Two stacks would overwrite "
-                f"each other. If that stack is gone, delete this identity in Infisical, and run again"
+                f"each other. If this one takes the place of that, give it that one's id, which begins with "
+                f"{others[0].removeprefix(PROVISIONERS)}: cluster.stackId. If that stack is gone for good, delete this "
+                f"identity in Infisical, and run again. {self.words.see('a-different-stack')}"
             )
 
     def _attach_kubernetes(self, identity: str) -> None:

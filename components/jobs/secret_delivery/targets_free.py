@@ -43,7 +43,8 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
 
 
 def _stack(annotations: Object, stack_id: str) -> str:
-    return "this stack" if annotations.get(STACK) == stack_id else "a different stack"
+    other = annotations.get(STACK)
+    return "this stack" if other == stack_id else f"a different stack, whose cluster.stackId is {other},"
 
 
 def _maker(metadata: Object) -> str:

@@ -42,7 +42,8 @@ from tests.jobs.job_pki import authority
 minutes = one_of(2, 15, 240)
 
 paths = one_of("/a b", "c")
-clusters = keys_of({}, context=lines, kubeconfig=paths, protect=booleans, namePrefix=one_of("blue", "a1", "b" * 12))
+clusters = keys_of({}, context=lines, kubeconfig=paths, protect=booleans, namePrefix=one_of("blue", "a1", "b" * 12),
+                   stackId=one_of("3f0c9d1e-77ab-4cde-8a01-0123456789ab"))  # fmt: skip
 sizes = one_of({}, {"cpuRequest": "20m", "cpuLimit": "1"}, {"memoryRequest": "64Mi", "memoryLimit": "1Gi"},
              {"cpuLimit": "1.5", "memoryLimit": "1.5G"})  # fmt: skip
 databases = together(
@@ -277,20 +278,19 @@ def replicas(r: Random) -> Config:
 
 
 admin_passwords = text_of("aZ09!-", 14, 20)
-
+generated = keys_of({}, **{"shop-0123456789ab": secret_lines})
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
     "jobs": jobs, "networkPolicies": network_policies, "pods": pods, "registryCredentials": registry_credentials,
-    "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
+    "extraEnvironment": extras, "extraSecrets": extra_secrets, "generatedValues": generated, "authSecret": signing_keys,
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
     "organization": keys_of(
         {"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}, deadlineMinutes=minutes
-    ),
+    ), "escrow": escrows,
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
-    "escrow": escrows,
 }  # fmt: skip
 BELONGS = {
     "organization": {"adminPassword": admin_passwords, "organizationToken": secret_lines},

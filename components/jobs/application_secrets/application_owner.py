@@ -1,0 +1,38 @@
+"""Tell what the stack has in Infisical from what other stacks and people have there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from job import Failed
+
+_MARK = "infisical-platform "
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The stack by its ids: of its organisation in Infisical, its own, and its state's, lost with that state."""
+
+    organization: str
+    stack: str
+    state: str
+
+    @property
+    def marker(self) -> str:
+        """Return how the descriptions of its projects begin."""
+        return f"{_MARK}{self.stack}"
+
+    def require(self, project: dict[str, Any]) -> None:
+        """Raise Failed for a project that is not the stack's."""
+        slug, description = str(project["slug"]), str(project.get("description") or "")
+        if description.startswith(self.marker):
+            return
+        if description.startswith(_MARK):
+            other = description.removeprefix(_MARK).partition(" ")[0]
+            raise Failed(
+                f"project {slug} is kept by a different stack. Two stacks can't share an application. If this one "
+                f"takes the place of that, set cluster.stackId to {other} (docs/runbooks/state-lost.md)"
+            )
+        raise Failed(
+            f"project {slug} was not made by the stack. Set `project` of the application to a different slug, or let "
+            f"the stack have the project: begin its description with `{self.marker}`"
+        )
