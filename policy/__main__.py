@@ -8,7 +8,8 @@ from typing import Any
 
 import pulumi
 import yaml
-from declared import Resource, Stack, Unknown, secrets_of, strings
+from declared import Path as Place
+from declared import Resource, Stack, Unknown, is_name, names_of, secrets_of, strings, where
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -36,7 +37,12 @@ def policy(rule: Rule) -> Policy:
 
     def stack(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = {declared.urn: _resource(declared) for declared in args.resources}
-        known = Stack(protects=_protects(), prefix=_prefix(), secrets=[*_encrypted(), *secrets_of(resources.values())])
+        known = Stack(
+            protects=_protects(),
+            prefix=_prefix(),
+            secrets=[*_encrypted(), *secrets_of(resources.values())],
+            plain={*_plainly(), *names_of(resources.values())},
+        )
         for urn, declared in resources.items():
             for message in rule.messages(declared, known):
                 report(message, urn)
@@ -56,12 +62,25 @@ def _prefix() -> str:
     return (pulumi.Config().get_object("cluster") or {}).get("namePrefix") or ""
 
 
-def _encrypted() -> Iterator[str]:
-    """Yield the values of the stack's encrypted keys, which Pulumi.yaml declares as secret."""
+def _encrypted() -> Iterator[tuple[str, str]]:
+    """Yield the stack's encrypted keys, which Pulumi.yaml declares as secret, and their values."""
+    for path, text in _texts(secret=True):
+        if not is_name(path):
+            yield where(path), text
+
+
+def _plainly() -> Iterator[str]:
+    """Yield what the stack says in plain."""
+    yield from (text for _, text in _texts(secret=False))
+
+
+def _texts(*, secret: bool) -> Iterator[tuple[Place, str]]:
+    """Yield the texts of the keys that Pulumi.yaml declares, and where they are."""
     project = yaml.safe_load(PROJECT.read_text())
-    for key, declared in project["config"].items():
-        if isinstance(declared, Mapping) and declared.get("secret"):
-            yield from strings(_given(key.removeprefix(f"{project['name']}:")))
+    for name, declared in project["config"].items():
+        if isinstance(declared, Mapping) and bool(declared.get("secret")) is secret:
+            key = name.removeprefix(f"{project['name']}:")
+            yield from strings(key, _given(key))
 
 
 def _given(key: str) -> object:

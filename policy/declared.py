@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -13,7 +13,11 @@ from urllib.parse import quote
 
 _SECRET_KEY = re.compile(r"pass|secret|token|key|uri|credential", re.IGNORECASE)
 
+# `backupAccessKey`, `username`: who logs in. AWS calls the secret that belongs to it SECRET_ACCESS_KEY.
+_NAME_KEY = re.compile(r"(?<!secret)(?<!secret[_-])access[_-]?key([_-]?id)?$|user(name)?$", re.IGNORECASE)
+
 Path = tuple[str, ...]
+Secret = tuple[str, str]  # what it is called, and its value
 
 
 class Unknown(Enum):
@@ -49,41 +53,56 @@ class Resource:
 class Stack:
     """What rules have to know beside the resource that they look at."""
 
-    def __init__(self, *, protects: bool, prefix: str = "", secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, protects: bool, prefix: str = "", secrets: Iterable[Secret] = (), plain: Collection[str] = ()
+    ) -> None:
         self.protects = protects
         self._prefix = prefix
-        self._whole = {form for secret in secrets for form in _forms(secret)}
-        self._parts = {form for form in self._whole if len(form) >= 8}  # `on` is a part of too many words
+        # What the stack says in plain too may stand anywhere.
+        self._whole = {form: name for name, secret in secrets if secret not in plain for form in _forms(secret)}
+        # `on` is a part of too many words.
+        self._parts = {form: name for form, name in self._whole.items() if len(form) >= 8}
 
     def own(self, name: str) -> str:
         """Return the name of a namespace as this stack has it (settings/names.py)."""
         return f"{self._prefix}-{name}" if self._prefix else name
 
-    def reveals(self, text: str) -> bool:
-        """Return whether a text is a secret or contains one, as it is or as base64, a URI or JSON has it."""
-        return text in self._whole or any(form in text for form in self._parts)
+    def reveals(self, text: str) -> str:
+        """Return the name of a secret that a text is or contains, as it is or as base64, a URI or JSON has it."""
+        return self._whole.get(text) or next((name for form, name in self._parts.items() if form in text), "")
 
 
-def secrets_of(resources: Iterable[Resource]) -> Iterator[str]:
-    """Yield the values that a stack's resources keep secret, as far as they are known.
+def secrets_of(resources: Iterable[Resource]) -> Iterator[Secret]:
+    """Yield the values that a stack's resources keep secret, as far as they are known, and what they are called.
 
     Values of a Secret count only if their key says so, because a Secret also holds host names and switches, which may
     stand anywhere.
     """
     for resource in resources:
         if resource.kind == "RandomPassword" and isinstance(resource.props.get("result"), str):
-            yield resource.props["result"]
+            yield str(resource), resource.props["result"]
         elif resource.kind == "Secret":
             for path, text in texts(resource):
-                if path[0] in ("data", "stringData") and _SECRET_KEY.search(path[-1]):
-                    yield text
+                if path[0] in ("data", "stringData") and _SECRET_KEY.search(path[-1]) and not is_name(path):
+                    yield f"{resource}: {path[-1]}", text
 
 
-def strings(value: object) -> Iterator[str]:
-    """Yield every text in plain data, at any depth."""
-    for _, leaf in leaves({"": value}):
+def strings(key: str, value: object) -> Iterator[tuple[Path, str]]:
+    """Yield every text in plain data, at any depth, and where it is."""
+    for path, leaf in leaves({key: value}):
         if isinstance(leaf, str):
-            yield leaf
+            yield path, leaf
+
+
+def is_name(path: Path) -> bool:
+    """Return whether a key is for the name of a user or of a key, which is no secret."""
+    return bool(_NAME_KEY.search(path[-1]))
+
+
+def names_of(resources: Iterable[Resource]) -> Iterator[str]:
+    """Yield the names of a stack's objects and of their namespaces."""
+    for resource in resources:
+        yield from (text for key in ("name", "namespace") if isinstance(text := resource.metadata.get(key), str))
 
 
 def texts(resource: Resource) -> Iterator[tuple[Path, str]]:

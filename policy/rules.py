@@ -98,8 +98,9 @@ def secrets_are_in_secrets(resource: Resource, stack: Stack) -> Iterator[str]:
         if resource.kind == "Secret" and path[0] in ("data", "stringData"):
             continue
         shown = tuple("…" if stack.reveals(part) else part for part in path)
-        if shown != path or (isinstance(value, str) and stack.reveals(value)):
-            yield f"{where(shown)} holds the value of a secret"
+        name = next(filter(None, map(stack.reveals, (*path, *([value] if isinstance(value, str) else [])))), "")
+        if name:
+            yield f"{where(shown)} holds the value of a secret, {name}"
 
 
 def jobs_end(resource: Resource, _: Stack) -> Iterator[str]:

@@ -116,8 +116,8 @@ BREACHES = [
     ),
     Breach(
         rule="secrets-are-in-secrets",
-        message="ConfigMap/notes: data.smtp holds the value of a secret. Put the value into a Secret and refer to it "
-        "(valueFrom, envFrom, a volume).",
+        message="ConfigMap/notes: data.smtp holds the value of a secret, databasePassword. Put the value into a "
+        "Secret and refer to it (valueFrom, envFrom, a volume).",
         program="""
 import pulumi
 import pulumi_kubernetes
@@ -232,7 +232,7 @@ def test_a_generated_secret_is_known_once_it_is_made(guarded: Checkout) -> None:
     printed = preview(guarded, "dev", fails=True)
     ((rule, message),) = violations(printed)
     assert rule == "secrets-are-in-secrets"
-    assert message.startswith("ConfigMap/labelled: metadata.labels.app holds the value of a secret.")
+    assert message.startswith("ConfigMap/labelled: metadata.labels.app holds the value of a secret, RandomPassword/")
     assert value not in printed
 
 

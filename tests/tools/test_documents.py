@@ -82,6 +82,16 @@ def test_every_decision_that_is_cited_exists() -> None:
     assert {(name, number) for name, number in cited if number not in made} == set()
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_command_can_be_pasted_as_it_stands(document: str) -> None:
+    """zsh, the shell of macOS, takes what stands behind # for words of the command, and a value is asked for."""
+    blocks = re.findall(r"^ *```\n(.*?)^ *```", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if re.search(r"\S\s+# ", line)] == []
+    assert [line for line in lines if re.search(r"config set .*--secret \S+ +[^\s|<\\]", line)] == []
+    assert [line for line in lines if re.search(r"\$EDITOR", line)] == []
+
+
 def test_every_runbook_is_in_the_index() -> None:
     index = (ROOT / "docs" / "runbooks" / "README.md").read_text()
     pages = {path.name for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README.md"}

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from declared import Resource, Stack, Unknown, secrets_of
+from declared import Resource, Stack, Unknown, is_name, names_of, secrets_of
 from rules import RULES
 
 from tests.unit.harness import Graph, everything, platform, shape
@@ -54,7 +54,8 @@ def declared(graph: Graph) -> list[Resource]:
 )
 def test_the_stacks_of_the_project_break_no_rule(graph: Graph) -> None:
     resources = declared(graph)
-    secrets = {*graph.given, *graph.generated, *secrets_of(resources)}
+    told = ((str(number), secret) for number, secret in enumerate([*graph.given, *graph.generated]))
+    secrets = [*told, *secrets_of(resources)]
     stack = Stack(protects=graph["platform-db-namespace"].protect, secrets=secrets)
     assert [message for rule in RULES for resource in resources for message in rule.messages(resource, stack)] == []
 
@@ -161,15 +162,15 @@ def test_what_can_be_made_again_need_not_be_protected() -> None:
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 FORMS = [VALUE, base64.b64encode(VALUE.encode()).decode(), quote(VALUE, safe=""), json.dumps(VALUE)]
-KEEPS = Stack(protects=True, secrets=[VALUE, "short", ""])
+KEEPS = Stack(protects=True, secrets=[("smtpPassword", VALUE), ("pin", "short"), ("none", "")])
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_is_found_in_every_place_and_form(form: str) -> None:
     pod = {"containers": [{"args": [f"--password={form}"], "env": [{"name": "URI", "value": f"redis://:{form}@a"}]}]}
     assert found("secrets-are-in-secrets", JOB, {"spec": pod}, stack=KEEPS) == [
-        "spec.containers.0.args.0 holds the value of a secret",
-        "spec.containers.0.env.0.value holds the value of a secret",
+        "spec.containers.0.args.0 holds the value of a secret, smtpPassword",
+        "spec.containers.0.env.0.value holds the value of a secret, smtpPassword",
     ]
     for props in ({"data": {"a": form}}, {"metadata": {"annotations": {"a": form}}}, {"metadata": {"name": form}}):
         assert len(found("secrets-are-in-secrets", CONFIG_MAP, props, stack=KEEPS)) == 1
@@ -179,7 +180,7 @@ def test_a_secret_is_found_in_every_place_and_form(form: str) -> None:
 def test_a_secret_that_is_a_key_is_not_shown() -> None:
     props = {"metadata": {"labels": {VALUE: "a"}}}
     assert found("secrets-are-in-secrets", CONFIG_MAP, props, stack=KEEPS) == [
-        "metadata.labels.… holds the value of a secret"
+        "metadata.labels.… holds the value of a secret, smtpPassword"
     ]
 
 
@@ -187,7 +188,7 @@ def test_a_secret_belongs_into_the_data_of_a_secret_only() -> None:
     assert found("secrets-are-in-secrets", SECRET, {"data": {"a": FORMS[1]}, "stringData": {"a": VALUE}}) == []
     props = {"stringData": {"a": VALUE}, "metadata": {"annotations": {"a": VALUE}}}
     assert found("secrets-are-in-secrets", SECRET, props, stack=KEEPS) == [
-        "metadata.annotations.a holds the value of a secret"
+        "metadata.annotations.a holds the value of a secret, smtpPassword"
     ]
 
 
@@ -212,7 +213,39 @@ def test_what_counts_as_secret_is_generated_or_has_a_key_that_says_so() -> None:
         Resource(type=SECRET, name="d", props={"stringData": Unknown.VALUE}),
         Resource(type=CONFIG_MAP, name="e", props={"data": {"password": "no"}}),
     ]
-    assert set(secrets_of(resources)) == {"generated", "decoded", "plain", URI}
+    assert set(secrets_of(resources)) == {
+        ("RandomPassword/a", "generated"),
+        ("Secret/c: AUTH_SECRET", "decoded"),
+        ("Secret/c: SMTP_PASSWORD", "plain"),
+        ("Secret/c: DB_CONNECTION_URI", URI),
+    }
+
+
+def test_an_ordinary_word_does_not_stop_the_whole_stack() -> None:
+    """As the user `infisical` of a bucket, when the namespace is called so too."""
+    there = {"metadata": {"name": "infisical-config", "namespace": "infisical"}}
+    secrets = [("extraSecrets.BUCKET_TOKEN", "infisical")]
+    assert found("secrets-are-in-secrets", CONFIG_MAP, there, stack=Stack(protects=True, secrets=secrets))
+    plain = {*names_of([Resource(type=CONFIG_MAP, name="c", props=there)])}
+    assert plain == {"infisical", "infisical-config"}
+    stack = Stack(protects=True, secrets=secrets, plain=plain)
+    assert found("secrets-are-in-secrets", CONFIG_MAP, there, stack=stack) == []
+
+
+@pytest.mark.parametrize(
+    "key", ["backupAccessKey", "accessKey", "access_key_id", "AWS_ACCESS_KEY_ID", "username", "user"]
+)
+def test_who_logs_in_is_no_secret(key: str) -> None:
+    assert is_name(("registryCredentials", key))
+    data = Resource(type=SECRET, name="a", props={"stringData": {key: "infisical"}})
+    assert [*secrets_of([data])] == []
+
+
+@pytest.mark.parametrize(
+    "key", ["backupSecretKey", "secretAccessKey", "AWS_SECRET_ACCESS_KEY", "awsSecretAccessKey", "key"]
+)
+def test_the_secret_that_belongs_to_it_is_one(key: str) -> None:
+    assert not is_name((key,))
 
 
 # --- Jobs, Ingresses, Redis ------------------------------------------------------------------------------------------
