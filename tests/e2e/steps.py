@@ -123,7 +123,8 @@ def kill_up_when_seen(stack: Stack, kubectl: Kubectl, *objects: str) -> None:
         up = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)
         ready, _, _ = select.select([watch.stdout], [], [], FIRST_OBJECT)
         for pid in _processes_of(environment["PULUMI_HOME"]):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended with the one before
+                os.kill(pid, signal.SIGKILL)
         watch.kill()
         assert up.wait() == -signal.SIGKILL, "`up` ended before it could be killed"
     assert ready, f"nothing was seen of {objects}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from kinds import plain
 from steps import assert_healthy, configure
 from views import Kubectl, Site
-from waits import ROLLOUT, kubectl_timeout
+from waits import ROLLOUT, eventually, kubectl_timeout
 
 from embedded import imagebuild
 from embedded.stack import Stack
@@ -141,6 +142,14 @@ def _text(path: Path) -> str:
 
 
 def test_every_pod_reaches_what_it_needs_and_nothing_else(pods: Mapping[str, Mapping[str, Any]]) -> None:
+    """What enforces policies hears of a pod some moments after its start."""
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: not _differences(pods), "the policies are enforced")
+    assert _differences(pods) == {}
+
+
+def _differences(pods: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, tuple[str, int]], bool]:
+    """Return which pods reach what they should not, and which do not reach what they should."""
     places = [(pods[target]["status"]["podIP"], port) for target, port in SERVICES]
     with ThreadPoolExecutor(len(pods)) as pool:
         answers = dict(zip(pods, pool.map(lambda name: _inside(pods[name], places), pods), strict=True))
@@ -154,7 +163,7 @@ def test_every_pod_reaches_what_it_needs_and_nothing_else(pods: Mapping[str, Map
         for source, service in seen
     }
     itself = {(source, service) for source, service in seen if source == service[0]}  # that leaves no pod's network
-    assert {pair: reached for pair, reached in seen.items() if pair not in itself and reached != wanted[pair]} == {}
+    return {pair: reached for pair, reached in seen.items() if pair not in itself and reached != wanted[pair]}
 
 
 def test_the_platform_works_under_its_policies(pods: object, site: Site, kubectl: Kubectl) -> None:

@@ -79,6 +79,9 @@ class Bench:
         self.keys = self.account.folder(self.folder / "keys")
         self.account.folder(self.folder / "tmp")
         self.bin = self.account.folder(self.folder / "bin")
+        self.compiled = base / "compiled"  # by all of them
+        if not self.compiled.exists():
+            self.account.folder(self.compiled)
         self.file("store/passphrase", "a passphrase that only the cluster has")
         self.file("keys/ENCRYPTION_KEY", KEY)
         self.file("ca.crt", ca.pem)
@@ -154,7 +157,7 @@ class Bench:
     def start(self, script: str, config: Mapping[str, Any], **variables: str) -> "subprocess.Popen[str]":
         environment = {
             "PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(self.compiled),
             "PYTHONPATH": os.pathsep.join([str(HERE / "hosts"), str(JOBS / "shared")]),
             "TMPDIR": str(self.folder / "tmp"),
             "TERMINATION_LOG": str(self.folder / "absent"),

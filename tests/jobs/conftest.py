@@ -68,7 +68,7 @@ RunJob = Callable[..., Outcome]
 
 
 @pytest.fixture
-def start_job(tmp_path: Path) -> Iterator[StartJob]:
+def start_job(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartJob]:
     """Starts a script: start_job("x.py", config, VARIABLE="value", hosts={name: [address]})."""
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -79,7 +79,7 @@ def start_job(tmp_path: Path) -> Iterator[StartJob]:
         termination_log.touch()
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(tmp_path_factory.getbasetemp() / "compiled"),
             "TERMINATION_LOG": str(termination_log),
             "PYTHONPATH": os.pathsep.join([str(HERE / "hosts"), str(JOBS / "shared")]),
             "TEST_HOSTS": json.dumps(hosts or {}),

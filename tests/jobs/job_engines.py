@@ -46,8 +46,16 @@ def free_port(*addresses: str) -> int:
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait for a condition. A server that doesn't answer is one that doesn't meet it yet."""
+
+    def holds() -> bool:
+        try:
+            return bool(condition())
+        except OSError:
+            return False
+
     end = time.monotonic() + seconds
-    while not condition():
+    while not holds():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.05)
 

@@ -1,6 +1,7 @@
 """A bucket for the tests: it checks every signature by itself, over TLS, and can be told to misbehave."""
 
 import base64
+import calendar
 import hashlib
 import hmac
 import re
@@ -145,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             return "InvalidAccessKeyId"
         if found["region"] != REGION:
             return "AuthorizationHeaderMalformed"
-        if abs(time.time() - time.mktime(time.strptime(stamp, "%Y%m%dT%H%M%SZ")) + time.timezone) > 900:
+        if abs(time.time() - calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))) > 900:
             return "RequestTimeTooSkewed"
         digest = hashlib.sha256(body).hexdigest()
         if self.headers.get("x-amz-content-sha256") != digest:

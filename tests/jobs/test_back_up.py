@@ -261,7 +261,7 @@ def test_the_backup_before_a_change_is_made_without_knowing_the_key(bench: Bench
 
 
 def test_a_script_without_rights_says_so(bench: Bench) -> None:
-    done = bench.back_up(status="another-map")
+    done = bench.run("back_up.py", {**bench.config(), "status": "another-map"}, TEST_RIGHTS_GRACE="0")
     assert done.status == 1
     assert "configmaps" in done.last_line
     assert STATUS not in done.last_line

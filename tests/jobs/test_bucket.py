@@ -1,5 +1,6 @@
 """Backups in a bucket: a server that checks every signature, and every way in which a bucket refuses."""
 
+import calendar
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_a_lock(use: Use, bucket: Bucket, file: Path) -> None:
     headers = bucket.headers["platform/name"]
     assert headers["x-amz-object-lock-mode"] == "COMPLIANCE"
     until = time.strptime(headers["x-amz-object-lock-retain-until-date"], "%Y-%m-%dT%H:%M:%SZ")
-    assert abs(time.mktime(until) - time.timezone - time.time() - 3 * 86400) < 60
+    assert abs(calendar.timegm(until) - time.time() - 3 * 86400) < 60
 
 
 @pytest.mark.parametrize("lock_days", [None, 3])

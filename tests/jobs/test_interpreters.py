@@ -26,10 +26,11 @@ def interpreters() -> list[str]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_starts_under_every_python(script: str) -> None:
+def test_script_starts_under_every_python(script: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """It imports all that it needs, without a deprecation, and says what its CONFIG lacks."""
     [path] = JOBS.glob(f"*/{script}")
-    environment = {"PYTHONPATH": str(JOBS / "shared"), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    compiled = str(tmp_path_factory.getbasetemp() / "compiled")
+    environment = {"PYTHONPATH": str(JOBS / "shared"), "PYTHONPYCACHEPREFIX": compiled, "PATH": os.environ["PATH"]}
     assert interpreters()
     for python in interpreters():
         command = [python, "-W", "error", str(path)]

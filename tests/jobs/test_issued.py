@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def test_dns_has_the_time_of_the_whole(chain: Chain) -> None:
     job = chain.wait(challenge_seconds=0, deadline_seconds=3)
     outcome = job.outcome()
     assert outcome.status == 1
-    assert "FAILED after 3 s" in outcome.last_line
+    assert re.search(r"FAILED after ([3-9]|\d\d) s", outcome.last_line)
     assert outcome.last_line.endswith(f"DNS-01 of {HOST} is pending: {said}")
 
 

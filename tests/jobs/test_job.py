@@ -130,7 +130,7 @@ def test_wait_ends_with_the_last_cause(capsys: pytest.CaptureFixture[str]) -> No
         raise Pending(next(seen, "c"))
 
     with pytest.raises(Failed, match=r"^c$"):
-        wait(check, Report("gate"), deadline_seconds=0.1, interval=0.01)
+        wait(check, Report("gate"), deadline_seconds=0.5, interval=0.01)
     assert capsys.readouterr().out == "gate: 0 s: a\ngate: 0 s: b\ngate: 0 s: c\n"
 
 

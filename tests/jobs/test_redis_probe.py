@@ -40,7 +40,7 @@ def redis(servers: Redis) -> Redis:
 def probe(redis: Redis, in_pod: InPod) -> Probe:
     """Runs the probe in a pod of this name, beside a server, and returns why it isn't ready."""
 
-    def run(name: str, address: str, *, known_after: int = 0, lonely: int = 90) -> str:
+    def run(name: str, address: str, *, known_after: int = 0, lonely: int = 3600) -> str:
         command = redis_probe.command(ADDRESSES[0], redis.sentinel_port, known_after, lonely)
         done = in_pod(command, name, address)
         assert "REDISCLI" not in done.stderr
@@ -111,7 +111,7 @@ def test_a_server_lives_as_long_as_it_answers(redis: Redis, in_pod: InPod) -> No
 def test_a_master_that_is_gone_for_good_is_let_go(redis: Redis, probe: Probe, servers_folder: Path) -> None:
     with Connection(ADDRESSES[1], redis.port, PASSWORD) as follower:
         follower.call("REPLICAOF", "127.0.0.99", f"{redis.port}")
-        lonely = 2
+        lonely = 5
 
         def follows() -> bool:
             """Ask the probe, for as long as a server may be without its master."""

@@ -33,7 +33,7 @@ def start(redis: Redis, tmp_path: Path) -> Start:
             (tmp_path / "appendonlydir").mkdir(exist_ok=True)
         command = redis_start.command(sentinel, redis.sentinel_port, GROUP, f"{tmp_path}", wait)
         began = time.monotonic()
-        done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, timeout=120, check=True)
         assert not done.stderr
         return (done.stdout.splitlines() or [""])[-1], time.monotonic() - began
 
@@ -100,6 +100,7 @@ def test_it_waits_for_the_fail_over(redis: Redis, start: Start) -> None:
     for each in redis.sentinels:
         with Connection(each.host, each.port) as connection:
             connection.call("SENTINEL", "SET", GROUP, "down-after-milliseconds", "3000")
+            connection.call("SENTINEL", "SET", GROUP, "failover-timeout", "10000")  # after twice that they try again
     with redis.servers[0].away():
         said, _ = start(ADDRESSES[1], wait=60)
         assert said in {f"the master is {address}" for address in ADDRESSES[1:]}

@@ -98,10 +98,11 @@ def test_one_that_goes_on_waiting_leaves_the_others_their_time() -> None:
     assert server.secrets["b"].value == "the stack's"
 
 
-def test_one_that_was_late_is_done_after_the_others() -> None:
+def test_one_that_was_late_is_done_after_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application_secrets, "_LOOK_SECONDS", 1)
     server = Projects()
-    server.secrets["a"], server.breaks = Stored("edited", f"{STACK} - x"), 4
-    server.api = InfisicalApi("http://unused", deadline_seconds=1.2)
+    server.secrets["a"], server.breaks = Stored("edited", f"{STACK} - x"), 7
+    server.api = InfisicalApi("http://unused", deadline_seconds=2.4)
     run = provision(server)
     run.all([application("a"), application("b")])
     assert {each.value for each in server.secrets.values()} == {"the stack's"}

@@ -283,9 +283,11 @@ def _killed(site: Site, application: Application, after: int, monkeypatch: pytes
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 
-    monkeypatch.setattr(InfisicalApi, "send", counted)
-    site.provision(application)
-    os._exit(0)
+    try:
+        monkeypatch.setattr(InfisicalApi, "send", counted)
+        site.provision(application)
+    finally:
+        os._exit(0)  # whatever happens: this is a second pytest
 
 
 def test_a_folder_may_have_more_than_a_request_takes(site: Site) -> None:

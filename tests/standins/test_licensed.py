@@ -87,7 +87,7 @@ def test_a_policy_of_others_is_left_alone(site: Site, monkeypatch: pytest.Monkey
     place = {"projectId": site.project, "environment": "prod", "secretPath": "/people"}
     approver = {"type": "user", "username": "dev@example.org"}
     site.instance.call("POST", POLICIES, {**place, "name": "theirs", "approvers": [approver]})
-    monkeypatch.setattr("tests.standins.test_application_secrets.DEADLINE_SECONDS", 5.0)
+    monkeypatch.setattr("tests.standins.test_application_secrets.DEADLINE_SECONDS", 10.0)
     with pytest.raises(Failed, match="prod:/people is guarded by a policy that the stack does not know"):
         site.provision(shop())
     assert [each["name"] for each in policies(site)] == ["theirs"]

@@ -158,7 +158,7 @@ def test_it_is_proven_again_from_where_it_stands(proof: Proof) -> None:
 @pytest.mark.parametrize(("times", "cause"), [(0, "has not brought"), (1, "once, and not what Infisical has since")])
 def test_an_operator_that_brings_none_or_only_the_first_is_named(proof: Proof, times: int, cause: str) -> None:
     with proof.operator(times), pytest.raises(Failed, match=cause) as caught:
-        operator_canary.main(proof.config(deadline_seconds=4), Report("test"))
+        operator_canary.main(proof.config(deadline_seconds=8 if times else 3), Report("test"))
     assert f"Secret {HOME}/{CANARY}" in str(caught.value)
     assert str(caught.value).endswith("`kubectl logs deployment/operator` tells why")
     assert proof.stored()[0] not in str(caught.value)

@@ -1,12 +1,15 @@
 """Host names for a script under test: TEST_HOSTS maps each name to its addresses, none for a name DNS does not know.
 
-Every TLS context starts as strict as the newest Python's, so that the oldest one shows what the newest refuses.
+A script looks again after a tenth of a second, so that a test which changes something need not wait.
+TEST_RIGHTS_GRACE is for how many seconds it takes a missing right for one on its way. Every TLS context starts as
+strict as the newest Python's, so that the oldest one shows what the newest refuses.
 """
 
 import json
 import os
 import socket
 import ssl
+import time
 
 hosts = json.loads(os.environ.get("TEST_HOSTS", "{}"))
 resolve = socket.getaddrinfo
@@ -22,6 +25,9 @@ def getaddrinfo(host, *arguments, **options):
 
 socket.getaddrinfo = getaddrinfo
 
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 0.1))
+
 make = ssl.SSLContext.__new__
 
 
@@ -32,3 +38,8 @@ def strict(cls, *arguments, **options):
 
 
 ssl.SSLContext.__new__ = staticmethod(strict)
+
+if grace := os.environ.get("TEST_RIGHTS_GRACE"):
+    import kube
+
+    kube.RIGHTS_GRACE_SECONDS = float(grace)
