@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from bounded_program import Deadline
+from database_session import Session
 from job import Failed, Pending, Report
 from kube import Api, NotFound
 from platform_database import DatabaseConfig, environment
@@ -44,3 +46,12 @@ def test_a_server_that_moves_in_may_have_no_tls() -> None:
     assert (found["PGSSLMODE"], "PGSSLROOTCERT" in found) == ("disable", False)
     with pytest.raises(Failed, match="authority is not there"):
         environment(server, DatabaseConfig("database", "credentials", "old", 5432, "i", ()), "test", Report("test"))
+
+
+def test_a_psql_that_has_ended_before_it_is_asked_is_a_failure_to_connect() -> None:
+    """As where the database refuses at once. What psql did not read must not break the end of the connection."""
+    session = Session({}, Deadline(60), program="true")
+    session._process.wait()
+    with pytest.raises(Failed, match="psql: "):
+        session.ask("select 1")
+    session.close()

@@ -237,7 +237,7 @@ def test_a_kill_between_commit_and_redis_is_made_good(platform: Platform) -> Non
 def test_redis_that_is_away_is_noticed_before_anything_is_touched(platform: Platform) -> None:
     token = platform.token()
     queues = {"sentinel_host": ADDRESSES[0], "sentinel_port": 1, "master_name": GROUP}
-    done = platform.restore(overwrite=token, queues=queues)
+    done = platform.restore(overwrite=token, queues=queues, queues_seconds=1)
     assert done.status == 1
     assert "Redis: " in done.last_line
     assert untouched(platform)

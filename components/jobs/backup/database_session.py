@@ -1,5 +1,6 @@
 """Ask PostgreSQL over one connection of psql, and find the programs that fit the server."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -49,7 +50,8 @@ class Session:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._said):
             if stream:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # of what psql has not read
+                    stream.close()
 
     def ask(self, statement: str) -> list[str]:
         """Return the lines of the answer. Raises Failed with the server's words when there is none."""

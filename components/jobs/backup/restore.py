@@ -38,6 +38,7 @@ class Config:
     """id: of this restore. source: `latest`, a name or an identifier. image: the release that the stack has now.
 
     identity: file with a recipient's private key, for a backup that the stack's own passphrase does not open.
+    queues_seconds: how long Redis may be away before anything is touched.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Config:
     deadline_seconds: float
     overwrite: str | None = None
     identity: str | None = None
+    queues_seconds: float = 60
 
 
 class Restore:
@@ -98,7 +100,7 @@ class Restore:
             self._report.progress(f"{manifest.name} is opened and whole")
             with Session(self._environment, self._deadline) as session:
                 overwritten(session, manifest, config.id, config.overwrite)
-            wait(lambda: master(config.queues), self._report, deadline_seconds=60)
+            wait(lambda: master(config.queues), self._report, deadline_seconds=config.queues_seconds)
             with Stopped(config.workloads, self._api, self._report):
                 self._replace(plain, manifest, programs)
         return manifest.name
