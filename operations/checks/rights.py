@@ -78,6 +78,7 @@ class Right:
 
 _FOLLOWED = (("pods", "list"), ("pods", "watch"), ("events", "list"))
 _OF_REDIS = (("statefulsets.apps", "get"), ("persistentvolumeclaims", "list"))
+_OF_DATABASE = (*_OF_REDIS, ("deployments.apps", "get"), ("endpoints", "get"))
 
 
 def needed(settings: Settings) -> list[Right]:
@@ -100,14 +101,7 @@ def needed(settings: Settings) -> list[Right]:
     used = {
         # Beside Jobs, what Pulumi follows is their pods. The rest is what the Roles hand out: nobody gives what he
         # has not got himself.
-        names.database: [
-            *_FOLLOWED,
-            *(
-                (("statefulsets.apps", "get"), ("deployments.apps", "get"), ("endpoints", "get"))
-                if has_database
-                else ()
-            ),
-        ],
+        names.database: [*_FOLLOWED, *(_OF_DATABASE if has_database else ())],
         names.redis: [*_FOLLOWED, *(_OF_REDIS if has_redis else ())],
         names.infisical: [
             ("pods", "list"),
