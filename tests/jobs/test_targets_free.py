@@ -97,3 +97,15 @@ def test_what_can_not_be_written_is_refused_whosever_it_is(target: Target) -> No
     assert status == 1
     assert "it is immutable, so nothing can write it" in said
     assert "it is of type example.org/x, kubernetes.io/tls is asked for, and Kubernetes never changes a type" in said
+
+
+@pytest.mark.parametrize(("application", "stack"), [("store", ID), ("shop", "lost-stack")])
+def test_what_a_gone_application_has_left_is_given_to_another(target: Target, application: str, stack: str) -> None:
+    """An application that was renamed, or a stack that was made anew."""
+    target.secret(metadata=marked(application, stack))
+    status, said = target.outcome()
+    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt=shop --overwrite"
+    assert (status, said.endswith(f"If that application is gone, give it to this one: {command}")) == (1, True), said
+    given = {"metadata": {"annotations": {"infisical-platform/adopt": "shop"}}}
+    target.cluster.call("PATCH", f"/api/v1/namespaces/{target.namespace}/secrets/shop-env", given)
+    assert target.outcome()[0] == 0

@@ -25,10 +25,15 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
     annotations, labels = texts(metadata, "annotations"), texts(metadata, "labels")
     where = f"{delivery.name} ({delivery.source})"
     ours = labels.get(MARK) == delivery.application and annotations.get(STACK) == stack_id
-    if MARK in labels and not ours:
-        yield f"{where}: application {labels[MARK]} of {_stack(annotations, stack_id)} delivers it already"
-    elif not ours and annotations.get(ADOPT) != delivery.application:
-        command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={delivery.application}"
+    command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={delivery.application}"
+    if ours or annotations.get(ADOPT) == delivery.application:
+        pass
+    elif MARK in labels:
+        yield (
+            f"{where}: application {labels[MARK]} of {_stack(annotations, stack_id)} delivers it already. If that "
+            f"application is gone, give it to this one: {command} --overwrite"
+        )
+    else:
         yield (
             f"{where}: there is one already, {_maker(metadata)}, and the operator would replace all its keys. Deliver "
             f"under a different name, or give it to the application: {command}"
