@@ -150,3 +150,22 @@ def test_an_environment_that_is_let_go_stands_in_the_way_of_none() -> None:
     unmarked = replace(found, secrets={("live", "/", "BEGUN"): Stored("theirs")})
     assert not list(renamed_environments(SHOP, unmarked))
     assert not decide(SHOP, unmarked).conflicts
+
+
+def test_an_environment_that_the_stack_no_longer_names_is_told_once() -> None:
+    ours = {("live", "/", key): Stored("x", f"{STACK} - x") for key in "AB"}
+    found = Found({"prod": ("e", "Production"), "live": ("f", "Live")}, secrets=ours)
+    [line] = decide(SHOP, found).drift
+    assert line.startswith("environment live is no longer in the stack, and has 2 of its secrets. List them in removed")
+    listed = replace(SHOP, removed=tuple(ours))
+    assert not decide(listed, found).drift
+    assert [each.verb for each in decide(listed, found).writes].count("delete") == 1
+
+
+def test_a_project_that_no_application_has_is_told() -> None:
+    site = Site({"webshop": OURS, "old": OURS.replace("shop", "blog"), "theirs": "", "other": "infisical-platform x"})
+    run = provision(site)
+    assert [line for line in run.drift if line.startswith("project ")] == [
+        "project old is the stack's, and no application has it. Delete it in the web UI, or take the beginning off its "
+        "description"
+    ]

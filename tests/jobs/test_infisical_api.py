@@ -12,7 +12,7 @@ from typing import Any
 
 import infisical_api
 import pytest
-from infisical_api import ApiError, InfisicalApi, machine_login
+from infisical_api import ApiError, InfisicalApi, machine_login, stack_login
 from job import Failed
 from job_engines import free_port
 
@@ -186,3 +186,12 @@ def test_the_provisioner_logs_in_by_what_its_secret_holds(
 def test_nobody_logs_in_before_the_bootstrap_has_ended() -> None:
     with pytest.raises(Failed, match="neither identityId nor clientId"):
         machine_login(InfisicalApi("http://127.0.0.1:1"), {})
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_log_in_that_only_the_bootstrap_can_mend_says_so(upstream: Callable[..., Upstream], status: int) -> None:
+    server = upstream((status, {"message": "Invalid credentials"}, {}))
+    with pytest.raises(Failed, match="the stack's own identity can't log in: Invalid credentials") as caught:
+        stack_login(server.api, {"clientId": "c", "clientSecret": "hunter2"}, "acme-infisical")
+    assert "`kubectl delete job bootstrap -n acme-infisical`, `make refresh`, `pulumi up`" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

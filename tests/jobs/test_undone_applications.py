@@ -161,7 +161,7 @@ def test_it_is_written_down_where_the_doctor_reads_it(tmp_path: Path, monkeypatc
     (tmp_path / "k").write_text("the stack's")
     for name, stand_in in {
         "Api": lambda: kube,
-        "machine_login": lambda api, _: api,
+        "stack_login": lambda api, *_: api,
         "Server": lambda _: server,
     }.items():
         monkeypatch.setattr(application_secrets, name, stand_in)

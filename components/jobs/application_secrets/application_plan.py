@@ -1,6 +1,6 @@
 """Decide what to do about an application, from what is wished for and what is found. Asks nobody itself."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -196,9 +196,16 @@ def _removed(application: Application, found: Found) -> Iterator[_Decision]:
 
 def _abandoned(application: Application, found: Found) -> Iterator[str]:
     known = {secret.place for secret in application.secrets} | {*application.removed}
-    for place, there in sorted(found.secrets.items()):
-        if there.ours and place not in known:
+    left = sorted(place for place, there in found.secrets.items() if there.ours and place not in known)
+    for place in left:
+        if place[0] in application.environments:
             yield f"{shown(place)} is no longer in the stack. List it in removed to have it deleted"
+    for environment, count in sorted(Counter(place[0] for place in left).items()):
+        if environment not in application.environments:
+            yield (
+                f"environment {environment} is no longer in the stack, and has {count} of its secrets. List them in "
+                "removed to have them deleted, or delete the environment in the web UI"
+            )
 
 
 def _folders(application: Application, found: Found) -> Iterator[tuple[str, str]]:

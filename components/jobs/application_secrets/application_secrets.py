@@ -17,12 +17,12 @@ from application_identity import LAG_SECONDS, Operator, give, take
 from application_licensed import Kept, let_through, licensed, make_roles
 from application_owner import Owner
 from application_plan import Plan, decide
-from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
+from application_renamed import left_projects, made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
 from application_report import hiding, requested, shortened, unwritten
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
 from application_wish import Application, application_of
-from infisical_api import ApiError, InfisicalApi, machine_login, provisioner
+from infisical_api import ApiError, InfisicalApi, provisioner, stack_login
 from job import Failed, Pending, Report, run, secret, wait
 from kube import Api
 
@@ -86,8 +86,9 @@ class Provision:
 
         Nothing of one is half done that the next run won't find.
         """
-        late = self._each([*applications])
+        late = self._each(applications := [*applications])
         self._each(late)
+        self.drift += left_projects(self.server.projects(), {each.slug for each in applications}, self.owner.marker)
         self.drift[:0] = [f"{name}: {why}" for name, why in self.undone.items()]
         if self.undone:
             raise Undone(". ".join(f"application {name}: {why}" for name, why in self.undone.items()))
@@ -248,7 +249,7 @@ def main(config: Config, report: Report) -> str:
     api = InfisicalApi(config.address, deadline_seconds=config.deadline_seconds)
     api.hide = report.hide = hiding(applications)
     turn = Turn(kube, _config_map(config, config.drift), f"{secret('WISH')} {secret('VALUES')}")
-    api = machine_login(api, bootstrap)
+    api = stack_login(api, bootstrap, config.namespace)
     owner = Owner(bootstrap.get("organizationId", ""), secret("STACK_ID"), secret("STATE_ID"))
     if config.run == "up":
         wait(turn.begin, report, deadline_seconds=60)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from infisical_api import InfisicalApi, machine_login
+from infisical_api import InfisicalApi, stack_login
 from job import Failed, Pending, Report, run, wait
 from kube import RIGHTS_GRACE_SECONDS, Api, Object, path
 from moved_kinds import found, values_of
@@ -61,7 +61,7 @@ def _log_in(config: Config) -> InfisicalApi:
     folder = Path(config.credentials)
     keys = ("identityId", "clientId", "clientSecret")
     held = {key: (folder / key).read_text().strip() for key in keys if (folder / key).is_file()}
-    return machine_login(InfisicalApi(config.url, deadline_seconds=config.deadline_seconds), held)
+    return stack_login(InfisicalApi(config.url, deadline_seconds=config.deadline_seconds), held)
 
 
 def _secret(kube: Api, config: Config, name: str, report: Report) -> Object:

@@ -180,6 +180,19 @@ def machine_login(api: InfisicalApi, bootstrap: dict[str, str]) -> InfisicalApi:
     return kubernetes_login(api, bootstrap["identityId"])
 
 
+def stack_login(api: InfisicalApi, bootstrap: dict[str, str], namespace: str = "infisical") -> InfisicalApi:
+    """Return a client that is logged in as the provisioner. Raises Failed where the bootstrap has to mend it."""
+    try:
+        return machine_login(api, bootstrap)
+    except ApiError as error:
+        if error.status not in (400, 401, 403, 404):
+            raise
+        raise Failed(
+            f"the stack's own identity can't log in: {error.message}. Have it made anew: `kubectl delete job bootstrap "
+            f"-n {namespace}`, `make refresh`, `pulumi up` (docs/runbooks/bootstrap.md#the-stack-can-not-log-in)"
+        ) from error
+
+
 def _login(api: InfisicalApi, method: str, credentials: Object) -> InfisicalApi:
     # Twice does no harm: a second token is made, and the first one expires.
     answer = api.post(f"/api/v1/auth/{method}/login", credentials, idempotent=True)
