@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
-from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, Minutes, NamePrefix, Section, StackId, bytes_of
+from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, NamePrefix, Section, StackId, bytes_of
 from settings.names import Names
 from settings.resources import refuse_what_does_not_fit
 
@@ -80,10 +80,10 @@ class JobSettings(Section):
         "They don't count against the patience of its script.",
     )
 
-    applications_minutes: Minutes = Field(
+    applications_minutes: Annotated[int, Field(ge=2, le=55)] = Field(
         default=10,
         description="Minutes until Infisical has what the section `applications` asks for. It limits requests a "
-        "minute, so thousands of secrets take longer.",
+        "minute, so thousands of secrets take longer. The Job's log-in ends after an hour.",
     )
     affinity: Affinity | None = Field(
         default=None, description="Nodes and neighbours of the Jobs' pods, in Kubernetes' own words."

@@ -176,7 +176,7 @@ jobs = together(
         pythonImage=images,
         postgresImage=images,
         startMinutes=one_of(1, 60),
-        applicationsMinutes=minutes,
+        applicationsMinutes=one_of(2, 15, 55),
         affinity=affinities,
     ),
     sizes,
