@@ -64,8 +64,8 @@ class ExternalDbArgs:
 class ExternalDb(ComponentResource):
     """Prove that Infisical can use the database, before its environment leads there.
 
-    Creates a Namespace for the Jobs that reach the database; a Secret with its login and authority, which backups read
-    at each run; a Gate that logs in as Infisical will, and asks for the version and the role's privileges.
+    Creates a Namespace for the Jobs that reach the database; a Gate that logs in as Infisical will, and asks for the
+    version and the role's privileges; behind it a Secret with its login and authority, which backups read at each run.
     """
 
     login: DatabaseLogin
@@ -84,11 +84,12 @@ class ExternalDb(ComponentResource):
         annotations = args.identity.annotations
         own, closed = closed_namespace(name, args.names.database, annotations, args.paths, protected)
         self.namespace = own.metadata.name.apply(str)
+        proven = self._gate(f"{name}-login", args, closed)
         secret = core.v1.Secret(
             f"{name}-external",
             metadata=meta.v1.ObjectMetaArgs(name=_SECRET, namespace=own.metadata.name),
             string_data={"username": database.user, "password": password, _CA: database.authority},
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, depends_on=[proven]),
         )
         self.login = DatabaseLogin(
             namespace=self.namespace,
@@ -100,7 +101,6 @@ class ExternalDb(ComponentResource):
             given=[secret, closed],
         )
         self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
-        self._gate(f"{name}-login", args, closed)
         self.register_outputs({"host": database.host})
 
     def uri(self, _: Endpoint) -> Output[str]:
@@ -110,7 +110,7 @@ class ExternalDb(ComponentResource):
             lambda password: f"postgresql://{database.user}:{quote(password, safe='')}@{database.address}"
         )
 
-    def _gate(self, name: str, args: ExternalDbArgs, closed: NetworkPolicies) -> None:
+    def _gate(self, name: str, args: ExternalDbArgs, closed: NetworkPolicies) -> Gate:
         data = {"password": self._password, _CA: args.database.authority}
         login = versioned_secret(f"{name}-secret", self.namespace, data, parent=self)
         step = Step(
@@ -129,7 +129,7 @@ class ExternalDb(ComponentResource):
             },
             files=[SecretFiles(secret=login.metadata.name, folder="/authority", keys=[_CA])],
         )
-        Gate(
+        return Gate(
             name,
             GateArgs(
                 namespace=self.namespace,

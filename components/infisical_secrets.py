@@ -19,6 +19,7 @@ from components.external_db import ExternalDb
 from components.external_kv import ExternalKv
 from components.network_paths import Path, network_paths
 from components.network_policies import closed_namespace
+from components.platform_db import PlatformDb
 from components.stack_identity import StackIdentity
 from settings import ENCRYPTION_KEYS, Environment, Settings, environment_of, key_label
 from settings.names import Names
@@ -97,8 +98,13 @@ class InfisicalSecrets(ComponentResource):
         keys = {variable: environment[variable] for variable in ENCRYPTION_KEYS if variable in environment}
         self.encryption_keys = Output.all(**keys)
         self.key_label = Output.unsecret(self.encryption_keys.apply(_label))
-        # A password of somebody else's server is published once that server has taken it.
-        proven = [part for part in (args.database, args.redis) if isinstance(part, ExternalDb | ExternalKv)]
+        # A password of somebody else's server is published once that server has taken it, and so is one that PostgreSQL
+        # has to learn. Redis learns a new one first by itself.
+        proven = [
+            part
+            for part in (args.database, args.redis)
+            if isinstance(part, ExternalDb | ExternalKv) or (isinstance(part, PlatformDb) and part.rotates)
+        ]
         secret = core.v1.Secret(
             name,
             metadata=meta.v1.ObjectMetaArgs(name=INFISICAL_SECRET, namespace=self.namespace.metadata.name),

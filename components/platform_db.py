@@ -82,6 +82,7 @@ class PlatformDb(ComponentResource):
     """
 
     password: Output[str]
+    rotates: bool  # whether a password of before may be in use, so that a new one is published behind the gate
     authority: SecretRef
     leaf: SecretRef
     primary: Endpoint
@@ -107,6 +108,7 @@ class PlatformDb(ComponentResource):
         self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
         leaf = self._certificates(name, args.certificates)
         self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
+        self.rotates = args.password is not None or args.database.password_rotation > 1
         credentials = core.v1.Secret(
             f"{name}-credentials",
             metadata=self._metadata(DATABASE_CREDENTIALS),

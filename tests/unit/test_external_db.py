@@ -89,6 +89,10 @@ def test_nobody_is_led_to_a_server_that_has_not_taken_the_password(graph: Graph,
     assert graph.waits(name, for_="Job/platform-kv-login")
 
 
+def test_backups_are_given_no_password_that_the_server_has_not_taken(graph: Graph) -> None:
+    assert graph.waits("Secret/platform-db-external", for_=LOGIN)
+
+
 def test_another_password_is_proven_anew(graph: Graph) -> None:
     other = external(databasePassword="another")
     secret = "Secret/platform-db-external"

@@ -199,6 +199,15 @@ def test_another_password_is_generated_when_the_rotation_is_raised_and_only_then
     assert not database(cluster={"protect": True})["platform-db-password"].protect, "it could not be replaced"
 
 
+@pytest.mark.parametrize("rotation", [{"database": {"passwordRotation": 2}}, {"databasePassword": "GivenByTheStack1"}])
+def test_another_password_is_published_once_postgresql_knows_it(rotation: dict[str, Any]) -> None:
+    """A pod of Infisical that restarts while the gate fails would get one that nobody takes."""
+    graph = platform(**rotation)
+    for gate in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
+        assert graph.waits("Secret/infisical-secrets", for_=gate)
+        assert platform().free("Secret/infisical-secrets", of=gate), "the first one is made beside the database"
+
+
 def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
     graph = database(databasePassword="GivenByTheStack1")
     assert [str(r) for r in graph if r.kind == "RandomPassword"] == []
