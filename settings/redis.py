@@ -42,7 +42,8 @@ class RedisSettings(Section):
     image: Image = Field(default="quay.io/opstree/redis:v7.0.15", description="Image of Redis 6.2 or newer.")
     sentinel_image: Image = Field(default="quay.io/opstree/redis-sentinel:v7.0.15", description="Image of Sentinel.")
     storage: Memory = Field(
-        default="2Gi", description="Size of each instance's volume. Infisical's queues are stored on it."
+        default="2Gi",
+        description="Size of each instance's volume, at least three times maxMemoryMib. Infisical's queues are on it.",
     )
     storage_class: DnsName | None = Field(
         default=None, description="StorageClass of the volumes. Default: the cluster's default class."
@@ -103,5 +104,11 @@ class RedisSettings(Section):
             raise ValueError(
                 "maxMemoryMib: set at most 80 % of memoryLimit. With more, the kernel kills Redis before Redis refuses "
                 "a write"
+            )
+        needed = 3 * self.max_memory_mib
+        if bytes_of(self.storage) < needed * 2**20:
+            raise ValueError(
+                f"storage: set at least {needed}Mi, 3 times maxMemoryMib. The log of changes takes as much as the "
+                "data, as much again until it is rewritten, and a copy meanwhile. On a full disk Redis refuses writes"
             )
         return self

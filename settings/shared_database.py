@@ -19,6 +19,7 @@ _Database = Annotated[
 _Parameter = Annotated[str, matching(r"[a-z_][a-z0-9_.]*", "Write it as PostgreSQL does: max_connections")]
 _Flag = Literal["superuser", "inherit", "login", "nologin", "createrole", "createdb", "replication", "bypassrls"]
 _OURS = frozenset({"infisical", "infisical_user", "postgres", "standby", "pooler"})
+_PROTECTED = frozenset({"admin", "cron_admin"})  # the operator's protected_role_names, which it skips with a log line
 _OWNED: Mapping[str, str] = {
     "ssl": "the certificate is the program's: see section certificates",
     "archive": "the archive is the program's: see backup.target.pointInTime",
@@ -27,6 +28,8 @@ _OWNED: Mapping[str, str] = {
     "synchronous": "see database.synchronous",
     "listen_addresses": "Patroni sets it",
     "port": "Patroni sets it",
+    "password_encryption": "with SCRAM the operator gives every role a new salt in each of its Syncs, and PgBouncer's "
+    "next log-ins fail (zalando/postgres-operator#3170)",
 }
 
 
@@ -37,6 +40,19 @@ def _text(value: object) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError("Write text, a number or a switch")
     return str(value)
+
+
+def _secret(role: str) -> str:
+    """Return what the operator names a role's Secret after."""
+    return role.replace("_", "-")
+
+
+def _role_of_others(name: str) -> str:
+    if name in _PROTECTED:
+        raise ValueError("Name it otherwise, because the postgres-operator protects this name and makes no such role")
+    if _secret(name) in map(_secret, _OURS):
+        raise ValueError("Name it otherwise, because the platform has a role with the Secret of this name")
+    return name
 
 
 def _of_others(name: str) -> str:
@@ -55,7 +71,7 @@ def _free(name: str) -> str:
 class SharedDatabase(Section):
     """Roles, databases and parameters beside Infisical's. The operator makes them, and drops none that is taken out."""
 
-    users: dict[Annotated[_Role, AfterValidator(_of_others)], tuple[_Flag, ...]] = Field(
+    users: dict[Annotated[_Role, AfterValidator(_role_of_others)], tuple[_Flag, ...]] = Field(
         default={},
         description="Roles of others, each with its flags. The operator makes a Secret with the password of each, "
         "named like Infisical's.",
@@ -72,6 +88,17 @@ class SharedDatabase(Section):
         default={},
         description="Parameters of PostgreSQL, as in max_connections. Some restart every server, with a fail-over.",
     )
+
+    @model_validator(mode="after")
+    def _every_role_has_a_secret(self) -> SharedDatabase:
+        named: dict[str, str] = {}
+        for role in sorted(self.users):
+            if (other := named.setdefault(_secret(role), role)) != role:
+                raise ValueError(
+                    f"users.{role}: name it otherwise. The operator writes _ as - in the name of a role's Secret, so "
+                    f"that it would be the one of {other} as well"
+                )
+        return self
 
     @model_validator(mode="after")
     def _every_owner_is_a_role(self) -> SharedDatabase:

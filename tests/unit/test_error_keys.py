@@ -84,3 +84,19 @@ def test_a_mistyped_project_is_named(key: str) -> None:
     right = f"{PROJECT}:{key.partition(':')[2]}"
     assert line.startswith(f"- {key}: nobody reads a key of project ")
     assert line.endswith(f"Did you mean {right}? Remove it: pulumi config rm --stack dev '{key}'")
+
+
+def test_roles_that_share_a_secret_are_told_apart() -> None:
+    """The operator turns _ into -, and from 1.15.1 on a clash ends each of its Syncs."""
+    [line] = errors(with_(("database.shared", {"users": {"app_user": [], "app-user": []}})))
+    assert line.startswith("- database.shared.users.app_user: ")
+    assert "app-user" in line
+    [line] = errors(with_(("database.shared", {"users": {"infisical-user": []}})))
+    assert line.startswith("- database.shared.users.infisical-user: ")
+    load(with_(("database.shared", {"users": {"app_user": [], "app-user-2": []}})))
+
+
+def test_redis_has_room_for_its_log_to_be_rewritten() -> None:
+    [line] = errors(with_(("redis", {"storage": "1151Mi"})))
+    assert line.startswith("- redis.storage: set at least 1152Mi, 3 times maxMemoryMib. ")
+    load(with_(("redis", {"storage": "1152Mi"})))

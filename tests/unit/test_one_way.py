@@ -139,7 +139,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 
 CLUSTER, REPLICATION = "platform-db-cluster", "platform-kv-replication"
-SIZES = st.builds("{}{}".format, st.integers(1, 4000), st.sampled_from(["M", "Mi", "G", "Gi"]))
+SIZES = st.builds("{}{}".format, st.integers(400, 4000), st.sampled_from(["M", "Mi", "G", "Gi"]))
 
 
 def resized(name: str, path: tuple[str, ...], size: str) -> State:

@@ -32,7 +32,7 @@ def test_numbers_elsewhere_in_a_name_are_no_address(host: str) -> None:
 def test_a_volume_holds_something(section: str, nothing: str) -> None:
     [line] = errors(with_((f"{section}.storage", nothing)))
     assert line.startswith(f"- {section}.storage: write more than 0 bytes with a unit")
-    load(with_((f"{section}.storage", "0.5Gi")))
+    load(with_((f"{section}.storage", "1.5Gi")))
 
 
 @pytest.mark.parametrize("section", ["redis", "redis.sentinel", "infisical", "jobs", "database", "database.pooler"])
