@@ -32,6 +32,7 @@ from safeguards.live_key import refuse_other_live_key
 from safeguards.network import refuse_cut_off
 from safeguards.operators import refuse_second_operator
 from safeguards.plain_http import refuse_plain_http
+from safeguards.redis_address import refuse_other_redis
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, last_state
 from safeguards.target_namespaces import refuse_missing_namespaces
@@ -98,6 +99,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_fips_on_an_empty_database(settings, state, commands)
     refuse_other_kind(settings, state, commands)
     refuse_other_address(settings, state, commands)
+    refuse_other_redis(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)

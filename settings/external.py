@@ -65,6 +65,16 @@ class ExternalRedis(Section):
         default=(), description="Sentinels that know the master, in the place of host, as sentinel-0.example.org:26379."
     )
     master_name: Line | None = Field(default=None, description="What the Sentinels call the master.")
+    moved_from: Line | None = Field(
+        default=None,
+        description="Where the queues were before they were copied to this Redis or had run empty, as host:port or "
+        "masterName@host:port,host:port. A stack is led to another Redis only with it: jobs that wait do not go along.",
+    )
+
+    @property
+    def address(self) -> str:
+        """Return where it is: host:port, or its name before its Sentinels, as main@a:26379,b:26379."""
+        return f"{self.host}:{self.port}" if self.host else f"{self.master_name}@{','.join(self.sentinel_hosts)}"
 
     @property
     def ports(self) -> tuple[int, ...]:

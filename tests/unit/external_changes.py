@@ -34,6 +34,7 @@ HOSTS = (
     ),
     change("redis.host", "cache.example.org", _REDIS_LOGIN),
     change("redis.port", 6380, f"{_REDIS_LOGIN} {_REDIS_PORT}"),
+    change("redis.movedFrom", "old.example.org:6379", "", None),
     change("redis.tls", False, _REDIS_LOGIN, "redis://"),
     change("redis.username", "somebody", _REDIS_LOGIN),
     change(

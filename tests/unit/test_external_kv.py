@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -11,8 +12,11 @@ from pulumi import ResourceOptions, export
 from components.external_db import ExternalDb, ExternalDbArgs
 from components.external_kv import ExternalKv, ExternalKvArgs
 from components.stack_identity import StackIdentity
+from safeguards import Refusal, check
+from safeguards.state import LastState
 from tests.unit.harness import (
     AUTHORITY,
+    COMMANDS,
     EXTERNAL_DATABASE,
     EXTERNAL_REDIS,
     EXTERNAL_SENTINELS,
@@ -138,3 +142,71 @@ def test_what_leads_to_the_servers_is_secret_wherever_it_goes(
             export(name, value)
 
     assert {name for name, leaf in run(make).exports.items() if leaf.secret} == secret
+
+
+# --- another address -------------------------------------------------------------------------------------------------
+
+
+def led_to(**variables: str) -> LastState:
+    data = {name: base64.b64encode(value.encode()).decode() for name, value in variables.items()}
+    urn = "urn:pulumi:dev::infisical-platform::a$b::infisical-secrets"
+    return LastState({urn: {"type": "kubernetes:core/v1:Secret", "outputs": {"data": data}}})
+
+
+HOST = {"REDIS_URL": "rediss://:p%40ss@redis.example.org:6379"}
+WATCHED = {
+    "REDIS_SENTINEL_HOSTS": "s-0.example.org:26379,s-1.example.org:26380",
+    "REDIS_SENTINEL_MASTER_NAME": "main",
+    "REDIS_PASSWORD": "p@ss",
+}
+PLAIN = "redis.example.org:6379"
+GROUP = "main@s-0.example.org:26379,s-1.example.org:26380"
+
+
+def refused(before: dict[str, str], redis: dict[str, Any], **changed: Any) -> str:
+    settings = settings_of("minimal", redis={**redis, **changed}, redisPassword="throw-away-redis")
+    try:
+        check(settings, led_to(**before), COMMANDS)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("before", "redis", "changed", "address"),
+    [
+        (HOST, EXTERNAL_REDIS, {"host": "other.example.org"}, PLAIN),
+        (HOST, EXTERNAL_REDIS, {"port": 6390}, PLAIN),
+        (HOST, EXTERNAL_SENTINELS, {}, PLAIN),
+        (WATCHED, EXTERNAL_SENTINELS, {"masterName": "other"}, GROUP),
+        (WATCHED, EXTERNAL_SENTINELS, {"sentinelHosts": ["s-2.example.org:26379"]}, GROUP),
+        (WATCHED, EXTERNAL_REDIS, {}, GROUP),
+    ],
+)
+def test_a_stack_is_led_to_another_redis_only_when_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], redis: dict[str, Any], changed: Any, address: str
+) -> None:
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    said = refused(before, redis, **changed)
+    assert f"this stack's queues are in {address}, and the settings lead to " in said
+    assert said.endswith(f"'infisical-platform:redis.movedFrom' {address}")
+    assert "ss@" not in said
+    assert refused(before, redis, **changed, movedFrom="elsewhere.example.org:6379")
+    assert refused(before, redis, **changed, movedFrom=address) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "redis"),
+    [
+        ({}, EXTERNAL_REDIS),
+        (HOST, EXTERNAL_REDIS),
+        (HOST, {**EXTERNAL_REDIS, "username": "somebody"}),
+        (WATCHED, EXTERNAL_SENTINELS),
+        (WATCHED, {**EXTERNAL_SENTINELS, "sentinelHosts": ["s-9.example.org:26379", "s-1.example.org:26380"]}),
+    ],
+)
+def test_a_stack_that_stays_or_begins_is_let_through(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], redis: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
+    assert refused(before, redis) == ""

@@ -73,7 +73,6 @@ redises = together(
         instances=one_of(2, 3, 9),
         image=images,
         sentinelImage=images,
-        storage=one_of("4Gi", "3G"),
         storageClass=names,
         cpuRequest=one_of("20m", "1", 1, "0.125"),
         cpuLimit=one_of("1", "2.5"),
@@ -87,8 +86,8 @@ redises = together(
         passwordRotation=rotations,
     ),
     one_of({}, {"sentinels": 5}, {"quorum": 3}, {"sentinels": 9, "quorum": 9}, {"sentinels": 7, "quorum": 4}),
-    one_of({}, {"memoryLimit": "128Mi", "maxMemoryMib": 96}, {"memoryLimit": "1Gi", "maxMemoryMib": 819},
-         {"memoryLimit": "1G"}, {"maxMemoryMib": 32}),
+    one_of({}, {"memoryLimit": "128Mi", "maxMemoryMib": 96}, {"storage": "10.5G"}, {"memoryLimit": "1G"},
+         {"memoryLimit": "1Gi", "maxMemoryMib": 819, "storage": "2457Mi"}, {"maxMemoryMib": 32, "storage": "101M"}),
 )  # fmt: skip
 external_databases = keys_of(
     {"kind": one_of("external"), "host": hosts, "authority": one_of(authority("d").pem)},
@@ -97,7 +96,7 @@ external_databases = keys_of(
 )  # fmt: skip
 external_redises = one_of(
     keys_of({"kind": one_of("external"), "host": hosts}, port=ports, username=lines,
-            authority=one_of(authority("r").pem), tls=one_of(True)),
+            authority=one_of(authority("r").pem), tls=one_of(True), movedFrom=lines),
     keys_of({"kind": one_of("external"), "host": hosts, "tls": one_of(False)}, port=ports),
     keys_of({"kind": one_of("external"), "sentinelHosts": one_of(["s-0.example.org:26379"], ["a:1", "b:65535"]),
              "masterName": lines, "tls": one_of(False)}, username=lines),
