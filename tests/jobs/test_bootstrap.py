@@ -157,6 +157,10 @@ def test_an_instance_that_somebody_else_has_set_up(bench: Bench) -> None:
     line = bench.fails()
     assert "this instance was set up by somebody else" in line
     assert "docs/runbooks/bootstrap.md#claimed-by-somebody-else" in line
+    line = bench.fails(data="restore 1")
+    assert "this database has the data of another instance (restore 1), and ops@example.org can't log in" in line
+    assert "docs/runbooks/bootstrap.md#restored-data" in line
+    assert "anew" not in line, "it is what has been restored"
 
 
 def test_a_token_that_is_lost_is_recovered_by_the_admin(bench: Bench) -> None:
@@ -235,6 +239,7 @@ def test_two_stacks_do_not_share_an_instance(bench: Bench) -> None:
     bench.lose()
     line = bench.fails(stack="99999999-2222-3333-4444-555555555555")
     assert "a different stack manages this instance: it has the identity infisical-provisioner-11111111" in line
+    assert "give it that one's id, which begins with 11111111: cluster.stackId" in line
 
 
 def provisioners(bench: Bench) -> dict[str, str]:

@@ -82,7 +82,10 @@ def test_people_may_give_theirs_to_the_application(target: Target) -> None:
     ("metadata", "said"),
     [
         (marked("blog", ID), "application blog of this stack delivers it already"),
-        (marked("shop", "other"), "application shop of a different stack delivers it already"),
+        (
+            marked("shop", "other"),
+            "application shop of a different stack, whose cluster.stackId is other, delivers it already",
+        ),
     ],
 )
 def test_two_deliveries_of_one_secret_are_refused(target: Target, metadata: dict[str, Any], said: str) -> None:
