@@ -58,11 +58,12 @@ def doctor(stack: Stack) -> Callable[[], Diagnosis]:
 
 @contextmanager
 def stopped(kubectl: Kubectl, name: str, namespace: str) -> Iterator[None]:
-    """A Deployment without pods."""
+    """A Deployment without pods. One that is told to end counts no more, and answers for a while."""
     deployment = ("-n", namespace, f"deployment/{name}")
+    labels = json.loads(kubectl("get", *deployment, "-o", "jsonpath={.spec.selector.matchLabels}"))
+    pods = ("get", "pods", "-n", namespace, "-l", ",".join("=".join(each) for each in labels.items()), "-o", "name")
     kubectl("scale", *deployment, "--replicas=0")
-    available = ("get", *deployment, "-o", "jsonpath={.status.availableReplicas}")
-    eventually(lambda: kubectl(*available) in ("", "0"), f"{name} has no pod")
+    eventually(lambda: kubectl(*pods) == "", f"{name} has no pod")
     try:
         yield
     finally:
