@@ -26,7 +26,13 @@ def getaddrinfo(host, *arguments, **options):
 socket.getaddrinfo = getaddrinfo
 
 sleep = time.sleep
-time.sleep = lambda seconds: sleep(min(seconds, 0.1))
+
+
+def soon(seconds):
+    sleep(min(seconds, 0.1))
+
+
+time.sleep = soon
 
 make = ssl.SSLContext.__new__
 
