@@ -87,7 +87,7 @@ def test_the_stacks_have_every_setting_somewhere() -> None:
                 if isinstance(inside, Mapping):
                     collect(cast("Mapping[str, object]", inside), f"{above}{key}.")
 
-    @examples(400)
+    @examples(800)
     @given(config=stacks(outside=True))
     def sample(config: Config) -> None:
         collect(config, "")

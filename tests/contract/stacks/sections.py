@@ -281,15 +281,16 @@ generated = keys_of({}, **{"shop-0123456789ab": secret_lines})
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
     "jobs": jobs, "networkPolicies": network_policies, "pods": pods, "registryCredentials": registry_credentials,
-    "extraEnvironment": extras, "extraSecrets": extra_secrets, "generatedValues": generated, "authSecret": signing_keys,
+    "extraEnvironment": extras, "extraSecrets": extra_secrets, "authSecret": signing_keys,
     "cookieSecret": signing_keys, "databasePassword": passwords, "redisPassword": passwords,
     "encryptionKey": encryption_keys, "rootEncryptionKey": base64_keys, "databaseReadReplicas": list_of(replicas, 0, 2),
     "signOn.github": keys_of({"clientId": lines}), "signOn.saml": samls,
     "organization": keys_of(
         {"name": text_of("aZ09", 1, 64), "admin": emails, "machineAuth": one_of("universal")}, deadlineMinutes=minutes
-    ), "escrow": escrows,
+    ),
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
+    "escrow": escrows, "generatedValues": generated,
 }  # fmt: skip
 BELONGS = {
     "organization": {"adminPassword": admin_passwords, "organizationToken": secret_lines},
