@@ -20,6 +20,7 @@ Object = dict[str, Any]
 REVIEWERS = 4  # kubectl processes that ask for rights at the same time
 REVIEW_SECONDS = 20  # for all the rights of a namespace
 CHANGE_SECONDS = 30  # for one object, or the list of a namespace: what it belongs to is better slow than half done
+ADMISSION_SECONDS = 35  # for an object that webhooks look at: Kubernetes gives up one of them after 30 s at the latest
 EXECUTE_SECONDS = 15  # for a command in a pod, whose node may be gone
 MANAGER = "infisical-platform"  # the field manager of what is saved and made again
 _AUTHORIZATION = "authorization.k8s.io/v1"
@@ -85,7 +86,8 @@ class Cluster:
 
     def refusal(self, path: str, body: Object) -> str:
         """Return why the API server would not make `body`, empty when it would. Nothing is made. Raises Unanswered."""
-        done = self._run("create", "--raw", f"{path}?dryRun=All", "-f", "-", stdin=json.dumps(body))
+        create = ("create", "--raw", f"{path}?dryRun=All", "-f", "-")
+        done = self._run(*create, stdin=json.dumps(body), seconds=ADMISSION_SECONDS)
         return _judged(done) if done.returncode else ""
 
     def would_apply(self, manifest: Object) -> Object | str:

@@ -204,6 +204,7 @@ def test_no_conflict_is_none_and_any_other_failure_is_no_answer(kubectl: Kubectl
 
 def test_nothing_is_made_to_hear_a_refusal(kubectl: Kubectl) -> None:
     assert HERE.refusal("/apis/x", {"kind": "Certificate"}) == ""
+    assert "--request-timeout=33s" in kubectl.asked, "a webhook that nobody reaches is given up after 30 s"
     assert kubectl.asked[3:] == ["create", "--raw", "/apis/x?dryRun=All", "-f", "-"]
     assert json.loads(kubectl.stdin) == {"kind": "Certificate"}
 
