@@ -58,8 +58,9 @@ class Stack:
     ) -> None:
         self.protects = protects
         self._prefix = prefix
-        # What the stack says in plain too may stand anywhere.
-        self._whole = {form: name for name, secret in secrets if secret not in plain for form in _forms(secret)}
+        # What the stack says in plain too may stand anywhere. The first name counts: a key says more than a Secret.
+        found = [(form, name) for name, secret in secrets if secret not in plain for form in _forms(secret)]
+        self._whole = dict(reversed(found))
         # `on` is a part of too many words.
         self._parts = {form: name for form, name in self._whole.items() if len(form) >= 8}
 

@@ -109,6 +109,8 @@ class Identities:
         if query:
             return {"identities": [{"identity": each, "createdAt": "t"} for each in seen.values()]}
         name = path.rpartition("/")[2]
+        if path.endswith("/client-secrets"):
+            return {"clientSecretData": []}
         if "universal-auth" in path:
             return {"identityUniversalAuth": {"clientId": f"client-{name}"}}
         if "/memberships/" in path:

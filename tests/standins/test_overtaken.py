@@ -117,6 +117,7 @@ def test_the_job_of_an_up_says_whose_wish_holds(site: Site, tmp_path: Path, monk
     monkeypatch.setattr(application_secrets, "stack_login", lambda *_: InfisicalApi(url, token=site.instance.token))
     monkeypatch.setenv("WISH", "wish")
     monkeypatch.setenv("STACK_ID", "stack-1")
+    monkeypatch.setenv("STATE_ID", "state-1")
 
     def run(run: Any, value: str) -> str:
         (tmp_path / "a").write_text(value)

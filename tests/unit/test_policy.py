@@ -221,6 +221,13 @@ def test_what_counts_as_secret_is_generated_or_has_a_key_that_says_so() -> None:
     }
 
 
+def test_a_key_of_the_stack_is_named_rather_than_a_secret_that_has_its_value() -> None:
+    stack = Stack(protects=True, secrets=[("databasePassword", VALUE), ("Secret/gate: password", VALUE)])
+    assert found("secrets-are-in-secrets", CONFIG_MAP, {"data": {"a": VALUE}}, stack=stack) == [
+        "data.a holds the value of a secret, databasePassword"
+    ]
+
+
 def test_an_ordinary_word_does_not_stop_the_whole_stack() -> None:
     """As the user `infisical` of a bucket, when the namespace is called so too."""
     there = {"metadata": {"name": "infisical-config", "namespace": "infisical"}}
