@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+TEAM = "shop"
+NAMESPACE = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {TEAM}}}\n"
 LOGIN = "kubectl get secret -n infisical infisical-admin, see README: The first organisation"
 _FILE = Path(__file__).with_name("sample.yaml")
 
