@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from job_pki import authority
 from s3_server import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Bucket, serving
 
+from embedded import sample
 from embedded.__main__ import Progress, start
 from embedded.cluster import Cluster
 from embedded.imagebuild import reference
@@ -26,6 +27,13 @@ from tests.e2e.waits import JOB, kubectl_timeout
 
 SECRETS = 100
 OWNER = "ops@example.org"
+PREFIX = "blue"
+# The sections of the stack file beside the backup.
+KINDS: Mapping[str, Mapping[str, object]] = {
+    "plain": {},
+    "prefixed": {},
+    "applications": sample.sections(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +68,25 @@ class Platform:
     stack: Stack
     site: Site
     kubectl: Kubectl
-    names: Names
+    kind: str
 
     @classmethod
-    def empty(cls, instance: Instance, programs: Programs, names: Names) -> Platform:
+    def empty(cls, instance: Instance, programs: Programs, kind: str) -> Platform:
         Cluster(instance, programs, Progress()).down()
         cluster, kubectl = start(instance, Progress()), Kubectl(programs, instance)
-        return cls(instance, programs, cluster, Stack(instance, programs), Site(instance), kubectl, names)
+        kubectl("apply", "-f", "-", stdin=sample.NAMESPACE)
+        return cls(instance, programs, cluster, Stack(instance, programs), Site(instance), kubectl, kind)
+
+    @property
+    def names(self) -> Names:
+        return Names(PREFIX) if self.kind == "prefixed" else Names()
 
     def configure(self, monkeypatch: pytest.MonkeyPatch, owner: Owner, endpoint: str, ca: str) -> Operated:
         target = {"kind": "bucket", "endpoint": endpoint, "name": BUCKET, "region": REGION, "authority": ca}
         recipients = [owner.gpg("--armor", "--export", OWNER)]
         backup = {"image": reference("postgres"), "target": target, "recipients": recipients}
-        prefix = {"namePrefix": self.names.prefix} if self.names.prefix else {}
-        cluster = {"context": "infisical-embedded", "protect": False, **prefix}
-        self.stack.init({"backup": backup, "cluster": cluster})
+        cluster = {"context": "infisical-embedded", "protect": False, "namePrefix": self.names.prefix or None}
+        self.stack.init({**KINDS[self.kind], "backup": backup, "cluster": cluster})
         for name, value in self.stack.environment().items():
             monkeypatch.setenv(name, value)
         operated = Operated(STACK, self.stack.configuration)
@@ -87,13 +99,13 @@ class Platform:
         self.site.status()
 
 
-@pytest.mark.parametrize("names", [Names(), Names("blue")], ids=["plain", "prefixed"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
-    names: Names, instance: Instance, programs: Programs, owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, instance: Instance, programs: Programs, owner: Owner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket, ca = Bucket(), authority("bucket")
     escrow, opened = tmp_path / "escrow.gpg", tmp_path / "escrow.yaml"
-    lost = Platform.empty(Instance(f"{instance.name}-lost"), programs, names)
+    lost = Platform.empty(Instance(f"{instance.name}-lost"), programs, kind)
     try:
         address = str(lost.instance.host_address)
         with serving(bucket, ca.issue(address), tmp_path, address):
@@ -101,12 +113,13 @@ def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
                 lost.configure(patch, owner, bucket.url, ca.pem)
                 lost.up()
                 _write(lost)
+                delivered = _delivered(lost)
                 lost.stack.operate("escrow", "--output", str(escrow), OWNER, quiet=True)
             _back_up(lost)
     finally:
         lost.cluster.down()  # with its state, keys and volumes
     began = time.monotonic()
-    found = Platform.empty(Instance(f"{instance.name}-found"), programs, names)
+    found = Platform.empty(Instance(f"{instance.name}-found"), programs, kind)
     started = time.monotonic()
     try:
         address = str(found.instance.host_address)
@@ -121,6 +134,7 @@ def test_a_new_cluster_escrow_and_bucket_bring_every_secret_back(
             found.up()
             restored = time.monotonic()
             assert _wrong(found) == []
+            assert _delivered(found) == delivered
             operated.remove("restoreIdentity")
             operated.remove("restore")
             found.up()
@@ -149,6 +163,12 @@ def _wrong(platform: Platform) -> list[int]:
         return code == 200 and body["value"] == f"{number}"
 
     return [number for number in range(SECRETS) if not reads_back(number)]
+
+
+def _delivered(platform: Platform) -> str:
+    """Return the values that the sample application has got, empty where the stack has none."""
+    query = ("secret", "shop-env", "-n", sample.TEAM, "--ignore-not-found", "-o", "jsonpath={.data}")
+    return platform.kubectl("get", *query)
 
 
 def _back_up(platform: Platform) -> None:
