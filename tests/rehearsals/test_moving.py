@@ -23,7 +23,7 @@ from tests.rehearsals.sealed_secrets import certificate_of, install, seal
 
 SHOP = "shop"
 KINDS: tuple[tuple[str, dict[str, bytes]], ...] = (
-    ("Opaque", {"PASSWORD": b"canary", "URL": b"pg://u:p@db/shop?a=1&b=2"}),
+    ("Opaque", {"PASSWORD": b"Throw-Away-Value-7", "URL": b"pg://u:p@db/shop?a=1&b=2"}),
     ("kubernetes.io/tls", {"tls.crt": b"-----BEGIN\nA\n-----END\n", "tls.key": b"-----BEGIN\nB\n"}),
     ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": b'{"auths":{}}'}),
     ("Opaque", {"store.jks": bytes(range(256))}),
@@ -143,7 +143,7 @@ def migrate(stack: Stack, *options: str) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str]) -> None:
     printed, _ = process.communicate()
     assert process.returncode == 0, printed
-    assert "canary" not in printed
+    assert "Throw-Away-Value-7" not in printed
 
 
 def data_of(kubectl: Kubectl) -> dict[str, dict[str, str]]:
