@@ -17,7 +17,8 @@ from embedded.programs import Programs
 from embedded.stack import PROJECT, Stack
 from operations.moving.consumers import references
 from tests.e2e.views import Kubectl
-from tests.e2e.waits import CHANGE, ROLLOUT, eventually, kubectl_timeout
+from tests.e2e.waits import CHANGE, DELETION, ROLLOUT, eventually, kubectl_timeout
+from tests.rehearsals.living import begin_again
 from tests.rehearsals.platforms import Platform
 from tests.rehearsals.sealed_secrets import certificate_of, install, seal
 
@@ -94,6 +95,9 @@ def moved(platform: Platform, programs: Programs, tmp_path_factory: pytest.TempP
     yield platform
     for kept in PROJECT.glob(f"sealed-secrets-of-{SHOP}-*.json"):
         kept.unlink()
+    begin_again(platform.stack)
+    kubectl("delete", "namespace", SHOP, kubectl_timeout(DELETION))
+    platform.stack.run("up", "--yes", "--skip-preview", quiet=True)
 
 
 def test_a_namespace_moves_although_it_is_killed_once_and_goes_back(moved: Platform) -> None:
