@@ -36,6 +36,12 @@ def release_name(flavour: Flavour, deployed: Deployed) -> str:
     return _LATER[flavour] if switched else FIRST
 
 
+def has_release(flavour: Flavour, deployed: Deployed) -> bool:
+    """Return whether the state has a release of the flavour, be it one that this update leaves."""
+    first = deployed.outputs(_RELEASE, FIRST)
+    return _SECTION[flavour] in first.get("values", {}) or bool(deployed.outputs(_RELEASE, _LATER[flavour]))
+
+
 def deployed_chart(chart: Chart, deployed: Deployed) -> str:
     """Return the path that the chart's release was made from, empty when there is no release."""
     name = chart.name  # the release of any other chart has the chart's name

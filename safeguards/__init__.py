@@ -28,7 +28,9 @@ from safeguards.identity import (
     refuse_taken_namespaces,
 )
 from safeguards.kind import refuse_other_kind
+from safeguards.live_chart import refuse_second_infisical
 from safeguards.live_key import refuse_other_live_key
+from safeguards.live_redis import refuse_live_redis_change, refuse_other_files
 from safeguards.network import refuse_cut_off
 from safeguards.operators import refuse_second_operator
 from safeguards.plain_http import refuse_plain_http
@@ -102,6 +104,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_redis(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
+    refuse_other_files(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)
     refuse_other_operator(settings, state, commands)
     if pulumi.runtime.is_dry_run():
@@ -115,6 +118,8 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_missing_namespaces(settings, namespaces)
     refuse_ending_namespaces(settings, namespaces)
     refuse_other_live_key(settings, state, cluster, commands)
+    refuse_live_redis_change(settings, cluster, commands)
+    refuse_second_infisical(settings, state, cluster, commands)
     refuse_cut_off(settings, cluster, commands)
     refuse_second_operator(settings, state, namespaces, cluster, commands)
     refuse_taken_namespaces(settings, state, namespaces, commands)

@@ -84,6 +84,20 @@ class LiveCluster:
         found = self._listed("ingressclasses.networking.k8s.io", class_name)
         return str(found[0].get("spec", {}).get("controller", "")) if found else ""
 
+    def statefulset(self, namespace: str, name: str) -> Mapping[str, Any]:
+        """Return a StatefulSet; empty when there is none, or the user may not see it."""
+        found = self._listed("statefulsets.apps", name, f"--namespace={namespace}")
+        return found[0] if found else {}
+
+    def claims(self, namespace: str, app: str) -> list[dict[str, Any]]:
+        """Return the PersistentVolumeClaims that have the label; none when the user may not see them."""
+        return self._listed("persistentvolumeclaims", f"--namespace={namespace}", f"--selector=app={app}")
+
+    def deployments(self, namespace: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the Deployments with these labels; none when the user may not see them."""
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        return self._listed("deployments.apps", f"--namespace={namespace}", f"--selector={selector}")
+
     def helm_release(self, kind: str) -> str:
         """Return the namespace and name of the release that owns a kind's definition, empty when there is none."""
         found = self._listed("customresourcedefinitions.apiextensions.k8s.io", kind)

@@ -117,8 +117,8 @@ class OperatorSettings(Section):
         default=False,
         description="Have the operator write the configuration of Redis and Sentinel (its feature gate "
         "GenerateConfigInInitContainer). Set it for images other than OT-CONTAINER-KIT's, whose entry point does that, "
-        "and for a redis-operator of 0.25. Decide before the first `up`: a Redis that has data reads a file of another "
-        "name (appendfilename) once this changes, and may lose all of it.",
+        "and for a redis-operator of 0.25. Decide before the first `up`: a Redis that has data would read a file of "
+        "another name (appendfilename) once this changes, and lose all of it. So `up` refuses that.",
     )
     cert_manager_images: CertManagerImages = CertManagerImages()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from components.helm_release import release_name
 from operations.adoption import argocd, helm
 from operations.adoption.effects import Effect
-from operations.adoption.installation import strangers, without_database
+from operations.adoption.installation import elsewhere, of_other_chart, strangers, without_database
 from operations.adoption.owners import Taken, before, give_back, owner_keys, take, with_living_owners
 from operations.adoption.plan import Row, compare
 from operations.adoption.precious import lost_secrets
@@ -85,16 +85,23 @@ def _plan(stack: Stack, cluster: Cluster, settings: Settings) -> Plan:
     release = release if release in asked.releases else ""
     chart = helm.chart_objects(cluster, settings) if release else []
     refusals, remarks = argocd.judge(cluster, [*live.values(), *chart])
-    elsewhere = [*without_database(settings, asked.objects, live, chart)]
+    own_data = [*without_database(settings, asked.objects, live, chart)]
+    second = of_other_chart(stack, cluster, settings)
     return Plan(
         rows=compare(cluster, asked, live),
         live=live,
         chart=chart,
         release=release,
         records=helm.records(cluster, release, chart, settings.cluster.names.infisical) if release else [],
-        refusals=[*elsewhere, *lost_secrets(stack, cluster, settings, asked.objects), *refusals],
+        refusals=[
+            *elsewhere(stack, cluster, settings, live, chart),
+            *own_data,
+            *([str(second)] if second else []),
+            *lost_secrets(stack, cluster, settings, asked.objects),
+            *refusals,
+        ],
         # Whose data moves in needs no advice how to take the rest over.
-        unfit=dict.fromkeys(map(key_of, chart), "") if elsewhere else strangers(cluster, settings, chart, release),
+        unfit=dict.fromkeys(map(key_of, chart), "") if own_data else strangers(cluster, settings, chart, release),
         remarks=remarks,
     )
 

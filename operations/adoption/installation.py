@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET
+from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET, STACK_ID_ANNOTATION
 from components.infisical_pods import labels, workload_name
 from operations.cluster import Cluster, Object
 from operations.ownership import Key, key_of
+from operations.pulumi import Stack
+from operations.state import state_of
+from safeguards.live_chart import Second, other_flavour, second_infisical
 from settings import Settings
 from settings.infisical import Flavour
+from settings.names import Names
 
 MOVES_IN = 'docs/moving-in.md, "From a plain Helm installation"'
 
@@ -39,6 +43,42 @@ def without_database(
             "is not there. `up` would make an empty one, and cut this Infisical off from its own. Its data moves in "
             f"instead: {MOVES_IN}. What comes from a backup or an archive is named first: `restore`, `database.recover`"
         )
+
+
+def elsewhere(
+    stack: Stack, cluster: Cluster, settings: Settings, live: Collection[Key], chart: Sequence[Object]
+) -> Iterator[str]:
+    """Yield why a stack with a prefix adopts nothing: an Infisical of no stack is where it would be without one.
+
+    `up` would make an empty platform beside it, which is not what somebody wants who adopts. Raises Unanswered.
+    """
+    names, plain = settings.cluster.names, Names()
+    if not names.prefix or chart or any(key.namespace in names.namespaces for key in live):
+        return
+    namespace = cluster.get(f"/api/v1/namespaces/{plain.infisical}")
+    if not namespace or (namespace["metadata"].get("annotations") or {}).get(STACK_ID_ANNOTATION):
+        return
+    if cluster.get(f"/api/v1/namespaces/{plain.infisical}/secrets/{INFISICAL_SECRET}"):
+        yield (
+            f"cluster.namePrefix: an Infisical is in namespace {plain.infisical}, this stack's in {names.infisical}, "
+            "and no object changes its namespace. To take it over where it is, run this again without the prefix: "
+            f"{stack.commands.remove('cluster.namePrefix')}. To bring its data here, leave it where it is: "
+            f"docs/backup.md, or {MOVES_IN}"
+        )
+
+
+def of_other_chart(stack: Stack, cluster: Cluster, settings: Settings) -> Second | None:
+    """Return the Infisical of the other chart that the stack's own would be put beside; None where there is none.
+
+    Raises Unanswered.
+    """
+    own = labels(other_flavour(settings))
+    found = [
+        live
+        for live in cluster.objects(["Deployment.v1.apps"], settings.cluster.names.infisical)
+        if own.items() <= (live["metadata"].get("labels") or {}).items()
+    ]
+    return second_infisical(settings, state_of(stack), found, stack.commands)
 
 
 def strangers(cluster: Cluster, settings: Settings, chart: Sequence[Object], release: str) -> Mapping[Key, str]:

@@ -11,7 +11,7 @@ from components.base.names import (
     INFISICAL_SECRET,
     REDIS_REPLICATION,
 )
-from operations.adoption.installation import MOVES_IN, data_returns
+from operations.adoption.installation import MOVES_IN, data_returns, of_other_chart
 from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
@@ -103,6 +103,12 @@ def clashes(stack: Stack, cluster: Cluster, settings: Settings) -> Iterator[Resu
         yield _asked(f"Namespace {name}", lambda subject, name=name: _namespace(cluster, subject, name, ours))
     for thing in _things(stack, cluster, settings):
         yield _asked(thing.subject, lambda subject, thing=thing: _thing(cluster, subject, thing, ours))
+    yield _asked("Infisical of the other chart", lambda subject: _second(stack, cluster, settings, subject))
+
+
+def _second(stack: Stack, cluster: Cluster, settings: Settings, subject: str) -> Result:
+    second = of_other_chart(stack, cluster, settings)
+    return fail(subject, second.reason, second.way_out) if second else ok(subject, "not there")
 
 
 def _asked(subject: str, ask: Callable[[str], Result]) -> Result:

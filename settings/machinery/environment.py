@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
@@ -75,22 +76,29 @@ def _no_proxy(stack: Settings) -> str:
     own = [
         "localhost",
         "127.0.0.1",
-        "::1",
+        "[::1]",
         ".svc",
         ".cluster.local",
         "kubernetes.default",
         *_addresses(stack.network_policies.api_server.cidrs),
     ]
-    said = [each.strip() for each in stack.extra_environment.get("NO_PROXY", "").split(",")]
-    return ",".join(dict.fromkeys([*own, *filter(None, said)]))
+    said = re.split(r"[,\s]+", stack.extra_environment.get("NO_PROXY", ""))
+    return ",".join(dict.fromkeys([*own, *map(_bracketed, filter(None, said))]))
+
+
+def _bracketed(host: str) -> str:
+    """Return an IPv6 address as a URL has it. Of a bare one Infisical's HTTP client takes the last part for a port."""
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        return host
 
 
 def _addresses(ranges: Sequence[str]) -> Iterator[str]:
     """Yield the ranges that are one address, as a URL has it: Infisical's HTTP client compares texts, never ranges."""
     for network in map(ipaddress.ip_network, ranges):
         if network.num_addresses == 1:
-            address = network.network_address
-            yield f"[{address}]" if address.version == 6 else str(address)
+            yield _bracketed(str(network.network_address))
 
 
 @cache

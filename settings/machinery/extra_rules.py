@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import unquote
 
 from pydantic import SecretStr, ValidationError
 
+from settings.cluster import ClusterSettings
+from settings.external import Database
 from settings.machinery.environment import setting_by_variable
 from settings.machinery.finding import Finding
 from settings.machinery.variable_forms import FORMS, why_secret
@@ -97,9 +101,36 @@ def audit_database_verifies(extra_environment: Mapping[str, str], extra_secrets:
             yield Finding(f"extraEnvironment.{authority}", reason, "set")
 
 
+def audit_database_is_apart(
+    extra_secrets: Mapping[str, SecretStr], database: Database, cluster: ClusterSettings
+) -> Findings:
+    """Refuse Infisical's own database for the audit log: a migration locks each, and would wait for itself."""
+    try:
+        audit = ReadReplica(uri=extra_secrets[AUDIT_LOGS])
+    except (KeyError, ValidationError):  # `audit_database_verifies` says what is wrong with it
+        return
+    host, name = audit.host.lower().rstrip("."), unquote(audit.address.rpartition("/")[2])
+    if database.kind == "external":
+        same = (host, audit.port, name) == (database.host.lower().rstrip("."), database.port, database.name)
+    else:
+        same = name == "infisical" and bool(_own_server(cluster.names.database).fullmatch(host))
+    if same:
+        reason = (
+            "this is the database that Infisical has already. Its migration would wait for a lock of its own until its "
+            "deadline. Name a database of the audit log's own. Without one, the audit log is in Infisical's"
+        )
+        yield Finding(f"extraSecrets.{AUDIT_LOGS}", reason, "remove")
+
+
+def _own_server(namespace: str) -> re.Pattern[str]:
+    """Return the names of the Services that the Zalando operator makes, and of the pods behind them."""
+    return re.compile(rf"([^.]+\.)?platform-db-cluster(-pooler)?(-repl)?\.{re.escape(namespace)}(\.svc(\..+)?)?")
+
+
 EXTRA_RULES: tuple[Callable[..., Findings], ...] = (
     extra_variables_are_free,
     telemetry_is_whole,
     no_proxy_is_plain,
     audit_database_verifies,
+    audit_database_is_apart,
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET
 from operations.adoption import command
 from operations.cluster import Object
 from tests.tools.test_adoption import object_
-from tests.tools.test_adoption_command import Api, Previewed, adopt, api, release
+from tests.tools.test_adoption_command import SETTINGS, Api, Previewed, adopt, api, release
 
 CHART = {"app": "infisical-standalone", "component": "infisical"}
 DEFAULT = "infisical-infisical-standalone-infisical"  # what the chart calls it in release `infisical`
@@ -109,6 +112,86 @@ def test_a_deployment_that_selects_other_pods_is_not_taken(
     found["spec"]["selector"] = {"matchLabels": selector} if selector else {"matchExpressions": []}
     [sentence] = refusals(equal, capsys, found, live(DATABASE))
     assert "by app=infisical-standalone,component=infisical,release=infisical. It holds no data: `kubectl" in sentence
+
+
+@dataclass(frozen=True)
+class Places(Equal):
+    """A cluster in which an object is in its namespace, and `infisical` is somebody's platform."""
+
+    changed: list[str] = field(default_factory=list[str])  # namespaces
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
+        return [each for each in super().objects(kinds) if each["metadata"].get("namespace", "") == namespace]
+
+    def get(self, path: str) -> Object | None:
+        there = [each for each in self.live.values() if path.endswith(f"/{each['metadata']['name']}")]
+        return next((each for each in there if f"/{each['metadata'].get('namespace') or 'namespaces'}/" in path), None)
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Any) -> None:
+        self.changed.append(namespace)
+        super().patch(kind, name, namespace, operations)
+
+
+BLUE = {**SETTINGS, "cluster": {"namePrefix": "blue"}}
+THEIRS = [object_("Namespace", metadata={"name": "infisical", "namespace": ""}), live(SECRET)]
+
+
+def prefixed(step: Object) -> Object:
+    found = copy.deepcopy(step)
+    about = found["newState"]["inputs"]["metadata"]
+    about["namespace"] = f"blue-{about['namespace']}"
+    return found
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_stack_with_a_prefix_adopts_what_is_in_its_own_namespaces(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], taken: bool
+) -> None:
+    """What has the same names without a prefix is another platform's."""
+    cluster = Places()
+    monkeypatch.setattr(command, "Cluster", lambda *_: cluster)
+    own = chart("infisical")
+    own["metadata"]["namespace"] = "blue-infisical"
+    cluster.live.update({"infisical": own, DATABASE_CLUSTER: live(prefixed(DATABASE))})
+    cluster.live.update({"theirs": chart("infisical"), "their-database": live(DATABASE)})
+    stack = Previewed(steps=[release("infisical"), prefixed(DATABASE)], kept=BLUE)
+    assert adopt(stack, take=taken) == 0
+    told = capsys.readouterr().out
+    assert "Deployment blue-infisical/infisical" in told
+    assert " infisical/infisical" not in told
+    assert set(cluster.changed) == ({"blue-infisical", "blue-platform-db-pg"} if taken else set())
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_stack_with_a_prefix_does_not_adopt_what_has_none(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], owned: bool
+) -> None:
+    """`up` would make an empty platform beside it. One of another stack is nobody's to adopt."""
+    cluster = Places()
+    monkeypatch.setattr(command, "Cluster", lambda *_: cluster)
+    namespace, secret = copy.deepcopy(THEIRS)
+    if owned:
+        namespace["metadata"]["annotations"] = {"infisical-platform/stack-id": "theirs"}
+    cluster.live.update({"namespace": namespace, INFISICAL_SECRET: secret})
+    stack = Previewed(steps=[release("infisical"), prefixed(DATABASE), prefixed(SECRET)], kept=BLUE)
+    assert adopt(stack, take=True) == (not owned)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("REFUSED")]
+    assert bool(told) is not owned
+    for sentence in told:
+        assert sentence.startswith("REFUSED: cluster.namePrefix: an Infisical is in namespace infisical, this stack's")
+        assert "pulumi config rm --stack prod --path 'infisical-platform:cluster.namePrefix'" in sentence
+    assert cluster.changed == []
+
+
+def test_an_infisical_of_the_other_chart_is_not_left_beside_the_stacks_own(
+    equal: Equal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its objects have other names and labels, so `--take` would leave them, and `up` start a second one."""
+    found = chart("infisical-backend")
+    found["metadata"]["labels"] = {"app": "infisical", "component": "backend"}
+    [sentence] = refusals(equal, capsys, found, live(DATABASE))
+    assert "infisical.chart.flavour: Deployment infisical/infisical-backend is of chart infisical," in sentence
+    assert "'infisical-platform:infisical.chart.flavour' infisical && " in sentence
 
 
 def test_the_plan_of_a_stack_that_has_its_release_asks_for_no_other(api: Api) -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.database_services import dns_names
 from settings import environment_of
 from settings.machinery.variable_forms import FORMS, PROXIES
-from tests.unit.configurations import PEM, errors, load, with_
+from tests.unit.configurations import PEM, Config, errors, load, with_
+from tests.unit.harness import AUTHORITY, audit_logs_in
 
 URI = "postgresql://u:p@audit.example.org/logs"
 
@@ -194,11 +196,56 @@ def test_the_audit_database_needs_an_authority() -> None:
     assert line.startswith("- extraEnvironment.AUDIT_LOGS_DB_ROOT_CERT: required")
 
 
+OWN_DATABASE = "this is the database that Infisical has already"
+EXTERNAL = {"kind": "external", "host": "db.example.org", "name": "my_secrets", "authority": AUTHORITY}
+
+
+def audited(address: str, *more: tuple[str, object]) -> Config:
+    return with_(*more, ("extraSecrets", audit_logs_in(address)))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(name for name in dns_names("platform-db-pg") if "." in name),
+        "PLATFORM-DB-CLUSTER.platform-db-pg.svc.",
+        "platform-db-cluster-0.platform-db-cluster.platform-db-pg.svc.corp.internal",
+    ],
+)
+def test_the_audit_database_is_not_infisicals_own(host: str) -> None:
+    """The migration takes its turn in one after the other, and would wait for itself until its deadline."""
+    for name in ("infisical", "infisica%6C"):
+        [line] = errors(audited(f"{host}:5432/{name}"))
+        assert line.startswith(f"- extraSecrets.AUDIT_LOGS_DB_CONNECTION_URI: {OWN_DATABASE}")
+        assert "pulumi config rm" in line
+        assert host.lower() not in line.lower(), "the address is a secret"
+    load(audited(f"{host}/reports"))
+    load(audited(f"{host}/infisical", ("cluster.namePrefix", "blue")))
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        ("db.example.org/my%5Fsecrets", True),
+        ("DB.example.org.:5432/my%5Fsecrets", True),
+        ("db.example.org:5433/my%5Fsecrets", False),
+        ("db.example.org/audit", False),
+        ("a.example.org/my%5Fsecrets", False),
+    ],
+)
+def test_the_audit_database_is_not_the_external_one(address: str, *, same: bool) -> None:
+    stack = audited(address, ("database", EXTERNAL), ("databasePassword", "throw-away-database"))
+    if not same:
+        load(stack)
+        return
+    assert [line for line in errors(stack) if OWN_DATABASE in line]
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
 def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(section: str, name: str) -> None:
     proxy = (f"{section}.{name}", "http://proxy.example.org:3128")
-    own = "localhost,127.0.0.1,::1,.svc,.cluster.local,kubernetes.default"
+    own = "localhost,127.0.0.1,[::1],.svc,.cluster.local,kubernetes.default"
     assert environment_of(load(with_(proxy))).plain["NO_PROXY"] == own
     said = ("extraEnvironment.NO_PROXY", "10.96.0.1, .svc,git.example.org,")
     ranges = ("networkPolicies.apiServer.cidrs", ["10.0.0.0/24", "10.0.1.7/32", "fd00::7/128"])
@@ -214,6 +261,14 @@ def test_a_proxy_has_a_scheme(section: str, name: str) -> None:
     for wrong in ("proxy.example.org:3128", "10.1.2.3:3128", "socks5://proxy.example.org:1080"):
         [line] = errors(with_((f"{section}.{name}", wrong)))
         assert line.startswith(f"- {section}.{name}: Infisical accepts nothing but an address that begins with https")
+
+
+def test_an_address_of_ipv6_is_written_as_a_url_has_it() -> None:
+    """proxy-from-env, by which axios decides, reads `fd00::7` as the host `fd00:` with port 7."""
+    proxy = ("extraEnvironment.HTTPS_PROXY", "http://proxy.example.org:3128")
+    said = ("extraEnvironment.NO_PROXY", "fd00::7 [fd00::8]:6443,FD00:0::9,a.org:443")
+    told = environment_of(load(with_(proxy, said))).plain["NO_PROXY"]
+    assert told.endswith(",kubernetes.default,[fd00::7],[fd00::8]:6443,[fd00::9],a.org:443")
 
 
 def test_without_a_proxy_nothing_is_said_of_one() -> None:

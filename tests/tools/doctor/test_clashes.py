@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 
 import pytest
 
@@ -84,6 +85,21 @@ def test_what_waits_for_its_own_backup_is_adopted(restore: dict[str, object], ad
     assert ("make adopt" in found.fix) is adopted
 
 
+def test_an_infisical_of_the_other_chart_fails_but_for_a_switch() -> None:
+    labels = {"app": "infisical", "component": "backend"}
+    about = {"name": "infisical-backend", "namespace": "infisical", "labels": labels}
+    of = cluster(live=[{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": about}])
+    clash = only(clashes_with(of))
+    assert (clash.level, clash.subject) == (Level.FAIL, "Infisical of the other chart")
+    assert "Deployment infisical/infisical-backend is of chart infisical, and not of this stack" in clash.seen
+    assert "'infisical-platform:infisical.chart.flavour' infisical && " in clash.fix
+    first = {"urn": "urn:pulumi:dev::p::t::infisical", "type": "kubernetes:helm.sh/v3:Release", "id": "x"}
+    left = json.dumps({"deployment": {"resources": [{**first, "outputs": {"values": {"backend": {}}}}]}})
+    switching = Exported("dev")
+    switching.__dict__["exported"] = left
+    assert all_ok(ask(functools.partial(clashes.clashes, switching), of))
+
+
 def test_a_namespace_that_is_there_is_a_warning_unless_it_is_going() -> None:
     assert only(clashes_with(cluster({NAMESPACE: ACTIVE}))).level is Level.WARN
     going = only(clashes_with(cluster({NAMESPACE: {"status": {"phase": "Terminating"}}})))
@@ -100,6 +116,7 @@ def test_what_the_program_makes_is_known_by_type_and_id() -> None:
     namespaces = ("infisical", "platform-db-pg", "platform-kv-redis-cluster")
     full = cluster({f"/api/v1/namespaces/{name}": ACTIVE for name in namespaces}, existing=EXISTING.values())
     results = clashes_with(full, *owned)
+    assert results.pop("Infisical of the other chart").seen == "not there"
     assert {row.seen for row in results.values()} == {"this stack's"}
 
 

@@ -137,6 +137,8 @@ def _cluster(
         mock.patch.object(LiveCluster, "environment", return_value=environment),
         mock.patch.object(LiveCluster, "images", return_value=images),
         mock.patch.object(LiveCluster, "helm_release", return_value=""),
+        mock.patch.object(LiveCluster, "statefulset", return_value={}),
+        mock.patch.object(LiveCluster, "deployments", return_value=[]),
         mock.patch.object(LiveCluster, "listeners", return_value=[{"name": "https", "protocol": "HTTPS"}]),
         mock.patch.object(LiveCluster, "controller", return_value="traefik.io/ingress-controller"),
         mock.patch.object(LiveCluster, "api_server", return_value={("10.0.0.1", 6443)}),
