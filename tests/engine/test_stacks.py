@@ -62,7 +62,7 @@ def test_what_can_not_be_decrypted_is_a_sentence(checkout: Checkout) -> None:
     start = text.index("secure: v1:")
     file.write_text(text[: start + 11] + "AAAA" + text[start + 15 :])
     printed = checkout.preview("prod", fails=True)
-    assert "message authentication failed" in printed  # Pulumi's own words, which the README explains
+    assert "message authentication failed" in printed  # Pulumi's own words, which docs/troubleshooting.md explains
     assert "Traceback" not in printed
 
 
