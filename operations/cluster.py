@@ -86,9 +86,16 @@ class Cluster:
 
     def refusal(self, path: str, body: Object) -> str:
         """Return why the API server would not make `body`, empty when it would. Nothing is made. Raises Unanswered."""
-        create = ("create", "--raw", f"{path}?dryRun=All", "-f", "-")
-        done = self._run(*create, stdin=json.dumps(body), seconds=ADMISSION_SECONDS)
+        done = self._dry_create(path, body)
         return _judged(done) if done.returncode else ""
+
+    def admitted(self, path: str, body: Object) -> Object | str:
+        """Return what the API server and its webhooks would make of `body`, or why they would not. Nothing is made.
+
+        Raises Unanswered.
+        """
+        done = self._dry_create(path, body)
+        return _judged(done) if done.returncode else json.loads(done.stdout)
 
     def would_apply(self, manifest: Object) -> Object | str:
         """Return what an object would become by a server-side apply, or why it can't. Nothing changes.
@@ -111,6 +118,10 @@ class Cluster:
         if not found:
             self._answer(done)
         return found
+
+    def _dry_create(self, path: str, body: Object) -> subprocess.CompletedProcess[str]:
+        create = ("create", "--raw", f"{path}?dryRun=All", "-f", "-")
+        return self._run(*create, stdin=json.dumps(body), seconds=ADMISSION_SECONDS)
 
     def _dry_run(self, manifest: Object, *options: str) -> subprocess.CompletedProcess[str]:
         apply = ("apply", "--server-side", *options, "--dry-run=server", "--validate=false")

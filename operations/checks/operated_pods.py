@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operations.checks.result import Result, fail
+from operations.checks.result import Result, fail, warn
 from operations.cluster import Cluster, Object
 from settings import Commands, Settings
 from settings.database import DatabaseSettings
@@ -30,6 +30,7 @@ class OperatedPod:
     namespace: str
     user: Object  # security context of the pod
     container: Object
+    compared: bool = False  # its operator looks at the pod's image, and not at the StatefulSet's alone
 
     def manifest(self, namespace: str) -> Object:
         """Return a pod to ask for. Nothing is run."""
@@ -48,8 +49,11 @@ def refused(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
         where = pod.namespace if there else _ANYWHERE
         if not there and _has_a_level(cluster):
             continue
-        why = cluster.refusal(f"/api/v1/namespaces/{where}/pods", pod.manifest(where))
-        if not why or any(text in why for text in _UNASKED):
+        why = cluster.admitted(f"/api/v1/namespaces/{where}/pods", pod.manifest(where))
+        if not isinstance(why, str):
+            yield from _rewritten(pod, why, where, commands, settings)
+            continue
+        if any(text in why for text in _UNASKED):
             continue
         subject, seen = f"pods of {pod.part}", f"the operator's would be refused in namespace {where}: {why}"
         if _LEVEL not in why:
@@ -60,6 +64,25 @@ def refused(commands: Commands, cluster: Cluster, settings: Settings) -> Iterato
             yield fail(
                 subject, seen, f"{set_it}: Redis then gets a context, and the database's namespace level baseline"
             )
+
+
+def _rewritten(
+    pod: OperatedPod, admitted: Object, where: str, commands: Commands, settings: Settings
+) -> Iterator[Result]:
+    """Yield a row where a webhook changes the image of a pod that its operator compares (1.15, syncStatefulSet)."""
+    asked = pod.container["image"]
+    [got] = [each["image"] for each in admitted["spec"]["containers"] if each["name"] == pod.container["name"]]
+    if not pod.compared or got == asked:
+        return
+    named = "docker_image in the operator's configuration says"
+    if "postgres" in settings.operators.installed:
+        named = f"{commands.set('operators.postgresImages.spilo', got)} says"
+    yield (fail if where == pod.namespace else warn)(
+        f"image of {pod.part}",
+        f"a webhook makes {got} of {asked} in namespace {where}: the postgres-operator compares each pod's image with "
+        "its StatefulSet's, and makes the pod anew at every look (zalando/postgres-operator#2436)",
+        f"leave namespace {pod.namespace} out of that webhook, or have it nothing to rewrite: {named} what it would",
+    )
 
 
 def _has_a_level(cluster: Cluster) -> bool:
@@ -77,10 +100,11 @@ def _pods(settings: Settings) -> Iterator[OperatedPod]:
             user={"fsGroup": 103},
             container={
                 "name": "postgres",
-                "image": "spilo",
+                "image": settings.operators.postgres_images.spilo,
                 "resources": resources_of(database),
                 "securityContext": spilo,
             },
+            compared=True,
         )
     if isinstance(redis, RedisSettings):
         yield OperatedPod(

@@ -209,6 +209,12 @@ def test_nothing_is_made_to_hear_a_refusal(kubectl: Kubectl) -> None:
     assert json.loads(kubectl.stdin) == {"kind": "Certificate"}
 
 
+def test_what_a_webhook_makes_of_an_object_is_heard(kubectl: Kubectl) -> None:
+    kubectl.says('{"kind": "Pod", "spec": {}}')
+    assert HERE.admitted("/api/v1/x", {"kind": "Pod"}) == {"kind": "Pod", "spec": {}}
+    assert kubectl.asked[3:] == ["create", "--raw", "/api/v1/x?dryRun=All", "-f", "-"]
+
+
 _REVIEWER = f"""#!{sys.executable}
 import json, os, sys, time
 asked = json.load(sys.stdin)["items"]

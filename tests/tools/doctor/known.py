@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class Answers(Cluster):
     existing: Collection[tuple[str, ...]] = ()
     refused: str | Unanswered = DENIED
     pods_refused: Mapping[str, str] = field(default_factory=dict)  # by namespace
+    rewriting: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # a namespace's webhook for containers
     live: Sequence[Any] = ()  # what `kubectl get` shows of objects
     withheld: Collection[rights.Right] = ()
     granted: Mapping[str, Rules | Unanswered] = field(default_factory=dict)  # by namespace
@@ -59,15 +60,22 @@ class Answers(Cluster):
     def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Any]:
         return [each for each in self.live if key_of(each).kind in kinds and key_of(each).namespace == namespace]
 
-    def refusal(self, path: str, body: Any) -> str:
+    def admitted(self, path: str, body: Any) -> Any:
         if body["kind"] == "Pod":
             self.asked.append(body)
-            why = self.pods_refused.get(path.split("/")[-2], "")
-            return f"{why} (pod {len(self.asked)})" if why else ""
+            where = path.split("/")[-2]
+            if why := self.pods_refused.get(where, ""):
+                return f"{why} (pod {len(self.asked)})"
+            containers = [self.rewriting.get(where, lambda each: each)(dict(e)) for e in body["spec"]["containers"]]
+            return {**body, "spec": {**body["spec"], "containers": containers}}
         assert body["kind"] == "Certificate"
         if isinstance(self.refused, Unanswered):
             raise self.refused
-        return self.refused
+        return self.refused or body
+
+    def refusal(self, path: str, body: Any) -> str:
+        answer = self.admitted(path, body)
+        return answer if isinstance(answer, str) else ""
 
     def rules(self, namespace: str) -> Rules:
         answer = self.granted.get(namespace, Rules(rules=[], complete=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ CHECK: Check = partial(operated_pods.refused, COMMANDS)
 DATABASE, REDIS = Names().database, Names().redis
 STRICT = 'pods "asked-for-x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
 QUOTA = "exceeded quota: tenant, requested: limits.cpu=2, used: limits.cpu=7, limited: limits.cpu=8"
+SPILO = "ghcr.io/zalando/spilo-17:4.0-p3"
 RESTRICTED: Any = {"pods": {"podSecurity": "restricted"}}
 
 
@@ -67,6 +69,37 @@ def test_a_quota_counts_where_the_pod_would_be() -> None:
     [row] = ask(CHECK, asked(DATABASE, **{DATABASE: QUOTA})).values()
     assert (row.level, row.subject) == (Level.FAIL, "pods of PostgreSQL")
     assert f"let namespace {DATABASE} admit it" in row.fix
+
+
+def to_mirror(container: Any) -> Any:
+    return container | {"image": f"mirror.example.org/{container['image'].partition('/')[2]}"}
+
+
+@pytest.mark.parametrize("operator", ["present", "install"])
+def test_a_webhook_that_rewrites_the_image_of_postgresql_is_named(operator: str) -> None:
+    """Its operator would make each pod anew at every look. Redis' never looks at its pods' images."""
+    of = asked(DATABASE, REDIS)
+    of = replace(of, rewriting={DATABASE: to_mirror, REDIS: to_mirror})
+    places: Any = {"operators": {"postgres": "postgres-operator", "redis": "redis-operator"}}
+    [row] = ask(CHECK, of, operators={"postgres": operator}, networkPolicies=places).values()
+    assert (row.level, row.subject) == (Level.FAIL, "image of PostgreSQL")
+    assert f"mirror.example.org/zalando/spilo-17:4.0-p3 of {SPILO} in namespace {DATABASE}" in row.seen
+    assert f"leave namespace {DATABASE} out of that webhook" in row.fix
+    own = "'infisical-platform:operators.postgresImages.spilo' mirror.example.org/zalando/spilo-17:4.0-p3"
+    assert (own in row.fix) is (operator == "install")
+    assert ("docker_image" in row.fix) is (operator == "present")
+
+
+def test_before_the_namespace_is_there_a_webhook_may_still_leave_it_out() -> None:
+    of = replace(asked(), rewriting={"default": to_mirror})
+    [row] = ask(CHECK, of).values()
+    assert (row.level, row.subject) == (Level.WARN, "image of PostgreSQL")
+
+
+def test_a_webhook_that_adds_a_container_rewrites_no_image() -> None:
+    """A mesh does so."""
+    of = replace(asked(DATABASE), rewriting={DATABASE: lambda each: each | {"imagePullPolicy": "Always"}})
+    assert ask(CHECK, of) == {}
 
 
 def test_who_may_make_no_pods_is_told_nothing() -> None:
