@@ -122,6 +122,8 @@ def _writes(store: BackupStoreArgs, target: BucketTarget, identifier: Output[str
         "WAL_S3_BUCKET": target.name,
         "WAL_BUCKET_SCOPE_PREFIX": store.prefix,  # unset, it is the namespace
         "WAL_BUCKET_SCOPE_SUFFIX": identifier.apply(lambda found: f"/{found}"),
+        # A database that is made anew in this namespace has the path of the one before, and begins at timeline 1 too.
+        "WALG_PREVENT_WAL_OVERWRITE": "true",
         **_endpoints(target),
         "BACKUP_SCHEDULE": store.backup.schedule,
         "BACKUP_NUM_TO_RETAIN": str(store.backup.retention.days),  # Spilo counts days, and keeps as many backups

@@ -58,7 +58,7 @@ class RecoverySettings(Section):
     )
     time: Moment = Field(
         description="Until when changes are taken from it. Name a moment that has been archived already, a minute ago "
-        "or more: PostgreSQL does not start from an archive that ends before the moment."
+        "or more: where the archive ends before the moment, Spilo takes everything that is in it instead, unsaid."
     )
 
 

@@ -24,7 +24,7 @@ SPILO = {
         "WAL_BUCKET_SCOPE_PREFIX",
         "WAL_BUCKET_SCOPE_SUFFIX",
     ),
-    *("BACKUP_SCHEDULE", "BACKUP_NUM_TO_RETAIN"),
+    *("BACKUP_SCHEDULE", "BACKUP_NUM_TO_RETAIN", "WALG_PREVENT_WAL_OVERWRITE"),
 }
 # generateCloneEnvironment of zalando/postgres-operator 1.15.1 appends these, so they must not stand there twice. Of a
 # clone with an s3_endpoint it makes CLONE_AWS_ENDPOINT and CLONE_WALE_S3_ENDPOINT, both of this one value.
@@ -62,6 +62,11 @@ def test_spilo_knows_every_name() -> None:
     assert said["WAL_S3_BUCKET"] == "dumps"
     assert said["WAL_BUCKET_SCOPE_PREFIX"] == "prod/", "unset, it is the namespace"
     assert said["AWS_ENDPOINT"] == "https://s3.example.org"
+
+
+def test_a_database_made_anew_in_the_same_namespace_overwrites_no_change_of_the_one_before() -> None:
+    """Both archive timeline 1 under one path, and WAL-G overwrites what it isn't told to keep."""
+    assert environment(archived())["WALG_PREVENT_WAL_OVERWRITE"] == "true"
 
 
 def test_credentials_stand_in_a_secret_that_is_new_with_them() -> None:
