@@ -78,6 +78,8 @@ class Restore(ComponentResource):
         moved = self._moved_in(args)
         source = moved.backup if moved else restore.source
         config: dict[str, object] = {"id": restore.id, "source": source, "image": args.image}
+        if restore.server:
+            config["server"] = restore.server.host
         if args.identity:
             data = {"private.asc": args.identity.get_secret_value()}
             identity = versioned_secret(f"{name}-identity", namespace, data, parent=self)

@@ -1,10 +1,15 @@
 """A platform to restore: a bench of backups with Infisical's Deployment and a Redis."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from backup_bench import LABEL, Bench, Done
-from job_engines import PASSWORD, eventually
+from backup_bench import LABEL, Bench, Done, tables
+from job_cluster import Cluster
+from job_engines import PASSWORD, Postgres, eventually
+from job_pki import Pair
 from job_redis import ADDRESSES, GROUP, Redis
 from redis_connection import Connection
 
@@ -49,6 +54,10 @@ class Platform(Bench):
     def secrets(self) -> str:
         return self.sql("select string_agg(name, ' ' order by name) from secrets")
 
+    @property
+    def untouched(self) -> bool:
+        return (self.secrets, self.replicas, self.kept > 0) == ("a b c late", 2, True)
+
     def restoring(self, identifier: str = "one", **changed: Any) -> dict[str, Any]:
         return {
             **self.config(),
@@ -75,3 +84,16 @@ class Platform(Bench):
         found = re.search(r"set restore\.overwrite to ([0-9a-f]{12})$", refused.last_line)
         assert found, refused.output
         return found[1]
+
+
+@contextmanager
+def backed_up(redis: Redis, cluster: Cluster, postgres: Postgres, ca: Pair, folder: Path) -> Iterator[Platform]:
+    """A platform of three secrets that are backed up, and one that came later."""
+    postgres.present(ca.issue("127.0.0.1"))
+    platform = Platform(redis, cluster, postgres, ca, folder)
+    platform.sql(tables("a", "b", "c"))
+    done = platform.back_up()
+    assert done.status == 0, done.output
+    platform.sql("insert into secrets values ('late', 'later'); create table newer (n int); drop view names")
+    yield platform
+    platform.drop()

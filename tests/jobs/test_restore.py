@@ -1,20 +1,17 @@
 """The restore: all or nothing, once per id, and refused before it would do harm."""
 
-import contextlib
 import json
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backup_bench import LABEL, STATUS, flip_a_byte, gpg, tables
+from backup_bench import LABEL, STATUS, flip_a_byte, gpg
 from job_cluster import Cluster
-from job_engines import PASSWORD, Postgres, eventually
+from job_engines import PASSWORD, USER, Postgres
 from job_pki import Pair
 from job_redis import ADDRESSES, GROUP, Redis, running
-from restore_bench import DEPLOYMENT, Platform
+from restore_bench import DEPLOYMENT, Platform, backed_up
 from restore_script import DROP
 
 
@@ -26,19 +23,8 @@ def redis(servers_folder: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 def platform(cluster: Cluster, postgres: Postgres, ca: Pair, servers_folder: Path, redis: Redis) -> Iterator[Platform]:
-    """A platform of three secrets that are backed up, and one that came later."""
-    postgres.present(ca.issue("127.0.0.1"))
-    platform = Platform(redis, cluster, postgres, ca, servers_folder)
-    platform.sql(tables("a", "b", "c"))
-    done = platform.back_up()
-    assert done.status == 0, done.output
-    platform.sql("insert into secrets values ('late', 'later'); create table newer (n int); drop view names")
-    yield platform
-    platform.drop()
-
-
-def untouched(platform: Platform) -> bool:
-    return (platform.secrets, platform.replicas, platform.kept > 0) == ("a b c late", 2, True)
+    with backed_up(redis, cluster, postgres, ca, servers_folder) as platform:
+        yield platform
 
 
 def test_what_would_be_lost_is_said_and_nothing_is_done(platform: Platform) -> None:
@@ -48,12 +34,12 @@ def test_what_would_be_lost_is_said_and_nothing_is_done(platform: Platform) -> N
     said = "the database is not empty: 7 rows in 5 tables, the newest change of "
     assert said in refused.last_line
     assert f"would be replaced by {name}, of 20" in refused.last_line
-    assert untouched(platform)
+    assert platform.untouched
     assert platform.status["restoreFailure"].startswith("one: the database is not empty")
     wrong = platform.restore(overwrite="0" * 12)
     assert f"restore.overwrite is {'0' * 12}, which confirms something else" in wrong.last_line
     assert platform.token("two") != platform.token("one"), "a confirmation is for one restore"
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_the_old_data_comes_back_whole(platform: Platform) -> None:
@@ -117,7 +103,7 @@ def test_a_database_that_was_set_back_is_not_restored_again(platform: Platform) 
     assert "id one was restored before, and the database does not know of it" in refused.last_line
     assert "restore.id" in refused.last_line
     assert platform.secrets == "a afterwards b c"
-    platform.sql("drop table infisical_migrations")
+    platform.sql(DROP)
     assert platform.restore().status == 0, "an empty database has nothing to lose"
 
 
@@ -135,16 +121,64 @@ def test_a_confirmation_is_for_one_backup(platform: Platform) -> None:
     assert platform.back_up().status == 0
     refused = platform.restore(overwrite=token)
     assert f"restore.overwrite is {token}, which confirms something else" in refused.last_line
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_an_empty_database_needs_no_confirmation(platform: Platform) -> None:
     """From nothing: a new cluster, in which Infisical has never run."""
-    platform.sql('drop table infisical_migrations, secrets, newer, kms_root_config, "Odd\'Name" cascade')
+    platform.sql(DROP)
+    platform.sql(
+        "create table infisical_migrations (id serial, name text); create table infisical_migrations_lock (n serial)"
+    )
     platform.cluster.call("DELETE", f"{platform._deployments}/{DEPLOYMENT}")
     done = platform.restore()
     assert done.status == 0, done.output
     assert platform.secrets == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        ("create table orders (n int); insert into orders values (1), (2)", "2 rows in 1 tables"),
+        ("create view orders as select 1", "0 rows in 0 tables"),
+        ("create function orders() returns int language sql as 'select 1'", "0 rows in 0 tables"),
+    ],
+)
+def test_the_database_of_another_application_is_not_empty(platform: Platform, theirs: str, named: str) -> None:
+    """As database.name leads to it, mistyped: none of Infisical's tables is there, and all of it would go."""
+    platform.sql(DROP)
+    platform.sql(theirs)
+    refused = platform.restore()
+    assert refused.status == 1, refused.output
+    assert f"the database is not empty: {named}, and Infisical has made none of it: " in refused.last_line
+    assert "orders" in refused.last_line
+    assert platform.sql("select to_regclass('orders') is not null or to_regproc('orders') is not null") == "t"
+    done = platform.confirmed()
+    assert done.status == 0, done.output
+    assert platform.secrets == "a b c"
+
+
+def test_a_confirmation_is_for_one_database_of_the_server(platform: Platform) -> None:
+    token, first = platform.token(), platform.database
+    platform.postgres.sql(f"create database {first}_copy owner {USER} template {first}")
+    try:
+        database = {**platform.config()["database"], "name": f"{first}_copy"}
+        refused = platform.restore(overwrite=token, database=database)
+        assert f"restore.overwrite is {token}, which confirms something else" in refused.last_line
+    finally:
+        platform.postgres.sql(f"drop database {first}_copy with (force)")
+
+
+def test_an_id_that_has_restored_a_different_backup_is_refused(platform: Platform) -> None:
+    assert platform.confirmed().status == 0
+    first = platform.manifest()["name"]
+    assert platform.back_up(before="fedcba9876543210").status == 0
+    refused = platform.restore(source="fedcba9876543210")
+    assert refused.status == 1, refused.output
+    assert f"id one has restored {first}, and restore.from is fedcba9876543210 now" in refused.last_line
+    for same in (first, f"{first}.json", first.rpartition("-")[2], "latest"):
+        assert "so there is nothing to do" in platform.restore(source=same).last_line
+    assert platform.restore(source="fedcba9876543210", server="one.that.moved.in").status == 0
 
 
 def test_another_keys_backup_is_refused_with_both_labels(platform: Platform) -> None:
@@ -152,13 +186,13 @@ def test_another_keys_backup_is_refused_with_both_labels(platform: Platform) -> 
     assert refused.status == 1
     assert f"with label {LABEL}" in refused.last_line
     assert f"has label {'2' * 32}" in refused.last_line
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_a_newer_release_is_not_restored_into_an_older_one(platform: Platform) -> None:
     refused = platform.restore(image="infisical/infisical:v0.164.99")
     assert "is of infisical/infisical:v0.165.8, and this stack's release is the older" in refused.last_line
-    assert untouched(platform)
+    assert platform.untouched
     mirrored = platform.restore(image="my-mirror.example.org:5000/infisical:v0.164.99-postgres@sha256:" + 64 * "0")
     assert "this stack's release is the older my-mirror" in mirrored.last_line
     for image in ("infisical/infisical:v0.165.8", "infisical/infisical:v1.0.0", "mine:nightly"):
@@ -169,7 +203,7 @@ def test_a_damaged_backup_touches_nothing(platform: Platform) -> None:
     flip_a_byte(platform.volume / platform.objects[0])
     refused = platform.restore()
     assert "is damaged" in refused.last_line
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_rows_that_are_missing_roll_everything_back(platform: Platform) -> None:
@@ -183,7 +217,7 @@ def test_rows_that_are_missing_roll_everything_back(platform: Platform) -> None:
     assert done.status == 1
     assert "nothing has changed: " in done.last_line
     assert "secrets was dumped with 4 rows, and has 3" in done.last_line
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_a_dump_that_ends_early_rolls_everything_back(platform: Platform) -> None:
@@ -198,40 +232,7 @@ def test_a_dump_that_ends_early_rolls_everything_back(platform: Platform) -> Non
     done = platform.run("restore.py", config, REDIS_PASSWORD=PASSWORD, POSTGRES_PROGRAMS="/nonexistent")
     assert done.status == 1, done.output
     assert "nothing has changed" in done.last_line
-    assert untouched(platform)
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_kill_in_the_middle_leaves_the_old_data_and_the_next_run_restores(platform: Platform, how: int) -> None:
-    token = platform.token()
-    real = f"/usr/lib/postgresql/{platform.postgres.major_version}/bin/pg_restore"
-    slow = f'case "$*" in *--use-list*) {real} "$@"; touch "$TMPDIR/half"; sleep 60;; esac; exec {real} "$@"'
-    platform.instead_of("pg_restore", slow)
-    process = platform.start(
-        "restore.py", platform.restoring(overwrite=token), REDIS_PASSWORD=PASSWORD, POSTGRES_PROGRAMS="/nonexistent"
-    )
-    eventually((platform.folder / "tmp/half").exists, "all of it is sent, and not committed")
-    process.send_signal(how)
-    process.communicate(timeout=30)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # a pod ends with all of its processes
-    eventually(lambda: platform.secrets == "a b c late", "the transaction was rolled back")
-    if how == signal.SIGTERM:
-        assert untouched(platform), "Infisical was started again"
-    done = platform.restore(overwrite=token)
-    assert done.status == 0, done.output
-    assert (platform.secrets, platform.kept) == ("a b c", 0)
-    assert platform.deployment["metadata"]["annotations"]["infisical-platform/replicas"] == "2"
-
-
-def test_a_kill_between_commit_and_redis_is_made_good(platform: Platform) -> None:
-    """The data is restored; what is left is to empty Redis, and never to restore again."""
-    assert platform.confirmed().status == 0
-    platform.super("update platform.restored set finished = false")
-    platform.sql("insert into secrets values ('afterwards', 'x')")
-    platform.keep("stale", "job")
-    assert platform.restore().status == 0
-    assert (platform.secrets, platform.kept) == ("a afterwards b c", 0)
+    assert platform.untouched
 
 
 def test_redis_that_is_away_is_noticed_before_anything_is_touched(platform: Platform) -> None:
@@ -240,7 +241,7 @@ def test_redis_that_is_away_is_noticed_before_anything_is_touched(platform: Plat
     done = platform.restore(overwrite=token, queues=queues, queues_seconds=1)
     assert done.status == 1
     assert "Redis: " in done.last_line
-    assert untouched(platform)
+    assert platform.untouched
 
 
 def test_a_private_key_opens_what_this_stack_never_wrote(platform: Platform) -> None:

@@ -128,12 +128,14 @@ def program(name: str, major: int) -> str:
     return found
 
 
-def tables(session: Session) -> dict[str, int]:
-    """Return the number of rows of each table in schema public that no extension made."""
+def tables(session: Session, *, owned: bool = False) -> dict[str, int]:
+    """Return the number of rows of each table in schema public that no extension made, and `owned` by this role."""
+    ours = " and relowner = quote_ident(current_user)::regrole" if owned else ""
     names = session.ask(
-        "select format('%I', relname) from pg_class c where relnamespace = 'public'::regnamespace"
+        "select format('%I', relname) from pg_class c where relnamespace = 'public'::regnamespace"  # noqa: S608
         " and relkind in ('r', 'p') and not relispartition and not exists (select from pg_depend d"
-        " where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') order by 1"
+        " where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"
+        f"{ours} order by 1"
     )
     return {name: int(session.one(f"select count(*) from public.{name}")) for name in names}  # noqa: S608 quoted by %I
 
@@ -143,6 +145,17 @@ def restored(session: Session, identifier: str) -> str:
     if session.one("select to_regclass('platform.restored')") == "":
         return ""
     return session.one(f"select name, finished from platform.restored where id = '{identifier}'")  # noqa: S608
+
+
+def settled(session: Session, identifier: str, patience_seconds: int) -> str:
+    """Return as `restored` does, once no transaction that could still commit writes there. Raises Failed."""
+    session.ask("begin")
+    if session.one("select to_regclass('platform.restored')"):
+        session.ask(f"set local lock_timeout = '{patience_seconds}s'")
+        session.ask("lock table platform.restored in share mode")  # a writer holds one that conflicts to its very end
+    found = restored(session, identifier)
+    session.ask("rollback")
+    return found
 
 
 def migrations(session: Session) -> tuple[str, int]:

@@ -21,10 +21,14 @@ class WorkloadsConfig:
 
 
 class Stopped:
-    """No pod of Infisical runs inside of it. Left by an exception, it starts them again; otherwise the release does."""
+    """No pod of Infisical runs inside of it. Left by an exception, it starts them again; otherwise the release does.
 
-    def __init__(self, config: WorkloadsConfig, api: Api, report: Report) -> None:
+    kept: what the database has may no longer fit what Redis has, so that an exception starts nothing either.
+    """
+
+    def __init__(self, config: WorkloadsConfig, api: Api, report: Report, *, kept: bool = False) -> None:
         self._api, self._report = api, report
+        self.kept = kept
         self._paths = [path("deployments", config.namespace, name) for name in config.deployments]
         self._replicas: dict[str, int] = {}
         self._scaled_at = 0.0
@@ -50,8 +54,12 @@ class Stopped:
         for each in self._replicas:
             wait(lambda each=each: self._ended(each, grace), self._report, deadline_seconds=grace + _STOP_SECONDS)
 
+    def keep(self) -> None:
+        """Leave it stopped whatever happens from now on."""
+        self.kept = True
+
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
+        if kind is not None and not self.kept:
             for each, replicas in self._replicas.items():
                 self._scale(each, replicas, None)
 

@@ -13,17 +13,18 @@ from backup_manifest import Manifest
 from backup_status import Status, now
 from backup_target import TargetConfig, target_of
 from bounded_program import Deadline, require, run_program
-from database_session import Session, program, reached, restored, server_major
+from database_session import Session, program, reached, restored, server_major, settled
 from infisical_stop import Stopped, WorkloadsConfig
-from job import Report, run, secret, wait
+from job import Failed, Report, run, secret, wait
 from kube import Api
 from platform_database import DatabaseConfig, environment
 from queues import QueuesConfig, empty, master
 from rehearse import fetched
-from restore_refusals import overwritten, refuse_known, refuse_unfit
-from restore_script import restore
+from restore_refusals import overwritten, refuse_known, refuse_other, refuse_unfit
+from restore_script import Ending, restore
 from sealing import unseal
 
+_SETTLE_SECONDS = 60  # for the question whether a COMMIT without an answer was heard
 _KNOWN = 100  # ids of the newest restores, for a database that is set back
 # In a schema of its own, which no dump has and no restore drops.
 _TABLE = (
@@ -37,6 +38,7 @@ _TABLE = (
 class Config:
     """id: of this restore. source: `latest`, a name or an identifier. image: the release that the stack has now.
 
+    server: the one that moves in, whose backup is `source`. It may be described differently once it has.
     identity: file with a recipient's private key, for a backup that the stack's own passphrase does not open.
     queues_seconds: how long Redis may be away before anything is touched.
     """
@@ -51,6 +53,7 @@ class Config:
     store: str
     image: str
     deadline_seconds: float
+    server: str | None = None
     overwrite: str | None = None
     identity: str | None = None
     queues_seconds: float = 60
@@ -73,16 +76,23 @@ class Restore:
             if not done:
                 refuse_known(session, config.id, self._status.read())
             major = server_major(session)
+        if done and not config.server:
+            refuse_other(config.id, done.partition("|")[0], config.source)
         if done.endswith("|t"):
             self._known()
             return f"{done.partition('|')[0]} was restored by id {config.id} before, so there is nothing to do"
-        # One that was killed after its COMMIT goes on from there.
-        name = done.partition("|")[0] if done else self._restored(major)
+        name = self._stopped(done) if done else self._restored(major)
         empty(config.queues, self._report)
-        with Session(self._environment, self._deadline) as session:
+        # It is done: a deadline that has passed meanwhile is no reason to say otherwise.
+        with Session(self._environment, Deadline(_SETTLE_SECONDS)) as session:
             session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
         self._known(restored=name, restoredAt=now(), restoreFailure=None)
         return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
+
+    def _stopped(self, done: str) -> str:
+        """Go on from where a run was ended after its COMMIT: its Redis is of another past, so nothing may run on it."""
+        with Stopped(self._config.workloads, self._api, self._report, kept=True):
+            return done.partition("|")[0]
 
     def _restored(self, major: int) -> str:
         config, store = self._config, Path(self._config.store)
@@ -101,11 +111,11 @@ class Restore:
             with Session(self._environment, self._deadline) as session:
                 overwritten(session, manifest, config.id, config.overwrite)
             wait(lambda: master(config.queues), self._report, deadline_seconds=config.queues_seconds)
-            with Stopped(config.workloads, self._api, self._report):
-                self._replace(plain, manifest, programs)
+            with Stopped(config.workloads, self._api, self._report) as stopped:
+                self._replace(plain, manifest, programs, stopped)
         return manifest.name
 
-    def _replace(self, plain: Path, manifest: Manifest, programs: dict[str, str]) -> None:
+    def _replace(self, plain: Path, manifest: Manifest, programs: dict[str, str], stopped: Stopped) -> None:
         with Session(self._environment, self._deadline) as session:
             session.ask(_TABLE)
             # Whoever is still connected as Infisical, the pooler's idle connections among them, could hold a lock.
@@ -115,8 +125,30 @@ class Restore:
             )
         row = f"'{self._config.id}', '{manifest.name}', '{manifest.sha256}'"
         note = f"INSERT INTO platform.restored (id, name, sha256) VALUES ({row})"  # noqa: S608 of fixed forms
-        restore(plain, manifest, programs, self._environment, self._deadline, [note])
+        try:
+            restore(plain, manifest, programs, self._environment, self._deadline, Ending((note,), stopped.keep))
+        except Failed as error:
+            if stopped.kept:
+                self._settle(error, stopped)
+            else:
+                raise Failed(f"nothing has changed: {error}") from error
         self._report.progress(f"{manifest.name} is restored")
+
+    def _settle(self, error: Failed, stopped: Stopped) -> None:
+        """Ask whether a COMMIT was heard that something has failed after. Raises Failed where it was not."""
+        try:
+            with reached(self._environment, Deadline(_SETTLE_SECONDS), self._report) as session:
+                done = settled(session, self._config.id, _SETTLE_SECONDS // 3)
+        except Failed as silence:
+            raise Failed(
+                f"nobody knows yet whether the database was restored: {error}; asked again: {silence}. Infisical stays "
+                "stopped. Leave restore as it is in the stack file, and run `pulumi up` again: it asks the database, "
+                "and goes on from there"
+            ) from error
+        if not done:
+            stopped.kept = False
+            raise Failed(f"nothing has changed: {error}") from error
+        self._report.progress(f"the database has committed it all the same: {error}")
 
     def _known(self, **values: object) -> None:
         """Tell in the cluster too that this id is done: a database that is set back forgets it."""
