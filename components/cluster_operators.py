@@ -46,6 +46,7 @@ class ClusterOperatorsArgs:
     installed: Sequence[InstalledOperator]
     identity: Mapping[str, Input[str]]  # annotations that tell whose a namespace is
     paths: Sequence[Path]  # who may reach whom
+    keep: bool  # operators that leave the stack stay in the cluster
     deadline_seconds: int  # of each gate
     python_image: str
 
@@ -69,6 +70,7 @@ class ClusterOperatorsArgs:
             installed=installed,
             identity=identity.annotations,
             paths=[*operator_paths(settings)],
+            keep=settings.cluster.protect,
             deadline_seconds=settings.operators.deadline_minutes * 60,
             python_image=settings.jobs.python_image,
         )
@@ -80,6 +82,9 @@ class ClusterOperators(ComponentResource):
     The kinds come first and are upgraded before their operator. They stay when the stack goes: they are the cluster's,
     and their end would be the end of every database and certificate in it. Everything that needs an operator waits for
     the Gate, and so it is deleted before the operator is, which has to clean up.
+
+    Where data is protected, an operator that the settings no longer install stays as it is, with its namespace: others
+    stand on it, and cert-manager's namespace has the keys of everybody's ClusterIssuers.
     """
 
     made: Mapping[str, Output[str]]  # the namespaces, by release, each known once it is there
@@ -89,7 +94,8 @@ class ClusterOperators(ComponentResource):
         self.made = {
             RELEASES[each.operator]: self._install(RELEASES[each.operator], each, args) for each in args.installed
         }
-        self.register_outputs({"operators": sorted(self.made)})
+        # safeguards.operators reads what the last update has kept.
+        self.register_outputs({"operators": sorted(self.made), "kept": args.keep})
 
     @classmethod
     def wanted(cls, name: str, args: ClusterOperatorsArgs | None, opts: ResourceOptions) -> ClusterOperators | None:
@@ -97,7 +103,8 @@ class ClusterOperators(ComponentResource):
         return cls(name, args, opts) if args else None
 
     def _install(self, name: str, each: InstalledOperator, args: ClusterOperatorsArgs) -> Output[str]:
-        own, closed = closed_namespace(name, each.namespace, args.identity, args.paths, ResourceOptions(parent=self))
+        staying = ResourceOptions(parent=self, retain_on_delete=args.keep)
+        own, closed = closed_namespace(name, each.namespace, args.identity, args.paths, staying)
         made = own.metadata.name
         kinds = [own_kind(kind["metadata"]["name"], kind, keep=True, parent=self) for kind in each.chart.terse_kinds]
         release = helm.v3.Release(
@@ -108,7 +115,7 @@ class ClusterOperators(ComponentResource):
             values=each.values,
             skip_crds=True,
             skip_await=True,  # the Gate waits, and names the cause
-            opts=ResourceOptions(parent=self, depends_on=[*kinds, closed]),
+            opts=ResourceOptions(parent=self, depends_on=[*kinds, closed], retain_on_delete=args.keep),
         )
         gate = GateArgs(
             namespace=made,

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from declared import Path, Resource, Stack, leaves, mapping, texts, where
+from declared import Path, Resource, Stack, Unknown, leaves, mapping, texts, where
 
 DATABASE_NAMESPACE, REDIS_NAMESPACE = "platform-db-pg", "platform-kv-redis-cluster"
+DATA_NAMESPACES = (DATABASE_NAMESPACE, REDIS_NAMESPACE, "infisical")
 DATA_KINDS = ("postgresql", "RedisReplication", "RedisSentinel")
 
 _SSLMODE = re.compile(r"postgres(ql)?://[^\s\"']*[?&]sslmode=", re.IGNORECASE)
@@ -80,9 +81,15 @@ def providers_are_explicit(resource: Resource, _: Stack) -> Iterator[str]:
 
 
 def data_is_protected(resource: Resource, stack: Stack) -> Iterator[str]:
-    """Find unprotected data where the stack's cluster.protect is on, as it is unless it is turned off."""
+    """Find unprotected data where the stack's cluster.protect is on, as it is unless it is turned off.
+
+    The namespaces of operators have none of the stack's: that of the secrets operator may be replaced, and those of
+    installed operators stay when they leave the stack, which a policy isn't told.
+    """
+    data_namespaces = (*map(stack.own, DATA_NAMESPACES), None, Unknown.VALUE)
     precious = (
-        resource.kind in ("Namespace", "postgresql", "RedisReplication")
+        resource.kind in ("postgresql", "RedisReplication")
+        or (resource.kind == "Namespace" and resource.metadata.get("name") in data_namespaces)
         or (resource.kind == "RandomPassword" and resource.name.endswith("-encryption-key"))
         or (resource.kind == "Secret" and resource.metadata.get("name") == "infisical-secrets")
     )
@@ -182,7 +189,7 @@ RULES = (
     ),
     Rule(
         name="data-is-protected",
-        description="Namespaces, databases and the encryption key can't be deleted by accident.",
+        description="Namespaces with data, databases and the encryption key can't be deleted by accident.",
         remedy="Pass protect=, as the component's other data does.",
         find=data_is_protected,
     ),

@@ -32,7 +32,7 @@ from safeguards.live_chart import refuse_second_infisical
 from safeguards.live_key import refuse_other_live_key
 from safeguards.live_redis import refuse_live_redis_change, refuse_other_files
 from safeguards.network import refuse_cut_off
-from safeguards.operators import refuse_second_operator
+from safeguards.operators import refuse_second_operator, refuse_uninstalling
 from safeguards.plain_http import refuse_plain_http
 from safeguards.redis_address import refuse_other_redis
 from safeguards.refusal import Refusal
@@ -107,6 +107,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_files(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)
     refuse_other_operator(settings, state, commands)
+    refuse_uninstalling(settings, state, commands)
     if pulumi.runtime.is_dry_run():
         return Found(state=state, cluster=known_cluster(state))
     cluster = LiveCluster(settings.cluster)

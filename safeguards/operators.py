@@ -1,4 +1,4 @@
-"""Refuse to install an operator into a cluster that has it: two of a kind undo each other's work."""
+"""Refuse what would harm the whole cluster: a second operator of a kind, and the end of one that others stand on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from settings import Commands, Settings
 from settings.operators import Operator
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
+_COMPONENT = "infisical-platform:components:ClusterOperators"
 # The image that each runs as, and a kind that comes with it.
 _IMAGES: Mapping[Operator, str] = {
     "postgres": "postgres-operator",
@@ -24,6 +25,47 @@ _KINDS: Mapping[Operator, str] = {
     "redis": "redisreplications.redis.redis.opstreelabs.in",
     "certManager": "certificates.cert-manager.io",
 }
+# What the cluster is without, once it is gone.
+_LOSSES: Mapping[Operator, str] = {
+    "postgres": "nothing would repair, resize or upgrade a database of the cluster then",
+    "redis": "nothing would repair or resize a Redis of the cluster then",
+    "certManager": "no certificate of the cluster would be renewed then, and the keys of its ClusterIssuers be gone",
+}
+
+
+def refuse_uninstalling(settings: Settings, state: LastState, commands: Commands) -> None:
+    """Raise Refusal when `up` would take an operator away that the last update has installed, or move it.
+
+    One that the last update has kept stays in the cluster (components/cluster_operators.py), which is how a stack hands
+    it over.
+    """
+    kept = state.outputs(_COMPONENT, "cluster-operators").get("kept") is True
+    lines: list[str] = []
+    for operator, release in RELEASES.items():
+        namespace = state.outputs(_RELEASE, release).get("namespace")
+        if not namespace:
+            continue
+        if operator not in settings.operators.installed and not kept:
+            lines.append(_uninstalled(operator, namespace, settings, commands))
+        elif operator in settings.operators.installed and namespace != namespace_of(settings, operator):
+            key = f"networkPolicies.operators.{operator}"
+            lines.append(
+                f"{key}: the stack has installed this operator in namespace {namespace}, and Helm moves no release: "
+                f"two of the kind would undo each other's work. Set it back: {commands.set(key, namespace)}"
+            )
+    if lines:
+        raise Refusal("\n".join(lines))
+
+
+def _uninstalled(operator: Operator, namespace: str, settings: Settings, commands: Commands) -> str:
+    protect = "" if settings.cluster.protect else f"{commands.set('cluster.protect', 'true')}, "
+    return (
+        f"operators.{operator}: the stack has installed it for the whole cluster, and `up` would uninstall it and "
+        f"delete namespace {namespace} with all that is in it: {_LOSSES[operator]}. Set it back: "
+        f"{commands.set(f'operators.{operator}', 'install')}. To leave it to the cluster: that, {protect}"
+        f"{commands.pulumi('up')}, and then {commands.set(f'operators.{operator}', 'present')}. docs/clusters.md has "
+        'the whole way (section "An operator leaves the stack")'
+    )
 
 
 def refuse_second_operator(

@@ -57,6 +57,15 @@ def test_kinds_stay_even_where_data_may_go() -> None:
     assert {r.retain_on_delete for r in graph if r.kind == "CustomResourceDefinition"} == {True}
 
 
+@pytest.mark.parametrize("protect", [True, False])
+@pytest.mark.parametrize("release", KINDS)
+def test_an_operator_that_leaves_a_protected_stack_stays_in_the_cluster(release: str, protect: bool) -> None:
+    graph = shape("installed", cluster={"protect": protect})
+    for name in (f"Release/{release}", f"Namespace/{release}-namespace"):
+        assert graph[name].retain_on_delete is protect
+        assert not graph[name].protect, "it would stand in the way of what hands it over"
+
+
 def test_cert_manager_knows_gateway_api_where_the_way_in_is_a_gateway(graph: Graph) -> None:
     """Without its kinds, which only such a cluster is sure to have, cert-manager would not start."""
     assert "enableGatewayAPI" not in str(graph["Release/cert-manager"]["values"])

@@ -1,10 +1,12 @@
-"""A second operator of a kind is refused before the first resource."""
+"""A second operator of a kind, and the end of one that others stand on, are refused before the first resource."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.operator_values import RELEASES
@@ -13,7 +15,7 @@ from safeguards.cluster import LiveCluster
 from safeguards.network import refuse_cut_off
 from safeguards.operators import refuse_second_operator
 from settings.cluster import ClusterSettings
-from tests.unit.harness import COMMANDS, INSTALLED, settings_of
+from tests.unit.harness import COMMANDS, INSTALLED, State, platform, settings_of
 
 IMAGES = {"postgres": "postgres-operator", "redis": "redis-operator", "certManager": "cert-manager-controller"}
 
@@ -114,3 +116,64 @@ def test_policies_wait_for_no_operator_that_is_still_to_come(monkeypatch: pytest
     refuse_cut_off(settings_of(operators=INSTALLED), LiveCluster(ClusterSettings()), COMMANDS)
     with pytest.raises(Refusal):
         refuse_cut_off(settings_of(), LiveCluster(ClusterSettings()), COMMANDS)
+
+
+# --- an operator that leaves the stack -------------------------------------------------------------------------------
+
+SET = "pulumi config set --stack dev --path 'infisical-platform:"
+
+
+@cache
+def deployed(*, protect: bool) -> dict[str, Any]:
+    """The state that an `up` with all three operators leaves."""
+    return {
+        resource.urn: {"type": resource.type, "outputs": {**resource.inputs, **(resource.outputs or [{}])[-1]}}
+        for resource in platform(operators=INSTALLED, cluster={"protect": protect})
+        if resource.kind in ("ClusterOperators", "Release", "RandomUuid")
+    }
+
+
+def refusal(state: State, **keys: Any) -> str:
+    """Why `up` does not begin; empty where it may."""
+    try:
+        platform(state=state, preview=True, **keys)
+    except pulumi.RunError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("protect", [True, False])
+@pytest.mark.parametrize("operator", IMAGES)
+def test_no_operator_is_uninstalled_in_passing(operator: str, protect: bool) -> None:
+    """With cert-manager's namespace go the keys of every ClusterIssuer of the cluster, whoever made it."""
+    before = deployed(protect=False)
+    keys = {"operators": {**INSTALLED, operator: "present"}, "cluster": {"protect": protect}}
+    said = refusal(before, **keys)
+    assert said.startswith(f"operators.{operator}: the stack has installed it for the whole cluster, and `up` would ")
+    assert f"{SET}operators.{operator}' install" in said
+    assert (f"{SET}cluster.protect' true, pulumi up --stack dev, and then {SET}" in said) is not protect
+    assert len(said.splitlines()) == 1
+    assert len(refusal(before).splitlines()) == 3, "without the section all three would go"
+    assert not refusal(before, operators=INSTALLED)
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_what_a_protected_stack_has_installed_is_handed_over(protect: bool) -> None:
+    """Even where it is no longer protected from then on: what counts is how it was made."""
+    assert not refusal(deployed(protect=True), cluster={"protect": protect})
+
+
+def test_what_a_state_from_before_has_is_not_kept() -> None:
+    before = {urn: each for urn, each in deployed(protect=True).items() if "ClusterOperators" not in each["type"]}
+    assert "operators.certManager: " in refusal(before, cluster={"protect": True})
+
+
+@pytest.mark.parametrize("protect", [True, False])
+@pytest.mark.parametrize("operator", ["postgres", "redis"])
+def test_an_operator_stays_in_its_namespace(operator: str, protect: bool) -> None:
+    """Its roles are the cluster's and named alike, and a kept one would run on beside the new one."""
+    said = refusal(
+        deployed(protect=protect), operators=INSTALLED, networkPolicies={"operators": {operator: "elsewhere"}}
+    )
+    assert said.startswith(f"networkPolicies.operators.{operator}: the stack has installed this operator in namespace ")
+    assert f"{SET}networkPolicies.operators.{operator}' {operator}-operator" in said

@@ -21,6 +21,7 @@ POSTGRESQL = "kubernetes:acid.zalan.do/v1:postgresql"
 REPLICATION = "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 DATABASE, REDIS = {"namespace": "platform-db-pg"}, {"namespace": "platform-kv-redis-cluster"}
+PROTECTED = {"protect": True}
 VALUE = 'hunter2/"hunter2"\nhunter2'
 
 
@@ -50,7 +51,15 @@ def declared(graph: Graph) -> list[Resource]:
 
 
 @pytest.mark.parametrize(
-    "graph", [platform("dev"), platform("minimal"), platform("prod"), everything(), shape("installed")]
+    "graph",
+    [
+        platform("dev"),
+        platform("minimal"),
+        platform("prod"),
+        everything(),
+        *(shape(name, cluster=PROTECTED) for name in ("installed", "operator", "applications", "backed-up")),
+        shape("installed"),
+    ],
 )
 def test_the_stacks_of_the_project_break_no_rule(graph: Graph) -> None:
     resources = declared(graph)
@@ -126,37 +135,6 @@ def test_other_uris_and_connection_strings_are_left_alone(text: str) -> None:
 def test_what_is_not_base64_is_read_as_it_is() -> None:
     assert found("no-sslmode", SECRET, {"data": {"A": "\xff"}}) == []
     assert found("no-sslmode", SECRET, {"data": Unknown.VALUE}) == []
-
-
-# --- providers, protection -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("provider", "said"), [("default", 1), ("default_4_27_0", 1), ("kubernetes", 0), ("", 0)])
-def test_a_default_provider_is_refused(provider: str, said: int) -> None:
-    assert len(found("providers-are-explicit", CONFIG_MAP, {}, provider=provider)) == said
-
-
-PRECIOUS = [
-    ("kubernetes:core/v1:Namespace", {}, "infisical"),
-    (POSTGRESQL, {}, "cluster"),
-    (REPLICATION, {}, "replication"),
-    ("random:index/randomPassword:RandomPassword", {}, "infisical-secrets-encryption-key"),
-    (SECRET, {"metadata": {"name": "infisical-secrets"}, "stringData": Unknown.VALUE}, "infisical-secrets"),
-]
-
-
-@pytest.mark.parametrize(("type_", "props", "name"), PRECIOUS)
-def test_what_is_precious_is_protected_where_the_stack_protects(
-    type_: str, props: Mapping[str, object], name: str
-) -> None:
-    assert found("data-is-protected", type_, props, name=name) == ["it is not protected, and cluster.protect is on"]
-    assert found("data-is-protected", type_, props, name=name, protect=True) == []
-    assert found("data-is-protected", type_, props, name=name, stack=Stack(protects=False)) == []
-
-
-def test_what_can_be_made_again_need_not_be_protected() -> None:
-    assert found("data-is-protected", SECRET, {"metadata": {"name": "login"}}) == []
-    assert found("data-is-protected", "random:index/randomPassword:RandomPassword", {}, name="password") == []
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
