@@ -37,7 +37,7 @@ def main() -> None:
     sync = CertSync.wanted("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets)) or db
     restored = Restore.wanted("restore", RestoreArgs.of(settings, db, kv, secrets), after(db, kv))
     migration_args = InfisicalMigrationArgs.of(settings, db, secrets)
-    migration = InfisicalMigration("infisical-migration", migration_args, after(sync, *restored))
+    migration = InfisicalMigration("infisical-migration", migration_args, after(sync, restored))
     release_args = InfisicalReleaseArgs.of(settings, stack.helm, migration, kv, secrets)
     release = InfisicalRelease("infisical", release_args, after(sync))
     bootstrap = Bootstrap.wanted("bootstrap", BootstrapArgs.of(settings, identity, secrets, release), after(secrets))
@@ -47,8 +47,8 @@ def main() -> None:
     PullSecrets.wanted("pull-secrets", settings.registry_credentials, (needs, db, kv, secrets, operator), after())
     application_args = ApplicationSecretsArgs.of(settings, identity, release, bootstrap, operator)
     ApplicationSecrets.wanted("application-secrets", application_args, after(bootstrap, operator))
-    Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
-    export_outputs(settings, db, kv, secrets, release)
+    backup = Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
+    export_outputs(settings, db, kv, secrets, release, backup)
 
 
 if __name__ == "__main__":

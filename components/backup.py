@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Output, ResourceOptions, export
+from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 
 from components.backup_store import BackupStore
@@ -83,10 +83,9 @@ class Backup(ComponentResource):
         self.register_outputs({"key_label": label})
 
     @classmethod
-    def wanted(cls, name: str, args: BackupArgs | None, opts: ResourceOptions) -> None:
-        """Create them for a stack that has backups, and export where they are."""
-        if args:
-            export("backup", cls(name, args, opts).summary)
+    def wanted(cls, name: str, args: BackupArgs | None, opts: ResourceOptions) -> Backup | None:
+        """Create them for a stack that has backups."""
+        return cls(name, args, opts) if args else None
 
 
 def _where(store: BackupStore) -> dict[str, str]:

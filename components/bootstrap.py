@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions, export
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 from pydantic import SecretStr
@@ -24,7 +24,6 @@ from settings.names import Names
 from settings.organization import OrganizationSettings
 
 PROVISIONER = "infisical-provisioner"
-NOBODYS = "nobody's yet, unless somebody has claimed it: see README, The first organisation"
 _SETTLE_SECONDS = 61  # servers cache what they have read for a minute
 
 
@@ -114,8 +113,7 @@ class Bootstrap(ComponentResource):
 
     @classmethod
     def wanted(cls, name: str, args: BootstrapArgs | None, opts: ResourceOptions) -> Bootstrap | None:
-        """Create it where the stack names an organisation, and export whose the site is."""
-        export("organization", args.organization.name if args else NOBODYS)
+        """Create it where the stack names an organisation."""
         return cls(name, args, opts) if args else None
 
     def _admin(self, name: str, args: BootstrapArgs, opts: ResourceOptions) -> core.v1.Secret:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, ResourceOptions
-from pulumi_kubernetes import batch, meta
 
 from components.base.content import digest
-from components.base.job import START_SECONDS, run_once
+from components.base.job import run_on_schedule, run_once
 from components.base.names import DATABASE_CLUSTER, type_token
 from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
@@ -89,29 +88,14 @@ class CertSync(ComponentResource):
             annotations={"infisical-platform/value": args.secrets.uid},  # a new Secret lacks the key
         )
         first = run_once(name, namespace, template, args.deadline_seconds, parent=self, depends_on=[publish, read])
-        batch.v1.CronJob(
-            f"{name}-schedule",
-            metadata=meta.v1.ObjectMetaArgs(name=name, namespace=namespace),
-            spec=batch.v1.CronJobSpecArgs(
-                schedule=args.schedule,
-                concurrency_policy="Forbid",
-                successful_jobs_history_limit=1,
-                failed_jobs_history_limit=3,
-                job_template=batch.v1.JobTemplateSpecArgs(
-                    spec=batch.v1.JobSpecArgs(
-                        backoff_limit=0,
-                        active_deadline_seconds=args.deadline_seconds + START_SECONDS,
-                        template=template,
-                    )
-                ),
-            ),
-            opts=ResourceOptions(parent=self, depends_on=[first]),
+        run_on_schedule(
+            name, namespace, args.schedule, template, args.deadline_seconds, parent=self, depends_on=[first]
         )
         self.register_outputs({"publishes": digest(config)})
 
     @classmethod
     def wanted(cls, name: str, args: CertSyncArgs | None, opts: ResourceOptions) -> CertSync | None:
-        """Return what a stack has whose database renews its certificates."""
+        """Create it, unless the database is somebody else's, whose authority the stack names."""
         return cls(name, args, opts) if args else None
 
 

@@ -107,9 +107,9 @@ class Restore(ComponentResource):
         self.register_outputs({"id": restore.id})
 
     @classmethod
-    def wanted(cls, name: str, args: RestoreArgs | None, opts: ResourceOptions) -> list[Restore]:
-        """Return the restore that the stack asks for, or none."""
-        return [cls(name, args, opts)] if args else []
+    def wanted(cls, name: str, args: RestoreArgs | None, opts: ResourceOptions) -> Restore | None:
+        """Create the restore that the stack asks for, if it asks for one."""
+        return cls(name, args, opts) if args else None
 
     def _moved_in(self, args: RestoreArgs) -> MoveIn | None:
         if not args.restore.server:

@@ -6,19 +6,26 @@ from pathlib import Path
 
 from pulumi import export, get_organization
 
+from components.backup import Backup
 from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET
 from components.databases import Database, ExternalDb, Redis
 from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from settings import Settings
 
+_NOBODYS = "nobody's yet, unless somebody has claimed it: see README, The first organisation"
 _EXTERNAL = "external"  # whoever runs it knows the version
 _README = Path(__file__).parent.parent / "Pulumi.README.md"
 _NO_CLOUD = "organization"  # what Pulumi calls it where the state is in a bucket or a folder
 
 
 def export_outputs(
-    settings: Settings, db: Database, kv: Redis, secrets: InfisicalSecrets, release: InfisicalRelease
+    settings: Settings,
+    db: Database,
+    kv: Redis,
+    secrets: InfisicalSecrets,
+    release: InfisicalRelease,
+    backup: Backup | None,
 ) -> None:
     """Export addresses, names and versions. None is secret: passwords stay in the cluster's Secrets.
 
@@ -50,5 +57,8 @@ def export_outputs(
         },
     )
     export("keyLabel", secrets.key_label)
+    export("organization", settings.organization.name if settings.organization else _NOBODYS)
+    if backup:
+        export("backup", backup.summary)
     if get_organization() != _NO_CLOUD:
         export("readme", _README.read_text())

@@ -48,14 +48,12 @@ def translate(variables: Mapping[str, str], existing: Mapping[str, Any]) -> Impo
 
     `existing` is what the stack has already.
     """
-    imported = Imported()
-    given = {name: value for name, value in variables.items() if value.strip()}
+    imported = Imported(left_out=_needless(variables, existing))
+    given = {name: value for name, value in variables.items() if name not in imported.left_out}
     mail = "SMTP_HOST" in given or "mail" in existing
     external = outside(given, existing)
-    for name in sorted(variables):
-        if name not in given:
-            imported.left_out[name] = "it is empty, which counts as unset"
-        elif name in _MAIL and not mail:
+    for name in sorted(given):
+        if name in _MAIL and not mail:
             imported.left_out[name] = "without SMTP_HOST no mail is sent"
         elif name in external:
             for key, value in external[name].items():
@@ -75,9 +73,28 @@ def translate(variables: Mapping[str, str], existing: Mapping[str, Any]) -> Impo
 
 
 _HOMES = {variable.name: (".".join(path), info, variable) for path, info, variable in fields(Settings) if variable}
+_INTERNAL = "ALLOW_INTERNAL_IP_CONNECTIONS"
 _TLS = ("SMTP_REQUIRE_TLS", "SMTP_IGNORE_TLS")
 _SAML = ("DEFAULT_SAML_ORG_SLUG", "NEXT_PUBLIC_SAML_ORG_SLUG")  # the newer name first
 _MAIL = {name for name, (path, _, _) in _HOMES.items() if path == "smtpPassword" or path.startswith("mail.")} | {*_TLS}
+
+
+def _needless(variables: Mapping[str, str], existing: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that the stack needs no setting for, each with the reason."""
+    found = {name: "it is empty, which counts as unset" for name, value in variables.items() if not value.strip()}
+    if _INTERNAL in variables and _asks_the_cluster_alone(existing):
+        found[_INTERNAL] = (
+            "section organization brings it. If members' app connections go to private addresses, set "
+            "infisical.allowInternalIpConnections, which opens the network to them too"
+        )
+    return found
+
+
+def _asks_the_cluster_alone(existing: Mapping[str, Any]) -> bool:
+    """Return whether Infisical may connect to private addresses only to ask the cluster who a pod is."""
+    organization, infisical = existing.get("organization"), existing.get("infisical", {})
+    kubernetes = isinstance(organization, dict) and organization.get("machineAuth", "kubernetes") == "kubernetes"
+    return kubernetes and "allowInternalIpConnections" not in infisical
 
 
 def _value(name: str, text: str, info: FieldInfo, variable: Variable, imported: Imported) -> Any:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from kube import Object
 
-# Waiting reasons of a container which is on its way, as opposed to one which failed.
-STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 # Waiting reasons which come before the first start: the container has no log.
 NEVER_STARTED = frozenset(
     {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,22 @@ def translated(**variables: str) -> Imported:
 def test_two_switches_make_one_tls(require: str, ignore: str, port: str, tls: str) -> None:
     mail = {"SMTP_HOST": "smtp", "SMTP_PORT": port, "SMTP_REQUIRE_TLS": require, "SMTP_IGNORE_TLS": ignore}
     assert translated(**mail).values["mail.tls"] == tls
+
+
+@pytest.mark.parametrize(
+    ("existing", "taken"),
+    [
+        ({}, True),
+        ({"organization": {"name": "dev", "admin": "ops@example.org"}}, False),
+        ({"organization": {"name": "dev", "machineAuth": "universal"}}, True),
+        ({"organization": {"name": "dev"}, "infisical": {"allowInternalIpConnections": True}}, True),
+    ],
+)
+def test_what_the_organization_brings_opens_no_network_for_everybody(existing: dict[str, Any], taken: bool) -> None:
+    """As a setting it lets members' connections reach private addresses, through the NetworkPolicies too."""
+    imported = translate({"ALLOW_INTERNAL_IP_CONNECTIONS": "true"}, existing)
+    assert ("infisical.allowInternalIpConnections" in imported.values) == taken
+    assert ("ALLOW_INTERNAL_IP_CONNECTIONS" in imported.left_out) != taken
 
 
 def test_mail_without_a_server_is_left_out() -> None:
