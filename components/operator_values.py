@@ -42,7 +42,8 @@ def postgres(settings: Settings) -> Json:
             # A database that is made anew has credentials of the same name.
             "enable_secrets_deletion": False,
             "enable_owner_references": False,
-            "enable_persistent_volume_claim_deletion": not settings.cluster.protect,
+            # It has everybody's databases. A stack that throws its data away deletes the namespace, volumes and all.
+            "enable_persistent_volume_claim_deletion": False,
             "enable_pod_disruption_budget": True,
             "enable_readiness_probe": True,
             "enable_pod_antiaffinity": pods.spread is not None,

@@ -36,6 +36,7 @@ _CERT_MANAGER = Known(good=[(Version(1, 11, 0), Version(2, 0, 0))], advice="1.11
 _ZALANDO_INSTALL = (
     "install postgres-operator --repo https://opensource.zalando.com/postgres-operator/charts/postgres-operator "
     "postgres-operator --version 1.15.1 --set configKubernetes.enable_secrets_deletion=false "
+    "--set configKubernetes.enable_persistent_volume_claim_deletion=false "
     "--set configGeneral.kubernetes_use_configmaps=false"
 )
 _REDIS_INSTALL = (

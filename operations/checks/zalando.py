@@ -17,6 +17,7 @@ _CONFIG_MAP = "CONFIG_MAP_NAME"
 _TEMPLATE = "{username}.{cluster}.credentials.{tprkind}.{tprgroup}"
 _SUBJECT = "postgres-operator"
 _STORE = "kubernetes_use_configmaps"
+_VOLUMES = "enable_persistent_volume_claim_deletion"
 
 
 def is_configured(deployed: Deployed) -> bool:
@@ -39,9 +40,11 @@ def settings_of(cluster: Cluster, operator: Deployed, settings: Settings) -> Ite
     fix = f"set cluster_domain to {{}} in {where}, and restart the operator"
     yield from domain.judge(cluster, _SUBJECT, found.get("cluster_domain", ""), fix)
     yield _deletion(where, found, operator)
+    if settings.cluster.protect:
+        yield _volumes(where, found)
     yield from _ignored(cluster, found, settings.cluster.names.database)
     yield _template(where, found)
-    yield _resizing(where, found)
+    yield _resizing(where, found, protect=settings.cluster.protect)
     yield _upgrading(where, found)
     if isinstance(settings.database, DatabaseSettings):
         yield _instances(where, found, settings.database.instances)
@@ -153,6 +156,19 @@ def _deletion(where: str, found: Mapping[str, str], operator: Deployed) -> Resul
     return ok(subject, "false")
 
 
+def _volumes(where: str, found: Mapping[str, str]) -> Result:
+    """Judge what becomes of the volumes of a database that is deleted, by whomever. With mode `off` none is known."""
+    subject = f"{_SUBJECT}: {_VOLUMES}"
+    if found.get(_VOLUMES) == "false":
+        return ok(subject, "false")
+    off = ", once storage_resize_mode is not off" if found.get("storage_resize_mode") == "off" else ""
+    return warn(
+        subject,
+        f"{found.get(_VOLUMES) or 'true, the default'}: with a database that is deleted go its volumes{off}",
+        f"set {_VOLUMES} to false in {where}, and restart the operator",
+    )
+
+
 def _ignored(cluster: Cluster, found: Mapping[str, str], namespace: str) -> Iterator[Result]:
     """Warn of annotations without which the operator ignores that a database is deleted.
 
@@ -184,15 +200,17 @@ def _template(where: str, found: Mapping[str, str]) -> Result:
     )
 
 
-def _resizing(where: str, found: Mapping[str, str]) -> Result:
+def _resizing(where: str, found: Mapping[str, str], *, protect: bool) -> Result:
     subject = f"{_SUBJECT}: storage_resize_mode"
     mode = found.get("storage_resize_mode") or "pvc"
     if mode != "off":
         return ok(subject, mode)
+    # It deletes the volumes that it knows of, and with `off` it knows of none.
+    before = f"set {_VOLUMES} to false and " if protect and found.get(_VOLUMES) != "false" else "set "
     return warn(
         subject,
         "off: a larger database.storage would change nothing",
-        f"set storage_resize_mode to pvc in {where}, and restart the operator",
+        f"{before}storage_resize_mode to pvc in {where}, and restart the operator",
     )
 
 

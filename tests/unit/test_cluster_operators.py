@@ -114,16 +114,15 @@ def test_all_that_is_made_is_below_it(graph: Graph) -> None:
 # --- what they are told ----------------------------------------------------------------------------------------------
 
 
-def test_the_zalando_operator_gets_the_settings_that_doctor_asks_for() -> None:
-    told = postgres(settings_of(cluster={"protect": True}))["configKubernetes"]
+@pytest.mark.parametrize("protect", [True, False])
+def test_the_zalando_operator_gets_the_settings_that_doctor_asks_for(protect: bool) -> None:
+    """Whatever the stack's own data is worth: the operator has everybody's databases, also their volumes."""
+    told = postgres(settings_of(cluster={"protect": protect}))["configKubernetes"]
     assert told["enable_secrets_deletion"] is False
     assert told["enable_owner_references"] is False
     assert told["enable_persistent_volume_claim_deletion"] is False
     assert told["watched_namespace"] == "*"
     assert told["storage_resize_mode"] == "pvc"
-    assert postgres(settings_of(cluster={"protect": False}))["configKubernetes"][
-        "enable_persistent_volume_claim_deletion"
-    ]
 
 
 def test_an_operator_of_2_x_leaves_patronis_store_where_it_is() -> None:

@@ -56,6 +56,38 @@ def test_defaults_and_what_amounts_to_them_are_ok(found: dict[str, Any]) -> None
     assert all_ok(ask(operators.postgres_operator, cluster({ZALANDO: found})))
 
 
+PROTECTED = {"cluster": {"protect": True}}
+DELETION = "enable_persistent_volume_claim_deletion"
+
+
+@pytest.mark.parametrize("told", [None, True])  # true is its default
+def test_an_operator_that_deletes_the_volumes_of_protected_data_is_named(told: bool | None) -> None:
+    there = cluster({ZALANDO: configured(**{DELETION: told})})
+    bad = only(ask(operators.postgres_operator, there, **PROTECTED))
+    assert (bad.level, bad.subject) == (Level.WARN, f"postgres-operator: {DELETION}")
+    assert f"set {DELETION} to false in OperatorConfiguration operators/zalando" in bad.fix
+    assert all_ok(ask(operators.postgres_operator, there)), "a throw-away stack's volumes go with its namespace anyway"
+    kept = cluster({ZALANDO: configured(**{DELETION: False})})
+    assert all_ok(ask(operators.postgres_operator, kept, **PROTECTED))
+
+
+def test_volumes_are_kept_before_the_mode_is_set_that_has_the_operator_delete_them() -> None:
+    """With mode `off` it knows of no volumes, and so it deletes none."""
+    there = cluster({ZALANDO: configured(storage_resize_mode="off")})
+    rows = ask(operators.postgres_operator, there, **PROTECTED)
+    assert f"set {DELETION} to false" in rows["postgres-operator: storage_resize_mode"].fix
+    assert "storage_resize_mode" in rows[f"postgres-operator: {DELETION}"].seen
+    kept = cluster({ZALANDO: configured(storage_resize_mode="off", **{DELETION: False})})
+    assert DELETION not in only(ask(operators.postgres_operator, kept, **PROTECTED)).fix
+
+
+def test_the_command_that_installs_it_keeps_volumes() -> None:
+    """The commands set what the rows ask for."""
+    absent = only(ask(operators.postgres_operator, with_()))
+    assert f"--set configKubernetes.{DELETION}=false" in absent.fix
+    assert "--set configKubernetes.enable_secrets_deletion=false" in absent.fix
+
+
 @pytest.mark.parametrize("wanted", ["preferred", "required"])
 def test_a_spread_that_the_operator_does_not_make_is_named(wanted: str) -> None:
     asked = {"pods": {"spread": wanted}}
