@@ -122,7 +122,8 @@ class ApplicationSecrets(ComponentResource):
             name, namespace, pods(step, annotations=data_annotation(args.data)), seconds, parent=self, depends_on=rights
         )
         run_on_schedule(DRIFT_STATUS, namespace, _SCHEDULE, pods(again), seconds, parent=self, depends_on=[done])
-        told = Output.all(_name(wish), _name(values), *([args.data] if args.data else []))
+        # An operator that logs in otherwise has to deliver once more, though nothing else is different.
+        told = Output.all(_name(wish), _name(values), args.machine_auth, *([args.data] if args.data else []))
         self._deliver(args, told.apply(digest), _name(values), done)
         self.register_outputs({"applications": sorted({*_living(args.applications)} - {CANARY})})
 

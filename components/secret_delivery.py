@@ -68,7 +68,7 @@ class SecretDeliveryArgs:
     deliveries: Sequence[DeliveredSecret]
     machine_auth: Literal["kubernetes", "universal"]
     identity: Mapping[str, Input[str]]  # annotations that tell whose a delivered Secret is
-    wish: Input[str]  # changes with every value; it tells nothing about one
+    wish: Input[str]  # changes with every value and with the log-in; it tells nothing about either
     values: Input[str]  # Secret in `namespace` with the values that the stack owns
     namespace: Input[str]  # of the Jobs
     after: Sequence[Resource] = ()  # what writes the values: nothing is delivered before
@@ -166,6 +166,7 @@ class SecretDelivery(ComponentResource):
                     "namespace": args.operator.namespace,
                     "deployment": args.operator.deployment,
                     "connection": CONNECTION,
+                    "method": args.machine_auth,
                 }
         step = Step(
             name=suffix,
@@ -285,9 +286,7 @@ def _rules(args: SecretDeliveryArgs, proves: bool, installed: bool) -> Mapping[s
             rules[namespace].append(PolicyRule(group="", resource="pods", verbs=["list"]))
         for workload, resource in _RESOURCES.items():
             if named := [each.partition("/")[2] for each in restarted if each.startswith(f"{workload}/")]:
-                rules[namespace].append(
-                    PolicyRule(group="apps", resource=resource, verbs=["get", "patch"], names=named)
-                )
+                rules[namespace] += [PolicyRule(group="apps", resource=resource, verbs=["get", "patch"], names=named)]
     if proves and installed:
         auths = sorted({f"infisical-{delivery.application}" for delivery in args.deliveries})
         rules.setdefault(args.operator.namespace, []).extend(

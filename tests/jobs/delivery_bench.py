@@ -35,7 +35,7 @@ class Shop:
         self.name = f"env-{next(_numbers)}"  # of the Secret
         self.keys: list[dict[str, str]] = [{"key": "A", "secret": "A", "owner": "stack", "file": "a"}]
         self.restarts: list[str] = []
-        self.kind = "Opaque"
+        self.kind, self.method = "Opaque", "kubernetes"
         (values / "a").write_bytes(b"one")
 
     @property
@@ -56,7 +56,7 @@ class Shop:
         delivery = {"application": "shop", "environment": "prod", "path": "/", "namespace": self.world.namespace}
         delivery |= {"secret": self.name, "type": self.kind, "keys": self.keys}
         delivery |= {"restarts": self.restarts} if self.restarts else {}
-        operator = {"namespace": HOME, "deployment": DEPLOYMENT, "connection": "infisical"}
+        operator = {"namespace": HOME, "deployment": DEPLOYMENT, "connection": "infisical", "method": self.method}
         (self.values.parent / "deliveries.json").write_text(json.dumps([delivery]))
         config = {"wish": str(self.values.parent), "deadline_seconds": deadline_seconds, "values": str(self.values)}
         config["operator"] = operator

@@ -109,6 +109,23 @@ def test_a_secret_of_the_stacks_is_not_one_that_people_have_yet_to_write(theirs:
     assert said_missing(theirs, f"{theirs} {HAS_NO_VALUE}")
 
 
+def test_what_came_by_another_log_in_proves_nothing(shop: Shop) -> None:
+    shop.deliver()
+    shop.world.arrives(shop.name, {"A": b"one"})
+    shop.method = "universal"
+    status, said = shop.judged(0)
+    why = "it was right before, and the operator has not logged in by universal for it yet"
+    assert (status, said.endswith(why)) == (1, True), said
+
+
+def test_what_another_log_in_has_not_found_may_be_there(shop: Shop) -> None:
+    shop.keys = [*shop.keys, {"key": "STRIPE", "secret": "STRIPE", "owner": "people"}]
+    shop.deliver()
+    shop.world.fails(shop.name, "STRIPE has no value in Infisical")
+    shop.method = "universal"
+    assert shop.judged(0)[0] == 1
+
+
 def test_an_operator_that_is_away_is_said(shop: Shop) -> None:
     shop.world.infisical.secrets = {"A": "other"}
     shop.deliver()  # by the test's own operator; the Deployment of that name has no pod

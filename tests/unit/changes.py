@@ -193,7 +193,7 @@ CHANGES = (
         f"{ENVIRONMENT} Job/bootstrap ClusterRole/infisical-provisioner-token-review "
         "ClusterRoleBinding/infisical-provisioner-token-review ClusterRole/infisical-operator-canary-token-review "
         "ClusterRoleBinding/infisical-operator-canary-token-review InfisicalAuth/secret-delivery-auth-operator-canary "
-        f"{PROVISIONING} Job/operator-canary",
+        f"{PROVISIONING} {CANARY} Job/secret-delivery-gate Job/operator-canary",
         None,
     ),
     change("adminPassword", "correct horse battery", "Secret/bootstrap-admin"),

@@ -176,10 +176,10 @@ def test_targets_are_judged_while_infisical_is_provisioned(graph: Graph) -> None
 
 
 def test_a_new_value_reaches_the_operator_and_the_gate_at_once(graph: Graph) -> None:
-    """Both carry a digest of two names, which tells nothing about a value."""
+    """Both carry a digest of two names and the operator's log-in, which tells nothing about a value."""
     for each in (graph, with_applications(applications=shop(people={}))):
         wish = each[STATIC]["metadata", "annotations", "infisical-platform/wish"]
-        assert wish == digest([each[WISH]["metadata", "name"], made_name("application-secrets-values")])
+        assert wish == digest([each[WISH]["metadata", "name"], made_name("application-secrets-values"), "kubernetes"])
     gates = [
         each["Job/secret-delivery-gate"]["spec", "template", "metadata", "annotations"]
         for each in (graph, with_applications(applications=shop(people={})))

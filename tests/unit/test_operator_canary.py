@@ -24,12 +24,12 @@ def graph() -> Graph:
     return shape("applications")
 
 
-def template(graph: Graph) -> dict[str, Any]:
-    return graph[JOB]["spec", "template"]
+def template(graph: Graph, job: str = JOB) -> dict[str, Any]:
+    return graph[job]["spec", "template"]
 
 
-def config(graph: Graph) -> dict[str, Any]:
-    [container] = template(graph)["spec"]["containers"]
+def config(graph: Graph, job: str = JOB) -> dict[str, Any]:
+    [container] = template(graph, job)["spec"]["containers"]
     return json.loads(next(each["value"] for each in container["env"] if each["name"] == "CONFIG"))
 
 
@@ -104,6 +104,19 @@ def test_a_different_operator_or_server_is_proven_again_and_a_changed_applicatio
         with_applications(organization=ORGANIZATION | {"machineAuth": "universal"}),
     ):
         assert template(changed)["metadata"]["annotations"] != template(graph)["metadata"]["annotations"]
+
+
+def test_a_different_log_in_is_proven_for_each_delivery_too(graph: Graph) -> None:
+    """The canary has an account of its own, and so has each application."""
+    changed = with_applications(organization=ORGANIZATION | {"machineAuth": "universal"})
+    gates = [each["Job/secret-delivery-gate"]["spec", "template", "metadata"] for each in (graph, changed)]
+    assert gates[0]["annotations"] != gates[1]["annotations"]
+    deliveries = [each["InfisicalStaticSecret/secret-delivery-shop-shop-env"]["metadata"] for each in (graph, changed)]
+    assert deliveries[0]["annotations"] != deliveries[1]["annotations"], "for the operator then looks at once"
+    assert [config(each, "Job/secret-delivery-gate")["operator"]["method"] for each in (graph, changed)] == [
+        "kubernetes",
+        "universal",
+    ]
 
 
 def test_people_own_its_value_so_that_nobody_puts_it_back() -> None:

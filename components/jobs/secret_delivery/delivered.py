@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from conditions import condition
 from delivery_wish import (
@@ -30,16 +31,18 @@ from restarts import Restarts
 
 READY = "secrets.infisical.com/IsReady"
 SYNCED = "secrets.infisical.com/LastReconcileStatus"
+LOGGED_IN_BY = "secrets.infisical.com/LastReconcileAuthMethod"
 NO_VALUE = b"<no value>"
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Where the operator is, and the connection that all of its log-ins use."""
+    """Where the operator is, the connection that all of its log-ins use, and how it logs in."""
 
     namespace: str
     deployment: str
     connection: str
+    method: Literal["kubernetes", "universal"]
 
     @property
     def restart(self) -> str:
@@ -129,6 +132,9 @@ class Gate:
         synced = condition(static, SYNCED)
         if not synced:
             return ", and the operator has not looked at it yet"
+        by = condition(static, LOGGED_IN_BY)
+        if by and by["message"] != operator.method:  # what it said by another log-in holds no more
+            return f", and the operator has not logged in by {operator.method} for it yet"
         return "" if synced["status"] == "True" else f", and the operator says: {operator.advised(synced['message'])}"
 
     def _operator(self) -> Iterator[str]:
