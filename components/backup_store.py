@@ -195,12 +195,15 @@ class BackupStore(ComponentResource):
             memory_limit=backup.memory_limit,
         )
 
-    def rehearsal(self, keys: core.v1.Secret, label: Input[str]) -> Step:
-        """Return what a Job does that restores the newest backup apart, and opens it with these encryption keys."""
+    def rehearsal(self, keys: core.v1.Secret, label: Input[str], *, of: Mapping[str, object] | None = None) -> Step:
+        """Return what a Job does that restores a backup apart, and opens it with these encryption keys.
+
+        `of` has source and restore of rehearse.Config. Without it, the backup is the newest.
+        """
         return self.step(
             "rehearsal",
             "backup/rehearse.py",
-            {"namespace": self._login.authority.namespace, "keys": "/keys"},
+            {"namespace": self._login.authority.namespace, "keys": "/keys", **(of or {})},
             label=label,
             files=[SecretFiles(secret=keys.metadata.name.apply(str), folder="/keys")],
         )

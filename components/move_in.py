@@ -19,6 +19,7 @@ from components.infisical_secrets import InfisicalSecrets
 from settings.backup import OtherServer
 
 _SERVER, _KEYS, _CA = "move-in-server", "move-in-keys", "ca.crt"
+_REACH_SECONDS = 120  # database_session.py
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,10 +29,10 @@ class MoveInArgs:
     restore: str  # its id
     server: OtherServer
     password: SecretStr
-    image: str
     login: DatabaseLogin
     store: BackupStore
     secrets: InfisicalSecrets
+    start_seconds: int  # how long the pod of a Job may take to start
 
 
 class MoveIn(ComponentResource):
@@ -39,16 +40,22 @@ class MoveIn(ComponentResource):
 
     The second proves that the stack's encryption keys open the data, before the platform's database is touched. Creates
     a Secret with the login and one with the keys, and an account that may read the login. Once the restore was done the
-    first Job asks the other server no more, and the second opens whichever backup is the newest.
+    first Job asks the other server no more, and the second no backup.
+
+    Pulumi leaves a Job alone that has succeeded, so a later attempt finds the backup of this one, while the other
+    server may have been used in between. So the backup serves one attempt.
     """
 
     backup: str  # what the name of the backup ends with
+    within_seconds: int  # how long one attempt takes at most, from the backup to the restore's first look at it
     rehearsed: batch.v1.Job
 
     def __init__(self, name: str, args: MoveInArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("MoveIn"), name, None, opts)
         namespace, store, label = args.login.namespace, args.store, args.secrets.key_label
         self.backup = digest([args.restore, args.server.model_dump()])
+        # Three pods start, and the restore may have to wait for the database.
+        self.within_seconds = 2 * store.deadline_seconds + 3 * args.start_seconds + _REACH_SECONDS
         server = self._secret(_SERVER, namespace, _login_of(args.server, args.password))
         keys = self._secret(_KEYS, namespace, args.secrets.encryption_keys)
         account = service_account(f"{name}-dump", namespace, parent=self)
@@ -63,13 +70,12 @@ class MoveIn(ComponentResource):
                 "backup": self.backup,
                 "server": _config_of(args.server, args.login.authority.namespace),
                 "database": args.login.config,
-                "image": args.image,
                 "retention": store.retention,
             },
             label=label,
             files=[authority] if args.server.tls else [],
         )
-        rehearsal = store.rehearsal(keys, label)
+        rehearsal = store.rehearsal(keys, label, of={"source": self.backup, "restore": args.restore})
         scripts = scripts_map(f"{name}-scripts", namespace, [dump.script, rehearsal.script], parent=self)
         dumped = run_once(
             f"{name}-dump",

@@ -39,6 +39,7 @@ class RestoreArgs:
     store: BackupStore
     secrets: InfisicalSecrets
     redis: Redis
+    start_seconds: int  # how long the pod of a Job may take to start
 
     @classmethod
     def of(cls, settings: Settings, database: Database, redis: Redis, secrets: InfisicalSecrets) -> RestoreArgs | None:
@@ -55,6 +56,7 @@ class RestoreArgs:
             store=database.backups,
             secrets=secrets,
             redis=redis,
+            start_seconds=settings.jobs.start_minutes * 60,
         )
 
 
@@ -78,8 +80,8 @@ class Restore(ComponentResource):
         moved = self._moved_in(args)
         source = moved.backup if moved else restore.source
         config: dict[str, object] = {"id": restore.id, "source": source, "image": args.image}
-        if restore.server:
-            config["server"] = restore.server.host
+        if moved and restore.server:
+            config |= {"server": restore.server.host, "moved_in_within_seconds": moved.within_seconds}
         if args.identity:
             data = {"private.asc": args.identity.get_secret_value()}
             identity = versioned_secret(f"{name}-identity", namespace, data, parent=self)
@@ -119,10 +121,10 @@ class Restore(ComponentResource):
             restore=args.restore.id,
             server=args.restore.server,
             password=args.password,
-            image=args.image,
             login=args.database.login,
             store=args.store,
             secrets=args.secrets,
+            start_seconds=args.start_seconds,
         )
         return MoveIn("move-in", moving, ResourceOptions(parent=self))
 

@@ -26,8 +26,10 @@ class Move:
         server = self.other.config()["database"]
         del server["cluster"]
         server |= changed
+        platform = self.platform.config()
+        del platform["image"]
         shared = {"id": "one", "backup": BACKUP, "quiet_seconds": 2, "patience_seconds": 1}
-        return {**self.platform.config(), **shared, "server": server}
+        return {**platform, **shared, "server": server}
 
     def run(self, **changed: Any) -> Done:
         return self.platform.run("move_in.py", self.config(**changed))
@@ -53,7 +55,8 @@ def test_it_becomes_a_backup_that_the_stacks_key_opens(move: Move) -> None:
     assert manifest["name"].endswith(f"-{BACKUP}"), "by which the restore finds it"
     assert manifest["cluster"] == f"{move.other.postgres.host}:{move.other.postgres.port}/{move.other.database}"
     assert (manifest["tables"]["secrets"], manifest["key_label"]) == (2, LABEL)
-    rehearsed = move.platform.rehearse()
+    assert manifest["image"] is None, "the release that has made the data is the old one's, which nobody knows"
+    rehearsed = move.platform.rehearse(source=BACKUP, restore="one")
     assert rehearsed.status == 0, rehearsed.output
     assert move.platform.sql("select to_regclass('public.secrets')") == "", "nothing is in the platform's own yet"
 

@@ -25,6 +25,26 @@ def test_a_good_backup_is_proven(bench: Bench) -> None:
     assert list((bench.folder / "tmp").iterdir()) == [], "the server and its data are gone"
 
 
+def test_the_backup_of_a_server_that_moves_in_is_proven_and_no_younger_one(bench: Bench) -> None:
+    assert bench.back_up(before="00000001").status == 0
+    moved = bench.manifest()["name"]
+    younger = "infisical-29991231T235959Z-00000002"
+    for end in (".json", ".dump.gpg"):
+        (bench.volume / f"{younger}{end}").write_text("{}")
+    done = bench.rehearse(source="00000001", restore="one")
+    assert done.status == 0, done.output
+    assert bench.status["rehearsedName"] == moved
+
+
+def test_a_backup_that_was_moved_in_is_not_asked_for_again(bench: Bench) -> None:
+    """Retention may have taken it away by then."""
+    assert bench.back_up().status == 0
+    bench.tell(restoredIds="zero one")
+    done = bench.rehearse(source="00000001", restore="one")
+    assert done.status == 0, done.output
+    assert "restore one was done before" in done.last_line
+
+
 def test_a_flipped_byte(bench: Bench) -> None:
     assert bench.back_up().status == 0
     assert bench.rehearse().status == 0

@@ -265,3 +265,15 @@ def test_an_identifier_chooses_the_backup(platform: Platform) -> None:
     assert platform.secrets == "a b c"
     absent = platform.restore("two", source="0123456789abcdef")
     assert "there is no complete backup 0123456789abcdef; the newest are infisical-" in absent.last_line
+
+
+def test_a_backup_of_an_earlier_move_is_not_restored(platform: Platform) -> None:
+    """The Job that took it is not run again, and the server that moves in may have been used since."""
+    refused = platform.restore(moved_in_within_seconds=0)
+    assert refused.status == 1
+    assert f"{platform.manifest()['name']} was taken at 20" in refused.last_line
+    assert "choose a different restore.id" in refused.last_line
+    assert platform.untouched
+    done = platform.confirmed(moved_in_within_seconds=3600)
+    assert done.status == 0, done.output
+    assert platform.restore(moved_in_within_seconds=0).status == 0, "it was done in time"

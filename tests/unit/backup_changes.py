@@ -63,7 +63,8 @@ BUCKETS = (
     change("backupSecretKey", "t" * 9, "Secret/backup-store-secret"),
 )
 _PLAIN = {"id": "one", "server": OTHER_SERVER}
-_DUMP = "Job/move-in-dump Job/restore"  # the backup's name changes, so that it is taken anew
+# The backup's name changes, so that it is taken anew.
+_DUMP = "Job/move-in-dump Job/move-in-rehearsal Job/restore"
 MOVES = (
     change("restore.server.host", "other.old.svc", _DUMP),
     change("restore.server.port", 5499, f"{_DUMP} NetworkPolicy/platform-db-policies-move-in-dump"),

@@ -46,6 +46,22 @@ def test_the_restore_takes_the_backup_that_the_dump_has_made() -> None:
     assert config(another[DUMP])["backup"] != config(graph[DUMP])["backup"]
 
 
+def test_a_backup_of_an_earlier_attempt_is_not_restored() -> None:
+    """Its Job has succeeded, so Pulumi leaves it alone, and the old Infisical may have been used since."""
+    graph = shape("moved-in")
+    limit = config(graph[RESTORE])["moved_in_within_seconds"]
+    jobs = sum(graph[job]["spec", "activeDeadlineSeconds"] for job in (DUMP, REHEARSAL))
+    assert jobs <= limit <= jobs + 600, "one attempt, however slow it is"
+    assert "moved_in_within_seconds" not in config(shape("restored")[RESTORE])
+
+
+def test_the_rehearsal_opens_the_backup_of_the_dump_until_it_was_restored() -> None:
+    graph = shape("moved-in")
+    said = config(graph[REHEARSAL])
+    assert (said["source"], said["restore"]) == (config(graph[DUMP])["backup"], "one")
+    assert not {"source", "restore"} & config(graph["Job/backup-rehearsal"]).keys()
+
+
 def test_it_begins_with_its_rights_and_its_log_in() -> None:
     graph = shape("moved-in")
     for needed in ("RoleBinding/move-in-dump", "Secret/move-in-server", "ConfigMap/backup-store-status"):

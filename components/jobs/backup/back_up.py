@@ -33,7 +33,7 @@ _PROLONG = "Have its owner prolong it (`gpg --quick-set-expire FINGERPRINT 2y`),
 class Config:
     """store: folder with credentials and public keys. before: identifies the change that this backup comes before.
 
-    image: the release that has made the data. None: the one that the last backup was of.
+    image: the release that has made the data. None: before a change, the one that the last backup was of; else unknown.
     """
 
     database: DatabaseConfig
@@ -108,7 +108,7 @@ class BackUp:
             key_label=os.environ.get("KEY_LABEL") or told.get("keyLabel", ""),
             recipients=[person.fingerprint for person in people],
             cluster=self._uid,
-            image=self._config.image or told.get("image"),
+            image=self._config.image or (told.get("image") if self._config.before else None),
         )
         manifest.write(target)
         return self._told(target, manifest, everybody, kept)

@@ -72,7 +72,8 @@ def _moved(config: Config, api: Api, status: Status, report: Report) -> str:
         patience = config.patience_seconds + config.quiet_seconds
         wait(Quiet(session, config).check, report, deadline_seconds=patience)
     dump = replace(config, database=config.server, deadline_seconds=deadline.remaining)
-    # One of an earlier attempt is no substitute: the server may have been used since.
+    # One of an earlier attempt is no substitute: the server may have been used since. Nor is this one for a later
+    # attempt, which finds this Job done: moved_late.py.
     done = back_up.BackUp(dump, api, resource_uid(api, config.server), report, config.backup).make()
     with reached(environment(api, config.server, "platform-move-in", report), deadline, report) as session:
         if others := users(session):

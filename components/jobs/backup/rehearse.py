@@ -1,4 +1,4 @@
-"""Restore the newest backup into a PostgreSQL of this pod's own, and prove that it can be read.
+"""Restore a backup, by default the newest, into a PostgreSQL of this pod's own, and prove that it can be read.
 
 The counts must be those of the moment of the dump, every B-tree must be sound (amcheck), and the stack's encryption key
 must open the root key. Nothing of it reaches the platform's own database.
@@ -31,7 +31,11 @@ _INDEXES = (
 
 @dataclass(frozen=True)
 class Config:
-    """store: folder with credentials and passphrase. keys: folder with the encryption keys that Infisical has."""
+    """store: folder with credentials and passphrase. keys: folder with the encryption keys that Infisical has.
+
+    source: `latest`, a name or an identifier. restore: the id of the restore that this backup is made for. Once that
+    was done there is nothing to prove, and the backup may be gone.
+    """
 
     namespace: str
     status: str
@@ -39,12 +43,16 @@ class Config:
     store: str
     keys: str
     deadline_seconds: float
+    source: str = "latest"
+    restore: str | None = None
 
 
 def main(config: Config, report: Report) -> str:
     require("gpg", "psql")
     status = Status(Api(), config.namespace, config.status, report)
     started = time.monotonic()
+    if config.restore and config.restore in status.read().get("restoredIds", "").split():
+        return f"restore {config.restore} was done before, so its backup is asked for no more"
     with status.failing_as(lambda cause: {"rehearsalFailure": cause, "rehearsalFailureAt": now()}):
         manifest, proof = _rehearse(config, report)
     seconds = round(time.monotonic() - started, 1)
@@ -73,7 +81,7 @@ def fetched(target: Target, manifest: Manifest, sealed: Path) -> None:
 def _rehearse(config: Config, report: Report) -> tuple[Manifest, str]:
     deadline, store = Deadline(config.deadline_seconds), Path(config.store)
     target = target_of(config.target, store, report)
-    manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), "latest"))
+    manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), config.source))
     with tempfile.TemporaryDirectory() as folder:
         sealed, plain = Path(folder, "sealed"), Path(folder, "dump")
         fetched(target, manifest, sealed)

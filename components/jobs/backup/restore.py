@@ -17,6 +17,7 @@ from database_session import Session, program, reached, restored, server_major, 
 from infisical_stop import Stopped, WorkloadsConfig
 from job import Failed, Report, run, secret, wait
 from kube import Api
+from moved_late import refuse_late
 from platform_database import DatabaseConfig, environment
 from queues import QueuesConfig, empty, master
 from rehearse import fetched
@@ -41,6 +42,7 @@ class Config:
     server: the one that moves in, whose backup is `source`. It may be described differently once it has.
     identity: file with a recipient's private key, for a backup that the stack's own passphrase does not open.
     queues_seconds: how long Redis may be away before anything is touched.
+    moved_in_within_seconds: how old the backup of a server that moves in may be. None: of one's own, as old as it is.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Config:
     overwrite: str | None = None
     identity: str | None = None
     queues_seconds: float = 60
+    moved_in_within_seconds: float | None = None
 
 
 class Restore:
@@ -98,6 +101,7 @@ class Restore:
         config, store = self._config, Path(self._config.store)
         target = target_of(config.target, store, self._report)
         manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), config.source))
+        refuse_late(manifest, config.moved_in_within_seconds)
         refuse_unfit(manifest, secret("KEY_LABEL"), config.image, major)
         with tempfile.TemporaryDirectory() as folder:
             sealed, plain = Path(folder, "sealed"), Path(folder, "dump")
