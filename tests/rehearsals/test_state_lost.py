@@ -73,7 +73,7 @@ def test_ones_own_deployment_is_taken_over_when_the_state_is_lost(
 
 @pytest.mark.usefixtures("shop", "fresh")
 def test_applications_and_the_organisation_are_kept_by_the_steps_of_the_page(
-    platform: Platform, site: Site, tmp_path: Path
+    platform: Platform, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, kubectl = platform.stack, platform.kubectl
     stack.init(sample.sections())
@@ -93,7 +93,9 @@ def test_applications_and_the_organisation_are_kept_by_the_steps_of_the_page(
     for namespace in (*NAMESPACES, OPERATOR):
         kubectl("delete", "jobs", "--all", "-n", namespace)
         kubectl("delete", "secret", "-n", namespace, "--selector", "owner=helm")
-    stack.run("up", "--yes", "--skip-preview", quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setenv("PULUMI_K8S_ENABLE_PATCH_FORCE", "true")
+        stack.run("up", "--yes", "--skip-preview", quiet=True)
     stack.repair(quiet=True)
 
     assert servers(kubectl) == before
