@@ -136,7 +136,7 @@ def _inside(settings: Settings) -> Iterator[Path]:
     """Yield the paths to the platform's servers, each with who takes it."""
     operators = settings.network_policies.operators
     postgres_operator, redis_operator = Others(namespace=operators.postgres), Others(namespace=operators.redis)
-    visitors = _ends(settings.network_policies.ingress_controller, ANYBODY)
+    visitors = ends_of(settings.network_policies.ingress_controller, ANYBODY)
     callers: Sequence[tuple[Pods, int, Sequence[End]]] = (
         (INFISICAL, HTTP, [*visitors, INFISICAL_READY]),
         (ACME_SOLVER, _ACME_SOLVER, visitors),
@@ -150,13 +150,13 @@ def _inside(settings: Settings) -> Iterator[Path]:
     for target, port, sources in callers:
         yield from (Path(source=source, target=target, ports=[port]) for source in sources)
     for part, pods in SERVERS.items():
-        for scraper in _ends(settings.network_policies.metrics):
+        for scraper in ends_of(settings.network_policies.metrics):
             yield Path(source=scraper, target=pods, ports=_METRICS[part])
 
 
 def _to_dns(settings: Settings, *pods: Pods) -> Iterator[Path]:
     for source in pods:
-        for resolver in _ends(settings.network_policies.dns, ANYBODY):
+        for resolver in ends_of(settings.network_policies.dns, ANYBODY):
             yield Path(source=source, target=resolver, ports=DNS, protocols=["UDP", "TCP"])
 
 
@@ -286,7 +286,8 @@ def _extra(settings: Settings, jobs: Sequence[Pods]) -> Iterator[Path]:
         yield from (Path(source=pods, target=_end(path.peer), ports=path.ports) for pods in parts[path.part])
 
 
-def _ends(peers: Sequence[Peer], *otherwise: End) -> Sequence[End]:
+def ends_of(peers: Sequence[Peer], *otherwise: End) -> Sequence[End]:
+    """Return the ends that a setting names, or what holds without it."""
     return [_end(peer) for peer in peers] or otherwise
 
 

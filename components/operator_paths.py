@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from components.base.names import JOB_LABEL
-from components.network_paths import ANYBODY, DNS, PATRONI, POSTGRES, REDIS, SENTINEL, Addresses, Path, Pods
+from components.network_paths import ANYBODY, DNS, PATRONI, POSTGRES, REDIS, SENTINEL, Addresses, Path, Pods, ends_of
 from components.operator_values import RELEASES, namespace_of
 from settings import Settings
+from settings.operators import Operator
 
 _WEBHOOK = 10250  # of cert-manager's chart
+# Of each of an operator's pods. The Zalando operator has none: its port 8080 shows its settings, and has it profiled.
+_METRICS: Mapping[Operator, int] = {"redis": 8080, "certManager": 9402}
 _NAME = "app.kubernetes.io/name"
 
 
@@ -30,6 +33,9 @@ def operator_paths(settings: Settings) -> Iterator[Path]:
                 pods = [_pods(name, namespace, {_NAME: [name]}) for name in ("cert-manager", "cainjector", "webhook")]
                 yield Path(source=pods[0], target=ANYBODY)  # an issuer may be anywhere
                 yield Path(source=ANYBODY, target=pods[2], ports=[_WEBHOOK])  # the API server has no pod
+        if port := _METRICS.get(operator):
+            readers = ends_of(settings.network_policies.metrics)
+            yield from (Path(source=reader, target=each, ports=[port]) for reader in readers for each in pods)
         job = f"{RELEASES[operator]}-gate"
         gate = _pods(job, namespace, {JOB_LABEL: [job]})
         server = settings.network_policies.api_server

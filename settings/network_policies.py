@@ -139,7 +139,9 @@ class NetworkPolicySettings(Section):
     )
     api_server: ApiServer = ApiServer()
     metrics: tuple[Peer, ...] = Field(
-        default=(), description="Who may read the metrics of Infisical and of both databases. Default: nobody."
+        default=(),
+        description="Who may read the metrics of Infisical, of both databases, and of operators that the stack "
+        "installs. Default: nobody.",
     )
     outbound: Literal["public", "listed"] = Field(
         default="public",

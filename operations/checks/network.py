@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from components.network_paths import Pods, network_paths
+from components.operator_paths import operator_paths
 from operations.checks.deployments import find
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster, Object, Unanswered
@@ -81,9 +82,10 @@ def _api_server(cluster: Cluster) -> set[tuple[str, int]]:
 
 
 def _unknown(cluster: Cluster, settings: Settings) -> Iterator[Result]:
-    """Warn of pods in the platform's namespaces that no path is for, because policies cut them off."""
-    ends = [end for path in network_paths(settings) for end in (path.source, path.target) if isinstance(end, Pods)]
-    for namespace in settings.cluster.names.namespaces:
+    """Warn of pods that no path is for in the namespaces that policies close: the platform's, and its operators'."""
+    paths = (*network_paths(settings), *operator_paths(settings))
+    ends = [end for path in paths for end in (path.source, path.target) if isinstance(end, Pods)]
+    for namespace in dict.fromkeys((*settings.cluster.names.namespaces, *(end.namespace for end in ends))):
         known = [end for end in ends if end.namespace == namespace]
         pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
         strange = [pod["metadata"]["name"] for pod in pods if _runs(pod) and not _is_one_of(pod, known)]

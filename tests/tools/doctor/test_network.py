@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from components.base.names import JOB_LABEL
 from operations.checks import network
 from operations.checks.result import Check, Level
 from tests.tools.doctor.known import NO_RIGHT, OPERATORS, all_ok, ask, cluster, deployment, only
-from tests.unit.harness import COMMANDS
+from tests.unit.harness import COMMANDS, INSTALLED, OPERATOR
 
 CHECK: Check = functools.partial(network.policies, COMMANDS)
 HOME = {"ingressController": [{"namespace": "edge"}]}
@@ -87,6 +88,27 @@ def test_pods_that_no_path_is_for_are_named() -> None:
     ]
     bad = only(ask(CHECK, cluster({"/api/v1/namespaces/infisical/pods": {"items": pods}}), networkPolicies=HOME))
     assert bad.level is Level.WARN
+    assert bad.seen.startswith("shell reach")
+
+
+def test_so_are_those_beside_an_operator_that_the_stack_installs() -> None:
+    """As trust-manager in namespace cert-manager, which gets neither DNS nor the API server."""
+    name = "app.kubernetes.io/name"
+    webhook, gate = pod("webhook", **{name: "webhook"}), pod("gate", **{JOB_LABEL: "cert-manager-gate"})
+    others = {"items": [webhook, gate, pod("trust-manager", **{name: "trust-manager"})]}
+    there = cluster({"/api/v1/namespaces/cert-manager/pods": others})
+    assert all_ok(ask(CHECK, there, networkPolicies=HOME)), "where the stack has not made the namespace"
+    operators = {"certManager": "install", "certManagerChart": INSTALLED["certManagerChart"]}
+    bad = only(ask(CHECK, there, networkPolicies=HOME, operators=operators))
+    assert (bad.level, bad.subject) == (Level.WARN, "NetworkPolicies: cert-manager")
+    assert bad.seen.startswith("trust-manager reach")
+
+
+def test_and_those_beside_the_secrets_operator() -> None:
+    operator = pod("operator", **{"app.kubernetes.io/instance": "infisical-secrets-operator"})
+    others = {"items": [operator, pod("shell")]}
+    there = cluster({"/api/v1/namespaces/infisical-secrets-operator/pods": others})
+    bad = only(ask(CHECK, there, networkPolicies=HOME, secretsOperator=OPERATOR))
     assert bad.seen.startswith("shell reach")
 
 
