@@ -12,6 +12,7 @@ from components.base.budget import budget
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
 from components.base.pod import SecretFiles, Step
+from components.base.ports import INFISICAL_PORT
 from components.base.rbac import PolicyRule
 from components.databases import Redis
 from components.helm_release import FIRST, HelmRelease
@@ -21,8 +22,6 @@ from components.infisical_secrets import InfisicalSecrets
 from settings import Settings
 from settings.infisical import Flavour, InfisicalSettings
 from settings.resources import resources_of
-
-PORT = 8080
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +77,7 @@ class InfisicalRelease(ComponentResource):
         self._namespace, self._secret = args.secrets.ref.namespace, args.secrets.ref.name
         chart = args.infisical.chart
         self.service = workload_name(chart.flavour)
-        self.address = f"http://{self.service}.{self._namespace}.svc:{PORT}"
+        self.address = f"http://{self.service}.{self._namespace}.svc:{INFISICAL_PORT}"
         other: Flavour = "infisical-standalone" if chart.flavour == "infisical" else "infisical"
         self.leaves = workload_name(other) if args.helm.name != FIRST else None
         chart_values = values(args)

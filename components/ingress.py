@@ -13,8 +13,9 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from components.base.gate import Gate, GateArgs
 from components.base.names import type_token
 from components.base.pod import SecretFiles, Step
+from components.base.ports import INFISICAL_PORT
 from components.base.rbac import PolicyRule
-from components.infisical_release import PORT, InfisicalRelease
+from components.infisical_release import InfisicalRelease
 from components.infisical_secrets import InfisicalSecrets
 from components.ingress_annotations import annotations_of
 from components.site_certificate import CERTIFICATE, issuer_ref, parent_ref, site_certificate
@@ -152,7 +153,7 @@ def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Re
 def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource, issued: Gate) -> Resource:
     backend = networking.v1.IngressBackendArgs(
         service=networking.v1.IngressServiceBackendArgs(
-            name=args.release.service, port=networking.v1.ServiceBackendPortArgs(number=PORT)
+            name=args.release.service, port=networking.v1.ServiceBackendPortArgs(number=INFISICAL_PORT)
         )
     )
     path = networking.v1.HTTPIngressPathArgs(path="/", path_type="Prefix", backend=backend)
@@ -196,7 +197,7 @@ def _http_route(name: str, args: IngressArgs, route: GatewayRoute, parent: Resou
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                     "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": [*_BELIEVED]}}],
-                    "backendRefs": [{"name": args.release.service, "port": PORT}],
+                    "backendRefs": [{"name": args.release.service, "port": INFISICAL_PORT}],
                 }
             ],
         },

@@ -10,21 +10,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from components import redis_specs
-from components.base.names import DATABASE_CLUSTER, JOB_LABEL, REDIS_REPLICATION
+from components.base.names import DATABASE_CLUSTER, JOB_LABEL, REDIS_REPLICATION, SENTINEL_STATEFUL_SET
+from components.base.ports import (
+    ACME_SOLVER_PORT,
+    DNS_PORTS,
+    HTTPS_PORT,
+    INFISICAL_PORT,
+    LDAP_PORTS,
+    METRICS_PORTS,
+    PATRONI_PORT,
+    POSTGRES_PORT,
+    REDIS_PORT,
+    SENTINEL_PORT,
+    port_of,
+)
 from components.network_ends import ANYBODY, PUBLIC, Addresses, End, Others, Path, Pods
 from settings import Settings
 from settings.external import ExternalDatabase, ExternalRedis
 from settings.names import Names
 from settings.network_policies import Part, Peer
 
-HTTP, POSTGRES, PATRONI, REDIS, SENTINEL = 8080, 5432, 8008, 6379, 26379
-_ACME_SOLVER = 8089
-DNS = (53, 5353)  # OpenShift's DNS pods listen on the second
-_METRICS = {"infisical": (9464,), "database": (PATRONI, 9187), "pooler": (9127,), "redis": (9121,), "sentinel": (9121,)}
-_LDAP = (389, 636)  # set up in Infisical itself, so that no setting names them
 _POOLER = "connection-pooler"
-_SCHEMES = {"http": 80, "https": 443, "postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
 
 
 def _job(name: str, namespace: str) -> Pods:
@@ -40,7 +46,7 @@ DATABASE = Pods(
 )
 POOLER = Pods(name="pooler", namespace=_UNNAMED.database, labels={_POOLER: [f"{DATABASE_CLUSTER}-pooler"]})
 REDIS_SERVERS = Pods(name="redis", namespace=_UNNAMED.redis, labels={"app": [REDIS_REPLICATION]})
-SENTINELS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels={"app": [redis_specs.SENTINELS]})
+SENTINEL_PODS = Pods(name="sentinel", namespace=_UNNAMED.redis, labels={"app": [SENTINEL_STATEFUL_SET]})
 ACME_SOLVER = Pods(
     name="acme-solver", namespace=_UNNAMED.infisical, labels={"acme.cert-manager.io/http01-solver": ["true"]}
 )
@@ -65,7 +71,7 @@ SERVERS: Mapping[Part, Pods] = {
     "database": DATABASE,
     "pooler": POOLER,
     "redis": REDIS_SERVERS,
-    "sentinel": SENTINELS,
+    "sentinel": SENTINEL_PODS,
 }
 _ASKING_REDIS = (REDIS_READY, REDIS_ROTATION, REDIS_HANDOVER)
 _REDIS_JOBS = (*_ASKING_REDIS, REDIS_ROLLED)
@@ -107,7 +113,7 @@ def _named(end: End, names: Names) -> End:
 def _absent(settings: Settings) -> Sequence[Pods]:
     """Return the pods that a stack does not have, because somebody else runs its database or its Redis."""
     database = (DATABASE, POOLER, DATABASE_READY, DATABASE_LOGIN, CERT_SYNC)
-    redis = (REDIS_SERVERS, SENTINELS, *_REDIS_JOBS)
+    redis = (REDIS_SERVERS, SENTINEL_PODS, *_REDIS_JOBS)
     return [
         *(database if settings.database.kind == "external" else ()),
         *(redis if settings.redis.kind == "external" else ()),
@@ -138,26 +144,26 @@ def _inside(settings: Settings) -> Iterator[Path]:
     postgres_operator, redis_operator = Others(namespace=operators.postgres), Others(namespace=operators.redis)
     visitors = ends_of(settings.network_policies.ingress_controller, ANYBODY)
     callers: Sequence[tuple[Pods, int, Sequence[End]]] = (
-        (INFISICAL, HTTP, [*visitors, INFISICAL_READY]),
-        (ACME_SOLVER, _ACME_SOLVER, visitors),
-        (POOLER, POSTGRES, [INFISICAL, DATABASE_LOGIN, CERT_SYNC]),
-        (DATABASE, POSTGRES, [POOLER, DATABASE, MIGRATION, DATABASE_LOGIN, CERT_SYNC, postgres_operator]),
-        (DATABASE, POSTGRES, [INFISICAL] if settings.infisical.read_replicas == "cluster" else []),
-        (DATABASE, PATRONI, [DATABASE, postgres_operator]),
-        (REDIS_SERVERS, REDIS, [INFISICAL, REDIS_SERVERS, SENTINELS, *_ASKING_REDIS, redis_operator]),
-        (SENTINELS, SENTINEL, [INFISICAL, REDIS_SERVERS, SENTINELS, *_ASKING_REDIS, redis_operator]),
+        (INFISICAL, INFISICAL_PORT, [*visitors, INFISICAL_READY]),
+        (ACME_SOLVER, ACME_SOLVER_PORT, visitors),
+        (POOLER, POSTGRES_PORT, [INFISICAL, DATABASE_LOGIN, CERT_SYNC]),
+        (DATABASE, POSTGRES_PORT, [POOLER, DATABASE, MIGRATION, DATABASE_LOGIN, CERT_SYNC, postgres_operator]),
+        (DATABASE, POSTGRES_PORT, [INFISICAL] if settings.infisical.read_replicas == "cluster" else []),
+        (DATABASE, PATRONI_PORT, [DATABASE, postgres_operator]),
+        (REDIS_SERVERS, REDIS_PORT, [INFISICAL, REDIS_SERVERS, SENTINEL_PODS, *_ASKING_REDIS, redis_operator]),
+        (SENTINEL_PODS, SENTINEL_PORT, [INFISICAL, REDIS_SERVERS, SENTINEL_PODS, *_ASKING_REDIS, redis_operator]),
     )
     for target, port, sources in callers:
         yield from (Path(source=source, target=target, ports=[port]) for source in sources)
     for part, pods in SERVERS.items():
         for scraper in ends_of(settings.network_policies.metrics):
-            yield Path(source=scraper, target=pods, ports=_METRICS[part])
+            yield Path(source=scraper, target=pods, ports=METRICS_PORTS[part])
 
 
 def _to_dns(settings: Settings, *pods: Pods) -> Iterator[Path]:
     for source in pods:
         for resolver in ends_of(settings.network_policies.dns, ANYBODY):
-            yield Path(source=source, target=resolver, ports=DNS, protocols=["UDP", "TCP"])
+            yield Path(source=source, target=resolver, ports=DNS_PORTS, protocols=["UDP", "TCP"])
 
 
 def _to_the_api_server(settings: Settings, *pods: Pods) -> Iterator[Path]:
@@ -176,7 +182,7 @@ def _bootstrap(settings: Settings) -> Iterator[Path]:
     """Yield the paths of the Job that makes the first organisation."""
     if settings.organization:
         pods = _job("bootstrap", _UNNAMED.infisical)
-        yield Path(source=pods, target=INFISICAL, ports=[HTTP])
+        yield Path(source=pods, target=INFISICAL, ports=[INFISICAL_PORT])
         yield from _to_dns(settings, pods)
         yield from _to_the_api_server(settings, pods)
 
@@ -187,12 +193,12 @@ def _secrets_operator(settings: Settings) -> Iterator[Path]:
         return
     if operator.kind == "externalSecrets":
         reader = Others(namespace=settings.network_policies.operators.external_secrets)
-        yield Path(source=reader, target=INFISICAL, ports=[HTTP])
+        yield Path(source=reader, target=INFISICAL, ports=[INFISICAL_PORT])
         return
     release = {"app.kubernetes.io/instance": ["infisical-secrets-operator"]}
     pods = Pods(name="secrets-operator", namespace=operator.namespace, labels=release)
     ready = _job("secrets-operator-gate", operator.namespace)
-    yield Path(source=pods, target=INFISICAL, ports=[HTTP])
+    yield Path(source=pods, target=INFISICAL, ports=[INFISICAL_PORT])
     yield from _to_dns(settings, pods, ready)
     yield from _to_the_api_server(settings, pods, ready)
 
@@ -207,7 +213,7 @@ def _applications(settings: Settings) -> Iterator[Path]:
     )
     delivering = [canary, *gates] if settings.proves_operator else []  # something is delivered then in any case
     for source in (provision, *delivering[:1]):
-        yield Path(source=source, target=INFISICAL, ports=[HTTP])
+        yield Path(source=source, target=INFISICAL, ports=[INFISICAL_PORT])
     jobs = (provision, *delivering)
     yield from _to_dns(settings, *jobs)
     yield from _to_the_api_server(settings, *jobs)
@@ -223,16 +229,16 @@ def _backups(settings: Settings) -> Iterator[Path]:
     restores = [restore] if settings.restore else []
     server = settings.restore.server if settings.restore else None
     moving = (MOVE_IN, MOVE_IN_REHEARSAL) if server else ()
-    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES]) for job in (before, backup, *restores))
+    yield from (Path(source=job, target=DATABASE, ports=[POSTGRES_PORT]) for job in (before, backup, *restores))
     if server:
-        yield Path(source=MOVE_IN, target=DATABASE, ports=[POSTGRES])
+        yield Path(source=MOVE_IN, target=DATABASE, ports=[POSTGRES_PORT])
         yield Path(source=MOVE_IN, target=ANYBODY, ports=[server.port])
     for job in restores:
-        yield Path(source=job, target=REDIS_SERVERS, ports=[REDIS])
-        yield Path(source=job, target=SENTINELS, ports=[SENTINEL])
+        yield Path(source=job, target=REDIS_SERVERS, ports=[REDIS_PORT])
+        yield Path(source=job, target=SENTINEL_PODS, ports=[SENTINEL_PORT])
     jobs = (before, backup, rehearsal, *restores, *moving)
     if settings.backup.target.kind == "bucket":
-        port = urlsplit(settings.backup.target.endpoint).port or _SCHEMES["https"]
+        port = urlsplit(settings.backup.target.endpoint).port or HTTPS_PORT
         writers = [DATABASE] if settings.backup.target.point_in_time else []
         yield from (Path(source=pods, target=ANYBODY, ports=[port]) for pods in (*jobs, *writers))
     yield from _to_dns(settings, *jobs)
@@ -242,13 +248,13 @@ def _backups(settings: Settings) -> Iterator[Path]:
 def _out(settings: Settings) -> Iterator[Path]:
     """Yield the paths by which Infisical leaves the cluster."""
     policies = settings.network_policies
-    named = {443, *policies.api_server.ports, *_named_ports(settings)}  # it asks the API server who a pod is
+    named = {HTTPS_PORT, *policies.api_server.ports, *_named_ports(settings)}  # it asks the API server who a pod is
     if policies.outbound == "public" and settings.infisical.allow_internal_ip_connections:
         yield Path(source=INFISICAL, target=ANYBODY)
         return
     if policies.outbound == "public":
         yield from (Path(source=INFISICAL, target=addresses) for addresses in PUBLIC)
-        named |= {*_LDAP}
+        named |= {*LDAP_PORTS}  # set up in Infisical itself, so that no setting names them
     yield Path(source=INFISICAL, target=ANYBODY, ports=sorted(named))
 
 
@@ -259,17 +265,8 @@ def _named_ports(settings: Settings) -> Iterator[int]:
     secret = [value.get_secret_value() for value in settings.extra_secrets.values()]
     replicas = [replica.uri.get_secret_value() for replica in settings.database_read_replicas]
     for value in (*settings.extra_environment.values(), *secret, *replicas):
-        if port := _port_of(value):
+        if port := port_of(value):
             yield port
-
-
-def _port_of(value: str) -> int | None:
-    """Return the port of an address with a scheme, None for anything else."""
-    try:
-        address = urlsplit(value)
-        return (address.port or _SCHEMES.get(address.scheme)) if address.hostname else None
-    except ValueError:
-        return None
 
 
 def _jobs(paths: Sequence[Path]) -> Sequence[Pods]:

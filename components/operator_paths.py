@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components.base.names import JOB_LABEL
-from components.network_paths import ANYBODY, DNS, PATRONI, POSTGRES, REDIS, SENTINEL, Addresses, Path, Pods, ends_of
+from components.base.ports import DNS_PORTS, PATRONI_PORT, POSTGRES_PORT, REDIS_PORT, SENTINEL_PORT
+from components.network_paths import ANYBODY, Addresses, Path, Pods, ends_of
 from components.operator_values import RELEASES, namespace_of
 from settings import Settings
 from settings.operators import Operator
@@ -25,10 +26,10 @@ def operator_paths(settings: Settings) -> Iterator[Path]:
         match operator:
             case "postgres":
                 pods = [_pods("postgres-operator", namespace, {_NAME: ["postgres-operator"]})]
-                yield Path(source=pods[0], target=ANYBODY, ports=[POSTGRES, PATRONI])
+                yield Path(source=pods[0], target=ANYBODY, ports=[POSTGRES_PORT, PATRONI_PORT])
             case "redis":
                 pods = [_pods("redis-operator", namespace, {"name": ["redis-operator"]})]
-                yield Path(source=pods[0], target=ANYBODY, ports=[REDIS, SENTINEL])
+                yield Path(source=pods[0], target=ANYBODY, ports=[REDIS_PORT, SENTINEL_PORT])
             case "certManager":
                 pods = [_pods(name, namespace, {_NAME: [name]}) for name in ("cert-manager", "cainjector", "webhook")]
                 yield Path(source=pods[0], target=ANYBODY)  # an issuer may be anywhere
@@ -41,7 +42,7 @@ def operator_paths(settings: Settings) -> Iterator[Path]:
         server = settings.network_policies.api_server
         for each in (*pods, gate):
             yield Path(source=each, target=Addresses(ranges=server.cidrs), ports=server.ports)
-            yield Path(source=each, target=ANYBODY, ports=DNS, protocols=["UDP", "TCP"])
+            yield Path(source=each, target=ANYBODY, ports=DNS_PORTS, protocols=["UDP", "TCP"])
 
 
 def _pods(name: str, namespace: str, labels: dict[str, list[str]]) -> Pods:

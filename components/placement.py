@@ -11,10 +11,9 @@ from pulumi_kubernetes import batch, core, meta
 
 from components.base.content import digest
 from components.base.job import START_SECONDS
-from components.base.names import REDIS_REPLICATION
+from components.base.names import REDIS_REPLICATION, SENTINEL_STATEFUL_SET
 from components.infisical_pods import container_of
 from components.placed_charts import CHARTS, merged
-from components.redis_specs import SENTINELS
 from settings import Settings
 from settings.affinity import in_python
 from settings.cluster import JobSettings
@@ -196,7 +195,7 @@ def _release(placement: Placement, props: Json) -> None:
 def _redis(placement: Placement, props: Json) -> None:
     """Say it of Redis or Sentinel, in the fields that redis-operator has for it."""
     pods, spec = placement.pods, props["spec"]
-    workload = REDIS_REPLICATION if props["kind"] == "RedisReplication" else SENTINELS
+    workload = REDIS_REPLICATION if props["kind"] == "RedisReplication" else SENTINEL_STATEFUL_SET
     kubernetes: Json = {**spec["kubernetesConfig"], **_given(imagePullSecrets=placement.pull_secrets)}
     spec = {
         **spec,

@@ -24,21 +24,15 @@ from pydantic import SecretStr
 
 from components.base.content import content_addressed, digest, versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.names import REDIS_REPLICATION, type_token
+from components.base.names import REDIS_REPLICATION, REDIS_SENTINEL, type_token
 from components.base.password import password
 from components.base.pod import SecretKey, Step
+from components.base.ports import SENTINEL_PORT
 from components.network_paths import Path, network_paths
 from components.network_policies import closed_namespace
 from components.redis_gates import RedisSteps
 from components.redis_login import PASSWORD
-from components.redis_specs import (
-    AUTH,
-    MASTER_GROUP,
-    SENTINEL,
-    SENTINEL_PORT,
-    replication_spec,
-    sentinel_spec,
-)
+from components.redis_specs import AUTH, MASTER_GROUP, replication_spec, sentinel_spec
 from components.stack_identity import StackIdentity
 from settings import Commands, Settings
 from settings.cluster import JobSettings
@@ -118,7 +112,7 @@ class PlatformKv(ComponentResource):
 
     def __init__(self, name: str, args: PlatformKvArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("PlatformKv"), name, None, opts)
-        self.sentinel_host = f"{SENTINEL}-sentinel.{args.names.redis}.svc"
+        self.sentinel_host = f"{REDIS_SENTINEL}-sentinel.{args.names.redis}.svc"
 
         protected = ResourceOptions(parent=self, protect=args.protect)
         annotations = args.identity.annotations
@@ -151,7 +145,7 @@ class PlatformKv(ComponentResource):
             f"{name}-sentinel",
             api_version=_API_VERSION,
             kind="RedisSentinel",
-            metadata=self._metadata(SENTINEL),
+            metadata=self._metadata(REDIS_SENTINEL),
             spec=sentinels,
             opts=ResourceOptions(parent=self, depends_on=[rolled], delete_before_replace=True),
         )

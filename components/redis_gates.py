@@ -13,18 +13,11 @@ from dataclasses import dataclass
 
 from pulumi import Input
 
-from components.base.names import REDIS_REPLICATION
+from components.base.names import REDIS_REPLICATION, REDIS_SENTINEL, SENTINEL_STATEFUL_SET
 from components.base.pod import SecretKey, Step
+from components.base.ports import REDIS_PORT, SENTINEL_PORT
 from components.base.rbac import PolicyRule
-from components.redis_specs import (
-    AUTH,
-    MASTER_GROUP,
-    REDIS_PORT,
-    SENTINEL,
-    SENTINEL_PORT,
-    SENTINELS,
-    workloads,
-)
+from components.redis_specs import AUTH, MASTER_GROUP, workloads
 from settings.redis import RedisSettings
 
 _HANDOVER_SECONDS = 60  # a Sentinel hears of a preference within 10 s, and begins no second fail-over for 20 s
@@ -34,7 +27,7 @@ _LIST_PODS = PolicyRule(group="", resource="pods", verbs=["list"])
 _PODS = {
     "replication": REDIS_REPLICATION,
     "redis_port": REDIS_PORT,
-    "sentinel": SENTINELS,
+    "sentinel": SENTINEL_STATEFUL_SET,
     "sentinel_port": SENTINEL_PORT,
     "master_name": MASTER_GROUP,
 }
@@ -106,11 +99,11 @@ class RedisSteps:
             name="redis",
             image=self.image,
             script="platform_kv/redis_ready.py",
-            rules=_watching(REDIS_REPLICATION, SENTINELS),
+            rules=_watching(REDIS_REPLICATION, SENTINEL_STATEFUL_SET),
             config={
                 "namespace": self.namespace,
                 "workloads": workloads(self.redis),
-                "sentinels_host": f"{SENTINEL}-sentinel-headless.{self.namespace}.svc",
+                "sentinels_host": f"{REDIS_SENTINEL}-sentinel-headless.{self.namespace}.svc",
                 "sentinel_port": SENTINEL_PORT,
                 "sentinels": self.redis.sentinels,
                 "master_name": MASTER_GROUP,

@@ -8,19 +8,16 @@ from pulumi import Input
 
 from components import redis_probe, redis_start
 from components.base.content import digest
-from components.base.names import REDIS_REPLICATION
+from components.base.names import REDIS_REPLICATION, SENTINEL_STATEFUL_SET
+from components.base.ports import REDIS_PORT, SENTINEL_PORT
 from settings.affinity import Affinity
 from settings.redis import RedisSettings, SentinelSettings
 from settings.resources import Sized, resources_of
 
-SENTINEL = "platform-kv-sentinel"
-SENTINELS = f"{SENTINEL}-sentinel"  # what the operator calls the StatefulSet
-SENTINEL_PORT = 26379
 MASTER_GROUP = "platform-kv-master"
-REDIS_PORT = 6379
 AUTH = "platform-kv-auth"
-_START = redis_start.command(SENTINELS, SENTINEL_PORT, MASTER_GROUP)
-_READY = redis_probe.command(SENTINELS, SENTINEL_PORT)
+_START = redis_start.command(SENTINEL_STATEFUL_SET, SENTINEL_PORT, MASTER_GROUP)
+_READY = redis_probe.command(SENTINEL_STATEFUL_SET, SENTINEL_PORT)
 _POD_SECURITY = {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000}
 
 
@@ -31,7 +28,7 @@ def _kubernetes_config(image: Input[str], size: Sized) -> dict[str, Input[object
 def workloads(redis: RedisSettings) -> list[dict[str, object]]:
     """Return the StatefulSets that the operator is to make, in its order."""
     servers = {"statefulset": REDIS_REPLICATION, "replicas": redis.instances, "image": redis.image}
-    sentinels = {"statefulset": SENTINELS, "replicas": redis.sentinels, "image": redis.sentinel_image}
+    sentinels = {"statefulset": SENTINEL_STATEFUL_SET, "replicas": redis.sentinels, "image": redis.sentinel_image}
     commands = digest([_START, _READY, redis_probe.ALIVE])
     return [
         {**servers, **_sized(redis), "storage": redis.storage, "commands": commands},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 DATABASE_CLUSTER = "platform-db-cluster"
 REDIS_REPLICATION = "platform-kv"
+REDIS_SENTINEL = "platform-kv-sentinel"
+SENTINEL_STATEFUL_SET = f"{REDIS_SENTINEL}-sentinel"  # what the redis-operator calls it
 ADMIN_SECRET = "infisical-admin"  # the first admin's address and password
 BOOTSTRAP_SECRET = "infisical-bootstrap"  # what the stack logs in to Infisical with
 INFISICAL_SECRET = "infisical-secrets"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from components.base.ports import POSTGRES_PORT
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretRef:
@@ -20,4 +22,4 @@ class Endpoint:
 
     host: str
     role: Literal["primary", "replica", "pooler"]
-    port: int = 5432
+    port: int = POSTGRES_PORT

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from components.base.ports import INFISICAL_PORT
 from operations.cluster import Cluster
 from operations.errors import OperationError
 from operations.moving import consumers, holders, stack_file
@@ -17,8 +18,6 @@ from operations.moving.pod import Pod
 from operations.own_cluster import own_cluster
 from operations.pulumi import Stack
 from settings import Settings
-
-_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Move:
         """Return what runs the script."""
         name = "infisical-backend" if self.settings.infisical.chart.flavour == "infisical" else "infisical"
         home = self.settings.cluster.names.infisical
-        address = f"http://{name}.{home}.svc:{_PORT}"
+        address = f"http://{name}.{home}.svc:{INFISICAL_PORT}"
         return Pod(
             cluster=self.cluster,
             namespace=self.namespace,
