@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 
 from components.base.names import DATABASE_CLUSTER, REDIS_REPLICATION
 from operations.cluster import Cluster, Object, Unanswered
@@ -27,6 +28,7 @@ _OURS = re.compile(
 # Of a volume it has to be the whole name: a second database beside the stack's, or a dump, may be called alike.
 _VOLUMES = re.compile(rf"(pgdata-{DATABASE_CLUSTER}|{REDIS_REPLICATION}-{REDIS_REPLICATION})-\d+")
 _NAMESPACE = "kubernetes:core/v1:Namespace"
+_DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -40,8 +42,18 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
                 f"the namespaces of stack {stack.name} hold what is not its own and would take it along:\n{lines}\n"
                 "move it elsewhere or delete it, and run this again"
             )
+        if others := [*_of_kinds(stack, cluster)]:
+            lines = "\n".join(f"  {line}" for line in others)
+            raise OperationError(
+                f"kinds that go with stack {stack.name} have objects that are not its own, and would take them along:\n"
+                f"{lines}\n"
+                "Destroy the stack that delivers by them first, or take its deliveries out, and run this again. The "
+                "kinds stay with a stack that has a cluster.namePrefix"
+            )
     except Unanswered as reason:
-        raise OperationError(f"the cluster does not tell what the stack's namespaces hold: {reason}") from None
+        raise OperationError(
+            f"the cluster does not tell what the stack's namespaces hold, and who has objects of its kinds: {reason}"
+        ) from None
     stack.show("destroy", *(["--yes", "--skip-preview"] if arguments.yes else []))
     return 0
 
@@ -60,6 +72,21 @@ def _foreign(stack: Stack, cluster: Cluster) -> list[str]:
         for live in cluster.objects(_KINDS, namespace)
         if not _is_ours(live, known)
     ]
+
+
+def _of_kinds(stack: Stack, cluster: Cluster) -> Iterator[str]:
+    """Yield, as namespace: kind name, the objects of others whose kind the stack made and takes along."""
+    resources = resources_of(stack.deployment)
+    known = {resource.get("id", "") for resource in resources}
+    for made in resources:
+        if made["type"] != _DEFINITION or made.get("retainOnDelete"):
+            continue
+        spec = made["inputs"]["spec"]
+        [stored] = [version["name"] for version in spec["versions"] if version["storage"]]
+        for live in cluster.items(f"/apis/{spec['group']}/{stored}/{spec['names']['plural']}"):
+            namespace, name = live["metadata"].get("namespace", ""), live["metadata"]["name"]
+            if (f"{namespace}/{name}" if namespace else name) not in known:
+                yield f"{namespace or 'the cluster'}: {made['id']} {name}"
 
 
 def _is_ours(live: Object, known: set[str]) -> bool:

@@ -290,6 +290,9 @@ def test_a_cluster_that_does_not_answer_is_not_taken_for_empty(monkeypatch: pyte
         raise Unanswered("no answer within 7 s")
 
     monkeypatch.setattr(Cluster, "objects", silent)
-    with pytest.raises(OperationError, match="does not tell what the stack's namespaces hold: no answer"):
+    with pytest.raises(
+        OperationError,
+        match="does not tell what the stack's namespaces hold, and who has objects of its kinds: no answer",
+    ):
         destroy.run(stack, argparse.Namespace(yes=True))
     assert not stack.shown
