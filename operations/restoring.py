@@ -93,10 +93,12 @@ def _chosen(wanted: str, names: Sequence[str]) -> str:
         raise OperationError(f"{len(matching)} backups end with {wanted}, so name a whole one: {', '.join(matching)}")
     if matching:
         return matching[0]
-    # Of a full list the older ones are missing; of those the Job knows.
-    older = len(names) >= LISTED and (not wanted.startswith("infisical-") or wanted < names[0])
-    if names and not older:
-        raise OperationError(f"there is no backup {wanted}; the newest are {', '.join(reversed(names[-5:]))}")
+    # The list has this cluster's alone, and of many the newest. A whole name may be another cluster's: the Job knows.
+    if names and len(names) < LISTED and not wanted.startswith("infisical-"):
+        newest = ", ".join(reversed(names[-5:]))
+        raise OperationError(
+            f"this cluster has no backup {wanted}; the newest are {newest}. One of another cluster is named whole"
+        )
     return wanted
 
 

@@ -222,3 +222,13 @@ def flip_a_byte(file: Path) -> None:
 
 def stamped(seconds_ago: float) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() - seconds_ago))
+
+
+def of_another(bench: Bench, uid: str = "another-cluster") -> str:
+    """Return the name of a backup of another cluster, newer than all and with this one's key: a copy of the newest."""
+    mine = bench.manifest()
+    theirs = {**mine, "name": "infisical-29990101T000000Z-0123abcd", "cluster": uid}
+    sealed = bench.account.file(bench.volume / f"{theirs['name']}.dump.gpg", "")
+    shutil.copyfile(bench.volume / f"{mine['name']}.dump.gpg", sealed)
+    bench.account.file(bench.volume / f"{theirs['name']}.json", json.dumps(theirs))
+    return theirs["name"]

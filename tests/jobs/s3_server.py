@@ -30,7 +30,8 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.refuse: dict[str, tuple[int, str]] = {}  # method to status and code
-        self.fail_once: set[str] = set()  # methods that are answered 503 the next time
+        self.fail_once: set[str] = set()  # methods that are answered `stumble` the next time
+        self.stumble: tuple[int, str] = (503, "SlowDown")
         self.damage = False  # what is read differs from what was written
         self.cut = set[str]()  # names whose body ends early the next time
         self.locks = False  # whatever it gets, by a rule of its own
@@ -78,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(403, problem)
         elif self.command in self.bucket.fail_once:
             self.bucket.fail_once.discard(self.command)
-            self._answer(503, "SlowDown")
+            self._answer(*self.bucket.stumble)
         elif refusal := self.bucket.refuse.get(self.command):
             self._answer(*refusal)
         elif bucket != BUCKET:

@@ -1,6 +1,7 @@
 """The backup script: what it writes, and that whatever fails leaves the last good one as it was."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -185,7 +186,7 @@ def test_a_full_volume_gets_room_before_the_write(bench: Bench) -> None:
         for number in (1, 2):
             stem = f"infisical-{stamped(86400 * (40 - number))}-{number:08x}"
             bench.account.file(bench.volume / f"{stem}.dump.gpg", "x" * 57_000)
-            bench.account.file(bench.volume / f"{stem}.json", "{}")
+            bench.account.file(bench.volume / f"{stem}.json", json.dumps({"cluster": bench.uid}))
         done = bench.back_up(retention={"days": 30, "at_least": 1}, before="0123abcd4567")
         assert done.status == 0, done.output
         assert done.last_line.endswith("read back; 2 objects deleted")

@@ -65,18 +65,26 @@ def test_what_is_written_reads_back(use: Use, bucket: Bucket, file: Path, tmp_pa
 
 def test_names_are_those_below_the_prefix_over_all_pages(use: Use, bucket: Bucket) -> None:
     bucket.page = 3
-    bucket.objects = {f"platform/{n}": b"" for n in range(10)} | {"another/1": b"", "platform2": b""}
-    assert use().names() == [str(n) for n in range(10)]
+    bucket.objects = {f"platform/infisical-{n}": b"" for n in range(10)} | {"another/1": b"", "platform2": b""}
+    assert use().names() == [f"infisical-{n}" for n in range(10)]
     bucket.objects = {}
     assert use().names() == []
+
+
+def test_a_bucket_that_others_have_too_is_not_listed_whole(use: Use, bucket: Bucket) -> None:
+    """Its root may hold millions of objects, and each listing is paid for."""
+    bucket.page = 1
+    bucket.objects = {f"logs/{n}": b"" for n in range(9)} | {"infisical-1": b"", "zebra": b""}
+    assert use(prefix=None).names() == ["infisical-1"]
+    assert bucket.requests == ["GET "]
 
 
 @pytest.mark.parametrize("attribute", ["", ' xmlns="http://doc.s3.amazonaws.com/2006-03-01"'])
 def test_a_list_in_any_namespace(use: Use, bucket: Bucket, attribute: str) -> None:
     """Google Cloud Storage has one of its own, and others have none."""
     bucket.listing, bucket.page = f"<ListBucketResult{attribute}>{{}}</ListBucketResult>", 3
-    bucket.objects = {f"platform/{n}": b"" for n in range(10)}
-    assert use().names() == [str(n) for n in range(10)]
+    bucket.objects = {f"platform/infisical-{n}": b"" for n in range(10)}
+    assert use().names() == [f"infisical-{n}" for n in range(10)]
 
 
 @pytest.mark.parametrize("listing", ["<html>{}</html>", "welcome", ""])
@@ -88,7 +96,7 @@ def test_what_is_no_list_is_no_empty_one(use: Use, bucket: Bucket, listing: str)
 
 def test_a_list_that_goes_on_nowhere(use: Use, bucket: Bucket) -> None:
     bucket.page, bucket.silent = 3, True
-    bucket.objects = {f"platform/{n}": b"" for n in range(10)}
+    bucket.objects = {f"platform/infisical-{n}": b"" for n in range(10)}
     with pytest.raises(Failed, match="it goes on, and the server does not say where"):
         use().names()
 
@@ -164,8 +172,11 @@ def test_a_refusal_before_the_body_is_read(use: Use, bucket: Bucket, tmp_path: P
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
-def test_a_bucket_that_stumbles_is_asked_again(use: Use, bucket: Bucket, file: Path, method: str) -> None:
-    bucket.fail_once = {method}
+@pytest.mark.parametrize("answer", [(503, "SlowDown"), (400, "RequestTimeout"), (307, "TemporaryRedirect")])
+def test_a_bucket_that_stumbles_is_asked_again(
+    use: Use, bucket: Bucket, file: Path, method: str, answer: tuple[int, str]
+) -> None:
+    bucket.fail_once, bucket.stumble = {method}, answer
     target = use()
     target.put("name", file)
     assert target.fetch("name", None) == content_of(file)
@@ -184,6 +195,8 @@ def test_a_bucket_that_stumbles_is_asked_again(use: Use, bucket: Bucket, file: P
         (301, "PermanentRedirect", "see backup.target.region"),
         (403, "RequestTimeTooSkewed", r"this node's clock is [01] s from the bucket's"),
         (503, "SlowDown", "503 SlowDown"),
+        (400, "RequestTimeout", "400 RequestTimeout"),
+        (307, "TemporaryRedirect", "307 TemporaryRedirect"),
         (409, "ConditionalRequestConflict", "409 ConditionalRequestConflict"),
         (400, "EntityTooLarge", "400 EntityTooLarge: what EntityTooLarge means$"),
     ],

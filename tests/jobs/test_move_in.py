@@ -56,6 +56,8 @@ def test_it_becomes_a_backup_that_the_stacks_key_opens(move: Move) -> None:
     assert manifest["cluster"] == f"{move.other.postgres.host}:{move.other.postgres.port}/{move.other.database}"
     assert (manifest["tables"]["secrets"], manifest["key_label"]) == (2, LABEL)
     assert manifest["image"] is None, "the release that has made the data is the old one's, which nobody knows"
+    assert move.other.status["clusters"] == manifest["cluster"]
+    move.platform.tell(clusters=manifest["cluster"])  # a stack has one namespace for both
     rehearsed = move.platform.rehearse(source=BACKUP, restore="one")
     assert rehearsed.status == 0, rehearsed.output
     assert move.platform.sql("select to_regclass('public.secrets')") == "", "nothing is in the platform's own yet"

@@ -1,6 +1,7 @@
-"""What may be deleted: never the newest, never the newest that a rehearsal has restored."""
+"""What may be deleted: never the newest, never the newest that a rehearsal has restored, nothing of another cluster."""
 
 import calendar
+import json
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retention import Retention, expired
 
+DAMAGED = "infisical-20200101T000000Z-0000dead"
 NOW = calendar.timegm(time.strptime("2026-11-26", "%Y-%m-%d"))
 parts = st.sampled_from(["both", "object", "manifest"])
 backups = st.lists(st.tuples(st.integers(0, 100), parts), max_size=12, unique_by=lambda each: each[0])
@@ -24,14 +26,17 @@ def test_what_stays(made: list[tuple[int, str]], days: int, at_least: int, data:
         names += [stem + end for end in ends]
     whole = complete(names)
     verified = data.draw(st.sampled_from(["", *whole]))
-    going = expired(names, Retention(days, at_least), verified, NOW)
+    theirs = data.draw(st.sets(st.sampled_from(whole))) if whole else set[str]()
+    found = expired(names, Retention(days, at_least), verified, NOW, lambda name: name not in theirs)
+    going, ours = found.objects, [name for name in whole if name not in theirs]
     stays = complete(set(names) - set(going))
-    assert set(whole[-at_least:]) <= set(stays)
+    assert set(ours[-at_least:]) | theirs <= set(stays)
     assert not verified or verified in stays
     assert {"notes.txt", "infisical-other.json"}.isdisjoint(going)
     ages = {name: int(name.split("-")[2].split(".")[0], 16) for name in names if name.startswith("infisical-2")}
     assert all(ages[name] > days for name in going)
-    old = [name for name in whole if ages[name + ".json"] > days and name not in whole[-at_least:] and name != verified]
+    assert found.others == len([name for name in theirs - {verified} if ages[name + ".json"] > days])
+    old = [name for name in ours if ages[name + ".json"] > days and name not in ours[-at_least:] and name != verified]
     assert {name + end for name in old for end in (".dump.gpg", ".json")} <= set(going)
     # A kill at any point leaves no manifest whose backup is gone.
     for cut in range(len(going) + 1):
@@ -43,7 +48,7 @@ def test_the_volume_is_swept(bench: Bench) -> None:
     for days, number in ((40, 1), (35, 2), (10, 3)):
         stem = f"infisical-{stamped(86400 * days)}-{number:08x}"
         for end in (".dump.gpg", ".json"):
-            bench.account.file(bench.volume / (stem + end), "{}")
+            bench.account.file(bench.volume / (stem + end), json.dumps({"cluster": bench.uid}))
         if number == 2:
             bench.cluster.call(
                 "PATCH",
@@ -51,10 +56,14 @@ def test_the_volume_is_swept(bench: Bench) -> None:
                 {"data": {"rehearsedName": stem}},
             )
     bench.account.file(Path(bench.volume, "somebody's"), "file")
+    for stem, content in ((f"infisical-{stamped(86400 * 50)}-{9:08x}", '{"cluster": "another"}'), (DAMAGED, "{")):
+        for end in (".dump.gpg", ".json"):
+            bench.account.file(bench.volume / (stem + end), content)
     done = bench.back_up(retention={"days": 30, "at_least": 1})
     assert done.status == 0, done.output
     left = [name for name in bench.objects if name.endswith(".json")]
-    assert [name.rpartition("-")[2] for name in left[:2]] == ["00000002.json", "00000003.json"]
-    assert len(left) == 3
+    ends = [name.rpartition("-")[2] for name in left]
+    assert ends[:4] == ["0000dead.json", "00000009.json", "00000002.json", "00000003.json"]
+    assert len(left) == 5
     assert "somebody's" in bench.objects
-    assert "2 objects deleted" in done.last_line
+    assert "2 objects deleted; 2 past their time are of another cluster, and stay" in done.last_line

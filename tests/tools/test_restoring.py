@@ -82,7 +82,11 @@ def test_a_cluster_that_knows_no_backup_takes_any_name(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"), [("00000000", f"the newest are {NEW}, {OLD}"), ("; rm -rf", "BACKUP is latest")]
+    ("wanted", "reason"),
+    [
+        ("00000000", f"the newest are {NEW}, {OLD}. One of another cluster"),
+        ("; rm -rf", "BACKUP is latest"),
+    ],
 )
 def test_what_is_no_backup_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str, reason: str) -> None:
     of = stack()
@@ -107,8 +111,13 @@ def test_a_full_list_does_not_deny_what_is_older(monkeypatch: pytest.MonkeyPatch
     of = stack()
     run(monkeypatch, of, "00010000", told=told)
     assert of.kept["restore"]["from"] == names[1]
-    with pytest.raises(OperationError, match="there is no backup infisical-20261127"):
-        run(monkeypatch, of, "infisical-20261127T000000Z-3f0c9d1e", told=told)
+
+
+def test_a_whole_name_may_be_another_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list has none of those. The Job knows them, and refuses what is not there."""
+    of, theirs = stack(), "infisical-20261127T000000Z-3f0c9d1e"
+    run(monkeypatch, of, theirs)
+    assert of.kept["restore"]["from"] == theirs
 
 
 def test_an_identifier_of_several_backups_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:

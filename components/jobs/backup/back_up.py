@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bounded_program import Deadline, require, run_program
 from database_session import REACH_SECONDS, migrations, passes, program, reached, server_major, tables
 from job import Failed, Report, run, wait
 from kube import Api
+from own_backups import Own
 from platform_database import DatabaseConfig, environment, resource_uid
 from retention import Retention
 from sealing import Recipient, recipients, seal
@@ -73,6 +74,7 @@ class BackUp:
         started = time.monotonic()
         target = target_of(self._config.target, self._store, self._report)
         told = self._status.read()
+        own = Own(target, told, self._uid)
         everybody = recipients(self._store, self._deadline)
         people = [person for person in everybody if not person.expired]
         if not people:
@@ -91,7 +93,7 @@ class BackUp:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             name = name_of(stamp, self._ending)
             # Before the write: a volume that is full gets room by nothing else.
-            kept = self._retained(target, told.get("rehearsedName", ""))
+            kept = self._retained(target, told.get("rehearsedName", ""), own)
             content = _written(target, name, sealed)
         manifest = Manifest(
             format=FORMAT,
@@ -111,6 +113,7 @@ class BackUp:
             image=self._config.image or (told.get("image") if self._config.before else None),
         )
         manifest.write(target)
+        self._list(target, manifest, told, own)
         return self._told(target, manifest, everybody, kept)
 
     def _tried_twice(self, plain: Path) -> Dump:
@@ -140,20 +143,25 @@ class BackUp:
         run_program([program("pg_restore", major), "--file", "/dev/null", str(plain)], self._deadline)
         return dump
 
-    def _retained(self, target: Target, verified: str) -> str:
+    def _retained(self, target: Target, verified: str, own: Own) -> str:
         if not self._config.retention:
             return ""
         try:
-            return retention.apply(target, self._config.retention, verified, self._report)
+            return retention.apply(target, self._config.retention, verified, self._report, own)
         except Failed as error:  # a new backup is what counts
             if not passes(error):
                 raise
             return f"retention failed: {error}"
 
+    def _list(self, target: Target, manifest: Manifest, told: Mapping[str, str], own: Own) -> None:
+        """Tell people which of the backups there are this cluster's, and the other Jobs by what they know them."""
+        ours = {*told.get("kept", "").split(), manifest.name}
+        names = [name for name in complete(target.names()) if name in ours]
+        self._status.tell(kept=" ".join(names[-_LISTED:]), clusters="\n".join(own.databases))
+
     def _told(self, target: Target, manifest: Manifest, everybody: Sequence[Recipient], kept: str) -> str:
         expired = [person.fingerprint for person in everybody if person.expired]
         self._status.tell(
-            kept=" ".join(complete(target.names())[-_LISTED:]),
             lastSuccess=manifest.time,
             lastName=manifest.name,
             lastSize=manifest.size,

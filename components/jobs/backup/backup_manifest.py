@@ -22,7 +22,8 @@ class Manifest:
     """One backup.
 
     size, sha256: of the encrypted file. tables: rows of each, of the moment of the dump. migration: the newest that has
-    run. image: the release that has made the data, where it is known. cluster: uid of the postgresql resource.
+    run. image: the release that has made the data, where it is known. cluster: uid of the postgresql resource, and of a
+    database outside its address.
     """
 
     format: int
@@ -85,21 +86,6 @@ def incomplete(names: Iterable[str]) -> list[str]:
     found = set(names)
     whole = set(complete(found))
     return sorted(name for name in found if (stem := _stem(name)) and stem not in whole)
-
-
-def chosen(names: Iterable[str], wanted: str) -> str:
-    """Return the backup that is meant by `latest`, by a whole name, or by its identifier. Raises Failed.
-
-    Of several with one identifier it is the newest: the first was made before an earlier change of the same kind.
-    """
-    there = complete(names)
-    matching = [
-        name for name in there if wanted in ("latest", name, identifier_of(name), name + SEALED, name + MANIFEST)
-    ]
-    if matching:
-        return matching[-1]
-    newest = ", ".join(reversed(there[-5:])) or "none at all"
-    raise Failed(f"there is no complete backup {wanted}; the newest are {newest}")
 
 
 def read(target: Target, name: str) -> Manifest:

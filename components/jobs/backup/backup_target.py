@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _PATIENCE_SECONDS = 60  # of one request to a bucket that is not there
 _SLOWEST = 1 << 20  # bytes per second at which a body takes its time
+_OURS = "infisical-"  # how the name of each object begins: a bucket may have many others
 _PART = ".part"  # of what a killed run has left
 _ABANDONED_SECONDS = 86400
 
@@ -58,7 +59,7 @@ class Target(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """Return the names of all objects, in order."""
+        """Return the names of all objects of backups, in order, and of a volume all others."""
         ...
 
     def delete(self, name: str) -> None:
@@ -174,7 +175,7 @@ class BucketTarget:
 
     def names(self) -> list[str]:
         cut = len(self._prefix)
-        return self._retried(lambda: [name[cut:] for name in self._bucket.names(self._prefix)])
+        return self._retried(lambda: [name[cut:] for name in self._bucket.names(self._prefix + _OURS)])
 
     def delete(self, name: str) -> None:
         self._retried(lambda: self._bucket.delete(self._prefix + name))

@@ -1,4 +1,4 @@
-"""Restore a backup, by default the newest, into a PostgreSQL of this pod's own, and prove that it can be read.
+"""Restore a backup, by default this cluster's newest, into a PostgreSQL of this pod's own, and prove that it reads.
 
 The counts must be those of the moment of the dump, every B-tree must be sound (amcheck), and the stack's encryption key
 must open the root key. Nothing of it reaches the platform's own database.
@@ -6,6 +6,7 @@ must open the root key. Nothing of it reaches the platform's own database.
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bounded_program import Deadline, require
 from database_session import Session, migrations, program, server_major
 from job import Failed, Report, run, secret
 from kube import Api
+from own_backups import Own, chosen, strangers
 from restore_script import restore
 from root_key import opened_by
 from scratch_server import scratch_server
@@ -54,7 +56,7 @@ def main(config: Config, report: Report) -> str:
     if config.restore and config.restore in status.read().get("restoredIds", "").split():
         return f"restore {config.restore} was done before, so its backup is asked for no more"
     with status.failing_as(lambda cause: {"rehearsalFailure": cause, "rehearsalFailureAt": now()}):
-        manifest, proof = _rehearse(config, report)
+        manifest, proof = _rehearse(config, status.read(), report)
     seconds = round(time.monotonic() - started, 1)
     status.tell(
         rehearsedAt=now(),
@@ -78,10 +80,13 @@ def fetched(target: Target, manifest: Manifest, sealed: Path) -> None:
         )
 
 
-def _rehearse(config: Config, report: Report) -> tuple[Manifest, str]:
+def _rehearse(config: Config, told: Mapping[str, str], report: Report) -> tuple[Manifest, str]:
     deadline, store = Deadline(config.deadline_seconds), Path(config.store)
     target = target_of(config.target, store, report)
-    manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), config.source))
+    names, own = target.names(), Own(target, told)
+    manifest = backup_manifest.read(target, chosen(names, config.source, own))
+    if remark := strangers(names, manifest.name, own):
+        report.progress(remark.removeprefix("; "))
     with tempfile.TemporaryDirectory() as folder:
         sealed, plain = Path(folder, "sealed"), Path(folder, "dump")
         fetched(target, manifest, sealed)

@@ -11,14 +11,15 @@ from pathlib import Path
 import backup_manifest
 from backup_manifest import Manifest
 from backup_status import Status, now
-from backup_target import TargetConfig, target_of
+from backup_target import Target, TargetConfig, target_of
 from bounded_program import Deadline, require, run_program
-from database_session import Session, program, reached, restored, server_major, settled
+from database_session import REACH_SECONDS, Session, program, reached, restored, server_major, settled
 from infisical_stop import Stopped, WorkloadsConfig
 from job import Failed, Report, run, secret, wait
 from kube import Api
 from moved_late import refuse_late
-from platform_database import DatabaseConfig, environment
+from own_backups import Own, chosen_anywhere, strangers
+from platform_database import DatabaseConfig, environment, resource_uid
 from queues import QueuesConfig, empty, master
 from rehearse import fetched
 from restore_refusals import overwritten, refuse_known, refuse_other, refuse_unfit
@@ -70,6 +71,7 @@ class Restore:
         self._deadline = Deadline(config.deadline_seconds)
         self._environment = environment(api, config.database, "platform-restore", report)
         self._status = Status(api, config.database.namespace, config.status, report)
+        self._remark = ""
 
     def run(self) -> str:
         """Return what was done. Raises Failed."""
@@ -90,17 +92,28 @@ class Restore:
         with Session(self._environment, Deadline(_SETTLE_SECONDS)) as session:
             session.ask(f"update platform.restored set finished = true where id = '{config.id}'")  # noqa: S608
         self._known(restored=name, restoredAt=now(), restoreFailure=None)
-        return f"the database is that of {name}, Redis is empty, and Infisical is stopped until its release starts it"
+        ends = "Redis is empty, and Infisical is stopped until its release starts it"
+        return f"the database is that of {name}, {ends}{self._remark}"
 
     def _stopped(self, done: str) -> str:
         """Go on from where a run was ended after its COMMIT: its Redis is of another past, so nothing may run on it."""
         with Stopped(self._config.workloads, self._api, self._report, kept=True):
             return done.partition("|")[0]
 
+    def _chosen(self, target: Target) -> tuple[Manifest, str]:
+        """Return the backup that is meant, and what is to be said of it."""
+        uid = wait(lambda: resource_uid(self._api, self._config.database), self._report, deadline_seconds=REACH_SECONDS)
+        names, own = target.names(), Own(target, self._status.read(), uid)
+        manifest = backup_manifest.read(target, chosen_anywhere(names, self._config.source, own))
+        remark = strangers(names, manifest.name, own)
+        if not manifest.key_label:
+            remark += f"; {manifest.name} does not say which encryption key it needs"
+        return manifest, remark
+
     def _restored(self, major: int) -> str:
         config, store = self._config, Path(self._config.store)
         target = target_of(config.target, store, self._report)
-        manifest = backup_manifest.read(target, backup_manifest.chosen(target.names(), config.source))
+        manifest, self._remark = self._chosen(target)
         refuse_late(manifest, config.moved_in_within_seconds)
         refuse_unfit(manifest, secret("KEY_LABEL"), config.image, major)
         with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +126,7 @@ class Restore:
             run_program([programs["pg_restore"], "--file", "/dev/null", str(plain)], self._deadline)
             self._report.progress(f"{manifest.name} is opened and whole")
             with Session(self._environment, self._deadline) as session:
-                overwritten(session, manifest, config.id, config.overwrite)
+                overwritten(session, manifest, config.id, config.overwrite, self._remark)
             wait(lambda: master(config.queues), self._report, deadline_seconds=config.queues_seconds)
             with Stopped(config.workloads, self._api, self._report) as stopped:
                 self._replace(plain, manifest, programs, stopped)

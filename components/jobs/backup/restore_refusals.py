@@ -59,8 +59,13 @@ def refuse_other(identifier: str, name: str, source: str) -> None:
         )
 
 
-def overwritten(session: Session, manifest: Manifest, identifier: str, confirmation: str | None) -> None:
-    """Raise Failed with what would be lost, unless the confirmation is the one for this restore of this database."""
+def overwritten(
+    session: Session, manifest: Manifest, identifier: str, confirmation: str | None, remark: str = ""
+) -> None:
+    """Raise Failed with what would be lost, unless the confirmation is the one for this restore of this database.
+
+    remark: what is to be said of the backup, after a semicolon.
+    """
     lost = _lost(session)
     if not lost:
         return
@@ -74,7 +79,7 @@ def overwritten(session: Session, manifest: Manifest, identifier: str, confirmat
     there = f"{sum(rows.values())} rows in {len(rows)} tables{changed}{_strange(session, lost)}"
     raise Failed(
         f"the database is not empty: {there}. All of it would be replaced by {manifest.name}, of {manifest.time}, with "
-        f"{replacing} rows; nothing has changed.{wrong} To go ahead, set restore.overwrite to {token}"
+        f"{replacing} rows{remark}; nothing has changed.{wrong} To go ahead, set restore.overwrite to {token}"
     )
 
 

@@ -36,6 +36,11 @@ _ADVICE = {
     "InsufficientStorage": "the bucket is full",
 }
 
+# 307: of a bucket that was just made, until its name leads to its region. 409: the same object is being written, which
+# a repeated request of ours may be.
+_PASSING = (307, 409, 429)
+_PASSING_CODES = ("RequestTimeout",)  # 400: the body came too slowly, as over a connection that stood still
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -246,9 +251,8 @@ def _refusal(what: str, response: http.client.HTTPResponse) -> Exception:
     message = ": ".join(filter(None, (what, f"{response.status} {code}".strip(), advice or words)))
     if response.status == 403:
         return Denied(message)
-    # 409: the same object is being written, which a repeated request of ours may be.
-    retry = (response.status >= 500 and response.status != 507 and not advice) or response.status in (409, 429)
-    return Pending(message) if retry else Failed(message)
+    failing = response.status >= 500 and response.status != 507 and not advice
+    return Pending(message) if failing or response.status in _PASSING or code in _PASSING_CODES else Failed(message)
 
 
 def _said(response: http.client.HTTPResponse) -> tuple[str, str]:
