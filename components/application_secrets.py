@@ -264,6 +264,7 @@ def _step(args: ApplicationSecretsArgs, wish: Input[str], values: Input[str], ru
             "auth": args.machine_auth,
             "deadline_seconds": args.deadline_seconds,
             "run": run,
+            "canary": CANARY,
             **({"operator_namespace": args.operator.namespace} if args.operator else {}),
         },
         env={

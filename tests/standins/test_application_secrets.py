@@ -70,6 +70,7 @@ class Site:
             auth=self.auth,
             deadline_seconds=DEADLINE_SECONDS,
             authority=str(authority),
+            canary="operator-canary",
         )
         url = f"http://127.0.0.1:{self.instance.server.port}"
         api, kube = InfisicalApi(url, token=self.instance.token, deadline_seconds=DEADLINE_SECONDS), self.kube

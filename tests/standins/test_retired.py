@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from application_secrets import Provision
 from application_server import Server
 from application_wish import Application
 from infisical_api import ApiError
@@ -71,6 +72,51 @@ def test_a_project_that_infisical_keeps_is_named_and_stops_nobody(
     run = site.provision(RETIRED)
     assert run.drift == [f"shop: Infisical does not delete project webshop ({refusal[1]}). Delete it in the web UI"]
     assert run.server.api.requests < 40
+
+
+PROOF = Application(name="operator-canary", slug="operator-canary", environments={"canary": "Canary"})
+
+
+def about_the_proof(run: Provision) -> list[str]:
+    return [each for each in run.drift if "operator-canary" in each]
+
+
+def slugs(site: Site) -> list[str]:
+    return sorted(each["slug"] for each in site._server().projects())
+
+
+def test_the_operators_proof_ends_with_the_operator_and_is_no_drift(site: Site) -> None:
+    site.provision(PROOF, SHOP)
+    assert not about_the_proof(site.provision(PROOF, SHOP))
+    assert "operator-canary" in slugs(site)
+    assert not about_the_proof(site.provision(SHOP))
+    assert slugs(site) == ["webshop"]
+    assert [each for each in site.machines() if "operator" in each] == ["webshop-operator"]
+
+
+def test_the_operators_proof_is_completed_by_the_next_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed has ended what opens the project, and not the project."""
+    site.provision(PROOF, SHOP)
+    refused = ApiError(403, "Project delete protection is enabled", "DELETE", "/")
+    with monkeypatch.context() as killed:
+        killed.setattr(Server, "delete", lambda self, project: (_ for _ in ()).throw(refused))
+        with pytest.raises(Failed, match="application operator-canary: "):
+            site.provision(SHOP)
+    assert "operator-canary-operator" not in site.machines()
+    site.provision(SHOP)
+    assert slugs(site) == ["webshop"]
+
+
+def test_a_proof_that_infisical_keeps_is_named_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.provision(PROOF, SHOP)
+    monkeypatch.setattr(Server, "delete", lambda self, project: "Infisical does not delete it")
+    assert about_the_proof(site.provision(SHOP)) == ["operator-canary: Infisical does not delete it"]
+
+
+def test_a_project_of_that_name_that_is_not_the_stacks_stays(site: Site) -> None:
+    site._server().create("operator-canary", "operator-canary", "infisical-platform stack-2 keeps this project")
+    assert not about_the_proof(site.provision(SHOP))
+    assert slugs(site) == ["operator-canary", "webshop"]
 
 
 def test_a_log_in_without_end_goes_with_its_use(start: Start, environment: Environment, tmp_path: Path) -> None:

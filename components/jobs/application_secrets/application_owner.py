@@ -21,10 +21,14 @@ class Owner:
         """Return how the descriptions of its projects begin."""
         return f"{_MARK}{self.stack}"
 
+    def has(self, project: dict[str, Any]) -> bool:
+        """Return whether a project is the stack's."""
+        return str(project.get("description") or "").startswith(self.marker)
+
     def require(self, project: dict[str, Any]) -> None:
         """Raise Failed for a project that is not the stack's."""
         slug, description = str(project["slug"]), str(project.get("description") or "")
-        if description.startswith(self.marker):
+        if self.has(project):
             return
         if description.startswith(_MARK):
             other = description.removeprefix(_MARK).partition(" ")[0]

@@ -3,7 +3,7 @@
 Made a second time it would begin with the first values of everything, which the operator would then bring to the pods.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -49,16 +49,6 @@ def _every_project(server: Server) -> list[Object]:
         if not 400 <= error.status < 500 or error.status == 429:
             raise
         return server.projects()  # a release that shows the others to people alone
-
-
-def left_projects(listed: Iterable[Object], slugs: Collection[str], marker: str) -> list[str]:
-    """Return the stack's projects that no application has, as drift."""
-    return [
-        f"project {each['slug']} is the stack's, and no application has it. Delete it in the web UI, or take the "
-        "beginning off its description"
-        for each in listed
-        if each["slug"] not in slugs and str(each.get("description") or "").startswith(marker)
-    ]
 
 
 def renamed_environments(application: Application, found: Found) -> Iterator[str]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from application_identity import LAG_SECONDS, Operator, give, take
+from application_left import ended_proof, left_projects
 from application_licensed import Kept, let_through, licensed, make_roles
 from application_owner import Owner
 from application_plan import Plan, decide
-from application_renamed import left_projects, made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
+from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
 from application_report import hiding, requested, shortened, unwritten
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
@@ -49,6 +50,7 @@ class Config:
     deadline_seconds: float
     run: Literal["up", "schedule"] = "up"
     operator_namespace: str | None = None  # None where nobody delivers
+    canary: str = ""  # slug of the project that proves the operator
     values: str = "/values"
     bootstrap: str = "/bootstrap"
     authority: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
@@ -63,6 +65,7 @@ class Provision:
 
     def __init__(self, config: Config, server: Server, kube: Api, report: Report, owner: Owner) -> None:
         self.server, self.kube, self.report = server, kube, report
+        self.canary = config.canary
         self.owner = owner
         self.operator = (
             Operator(config.operator_namespace, owner.organization, owner.marker, config.auth, config.authority)
@@ -86,9 +89,10 @@ class Provision:
 
         Nothing of one is half done that the next run won't find.
         """
-        late = self._each(applications := [*applications])
-        self._each(late)
-        self.drift += left_projects(self.server.projects(), {each.slug for each in applications}, self.owner.marker)
+        wished = [*applications]
+        wished += ended_proof(self.canary, {each.slug for each in wished}, self.server, self.owner)
+        self._each(self._each(wished))
+        self.drift += left_projects({each.slug for each in wished}, self.server, self.owner)
         self.drift[:0] = [f"{name}: {why}" for name, why in self.undone.items()]
         if self.undone:
             raise Undone(". ".join(f"application {name}: {why}" for name, why in self.undone.items()))
