@@ -68,7 +68,8 @@ def external_secret(
             "secretKey": key.key,
             "remoteRef": {"key": key.secret, "decodingStrategy": "Base64" if key.encoded else "None"},
         }
-        for key in delivery.keys
+        # It says the first that is missing. One of people's may be, and must not hide one of the stack's.
+        for key in sorted(delivery.keys, key=lambda each: each.owner == "people")
     ]
     return CustomResource(
         logical,

@@ -16,8 +16,11 @@ _SUBJECT = "deliveries"
 _GROUP = "secrets.infisical.com"
 _PATIENCE = timedelta(minutes=20)  # after a failure the operator asks ever more rarely, at the latest after 17 minutes
 _MISSING = re.compile(r"error calling fail: (\S+) has no value in Infisical")  # as a delivery's template ends
-# As External Secrets Operator has it in an event, in words of its own or in the server's.
-_MISSING_EXTERNALLY = re.compile(r"\(key: (\S+)\), err: .*(Secret does not exist|Secret with name '.*' not found)")
+# As External Secrets Operator has it in an event, in the server's words, or in its own for whatever is not found.
+_MISSING_EXTERNALLY = re.compile(
+    r"\(key: (\S+)\), err: .*((?P<any>Secret does not exist)|Secret with name '.*' not found)"
+)
+_OR_MORE = ", or its folder, environment or project is gone"
 
 
 def deliveries(commands: Commands, cluster: Cluster, settings: Settings) -> Iterator[Result]:
@@ -102,7 +105,7 @@ def _judged_externally(
     warnings = sorted(cluster.items(events), key=lambda each: str(each.get("lastTimestamp") or ""))
     missing = _MISSING_EXTERNALLY.search(str(warnings[-1].get("message", ""))) if warnings else None
     if missing and missing[1] in theirs:
-        return _late(name, missing[1])
+        return _late(name, f"{missing[1]}{_OR_MORE if missing['any'] else ''}")
     return fail(_SUBJECT, f"{name}: {ready['message']}", why)
 
 

@@ -59,7 +59,7 @@ def test_a_secret_of_somebody_else_is_not_overwritten(target: Target) -> None:
     status, said = target.outcome()
     assert status == 1
     assert f"Secret {target.namespace}/shop-env (application shop, prod, /): there is one already, made by" in said
-    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt=shop"
+    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt={ID}/shop"
     assert said.endswith(f"Deliver under a different name, or give it to the application: {command}")
     assert "hunter2" not in said
 
@@ -71,11 +71,24 @@ def test_who_owns_it_is_named(target: Target) -> None:
 
 
 def test_people_may_give_theirs_to_the_application(target: Target) -> None:
-    target.secret(metadata={"annotations": {"infisical-platform/adopt": "shop"}})
+    target.secret(metadata={"annotations": {"infisical-platform/adopt": f"{ID}/shop"}})
     assert target.outcome()[0] == 0
-    other = {"metadata": {"annotations": {"infisical-platform/adopt": "blog"}}}
-    target.cluster.call("PATCH", f"/api/v1/namespaces/{target.namespace}/secrets/shop-env", other)
-    assert target.outcome()[0] == 1
+
+
+@pytest.mark.parametrize("taker", ["shop", f"{ID}/blog", "other/shop"])
+def test_what_was_given_to_another_application_or_stack_is_not_taken(target: Target, taker: str) -> None:
+    """External Secrets Operator leaves the annotation, which would give the Secret away for ever."""
+    metadata = marked("shop", "other")
+    metadata["annotations"]["infisical-platform/adopt"] = taker
+    target.secret(metadata=metadata)
+    status, said = target.outcome()
+    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt={ID}/shop --overwrite"
+    assert (status, said.endswith(f"give it to this one: {command}")) == (1, True), said
+
+
+def test_an_annotation_of_somebody_elses_secret_has_to_be_overwritten(target: Target) -> None:
+    target.secret(metadata={"annotations": {"infisical-platform/adopt": "shop"}})
+    assert target.outcome()[1].endswith(f"infisical-platform/adopt={ID}/shop --overwrite")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +120,8 @@ def test_what_a_gone_application_has_left_is_given_to_another(target: Target, ap
     """An application that was renamed, or a stack that was made anew."""
     target.secret(metadata=marked(application, stack))
     status, said = target.outcome()
-    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt=shop --overwrite"
+    command = f"kubectl annotate secret shop-env -n {target.namespace} infisical-platform/adopt={ID}/shop --overwrite"
     assert (status, said.endswith(f"If that application is gone, give it to this one: {command}")) == (1, True), said
-    given = {"metadata": {"annotations": {"infisical-platform/adopt": "shop"}}}
+    given = {"metadata": {"annotations": {"infisical-platform/adopt": f"{ID}/shop"}}}
     target.cluster.call("PATCH", f"/api/v1/namespaces/{target.namespace}/secrets/shop-env", given)
     assert target.outcome()[0] == 0

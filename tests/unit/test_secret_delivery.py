@@ -282,6 +282,11 @@ def test_external_secrets_operator_gets_the_same_of_it() -> None:
         {"secretKey": "tls.key", "remoteRef": {"key": "KEY", "decodingStrategy": "Base64"}},
     ]
     assert secret["target"]["template"]["type"] == "kubernetes.io/tls"
+    people_first = replace(ENV, keys=ENV.keys[::-1])
+    spec = delivered(Wanted(kind="externalSecrets", deliveries=[people_first]))["ExternalSecret/delivery-shop-shop-env"]
+    assert [each["secretKey"] for each in spec["spec", "data"]] == ["FEATURES", "STRIPE_KEY"], (
+        "it says the first that is missing, and only people's may be"
+    )
     assert "operator" not in config(graph, "gate")
     assert rules(graph, "gate")["shop"] == [
         ("secrets", "get", ["shop-env"]),

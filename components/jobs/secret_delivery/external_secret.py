@@ -7,12 +7,17 @@ from delivery_wish import HAS_NO_VALUE, Delivery
 from events import latest_warning
 from kube import Api, Object
 
-# external-secrets v0.16 to v0.18.1, and from v2.7.0, have words of their own for it. Between them the error of
-# Infisical's SDK comes through, with what the server says. That a folder or a project is missing is no such error.
+# external-secrets v0.16 to v0.18.1, and from v2.7.0, have words of their own for every 404, be it the secret that is
+# missing or its folder (v2.9.0, providers/v1/infisical/client.go:139). Between them the error of Infisical's SDK comes
+# through, with what the server says.
 _MISSING = re.compile(
     r"\(key: (?P<secret>.+)\), err: "
-    r"(Secret does not exist|APIError: .* \[status-code=404\] .*\[message=\"Secret with name '.*' not found[^\"]*\"\])$"
+    r"((?P<any>Secret does not exist)|"
+    r"APIError: .* \[status-code=404\] .*\[message=\"Secret with name '.*' not found[^\"]*\"\])$"
 )
+
+
+_OR_MORE = ", or its folder, environment or project is gone there"
 
 
 def external_says(api: Api, delivery: Delivery) -> str:
@@ -33,4 +38,6 @@ def _warned(api: Api, found: Object) -> str:
         return ""
     message = str(latest.get("message", ""))
     missing = _MISSING.search(message)
-    return f"{missing['secret']} {HAS_NO_VALUE}" if missing else message
+    if not missing:
+        return message
+    return f"{missing['secret']} {HAS_NO_VALUE}{_OR_MORE if missing['any'] else ''}"

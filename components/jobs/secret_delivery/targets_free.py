@@ -20,18 +20,23 @@ class Config:
 
 
 def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
-    """Yield why the operator must not write into a Secret that exists."""
+    """Yield why the operator must not write into a Secret that exists.
+
+    The annotation names who takes it: External Secrets Operator leaves it there, and it gives it to nobody else.
+    """
     metadata: Object = found["metadata"]
     annotations, labels = texts(metadata, "annotations"), texts(metadata, "labels")
     where = f"{delivery.name} ({delivery.source})"
     ours = labels.get(MARK) == delivery.application and annotations.get(STACK) == stack_id
-    command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={delivery.application}"
-    if ours or annotations.get(ADOPT) == delivery.application:
+    taker = f"{stack_id}/{delivery.application}"
+    command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={taker}"
+    command += " --overwrite" if MARK in labels or ADOPT in annotations else ""
+    if ours or annotations.get(ADOPT) == taker:
         pass
     elif MARK in labels:
         yield (
             f"{where}: application {labels[MARK]} of {_stack(annotations, stack_id)} delivers it already. If that "
-            f"application is gone, give it to this one: {command} --overwrite"
+            f"application is gone, give it to this one: {command}"
         )
     else:
         yield (

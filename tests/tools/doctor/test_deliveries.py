@@ -47,6 +47,10 @@ EXTERNAL = "/apis/external-secrets.io/v1/namespaces/shop/externalsecrets/shop-en
 EVENTS = "/api/v1/namespaces/shop/events?fieldSelector=involvedObject.uid=u"
 UNREAD = "could not get secret data from provider"
 ABSENT = "error processing spec.data[1] (key: {}), err: Secret does not exist"
+REFUSED = (
+    "error processing spec.data[1] (key: KEY), err: APIError: CallRetrieveSecretV3Raw unsuccessful response "
+    "[status-code=404] [message=\"Secret with name 'KEY' not found\"]"
+)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +62,9 @@ ABSENT = "error processing spec.data[1] (key: {}), err: Secret does not exist"
             "False",
             ["unable to log in", ABSENT.format("KEY")],
             Level.WARN,
-            "shop/shop-env: people have yet to write KEY",
+            "shop/shop-env: people have yet to write KEY, or its folder, environment or project is gone",
         ),
+        ("False", [REFUSED], Level.WARN, "shop/shop-env: people have yet to write KEY"),
         ("False", [ABSENT.format("KEY"), "unable to log in"], Level.FAIL, f"shop/shop-env: {UNREAD}"),
         ("False", [ABSENT.format("A")], Level.FAIL, f"shop/shop-env: {UNREAD}"),
         (None, [], Level.FAIL, "shop/shop-env: External Secrets Operator has not looked at it yet"),
