@@ -73,9 +73,9 @@ class Backup(ComponentResource):
             after = [done]
             run_on_schedule(job, namespace, schedule, template, store.deadline_seconds, parent=self, depends_on=after)
         archive = args.database.archive
-        self.summary = Output.all(label, archive.path if archive else "").apply(
+        self.summary = Output.all(label, archive.path if archive else "", store.passphrase_label).apply(
             lambda found: (
-                {"beforeThisChange": store.identifier, "keyLabel": found[0]}
+                {"beforeThisChange": store.identifier, "keyLabel": found[0], "passphraseLabel": found[2]}
                 | _where(store)
                 | ({"archive": found[1]} if archive else {})
             )

@@ -19,6 +19,7 @@ from components.base.references import Endpoint, SecretRef
 from components.base.scripts import scripts_map
 from settings import Settings
 from settings.backup import BackupSettings, BucketTarget
+from settings.machinery.encryption_keys import passphrase_label
 from settings.names import Names
 
 _FOLDER, _VOLUME = "/store", "/backups"
@@ -125,6 +126,7 @@ class BackupStore(ComponentResource):
     account: core.v1.ServiceAccount
     before: batch.v1.Job
     identifier: str
+    passphrase_label: Output[str]  # plain: an escrow is compared with it
 
     def __init__(
         self, name: str, args: BackupStoreArgs, login: DatabaseLogin, opts: ResourceOptions | None = None
@@ -250,7 +252,8 @@ class BackupStore(ComponentResource):
         args, target = self._args, self._args.backup.target
         # Made beside a given one too: it is protected, so it could not go where one is given later.
         made = RandomPassword(f"{name}-passphrase", length=64, special=False, opts=protected).result
-        passphrase = args.passphrase.get_secret_value() if args.passphrase else made
+        passphrase = Output.from_input(args.passphrase.get_secret_value() if args.passphrase else made)
+        self.passphrase_label = Output.unsecret(passphrase.apply(passphrase_label))
         data: dict[str, Input[str]] = {"passphrase": passphrase}
         data |= {f"recipient-{number}.asc": key for number, key in enumerate(args.backup.recipients)}
         if args.access_key and args.secret_key:

@@ -22,7 +22,7 @@ from components.base.names import ADMIN_SECRET, BACKUP_STORE, INFISICAL_SECRET, 
 from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import resources_of
-from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label
+from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label, passphrase_label
 
 # Maps a setting to the variable of the deployed Secret.
 _DEPLOYED = {"authSecret": "AUTH_SECRET", "cookieSecret": "COOKIE_SECRET_SIGN_KEY", "redisPassword": "REDIS_PASSWORD"}
@@ -75,7 +75,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
     if id_ := _outputs(stack, type_token("StackIdentity")).get("id"):
         about["stackId"] = id_  # by which the cluster and Infisical know the stack
-    if backup := _outputs(stack, "pulumi:pulumi:Stack").get("backup"):
+    backup = _outputs(stack, "pulumi:pulumi:Stack").get("backup") or {}
+    if backup:
         about["backup"] = backup  # where the backups are, and the archive's identifier
     about["settings"] = secrets
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": INFISICAL_SECRET}, "stringData": variables}
@@ -87,8 +88,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         print(f"label of {key}, as Infisical shows it: {label}")
     print(f"encrypted for {recipient} in {output}: keep it where neither the cluster nor the stack's state is")
     print(f"to open it: {opening}")
-    _remember(stack, today, next(iter(labels.values())))
-    print("the stack file has its date and the key's label: commit it, so that everybody's `make doctor` knows")
+    _remember(stack, today, next(iter(labels.values())), secrets.get("backupPassphrase"), backup)
+    print("the stack file has its date and the labels: commit it, so that everybody's `make doctor` knows")
     return 0
 
 
@@ -121,10 +122,19 @@ def _outputs(stack: Stack, type_: str) -> dict[str, Any]:
     return {}
 
 
-def _remember(stack: Stack, today: str, label: str) -> None:
-    """Note in the stack file which key is safe now, so that everybody's `make doctor` knows. Raises OperationError."""
+def archive_of(backup: Mapping[str, str]) -> str:
+    """Return the identifier of the archive in the output `backup`, empty where there is none."""
+    return backup.get("archive", "").partition("/wal/")[0].rpartition("/")[2]
+
+
+def _remember(stack: Stack, today: str, label: str, passphrase: str | None, backup: Mapping[str, str]) -> None:
+    """Note in the stack file what is safe now, so that everybody's `make doctor` knows. Raises OperationError."""
     stack.set("escrow.date", today, secret=False, text=True)
     stack.set("escrow.keyLabel", label, secret=False, text=True)
+    if passphrase:
+        stack.set("escrow.passphraseLabel", passphrase_label(passphrase), secret=False, text=True)
+    if archive := archive_of(backup):
+        stack.set("escrow.archive", archive, secret=False, text=True)
 
 
 def settings_of(stack: Stack, variables: Mapping[str, str]) -> dict[str, Any]:

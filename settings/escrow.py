@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from settings.machinery.types import Day, KeyLabel, Section
+from settings.machinery.types import ArchiveId, Day, KeyLabel, Section
 
 
 class EscrowSettings(Section):
@@ -14,4 +14,12 @@ class EscrowSettings(Section):
     key_label: KeyLabel = Field(
         description="Label of the encryption key in it, as Infisical shows it. It does not reveal the key. A "
         "label that is not the deployed key's says that the escrow is of an older key.",
+    )
+    passphrase_label: KeyLabel | None = Field(
+        default=None,
+        description="The same of the passphrase in it, backupPassphrase, which opens the backups. It does not reveal "
+        "the passphrase.",
+    )
+    archive: ArchiveId | None = Field(
+        default=None, description="Identifier in it of the archive that the database wrote to, as the output shows it."
     )

@@ -1,21 +1,23 @@
-"""Check that the encryption key lies somewhere else too, and that it is the one that is deployed."""
+"""Check that the encryption key lies somewhere else too, that it is the one that is deployed, and what backups need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from components.base.names import type_token
 from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
+from operations.escrow import archive_of
 from operations.pulumi import Stack
 from operations.state import resources_of
 from settings import Settings
+from settings.escrow import EscrowSettings
 
 _SECRETS = type_token("InfisicalSecrets")
 
 
 def escrow(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
-    """Compare the label that `make escrow` noted in the stack file with that of the deployed key."""
+    """Compare what `make escrow` noted in the stack file with what is deployed."""
     subject, kept, label = "escrow", settings.escrow, _deployed_label(stack)
     fix = (
         f"{stack.commands.make('escrow', RECIPIENT='age1…')}, keep the file away from the cluster, and commit the note"
@@ -29,8 +31,28 @@ def escrow(stack: Stack, _: Cluster, settings: Settings) -> Iterator[Result]:
     elif kept.key_label != label:
         seen = f"older than the key: it is of {kept.date} and of key {kept.key_label}, and the key is {label}"
         yield fail(subject, seen, fix)
+    elif lacking := _lacking(kept, _backup(stack)):
+        yield warn(subject, f"of {kept.date}, and without {' and '.join(lacking)}", fix)
     else:
         yield ok(subject, f"of {kept.date}, of the key that is deployed")
+
+
+def _lacking(kept: EscrowSettings, backup: Mapping[str, str]) -> list[str]:
+    """Return what a restore could need and the escrow doesn't have. Recipients open backups all the same."""
+    passphrase, archive = backup.get("passphraseLabel", ""), archive_of(backup)
+    found = {
+        "the passphrase that backups have now": passphrase and passphrase != kept.passphrase_label,
+        "the archive that the database writes to now": archive and archive != kept.archive,
+    }
+    return [what for what, lacks in found.items() if lacks]
+
+
+def _backup(stack: Stack) -> Mapping[str, str]:
+    """Return the stack's output `backup`, nothing without backups."""
+    for resource in resources_of(stack.deployment):
+        if resource["type"] == "pulumi:pulumi:Stack":
+            return (resource.get("outputs") or {}).get("backup") or {}
+    return {}
 
 
 def _deployed_label(stack: Stack) -> str:

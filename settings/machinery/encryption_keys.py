@@ -28,3 +28,8 @@ def key_label(variable: str, value: str) -> str:
         with suppress(binascii.Error):  # a foreign Secret may hold what is not a key
             key = base64.b64decode(value)
     return hashlib.sha256(b"infisical:kek-fingerprint:v1" + key).hexdigest()[:32]
+
+
+def passphrase_label(value: str) -> str:
+    """Return a label of the passphrase that opens backups, which does not reveal it: nobody can guess one."""
+    return hashlib.sha256(b"infisical-platform:backup-passphrase:v1" + value.encode()).hexdigest()[:32]

@@ -288,7 +288,10 @@ ELSEWHERE = {
     ),
     "secretsOperator.kind": "tests/unit/test_secrets_operator.py: nothing is installed",
     "networkPolicies.operators.externalSecrets": "tests/unit/test_network_policies.py: with secretsOperator.kind",
-    **dict.fromkeys(("escrow.date", "escrow.keyLabel"), "make doctor, tests/tools/doctor/test_escrow.py"),
+    **dict.fromkeys(
+        ("escrow.date", "escrow.keyLabel", "escrow.passphraseLabel", "escrow.archive"),
+        "make doctor, tests/tools/doctor/test_escrow.py",
+    ),
     **dict.fromkeys(("database.recover.archive", "database.recover.time"), "tests/unit/test_wal_archive.py"),
     "infisical.chart.repository": "make charts, tests/tools/charts/test_repository.py",
 }

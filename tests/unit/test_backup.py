@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from settings.machinery.encryption_keys import key_label
+from settings.machinery.encryption_keys import key_label, passphrase_label
 from tests.unit.harness import RECIPIENT, Graph, Resource, in_a_bucket, platform, shape
 
 DATABASE = "platform-db-pg"
@@ -170,6 +170,13 @@ def test_each_change_of_image_chart_or_version_is_preceded_by_a_backup(keys: dic
     templates = [graph["Job/backup-before"]["spec", "template"] for graph in (before, after)]
     assert (templates[0] != templates[1]) == again
     assert config(after["Job/backup-before"])["before"] == exported(after)["beforeThisChange"]
+
+
+def test_the_label_of_the_passphrase_is_told_in_plain_so_that_an_escrow_can_be_judged() -> None:
+    told = exported(
+        platform(backup={"target": {"kind": "volume"}, "recipients": [RECIPIENT]}, backupPassphrase="p" * 40)
+    )
+    assert told["passphraseLabel"] == passphrase_label("p" * 40)
 
 
 def test_nothing_changes_before_that_backup_is_there() -> None:

@@ -97,7 +97,7 @@ FAULTS: tuple[Fault, ...] = (
     wrong("backup.deadlineMinutes", 4), wrong("backup.memoryLimit", "lots"), wrong("restore.id", "A b"),
     wrong("restore.from", "yesterday"), wrong("restore.overwrite", "yes"), missing("restore.id"),
     missing("escrow.date"), missing("escrow.keyLabel"), wrong("escrow.date", "yesterday"),
-    wrong("escrow.keyLabel", "0123"),
+    wrong("escrow.keyLabel", "0123"), wrong("escrow.passphraseLabel", "0123"), wrong("escrow.archive", "somewhere"),
     *(wrong("restoreIdentity", value) for value in (_KEY, SECRET * 9, _ARMOUR)),
     *(wrong(key, f"{SECRET * 3}\n") for key in ("backupAccessKey", "backupSecretKey")),
     rule("backupSecretKey", "backup backupAccessKey", {"backup.target": _BUCKET, "backupAccessKey": SECRET * 3,

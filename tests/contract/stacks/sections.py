@@ -244,7 +244,11 @@ registry_credentials = one_of(
     json.dumps({"auths": {"r.example.org": {"auth": f"{SECRET}dTpw"}}}),
     json.dumps({"auths": {"r.example.org": {"username": "u", "password": f"{SECRET}p"}}}),
 )
-escrows = keys_of({"date": one_of("2026-11-26"), "keyLabel": text_of("0123456789abcdef", 32, 32)})
+escrow_label = text_of("0123456789abcdef", 32, 32)
+escrows = keys_of(
+    {"date": one_of("2026-11-26"), "keyLabel": escrow_label},
+    passphraseLabel=escrow_label, archive=one_of("0123abcd", "0123abcd-0123456789ab"),
+)  # fmt: skip
 extra_values = one_of(lines, "a\nb", "{}", 7, "1.5")
 extras = keys_of(
     {},
