@@ -5,6 +5,7 @@ from pathlib import Path
 import safeguards
 from components.application_secrets import ApplicationSecrets, ApplicationSecretsArgs
 from components.backup import Backup, BackupArgs
+from components.base.logical_names import APPLICATION_SECRETS, DATABASE, INFISICAL_SECRETS, REDIS, STACK_IDENTITY
 from components.base.providers import options_of, providers_of
 from components.bootstrap import Bootstrap, BootstrapArgs
 from components.cert_sync import CertSync, CertSyncArgs
@@ -29,11 +30,11 @@ def main() -> None:
     providers = providers_of(settings.cluster.context, settings.cluster.kubeconfig, stack.found.cluster)
     after = options_of(providers, Placement.of(settings))
 
-    identity = StackIdentity("stack-identity", settings.cluster.stack_id, after())
+    identity = StackIdentity(STACK_IDENTITY, settings.cluster.stack_id, after())
     needs = Requirements("requirements", RequirementsArgs.of(settings, identity, stack.operator_charts), after())
-    db = database_of("platform-db", settings, identity, after(needs))
-    kv = redis_of("platform-kv", settings, identity, after(needs))
-    secrets = InfisicalSecrets("infisical-secrets", InfisicalSecretsArgs.of(settings, identity, db, kv), after(needs))
+    db = database_of(DATABASE, settings, identity, after(needs))
+    kv = redis_of(REDIS, settings, identity, after(needs))
+    secrets = InfisicalSecrets(INFISICAL_SECRETS, InfisicalSecretsArgs.of(settings, identity, db, kv), after(needs))
     sync = CertSync.wanted("cert-sync", CertSyncArgs.of(settings, db, secrets), after(db, secrets)) or db
     restored = Restore.wanted("restore", RestoreArgs.of(settings, db, kv, secrets), after(db, kv))
     migration_args = InfisicalMigrationArgs.of(settings, db, secrets)
@@ -46,7 +47,7 @@ def main() -> None:
     operator = SecretsOperator.wanted("secrets-operator", operator_args, after(release))
     PullSecrets.wanted("pull-secrets", settings.registry_credentials, (needs, db, kv, secrets, operator), after())
     application_args = ApplicationSecretsArgs.of(settings, identity, release, bootstrap, operator)
-    ApplicationSecrets.wanted("application-secrets", application_args, after(bootstrap, operator))
+    ApplicationSecrets.wanted(APPLICATION_SECRETS, application_args, after(bootstrap, operator))
     backup = Backup.wanted("backup", BackupArgs.of(settings, db, secrets), after(release))
     export_outputs(settings, db, kv, secrets, release, backup)
 

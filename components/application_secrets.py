@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from components.application_wish import file_of, wishes
 from components.base.content import content_addressed, digest
 from components.base.job import data_annotation, run_on_schedule, run_once
+from components.base.logical_names import DELIVERY
 from components.base.names import DRIFT_STATUS, STACK_ID_ANNOTATION, type_token
 from components.base.pod import SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account, token_reviewer
@@ -191,7 +192,7 @@ class ApplicationSecrets(ComponentResource):
             keep=args.protect,
             python_image=args.python_image,
         )
-        delivered = SecretDelivery("secret-delivery", delivery, ResourceOptions(parent=self))
+        delivered = SecretDelivery(DELIVERY, delivery, ResourceOptions(parent=self))
         if CANARY in args.applications:
             proof = OperatorCanaryArgs(
                 operator=args.operator,

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
+from components.base.logical_names import external_database_name
 from components.base.names import type_token
 from components.base.pod import SecretFiles, SecretKey, Step
 from components.base.references import Endpoint, SecretRef
@@ -86,7 +87,7 @@ class ExternalDb(ComponentResource):
         self.namespace = own.metadata.name.apply(str)
         proven = self._gate(f"{name}-login", args, closed)
         secret = core.v1.Secret(
-            f"{name}-external",
+            external_database_name(name),
             metadata=meta.v1.ObjectMetaArgs(name=_SECRET, namespace=own.metadata.name),
             string_data={"username": database.user, "password": password, _CA: database.authority},
             opts=ResourceOptions(parent=self, depends_on=[proven]),

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
+from components.base.logical_names import redis_login_name
 from components.base.names import type_token
 from components.base.pod import SecretFiles, Step
 from components.network_paths import Path, network_paths
@@ -72,7 +73,7 @@ class ExternalKv(ComponentResource):
         annotations = args.identity.annotations
         own, closed = closed_namespace(name, args.names.redis, annotations, args.paths, protected)
         self.namespace: Output[str] = own.metadata.name.apply(str)
-        login = versioned_secret(f"{name}-login-secret", self.namespace, self.login, parent=self)
+        login = versioned_secret(redis_login_name(name), self.namespace, self.login, parent=self)
         step = Step(
             name="redis",
             image=args.jobs.python_image,

@@ -12,6 +12,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_random import RandomPassword
 
+from components.base.logical_names import encryption_key_name
 from components.base.names import INFISICAL_SECRET, type_token
 from components.base.references import SecretRef
 from components.databases import Database, Redis
@@ -28,11 +29,6 @@ CA_KEY = "DB_ROOT_CERT"  # CertSync alone sets it, where the database is the sta
 # Infisical takes the certificate in these headers for one that a proxy has verified, whoever sends it. A name that
 # nobody can guess closes that. A stack whose proxy does set them names them in extraEnvironment.
 CERTIFICATE_HEADERS = ("IDENTITY_TLS_CERT_AUTH_CLIENT_CERTIFICATE_HEADER_KEY", "SSL_CLIENT_CERTIFICATE_HEADER_KEY")
-
-
-def encryption_key_name(name: str) -> str:
-    """Return the logical name of the RandomPassword that InfisicalSecrets `name` uses when it is given no key."""
-    return f"{name}-encryption-key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from pulumi import ComponentResource, Input, ResourceOptions
 from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.networking import v1
 
+from components.base.logical_names import namespace_name
 from components.base.names import type_token
 from components.base.namespace import namespace as create_namespace
 from components.network_paths import Addresses, End, Others, Path, Pods
@@ -32,7 +33,7 @@ def closed_namespace(
 
     `identity` has the annotations that tell whose it is, and `paths` are those of the whole stack.
     """
-    own = create_namespace(f"{name}-namespace", namespace, identity, opts)
+    own = create_namespace(namespace_name(name), namespace, identity, opts)
     policies = NetworkPoliciesArgs(namespace=namespace, made=own.metadata.name, paths=paths)
     return own, NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=opts.parent))
 

@@ -15,6 +15,7 @@ from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
+from components.base.logical_names import LOGIN_STEP, OPERATOR_STEP, database_cluster_name, gate_name
 from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
@@ -121,7 +122,7 @@ class PlatformDb(ComponentResource):
         spec = cluster_spec(args.database, role=ROLE, name=DATABASE, leaf=_LEAF)
         spec |= self.archive.fields if self.archive else {}
         cluster = CustomResource(
-            f"{name}-cluster",
+            database_cluster_name(name),
             api_version="acid.zalan.do/v1",
             kind="postgresql",
             metadata=self._metadata(DATABASE_CLUSTER),
@@ -218,11 +219,11 @@ class PlatformDb(ComponentResource):
         )
 
     def _gate(self, name: str, args: PlatformDbArgs, spec: Mapping[str, object], cluster: CustomResource) -> None:
-        gate, namespace = f"{name}-gate", self.namespace
+        gate, namespace = gate_name(name), self.namespace
         # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
         login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
         log_in = Step(
-            name="login",
+            name=LOGIN_STEP,
             image=args.jobs.postgres_image,
             script="platform_db/database_login.sh",
             env={
@@ -267,7 +268,7 @@ _READY_RULES = (
 def _ready(args: PlatformDbArgs) -> Step:
     """Return the gate's first step, which waits until the operator has made what was asked for."""
     return Step(
-        name="operator",
+        name=OPERATOR_STEP,
         image=args.jobs.python_image,
         script="platform_db/database_ready.py",
         rules=_READY_RULES,

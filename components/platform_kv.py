@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from components.base.content import content_addressed, digest, versioned_secret
 from components.base.gate import Gate, GateArgs
+from components.base.logical_names import gate_name, redis_replication_name, redis_servers_gate_name
 from components.base.names import REDIS_REPLICATION, REDIS_SENTINEL, type_token
 from components.base.password import password
 from components.base.pod import SecretKey, Step
@@ -131,7 +132,7 @@ class PlatformKv(ComponentResource):
         self.sentinels = digest(sentinels)
         before = self._gate(f"{name}-handover", steps.hand_over(), after=auth, triggers=[servers])
         replication = CustomResource(
-            f"{name}-replication",
+            redis_replication_name(name),
             api_version=_API_VERSION,
             kind="RedisReplication",
             metadata=self._metadata(REDIS_REPLICATION),
@@ -140,7 +141,9 @@ class PlatformKv(ComponentResource):
                 parent=self, depends_on=[before, self._closed], protect=args.protect, delete_before_replace=True
             ),
         )
-        rolled = self._gate(f"{name}-servers", steps.rolled(config_map), after=replication, triggers=[servers])
+        rolled = self._gate(
+            redis_servers_gate_name(name), steps.rolled(config_map), after=replication, triggers=[servers]
+        )
         sentinel = CustomResource(
             f"{name}-sentinel",
             api_version=_API_VERSION,
@@ -149,7 +152,7 @@ class PlatformKv(ComponentResource):
             spec=sentinels,
             opts=ResourceOptions(parent=self, depends_on=[rolled], delete_before_replace=True),
         )
-        self._gate(f"{name}-gate", steps.ready(config_map, key), after=sentinel, triggers=[servers, sentinels])
+        self._gate(gate_name(name), steps.ready(config_map, key), after=sentinel, triggers=[servers, sentinels])
         self.register_outputs({"sentinel": f"{self.sentinel_host}:{SENTINEL_PORT}"})
 
     @property

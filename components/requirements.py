@@ -9,6 +9,7 @@ import pulumi
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
+from components.base.logical_names import CLUSTER_OPERATORS
 from components.base.names import type_token
 from components.cluster_operators import ClusterOperators, ClusterOperatorsArgs
 from components.operator_chart import OperatorChart
@@ -53,7 +54,7 @@ class Requirements(ComponentResource):
     def __init__(self, name: str, args: RequirementsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("Requirements"), name, None, opts)
         below = ResourceOptions(parent=self)
-        self.operators = ClusterOperators.wanted("cluster-operators", args.operators, below)
+        self.operators = ClusterOperators.wanted(CLUSTER_OPERATORS, args.operators, below)
         if not pulumi.runtime.is_dry_run():
             for api_version, kind, id_ in _objects(args):
                 CustomResource.get(

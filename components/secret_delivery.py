@@ -12,6 +12,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 
 from components.base.content import content_addressed
 from components.base.gate import Gate, GateArgs
+from components.base.logical_names import delivery_name
 from components.base.names import STACK_ANNOTATION, STACK_ID_ANNOTATION, type_token
 from components.base.pod import MapFolder, SecretFiles, Step
 from components.base.rbac import PolicyRule
@@ -118,7 +119,7 @@ class SecretDelivery(ComponentResource):
         }
         return [
             CustomResource(
-                f"{name}-{delivery.namespace}-{delivery.secret}",
+                delivery_name(name, delivery.namespace, delivery.secret),
                 api_version=_API_VERSION,
                 kind="InfisicalStaticSecret",
                 # The operator looks at once when an annotation changes, and otherwise when its time has come.
@@ -137,7 +138,7 @@ class SecretDelivery(ComponentResource):
         options = ResourceOptions(parent=self, depends_on=list(after), delete_before_replace=True)
         return [
             external_secret(
-                f"{name}-{delivery.namespace}-{delivery.secret}",
+                delivery_name(name, delivery.namespace, delivery.secret),
                 delivery,
                 marks(delivery, args.identity),
                 store(f"{name}-store-{delivery.namespace}-{delivery.secret}", delivery, args.operator, options),

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from components.base.logical_names import DELIVERY, delivery_name
+from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
 from settings.applications import CANARY
 from settings.machinery.finding import key_path
 
-_TYPE = "infisical-platform:components:ApplicationSecrets"
-
 
 def refuse_dropped_applications(settings: Settings, state: LastState, commands: Commands) -> None:
     """Raise Refusal when an application of the last state is no longer in the settings, and was not retired first."""
-    known: list[str] = state.outputs(_TYPE, "application-secrets").get("applications") or []
+    known: list[str] = state.outputs(*made.APPLICATIONS).get("applications") or []
     dropped = sorted(set(known) - settings.applications.keys())
     if not dropped:
         return
@@ -43,8 +43,8 @@ def refuse_other_operator(settings: Settings, state: LastState, commands: Comman
     wanted = {(each.namespace, each.secret) for one in settings.applications.values() for each in one.deliver}
     wanted.add((settings.cluster.names.own(operator.namespace), CANARY))
     for before, type_ in _DELIVERED.items():
-        made = (state.outputs(type_, f"secret-delivery-{'-'.join(each)}") for each in sorted(wanted))
-        if before != operator.kind and any(_owned(each.get("spec") or {}) for each in made):
+        delivered = (state.outputs(type_, delivery_name(DELIVERY, *each)) for each in sorted(wanted))
+        if before != operator.kind and any(_owned(each.get("spec") or {}) for each in delivered):
             raise Refusal(
                 f"secretsOperator.kind: the Secrets that it delivers belong to {before}, because cluster.protect "
                 f"is false, and would go with it. Set it back: {commands.set('secretsOperator.kind', before)}. To have "

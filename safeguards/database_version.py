@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -31,13 +32,8 @@ def _version(state: LastState) -> str | None:
     After a failed gate the way back is open. The version that was asked for counts only when no gate has compared it
     with the server.
     """
-    asked: str | None = (
-        state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")
-        .get("spec", {})
-        .get("postgresql", {})
-        .get("version")
-    )
-    gate = state.outputs("kubernetes:batch/v1:Job", "platform-db-gate-login")
+    asked: str | None = state.outputs(*made.DATABASE).get("spec", {}).get("postgresql", {}).get("version")
+    gate = state.outputs(*made.DATABASE_LOGGED_IN)
     containers = gate.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
     variables = [variable for container in containers for variable in container.get("env", [])]
     compared = next((variable["value"] for variable in variables if variable["name"] == "MAJOR_VERSION"), None)

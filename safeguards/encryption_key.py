@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.base.names import INFISICAL_SECRET
-from components.infisical_secrets import encryption_key_name
+from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
@@ -78,8 +78,8 @@ def _way_back(variable: str, key: str, wanted: Keys, generated: str, commands: C
 
 
 def _generated(state: LastState) -> str:
-    made = state.outputs("random:index/randomPassword:RandomPassword", encryption_key_name(INFISICAL_SECRET))
-    return str(made.get("result", ""))
+    generated = state.outputs(*made.ENCRYPTION_KEY)
+    return str(generated.get("result", ""))
 
 
 def _given(settings: Settings) -> dict[str, str]:

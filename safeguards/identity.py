@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.base.names import GIVEN_ANNOTATION, STACK_ANNOTATION, STACK_ID_ANNOTATION
+from safeguards import made
 from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
 from settings.machinery.namespace_rules import made_for_operators
 from settings.names import Names
-
-_NAMESPACE = "kubernetes:core/v1:Namespace"
-_LOGICAL = ("platform-db-namespace", "platform-kv-namespace", "infisical-secrets-namespace")
 
 _NAMELESS = "of which only the id is left"
 
@@ -27,12 +25,12 @@ def own_id(settings: Settings, state: LastState) -> str | None:
 
 
 def _made_id(state: LastState) -> str | None:
-    return state.outputs("random:index/randomUuid:RandomUuid", "stack-identity").get("result")
+    return state.outputs(*made.STACK_ID).get("result")
 
 
 def known_cluster(state: LastState) -> str | None:
     """Return the uid of the cluster that has the stack's resources according to the state."""
-    return state.outputs("pulumi:providers:kubernetes", "kubernetes").get("clusterIdentifier") or None
+    return state.outputs(*made.KUBERNETES).get("clusterIdentifier") or None
 
 
 def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, uid: str, commands: Commands) -> None:
@@ -53,7 +51,7 @@ def refuse_other_cluster(settings: Settings, state: LastState, live: Metadata, u
 
 def _elsewhere(state: LastState, live: Metadata) -> bool:
     """Return whether the state has a namespace that this cluster lacks or has with a different uid."""
-    kept = [state.outputs(_NAMESPACE, logical).get("metadata", {}) for logical in _LOGICAL]
+    kept = [state.outputs(*namespace).get("metadata", {}) for namespace in made.NAMESPACES]
     return any(m.get("uid") and m["uid"] != live.get(m.get("name", ""), {}).get("uid") for m in kept)
 
 
@@ -62,8 +60,8 @@ def refuse_other_names(settings: Settings, state: LastState, commands: Commands)
 
     Pulumi would make all of them anew, with an empty database in one of them, and delete those that have the data.
     """
-    names, logical = settings.cluster.names, "infisical-secrets-namespace"
-    deployed = state.outputs(_NAMESPACE, logical).get("metadata", {}).get("name", names.infisical)
+    names = settings.cluster.names
+    deployed = state.outputs(*made.INFISICAL_NAMESPACE).get("metadata", {}).get("name", names.infisical)
     if deployed == names.infisical:
         return
     before = deployed.removesuffix(Names().infisical).rstrip("-")
@@ -96,7 +94,7 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
     """
     own, same = own_id(settings, state), _short(commands)
     # A stack file that was copied brings the id of the stack along whose place it does not take.
-    strange = settings.cluster.stack_id and not state.outputs(_NAMESPACE, _LOGICAL[-1])
+    strange = settings.cluster.stack_id and not state.outputs(*made.INFISICAL_NAMESPACE)
     foreign: dict[str, tuple[str, str]] = {}
     for name in settings.cluster.names.namespaces:
         annotations: Mapping[str, str] = live.get(name, {}).get("annotations", {})

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
 
-# What the last update has made for each kind, as Pulumi's type and logical name.
-_MADE: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "database": {
-        "operator": ("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster"),
-        "external": ("kubernetes:core/v1:Secret", "platform-db-external"),
-    },
-    "redis": {
-        "operator": ("kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication", "platform-kv-replication"),
-        "external": ("kubernetes:core/v1:Secret", "platform-kv-login-secret"),
-    },
+# What the last update has made for each kind.
+_MADE: Mapping[str, Mapping[str, made.Made]] = {
+    "database": {"operator": made.DATABASE, "external": made.EXTERNAL_DATABASE},
+    "redis": {"operator": made.REDIS, "external": made.EXTERNAL_REDIS},
 }
 _LOST = {
     "database": "all that users stored is in the database of before, and Infisical would begin with an empty one",
@@ -35,8 +30,8 @@ def refuse_other_kind(settings: Settings, state: LastState, commands: Commands) 
         f"{section}.kind: this stack has {before}, and {wanted[section]} is asked for: {_LOST[section]}. "
         f"Set it back: {commands.set(f'{section}.kind', before)}"
         for section, kinds in _MADE.items()
-        for before, made in kinds.items()
-        if before != wanted[section] and state.outputs(*made)
+        for before, resource in kinds.items()
+        if before != wanted[section] and state.outputs(*resource)
     ]
     if lines:
         raise Refusal("\n".join([*lines, f"{_WAY}."]))

@@ -10,13 +10,13 @@ from typing import Any
 
 from components.base.names import REDIS_REPLICATION
 from components.operator_values import RELEASES
+from safeguards import made
 from safeguards.cluster import LiveCluster
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
 from settings.machinery.types import bytes_of
 
-_REPLICATION = "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication"
 _GATE = "GenerateConfigInInitContainer"
 _WRITER = "init-config"  # what the operator calls the init container that its feature gate adds
 _KEY = "operators.redisConfigInInitContainer"
@@ -25,7 +25,7 @@ _KEY = "operators.redisConfigInInitContainer"
 def refuse_other_files(settings: Settings, state: LastState, commands: Commands) -> None:
     """Raise Refusal when the operator that the stack has installed would write another configuration from now on."""
     release = state.outputs("kubernetes:helm.sh/v3:Release", RELEASES["redis"])
-    if state.outputs(_REPLICATION, "platform-kv-replication") and release:
+    if state.outputs(*made.REDIS) and release:
         gates: Mapping[str, bool] = release.get("values", {}).get("featureGates", {})
         _compare(settings, bool(gates.get(_GATE)), commands)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from components.operator_values import RELEASES, namespace_of
+from safeguards import made
 from safeguards.cluster import LiveCluster
 from safeguards.identity import Metadata, is_own
 from safeguards.refusal import Refusal
@@ -13,7 +14,6 @@ from settings import Commands, Settings
 from settings.operators import Operator
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-_COMPONENT = "infisical-platform:components:ClusterOperators"
 # The image that each runs as, and a kind that comes with it.
 _IMAGES: Mapping[Operator, str] = {
     "postgres": "postgres-operator",
@@ -39,7 +39,7 @@ def refuse_uninstalling(settings: Settings, state: LastState, commands: Commands
     One that the last update has kept stays in the cluster (components/cluster_operators.py), which is how a stack hands
     it over.
     """
-    kept = state.outputs(_COMPONENT, "cluster-operators").get("kept") is True
+    kept = state.outputs(*made.CLUSTER_OPERATORS).get("kept") is True
     lines: list[str] = []
     for operator, release in RELEASES.items():
         namespace = state.outputs(_RELEASE, release).get("namespace")

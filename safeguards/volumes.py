@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState, Outputs
 from settings import Commands, Settings
@@ -47,33 +48,32 @@ def _changes(settings: Settings, state: LastState) -> dict[str, tuple[_Volume, _
 
 
 def _of_postgresql(state: LastState) -> _Volume | None:
-    outputs = state.outputs("kubernetes:acid.zalan.do/v1:postgresql", "platform-db-cluster")
+    outputs = state.outputs(*made.DATABASE)
     volume: Outputs | None = outputs.get("spec", {}).get("volume")
     if not volume:
         return None
-    compared, succeeded = _gate(state, "platform-db-gate-operator")
+    compared, succeeded = _gate(state, made.DATABASE_COMPARED)
     known = succeeded or "storage" not in compared.get("size", {})
     return _Volume(volume["size"] if known else None, volume.get("storageClass"))
 
 
 def _of_redis(state: LastState) -> _Volume | None:
-    type_ = "kubernetes:redis.redis.opstreelabs.in/v1beta2:RedisReplication"
-    storage: Outputs | None = state.outputs(type_, "platform-kv-replication").get("spec", {}).get("storage")
+    storage: Outputs | None = state.outputs(*made.REDIS).get("spec", {}).get("storage")
     if not storage:
         return None
     claim = storage["volumeClaimTemplate"]["spec"]
-    compared, succeeded = _gate(state, "platform-kv-servers")
+    compared, succeeded = _gate(state, made.REDIS_COMPARED)
     known = succeeded or not compared
     return _Volume(claim["resources"]["requests"]["storage"] if known else None, claim.get("storageClassName"))
 
 
-def _gate(state: LastState, job: str) -> tuple[Outputs, bool]:
+def _gate(state: LastState, job: made.Made) -> tuple[Outputs, bool]:
     """Return what a gate compares with the volumes, among other things, and whether all was as asked for.
 
     After a failed gate the way back is open: it is the cure where a StorageClass or a quota keeps volumes from growing.
     A size that no gate has compared counts, as that of a stack from before there were such gates.
     """
-    gate = state.outputs("kubernetes:batch/v1:Job", job)
+    gate = state.outputs(*job)
     containers = gate.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
     variables = [variable for container in containers for variable in container.get("env", [])]
     config = next((variable["value"] for variable in variables if variable["name"] == "CONFIG"), "{}")

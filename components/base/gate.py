@@ -10,6 +10,7 @@ from pulumi_kubernetes import core
 
 from components.base.content import digest
 from components.base.job import run_once
+from components.base.logical_names import step_name
 from components.base.names import type_token
 from components.base.pod import Step, pod_template
 from components.base.rbac import role_binding, service_account
@@ -43,7 +44,7 @@ class Gate(ComponentResource):
         triggers = Output.from_input(args.triggers).apply(digest)
         before = list(args.after)
         for step in args.steps:
-            job = name if len(args.steps) == 1 else f"{name}-{step.name}"
+            job = name if len(args.steps) == 1 else step_name(name, step.name)
             account = service_account(job, args.namespace, parent=self) if step.rules or step.rules_in else None
             bindings = _bindings(job, args.namespace, step, account, self) if account else []
             template = pod_template(

@@ -8,11 +8,13 @@ import pulumi_kubernetes
 import pulumi_random
 from pulumi import ProviderResource, Resource, ResourceOptions, ResourceTransformation
 
+from components.base.logical_names import KUBERNETES
+
 
 def providers_of(context: str | None, kubeconfig: str | None, cluster: str | None) -> list[ProviderResource]:
     """Return the providers of one cluster, whose uid is `cluster` where it is known."""
     kubernetes = pulumi_kubernetes.Provider(
-        "kubernetes",
+        KUBERNETES,
         context=context,
         kubeconfig=kubeconfig or "",  # None would write the shell's KUBECONFIG into the state
         cluster_identifier=cluster,
