@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.cluster_types import LabelKey, LabelValue
 from settings.machinery.types import DnsLabel, Section
 
@@ -31,7 +32,7 @@ class LabelRequirement(_Words):
     values: tuple[LabelValue, ...] = ()
 
     @model_validator(mode="after")
-    def _its_values_fit(self) -> LabelRequirement:
+    def _operator_takes_its_values(self) -> LabelRequirement:
         _refuse_values(self.operator, self.values)
         return self
 
@@ -44,18 +45,20 @@ class NodeRequirement(_Words):
     values: tuple[LabelValue, ...] = ()
 
     @model_validator(mode="after")
-    def _its_values_fit(self) -> NodeRequirement:
+    def _operator_takes_its_values(self) -> NodeRequirement:
         if self.operator in _COMPARES and not (len(self.values) == 1 and self.values[0].isdigit()):
-            raise ValueError(f"values: give one number with operator {self.operator}")
+            raise broken_rule("values", f"give one number with operator {self.operator}")
         _refuse_values(self.operator, self.values)
         return self
 
 
 def _refuse_values(operator: str, values: tuple[str, ...]) -> None:
     if operator in _ASKS and values:
-        raise ValueError(f"values: leave them out with operator {operator}, because Kubernetes refuses both together")
+        raise broken_rule(
+            "values", f"leave them out with operator {operator}, because Kubernetes refuses both together"
+        )
     if operator not in _ASKS and not values:
-        raise ValueError(f"values: give at least one with operator {operator}")
+        raise broken_rule("values", f"give at least one with operator {operator}")
 
 
 class NodeTerm(_Words):
@@ -64,9 +67,9 @@ class NodeTerm(_Words):
     match_expressions: tuple[NodeRequirement, ...] = ()
 
     @model_validator(mode="after")
-    def _it_requires_something(self) -> NodeTerm:
+    def _has_requirements(self) -> NodeTerm:
         if not self.match_expressions:
-            raise ValueError("matchExpressions: give at least one, because no node fulfils an empty term")
+            raise broken_rule("matchExpressions", "give at least one, because no node fulfils an empty term")
         return self
 
 
@@ -76,9 +79,9 @@ class NodeTerms(_Words):
     node_selector_terms: tuple[NodeTerm, ...] = ()
 
     @model_validator(mode="after")
-    def _there_is_one(self) -> NodeTerms:
+    def _has_terms(self) -> NodeTerms:
         if not self.node_selector_terms:
-            raise ValueError("nodeSelectorTerms: give at least one, because Kubernetes refuses none")
+            raise broken_rule("nodeSelectorTerms", "give at least one, because Kubernetes refuses none")
         return self
 
 
@@ -146,12 +149,13 @@ class DatabaseAffinity(_Words):
 
     @model_validator(mode="before")
     @classmethod
-    def _neighbours_are_the_operators(cls, given: object) -> object:
+    def _neighbours_are_left_to_the_operator(cls, given: object) -> object:
         keys: set[object] = {*cast("Mapping[object, object]", given)} if isinstance(given, dict) else set()
         for key in sorted(keys & {"podAffinity", "podAntiAffinity"}, key=str):
-            raise ValueError(
-                f"{key}: a postgresql resource has no field for it. The Zalando operator keeps servers apart by "
-                "enable_pod_antiaffinity and pod_antiaffinity_topology_key of its configuration, its databases alike"
+            raise broken_rule(
+                str(key),
+                "a postgresql resource has no field for it. The Zalando operator keeps servers apart by "
+                "enable_pod_antiaffinity and pod_antiaffinity_topology_key of its configuration, its databases alike",
             )
         return cast("object", given)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import (
     AuthoritiesPem,
     BackupName,
@@ -137,11 +138,11 @@ class OtherServer(Section):
     )
 
     @model_validator(mode="after")
-    def _it_is_verified_or_plain(self) -> OtherServer:
+    def _tls_comes_with_an_authority(self) -> OtherServer:
         if self.tls and not self.authority:
-            raise ValueError("authority: required, unless tls is false. No server is trusted unverified")
+            raise broken_rule("authority", "required, unless tls is false. No server is trusted unverified")
         if self.authority and not self.tls:
-            raise ValueError("authority: without tls nothing would use it")
+            raise broken_rule("authority", "without tls nothing would use it")
         return self
 
 
@@ -166,7 +167,7 @@ class RestoreSettings(Section):
     )
 
     @model_validator(mode="after")
-    def _it_has_one_source(self) -> RestoreSettings:
+    def _has_exactly_one_source(self) -> RestoreSettings:
         if bool(self.source) == bool(self.server):
-            raise ValueError("from: set either from or server")
+            raise broken_rule("from", "set either from or server")
         return self

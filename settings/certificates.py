@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.cron import longest_pause
 from settings.machinery.types import CertificateName, Cron, Hours, Minutes, Section
 
@@ -43,14 +44,17 @@ class CertificateSettings(Section):
             for hours in (self.authority_duration, self.leaf_duration, self.leaf_renew_before)
         )
         if leaf >= authority:
-            raise ValueError("leafDuration: the leaf must expire before authorityDuration, when its authority expires")
+            raise broken_rule(
+                "leafDuration", "the leaf must expire before authorityDuration, when its authority expires"
+            )
         if before >= leaf:
-            raise ValueError(
-                "leafRenewBefore: it must be less than leafDuration, because the leaf is renewed that early"
+            raise broken_rule(
+                "leafRenewBefore", "it must be less than leafDuration, because the leaf is renewed that early"
             )
         if longest_pause(self.sync_schedule) >= before:
-            raise ValueError(
-                "syncSchedule: between two runs lies as much time as leafRenewBefore or more, so the database's "
-                "certificate can expire before its renewal is published. Let it run more often"
+            raise broken_rule(
+                "syncSchedule",
+                "between two runs lies as much time as leafRenewBefore or more, so the database's "
+                "certificate can expire before its renewal is published. Let it run more often",
             )
         return self

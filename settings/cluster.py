@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
-from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, NamePrefix, Section, StackId, bytes_of
+from settings.machinery.types import Cpu, Image, KubeconfigPath, Memory, NamePrefix, Section, StackId
 from settings.names import Names
-from settings.resources import refuse_what_does_not_fit
+from settings.resources import requests_fit_limits, require_memory
 
 
 class ClusterSettings(Section):
@@ -89,9 +89,9 @@ class JobSettings(Section):
         default=None, description="Nodes and neighbours of the Jobs' pods, in Kubernetes' own words."
     )
 
+    _requests_fit_limits = model_validator(mode="after")(requests_fit_limits)
+
     @model_validator(mode="after")
-    def _it_fits(self) -> JobSettings:
-        refuse_what_does_not_fit(self)
-        if bytes_of(self.memory_limit) < bytes_of("64Mi"):
-            raise ValueError("memoryLimit: set at least 64Mi. Python needs it to verify certificates")
+    def _memory_suffices(self) -> JobSettings:
+        require_memory(self.memory_limit, "64Mi", "Python needs it to verify certificates")
         return self

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from settings.affinity import DatabaseAffinity
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import ArchiveId, Cpu, DnsName, Memory, Minutes, Moment, Section
-from settings.resources import refuse_what_does_not_fit
+from settings.resources import requests_fit_limits
 from settings.shared_database import SharedDatabase
 
 
@@ -33,10 +34,7 @@ class PoolerSettings(Section):
         default=None, description="Memory limit of each pod. Default: the operator's, 100Mi."
     )
 
-    @model_validator(mode="after")
-    def _requests_fit_limits(self) -> PoolerSettings:
-        refuse_what_does_not_fit(self)
-        return self
+    _requests_fit_limits = model_validator(mode="after")(requests_fit_limits)
 
     @property
     def connections(self) -> int:
@@ -117,16 +115,14 @@ class DatabaseSettings(Section):
         int, Field(ge=1, description="Add 1 to generate a new password. See docs/rotation.md.")
     ] = 1
 
-    @model_validator(mode="after")
-    def _requests_fit_limits(self) -> DatabaseSettings:
-        refuse_what_does_not_fit(self)
-        return self
+    _requests_fit_limits = model_validator(mode="after")(requests_fit_limits)
 
     @model_validator(mode="after")
     def _a_lost_replica_holds_up_nobody(self) -> DatabaseSettings:
         if self.synchronous and self.instances < 3:
-            raise ValueError(
-                "synchronous: set instances to at least 3. With a single replica, commits wait whenever it restarts, "
-                "and are no longer synchronous while it is away"
+            raise broken_rule(
+                "synchronous",
+                "set instances to at least 3. With a single replica, commits wait whenever it restarts, "
+                "and are no longer synchronous while it is away",
             )
         return self

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.machinery.application_types import EnvironmentSlug, FolderPath, SecretName
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.forms import DNS_NAME
 from settings.machinery.types import DnsLabel, DnsName, Form, Section
 
@@ -52,15 +53,16 @@ class Delivery(Section):
     @model_validator(mode="after")
     def _the_type_has_its_keys(self) -> Delivery:
         if self.keys and (lacking := _TYPES.get(self.type, frozenset()) - self.keys.keys()):
-            raise ValueError(f"keys: a Secret of type {self.type} needs {' and '.join(sorted(lacking))} too")
+            raise broken_rule("keys", f"a Secret of type {self.type} needs {' and '.join(sorted(lacking))} too")
         return self
 
     @model_validator(mode="after")
     def _a_restart_can_be_noted(self) -> Delivery:
         if self.restarts and len(self.secret) > LONGEST_RESTARTING:
-            raise ValueError(
-                "restarts: the operator notes a restart under the Secret's name, and can't note one of more than "
-                f"{LONGEST_RESTARTING} characters. Give the Secret a shorter name, or leave restarts out"
+            raise broken_rule(
+                "restarts",
+                "the operator notes a restart under the Secret's name, and can't note one of more than "
+                f"{LONGEST_RESTARTING} characters. Give the Secret a shorter name, or leave restarts out",
             )
         return self
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from settings.database import DatabaseSettings
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import AuthoritiesPem, HostName, HostPort, Line, PostgresName, Section
 from settings.redis import RedisSettings
 
@@ -82,17 +83,24 @@ class ExternalRedis(Section):
         return (self.port, *(int(each.rpartition(":")[2]) for each in self.sentinel_hosts))
 
     @model_validator(mode="after")
-    def _it_is_one_of_two(self) -> ExternalRedis:
+    def _has_a_host_or_sentinels(self) -> ExternalRedis:
         if bool(self.host) == bool(self.sentinel_hosts):
-            raise ValueError("host: set either host or sentinelHosts")
+            raise broken_rule("host", "set either host or sentinelHosts")
         if bool(self.sentinel_hosts) != bool(self.master_name):
-            raise ValueError("masterName: set it together with sentinelHosts")
+            raise broken_rule("masterName", "set it together with sentinelHosts")
+        return self
+
+    @model_validator(mode="after")
+    def _sentinels_come_without_tls(self) -> ExternalRedis:
         if self.sentinel_hosts and self.tls:
-            raise ValueError(
-                "tls: set it to false. Infisical speaks no TLS to a Redis under Sentinels, whatever it is told"
-            )
+            reason = "set it to false. Infisical speaks no TLS to a Redis under Sentinels, whatever it is told"
+            raise broken_rule("tls", reason)
+        return self
+
+    @model_validator(mode="after")
+    def _authority_comes_with_tls(self) -> ExternalRedis:
         if self.authority and not self.tls:
-            raise ValueError("authority: without tls nothing would use it")
+            raise broken_rule("authority", "without tls nothing would use it")
         return self
 
 

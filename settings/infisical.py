@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.charts import PUBLIC_CHARTS, ArchiveDigest, Chart, FetchedFrom, OwnChart
 from settings.machinery.types import (
     AuthoritiesPem,
@@ -24,7 +25,7 @@ from settings.machinery.types import (
     bytes_of,
 )
 from settings.machinery.variables import Variable
-from settings.resources import refuse_what_does_not_fit
+from settings.resources import requests_fit_limits, require_memory
 
 _HEAP = 0.75  # of the memory; the rest is for code, buffers and threads
 Flavour = Literal["infisical", "infisical-standalone"]
@@ -48,9 +49,10 @@ class ChartSettings(Section):
     @model_validator(mode="after")
     def _version_is_of_the_flavour(self) -> ChartSettings:
         if (self.flavour == "infisical") != self.version.startswith("0."):
-            raise ValueError(
-                f"version: chart {self.flavour} has no version {self.version}. Versions of infisical begin with 0, "
-                "those of infisical-standalone don't"
+            raise broken_rule(
+                "version",
+                f"chart {self.flavour} has no version {self.version}. Versions of infisical begin with 0, "
+                "those of infisical-standalone don't",
             )
         return self
 
@@ -97,10 +99,7 @@ class MigrationSettings(Section):
 
     @model_validator(mode="after")
     def _memory_suffices(self) -> MigrationSettings:
-        if bytes_of(self.memory_limit) < bytes_of("512Mi"):
-            raise ValueError(
-                "memoryLimit: set at least 512Mi. With less, the kernel kills a migration before it is done"
-            )
+        require_memory(self.memory_limit, "512Mi", "With less, the kernel kills a migration before it is done")
         return self
 
 
@@ -118,7 +117,7 @@ class PoolSettings(Section):
     audit_logs_max: Annotated[_Connections | None, Variable("AUDIT_LOGS_DB_POOL_MAX", since="August 2026")] = None
 
     @model_validator(mode="after")
-    def _there_is_room(self) -> PoolSettings:
+    def _maximum_has_room_for_the_minimum(self) -> PoolSettings:
         pairs = {
             "max": (self.min, self.max),
             "replicaMax": (self.replica_min, self.replica_max),
@@ -126,11 +125,9 @@ class PoolSettings(Section):
         }
         for name, (low, high) in pairs.items():
             if high == 0:
-                raise ValueError(f"{name}: set at least 1, because Infisical can't answer without a connection")
+                raise broken_rule(name, "set at least 1, because Infisical can't answer without a connection")
             if low is not None and low > (10 if high is None else high):
-                raise ValueError(
-                    f"{name}: set at least the minimum of the same pool. Without a value, the maximum is 10"
-                )
+                raise broken_rule(name, "set at least the minimum of the same pool. Without a value, the maximum is 10")
         return self
 
 
@@ -213,18 +210,18 @@ class InfisicalSettings(Section):
         "docs/runbooks/root-key-rotated.md.",
     )
 
+    _requests_fit_limits = model_validator(mode="after")(requests_fit_limits)
+
     @model_validator(mode="after")
-    def _it_fits(self) -> InfisicalSettings:
-        refuse_what_does_not_fit(self)
-        if bytes_of(self.memory_limit) < bytes_of("256Mi"):
-            raise ValueError("memoryLimit: set at least 256Mi. No release of Infisical starts with less")
+    def _memory_suffices(self) -> InfisicalSettings:
+        require_memory(self.memory_limit, "256Mi", "No release of Infisical starts with less")
         return self
 
     @model_validator(mode="after")
     def _image_speaks_to_sentinel(self) -> InfisicalSettings:
         tag = re.search(r":v?(\d+)\.(\d+)\.\d+(-postgres)?(@|$)", self.image)
         if tag and (int(tag[1]), int(tag[2])) < (0, 151):
-            raise ValueError("image: set v0.151 or newer. Earlier ones don't log in to Redis under Sentinel")
+            raise broken_rule("image", "set v0.151 or newer. Earlier ones don't log in to Redis under Sentinel")
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.forms import as_written
 from settings.machinery.types import DnsLabel, DnsName, Email, Minutes, Section, SiteName
 from settings.machinery.variables import Variable
@@ -171,9 +172,9 @@ class IngressClass(_WayIn):
     def _annotations_leave_the_rest_alone(self) -> IngressClass:
         for name, value in self.annotations.items():
             if reason := _OWNED.get(name) or _OWNED.get(name.partition("/")[0]):
-                raise ValueError(f"annotations: remove {name}, because {reason}")
+                raise broken_rule("annotations", f"remove {name}, because {reason}")
             if name.rpartition("/")[2] in _NEVER_PLAIN and value.strip().lower() in _OFF:
-                raise ValueError(f"annotations: remove {name}, because the site would be served without TLS")
+                raise broken_rule("annotations", f"remove {name}, because the site would be served without TLS")
         return self
 
 
@@ -202,9 +203,9 @@ class GatewayRoute(_WayIn):
     @model_validator(mode="after")
     def _the_redirect_leads_elsewhere(self) -> GatewayRoute:
         if self.redirect_listener and self.redirect_listener == self.listener:
-            raise ValueError("redirectListener: name a different listener than listener, or the redirect never ends")
+            raise broken_rule("redirectListener", "name a different listener than listener, or the redirect never ends")
         if self.redirect_listener and not self.listener:
-            raise ValueError("listener: set it together with redirectListener, or the route hangs on both listeners")
+            raise broken_rule("listener", "set it together with redirectListener, or the route hangs on both listeners")
         return self
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import CertificatePem, Email, HostName, Line, Section
 from settings.machinery.variables import Variable
 
@@ -46,15 +47,22 @@ class MailSettings(Section):
     )
 
     @model_validator(mode="after")
-    def _tls_is_what_it_says(self) -> MailSettings:
+    def _port_speaks_the_tls_that_is_asked_for(self) -> MailSettings:
         if self.port == IMPLICIT_TLS and self.tls != "required":
-            raise ValueError(f"tls: port {IMPLICIT_TLS} always uses TLS, so set required or use a different port")
+            reason = f"port {IMPLICIT_TLS} always uses TLS, so set required or use a different port"
+            raise broken_rule("tls", reason)
+        return self
+
+    @model_validator(mode="after")
+    def _password_is_sent_encrypted(self) -> MailSettings:
         if self.tls == "off" and self.username:
-            raise ValueError(
-                "tls: off would send the password in plain text. Set required, or remove username and smtpPassword"
-            )
+            reason = "off would send the password in plain text. Set required, or remove username and smtpPassword"
+            raise broken_rule("tls", reason)
+        return self
+
+    @model_validator(mode="after")
+    def _authority_is_used(self) -> MailSettings:
         if self.authority and not self.verify:
-            raise ValueError(
-                "verify: it is false, so nothing is checked against authority. Set it to true, or remove authority"
-            )
+            reason = "it is false, so nothing is checked against authority. Set it to true, or remove authority"
+            raise broken_rule("verify", reason)
         return self

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.forms import DNS_NAME, as_written
 from settings.machinery.types import DnsLabel, Form, Section
 
@@ -73,11 +74,11 @@ class Peer(Section):
         return self.cidr or f"in namespace {self.namespace}{labels}"
 
     @model_validator(mode="after")
-    def _it_is_one_of_both(self) -> Peer:
+    def _names_pods_or_addresses(self) -> Peer:
         if bool(self.namespace) == bool(self.cidr):
             raise ValueError("set either namespace or cidr, because a rule names pods or addresses")
         if self.labels and not self.namespace:
-            raise ValueError("labels: they select pods, so set namespace too, or remove them")
+            raise broken_rule("labels", "they select pods, so set namespace too, or remove them")
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.charts import Chart, FetchedFrom, OperatorChartSettings
 from settings.machinery.types import CertificateName, ChartVersion, Image, Minutes, OperatorVersion, Section
 
@@ -128,11 +129,12 @@ class OperatorSettings(Section):
         version = re.search(r":v?(\d+)\.(\d+)\.\d+", self.redis_image)
         appends = not self.redis_config_in_init_container and version and (int(version[1]), int(version[2])) >= (0, 25)
         if self.redis == "install" and appends:
-            raise ValueError(
-                "redisImage: 0.25 and newer need redisConfigInInitContainer: true. Without it a Sentinel whose "
+            raise broken_rule(
+                "redisImage",
+                "0.25 and newer need redisConfigInInitContainer: true. Without it a Sentinel whose "
                 'container restarts never starts again ("Duplicate master name"). Set it for a Redis without data '
                 "alone, because one that has some reads a file of another name from then on (appendfilename), and "
-                "otherwise stay with 0.23"
+                "otherwise stay with 0.23",
             )
         return self
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.cluster_types import LabelKey, LabelValue, Registry
 from settings.machinery.types import DnsName, Section
 
@@ -30,11 +31,11 @@ class Toleration(Section):
     )
 
     @model_validator(mode="after")
-    def _it_is_one_that_kubernetes_takes(self) -> Toleration:
+    def _operator_takes_its_value(self) -> Toleration:
         if self.operator == "Exists" and self.value:
-            raise ValueError("value: leave it out with operator Exists, because Kubernetes refuses both together")
+            raise broken_rule("value", "leave it out with operator Exists, because Kubernetes refuses both together")
         if self.operator == "Equal" and not self.key:
-            raise ValueError("key: required with operator Equal. Set operator to Exists to bear every taint")
+            raise broken_rule("key", "required with operator Equal. Set operator to Exists to bear every taint")
         return self
 
 
@@ -78,5 +79,5 @@ class PodSettings(Section):
     @model_validator(mode="after")
     def _labels_are_free(self) -> PodSettings:
         if taken := sorted(filter(_TAKEN.fullmatch, self.labels)):
-            raise ValueError(f"labels: {taken[0]} is taken. Charts, operators and policies find pods by it")
+            raise broken_rule("labels", f"{taken[0]} is taken. Charts, operators and policies find pods by it")
         return self

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from settings.affinity import Affinity
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import Cpu, DnsName, Image, Memory, Minutes, Section, bytes_of
-from settings.resources import refuse_what_does_not_fit
+from settings.resources import refuse_exceeding, requests_fit_limits
 
 
 class SentinelSettings(Section):
@@ -85,30 +86,43 @@ class RedisSettings(Section):
         said = {name: value for name, value in self.sentinel if value}
         return SentinelSettings.model_construct(**(of_redis | said))
 
+    _requests_fit_limits = model_validator(mode="after")(requests_fit_limits)
+
     @model_validator(mode="after")
-    def _it_decides_and_survives(self) -> RedisSettings:
-        refuse_what_does_not_fit(self)
-        try:
-            refuse_what_does_not_fit(self.each_sentinel)
-        except ValueError as error:
-            raise ValueError(f"sentinel.{error}") from None
+    def _requests_of_sentinels_fit_limits(self) -> RedisSettings:
+        refuse_exceeding(self.each_sentinel, of="sentinel")
+        return self
+
+    @model_validator(mode="after")
+    def _sentinels_are_odd(self) -> RedisSettings:
         if self.sentinels % 2 == 0:
-            raise ValueError(
-                f"sentinels: set an odd number. With {self.sentinels}, a network split can leave no majority"
-            )
+            reason = f"set an odd number. With {self.sentinels}, a network split can leave no majority"
+            raise broken_rule("sentinels", reason)
+        return self
+
+    @model_validator(mode="after")
+    def _quorum_is_reachable(self) -> RedisSettings:
         if self.quorum > self.sentinels:
-            raise ValueError(
-                f"quorum: set at most {self.sentinels}, the number of Sentinels. {self.quorum} can never agree"
-            )
+            reason = f"set at most {self.sentinels}, the number of Sentinels. {self.quorum} can never agree"
+            raise broken_rule("quorum", reason)
+        return self
+
+    @model_validator(mode="after")
+    def _memory_is_more_than_the_data(self) -> RedisSettings:
         if self.max_memory_mib * 2**20 > 0.8 * bytes_of(self.memory_limit):
-            raise ValueError(
-                "maxMemoryMib: set at most 80 % of memoryLimit. With more, the kernel kills Redis before Redis refuses "
-                "a write"
+            raise broken_rule(
+                "maxMemoryMib",
+                "set at most 80 % of memoryLimit. With more, the kernel kills Redis before Redis refuses a write",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _volume_holds_the_log(self) -> RedisSettings:
         needed = 3 * self.max_memory_mib
         if bytes_of(self.storage) < needed * 2**20:
-            raise ValueError(
-                f"storage: set at least {needed}Mi, 3 times maxMemoryMib. The log of changes takes as much as the "
-                "data, as much again until it is rewritten, and a copy meanwhile. On a full disk Redis refuses writes"
+            raise broken_rule(
+                "storage",
+                f"set at least {needed}Mi, 3 times maxMemoryMib. The log of changes takes as much as the "
+                "data, as much again until it is rewritten, and a copy meanwhile. On a full disk Redis refuses writes",
             )
         return self

@@ -51,7 +51,7 @@ class ReadReplica(Section):
 
     @field_validator("uri")
     @classmethod
-    def _it_is_one_that_is_verified(cls, uri: SecretStr) -> SecretStr:
+    def _has_login_and_no_parameters(cls, uri: SecretStr) -> SecretStr:
         address, question_mark, _ = uri.get_secret_value().partition("?")
         match = _URI.fullmatch(address)
         if not match or not 0 < int(match["port"] or 5432) < 65536 or not _is_text(address):

@@ -14,8 +14,8 @@ from settings.machinery.types import (
     Minutes,
     OperatorVersion,
     Section,
-    bytes_of,
 )
+from settings.resources import require_memory
 
 CHART = "secrets-operator"
 
@@ -68,8 +68,7 @@ class SecretsOperatorSettings(Section):
 
     @model_validator(mode="after")
     def _memory_suffices(self) -> SecretsOperatorSettings:
-        if bytes_of(self.memory_limit) < bytes_of("64Mi"):
-            raise ValueError("memoryLimit: set at least 64Mi. The operator takes 60Mi before it has read a Secret")
+        require_memory(self.memory_limit, "64Mi", "The operator takes 60Mi before it has read a Secret")
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from settings.machinery.broken_rule import broken_rule
 from settings.machinery.types import Section, matching
 
 # postgres-operator 1.15, pkg/cluster/cluster.go and util.go.
@@ -94,9 +95,10 @@ class SharedDatabase(Section):
         named: dict[str, str] = {}
         for role in sorted(self.users):
             if (other := named.setdefault(_secret(role), role)) != role:
-                raise ValueError(
-                    f"users.{role}: name it otherwise. The operator writes _ as - in the name of a role's Secret, so "
-                    f"that it would be the one of {other} as well"
+                raise broken_rule(
+                    ("users", role),
+                    f"name it otherwise. The operator writes _ as - in the name of a role's Secret, so "
+                    f"that it would be the one of {other} as well",
                 )
         return self
 
@@ -104,8 +106,9 @@ class SharedDatabase(Section):
     def _every_owner_is_a_role(self) -> SharedDatabase:
         for database, owner in self.databases.items():
             if owner not in self.users:
-                raise ValueError(
-                    f"users.{owner}[0]: required, but not set. It owns databases.{database}, and the operator makes no "
-                    "owner by itself. Name a flag of the role, as in login"
+                raise broken_rule(
+                    ("users", owner, 0),
+                    f"required, but not set. It owns databases.{database}, and the operator makes no "
+                    "owner by itself. Name a flag of the role, as in login",
                 )
         return self

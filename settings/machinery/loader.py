@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any, cast
 from pydantic import SecretStr, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
+from settings.machinery.broken_rule import BROKEN_RULE, path_of
 from settings.machinery.commands import Commands
 from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError, key_path
@@ -185,8 +185,8 @@ def _finding(error: ErrorDetails) -> Finding:
     if tuple(path[:2]) in _CHOICES:
         del path[2:3]
     message, kind = error["msg"].removeprefix("Value error, "), error["type"]
-    if rule := re.match(r"([\w.-]+)(?:\[(\d+)\])?: ", message):  # a rule within a section names the key to change
-        path, message = [*path, *rule[1].split("."), *map(int, filter(None, [rule[2]]))], message[rule.end() :]
+    if kind == BROKEN_RULE:
+        path = [*path, *path_of(error.get("ctx", {}))]
     if kind == "union_tag_invalid":
         path, message = (
             [*path, "kind"],
