@@ -93,6 +93,22 @@ def test_another_key(bench: Bench) -> None:
     assert "f" * 32 not in done.output
 
 
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ("drop table kms_root_config", "there is no table kms_root_config"),
+        ("delete from kms_root_config", "kms_root_config has no row"),
+    ],
+)
+def test_a_key_that_nothing_has_proven(bench: Bench, change: str, cause: str) -> None:
+    bench.sql(change)
+    assert bench.back_up().status == 0
+    done = bench.rehearse()
+    assert done.status == 1, done.output
+    assert cause in done.last_line
+    assert "rehearsedName" not in bench.status
+
+
 @pytest.mark.parametrize("tag_last", [True, False])
 def test_both_forms_of_a_root_key(bench: Bench, tag_last: bool) -> None:
     nonce = os.urandom(12)

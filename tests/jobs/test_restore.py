@@ -43,6 +43,7 @@ def test_what_would_be_lost_is_said_and_nothing_is_done(platform: Platform) -> N
 
 
 def test_the_old_data_comes_back_whole(platform: Platform) -> None:
+    restored = platform.manifest()["name"]
     done = platform.confirmed()
     assert done.status == 0, done.output
     assert platform.secrets == "a b c"
@@ -52,8 +53,11 @@ def test_the_old_data_comes_back_whole(platform: Platform) -> None:
     assert (platform.replicas, platform.kept) == (0, 0)
     assert platform.deployment["metadata"]["annotations"]["infisical-platform/replicas"] == "2"
     status = platform.status
-    assert status["restored"] == platform.manifest()["name"]
+    assert status["restored"] == restored
     assert "restoreFailure" not in status
+    kept = platform.manifest()
+    assert kept["tables"]["secrets"] == 4, "what was replaced"
+    assert done.last_line.endswith(f"; what was replaced is in {kept['name']}")
 
 
 def test_a_role_with_capital_letters(platform: Platform) -> None:
@@ -81,13 +85,14 @@ def test_a_database_that_is_refused_to_a_new_pod_is_asked_again(platform: Platfo
 
 
 def test_one_id_restores_once(platform: Platform) -> None:
+    name = platform.manifest()["name"]
     assert platform.confirmed().status == 0
     platform.sql("insert into secrets values ('afterwards', 'x')")
     platform.keep("new", "job")
     again = platform.restore(overwrite="0" * 12)
     assert (again.status, again.last_line.endswith("so there is nothing to do")) == (0, True)
     assert (platform.secrets, platform.kept) == ("a afterwards b c", 1)
-    assert platform.confirmed("two").status == 0
+    assert platform.confirmed("two", source=name).status == 0
     assert platform.secrets == "a b c"
 
 
@@ -170,8 +175,8 @@ def test_a_confirmation_is_for_one_database_of_the_server(platform: Platform) ->
 
 
 def test_an_id_that_has_restored_a_different_backup_is_refused(platform: Platform) -> None:
-    assert platform.confirmed().status == 0
     first = platform.manifest()["name"]
+    assert platform.confirmed().status == 0
     assert platform.back_up(before="fedcba9876543210").status == 0
     refused = platform.restore(source="fedcba9876543210")
     assert refused.status == 1, refused.output

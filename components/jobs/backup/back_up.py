@@ -35,6 +35,7 @@ class Config:
     """store: folder with credentials and public keys. before: identifies the change that this backup comes before.
 
     image: the release that has made the data. None: before a change, the one that the last backup was of; else unknown.
+    label: the key's that the data are of. None: the stack's.
     """
 
     database: DatabaseConfig
@@ -43,6 +44,7 @@ class Config:
     store: str
     deadline_seconds: float
     image: str | None = None
+    label: str | None = None
     before: str | None = None
     retention: Retention | None = None
 
@@ -107,7 +109,7 @@ class BackUp:
             tables=dump.tables,
             # The one before a change is made before the stack knows its key, and while the release of before runs. It
             # is of the key and of the release that the last one was of.
-            key_label=os.environ.get("KEY_LABEL") or told.get("keyLabel", ""),
+            key_label=self._config.label or os.environ.get("KEY_LABEL") or told.get("keyLabel", ""),
             recipients=[person.fingerprint for person in people],
             cluster=self._uid,
             image=self._config.image or (told.get("image") if self._config.before else None),

@@ -21,9 +21,8 @@ class Own:
     def __init__(self, target: Target, told: Mapping[str, str], database: str = "") -> None:
         self._target = target
         self._known: dict[str, str | None] = {}
-        self.databases: list[str] = told.get(
-            "clusters", ""
-        ).splitlines()  # a database outside may have a space in its name
+        # By lines: the name of a database outside may have a space.
+        self.databases: list[str] = told.get("clusters", "").splitlines()
         if not self.databases and (last := told.get("lastName")):  # of a release that did not tell
             self.databases = [each for each in [self._database_of(last)] if each]
         if database and database not in self.databases:

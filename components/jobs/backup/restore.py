@@ -1,13 +1,16 @@
 """Bring the database back to a backup, once per id: in one transaction, while Infisical is stopped and Redis is empty.
 
-Whatever speaks against it is found before anything is touched. A kill at any moment leaves the old data or the restored
-data, and the next run goes on from there. Infisical stays stopped until the release that follows starts it.
+What is replaced is backed up first. Whatever speaks against it is found before anything is touched. A kill at any
+moment leaves the old data or the restored data, and the next run goes on from there. Infisical stays stopped until the
+release that follows starts it.
 """
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import back_up
 import backup_manifest
 from backup_manifest import Manifest
 from backup_status import Status, now
@@ -72,6 +75,7 @@ class Restore:
         self._environment = environment(api, config.database, "platform-restore", report)
         self._status = Status(api, config.database.namespace, config.status, report)
         self._remark = ""
+        self._ending = hashlib.sha256(f"restore {config.id}".encode()).hexdigest()[:12]
 
     def run(self) -> str:
         """Return what was done. Raises Failed."""
@@ -103,7 +107,9 @@ class Restore:
     def _chosen(self, target: Target) -> tuple[Manifest, str]:
         """Return the backup that is meant, and what is to be said of it."""
         uid = wait(lambda: resource_uid(self._api, self._config.database), self._report, deadline_seconds=REACH_SECONDS)
-        names, own = target.names(), Own(target, self._status.read(), uid)
+        # Not what an earlier attempt of this restore has kept of what is replaced.
+        names = [name for name in target.names() if f"-{self._ending}." not in name]
+        own = Own(target, self._status.read(), uid)
         manifest = backup_manifest.read(target, chosen_anywhere(names, self._config.source, own))
         remark = strangers(names, manifest.name, own)
         if not manifest.key_label:
@@ -126,11 +132,36 @@ class Restore:
             run_program([programs["pg_restore"], "--file", "/dev/null", str(plain)], self._deadline)
             self._report.progress(f"{manifest.name} is opened and whole")
             with Session(self._environment, self._deadline) as session:
-                overwritten(session, manifest, config.id, config.overwrite, self._remark)
+                without = overwritten(session, manifest, config.id, config.overwrite, self._remark)
             wait(lambda: master(config.queues), self._report, deadline_seconds=config.queues_seconds)
             with Stopped(config.workloads, self._api, self._report) as stopped:
+                if without:
+                    self._back_up(without)
                 self._replace(plain, manifest, programs, stopped)
         return manifest.name
+
+    def _back_up(self, without: str) -> None:
+        """Keep what is replaced. `without` confirms a restore that does not, as of a database that can't be read."""
+        config, told = self._config, self._status.read()
+        dump = back_up.Config(
+            database=config.database,
+            target=config.target,
+            status=config.status,
+            store=config.store,
+            deadline_seconds=self._deadline.remaining,
+            image=told.get("image"),
+            label=told.get("keyLabel"),  # of the last backup: the stack's may be the one that this restore needs
+        )
+        uid = resource_uid(self._api, config.database)
+        try:
+            made = back_up.BackUp(dump, self._api, uid, self._report, self._ending).make()
+        except Failed as error:
+            raise Failed(
+                f"what the database has can't be backed up, and nothing has changed: {error}. Mend that, and run "
+                f"`pulumi up` again; or set restore.overwrite to {without}, which loses what the database has"
+            ) from error
+        self._report.progress(made)
+        self._remark += f"; what was replaced is in {made.partition(' ')[0]}"
 
     def _replace(self, plain: Path, manifest: Manifest, programs: dict[str, str], stopped: Stopped) -> None:
         with Session(self._environment, self._deadline) as session:

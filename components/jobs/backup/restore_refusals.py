@@ -61,17 +61,20 @@ def refuse_other(identifier: str, name: str, source: str) -> None:
 
 def overwritten(
     session: Session, manifest: Manifest, identifier: str, confirmation: str | None, remark: str = ""
-) -> None:
+) -> str:
     """Raise Failed with what would be lost, unless the confirmation is the one for this restore of this database.
 
+    Returns what would confirm it without a backup of what is replaced, and nothing where none is to be made.
     remark: what is to be said of the backup, after a semicolon.
     """
     lost = _lost(session)
     if not lost:
-        return
-    token = _token(session, identifier, manifest.name)
+        return ""
+    token, without = (_token(session, identifier, manifest.name + how) for how in ("", " without a backup"))
     if confirmation == token:
-        return
+        return without if migrations(session)[1] else ""
+    if confirmation == without:
+        return ""
     rows = tables(session, owned=True)
     changed = f", the newest change of {newest}" if (newest := _newest_change(session, list(rows))) else ""
     wrong = f" restore.overwrite is {confirmation}, which confirms something else." if confirmation else ""

@@ -13,17 +13,18 @@ from database_session import Session
 from job import Failed
 
 _NONCE, _TAG = 12, 16
+_UNPROVEN = "so that nothing shows whether the stack's encryption key fits this backup"
 
 
 def opened_by(session: Session, keys: Path) -> str:
     """Return what the key in the folder `keys` has opened. Raises Failed where it opens nothing."""
     if session.one("select to_regclass('public.kms_root_config')") == "":
-        return "no root key in this release"
+        raise Failed(f"there is no table kms_root_config, {_UNPROVEN}: it is of no Infisical that has one root key")
     # A rotation in Infisical adds a copy under the new key, and keeps the one under the old key for a while.
     column = "select coalesce(string_agg(encode(\"encryptedRootKey\", 'hex'), ' '), '') from public.kms_root_config"
     copies = [bytes.fromhex(copy) for copy in session.one(column).split()]
     if not copies:
-        return "no root key yet"
+        raise Failed(f"kms_root_config has no row, {_UNPROVEN}: no server has ever started on these data")
     key = _key(keys)
     if any(_opens(key, copy) for copy in copies):
         return "the key opens the root key"
