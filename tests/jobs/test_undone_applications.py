@@ -15,7 +15,10 @@ from application_secrets import Config, Provision, Undone
 from application_wish import STACK, Application, Secret
 from fake_config_map import ConfigMap
 from infisical_api import ApiError, InfisicalApi
-from job import Failed, Report
+from job import Failed, Pending, Report
+from job_pki import authority
+from kube import Api
+from patient_api import PatientApi
 
 PLACE = ("prod", "/", "K")
 CONFLICT = "prod:/K has a value that people wrote. Let it be theirs ({owner: people}), or delete it in the web UI"
@@ -138,32 +141,42 @@ def test_the_schedule_asks_for_approval_once() -> None:
 
 
 class Kube:
-    """ConfigMaps by their paths."""
+    """ConfigMaps by their paths, of an API server that is busy with every other request."""
 
-    def __init__(self, objects: dict[str, dict[str, str]]) -> None:
-        self.objects = objects
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[str, str]] = {}
+        self.requests = 0
 
-    def get(self, path: str) -> dict[str, Any]:
-        return {"data": self.objects.get(path)}
+    def request(self, method: str, target: str, body: str | None = None, *_: str) -> bytes:
+        self.requests += 1
+        if self.requests % 2:
+            raise Pending("API server answers 429 to it: busy")
+        data = self.objects.setdefault(target.partition("?")[0], {})
+        data |= json.loads(body or "{}").get("data", {})
+        return json.dumps({"data": data}).encode()
 
-    find = get
 
-    def merge_patch(self, path: str, change: dict[str, Any], *, field_manager: str) -> None:
-        self.objects.setdefault(path, {}).update(change["data"])
+@pytest.fixture
+def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kube:
+    for name in ("token", "ca.crt"):
+        (tmp_path / name).write_text(authority().pem)
+    monkeypatch.setenv("KUBE_CREDENTIALS", str(tmp_path))
+    monkeypatch.setenv("KUBE_API_URL", "https://unused")
+    kube = Kube()
+    monkeypatch.setattr(Api, "_request", lambda self, *request: kube.request(*request))  # pyright: ignore
+    return kube
 
 
-def test_it_is_written_down_where_the_doctor_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_written_down_where_the_doctor_reads_it(
+    busy: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     base = "/api/v1/namespaces/infisical/configmaps"
     secret = {"place": [*PLACE], "owner": "stack", "file": "k"}
     wish = {"environments": {"prod": "P"}, "people": {}, "removed": [], "secrets": [secret], "retired": False}
     documents = {name: json.dumps({**wish, "name": name, "slug": name, "licensed": {}}) for name in ("a", "b")}
-    kube, server = Kube({f"{base}/wish": documents}), Projects()
+    busy.objects[f"{base}/wish"], server = documents, Projects()
     (tmp_path / "k").write_text("the stack's")
-    for name, stand_in in {
-        "Api": lambda: kube,
-        "stack_login": lambda api, *_: api,
-        "Server": lambda _: server,
-    }.items():
+    for name, stand_in in {"stack_login": lambda api, *_: api, "Server": lambda _: server}.items():
         monkeypatch.setattr(application_secrets, name, stand_in)
     for name, value in {"WISH": "wish", "VALUES": "values", "STACK_ID": "stack-1", "STATE_ID": "state-1"}.items():
         monkeypatch.setenv(name, value)
@@ -179,6 +192,13 @@ def test_it_is_written_down_where_the_doctor_reads_it(tmp_path: Path, monkeypatc
     began = time.time()
     with pytest.raises(Undone):
         application_secrets.main(config, Report("test"))
-    told = kube.objects[f"{base}/infisical-drift"]
+    told = busy.objects[f"{base}/infisical-drift"]
     assert told["drift"].splitlines() == [f"a: {CONFLICT}", "b: prod:/K was not what the stack says"]
     assert told["checked"] >= time.strftime("%Y-%m-%dT%H:%M", time.gmtime(began))
+
+
+def test_an_api_server_that_stays_busy_is_a_failure(busy: Kube) -> None:
+    patient = PatientApi(Report("test"), 0)
+    with pytest.raises(Failed, match="busy"):
+        patient.find("/")
+    assert patient.find("/") == {"data": {}}

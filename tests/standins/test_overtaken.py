@@ -113,7 +113,7 @@ def test_the_job_of_an_up_says_whose_wish_holds(site: Site, tmp_path: Path, monk
         "shop.json": json.dumps(document | {"licensed": {}})
     }
     url = f"http://127.0.0.1:{site.instance.server.port}"
-    monkeypatch.setattr(application_secrets, "Api", lambda: site.kube)
+    monkeypatch.setattr(application_secrets, "PatientApi", lambda *_: site.kube)
     monkeypatch.setattr(application_secrets, "stack_login", lambda *_: InfisicalApi(url, token=site.instance.token))
     monkeypatch.setenv("WISH", "wish")
     monkeypatch.setenv("STACK_ID", "stack-1")

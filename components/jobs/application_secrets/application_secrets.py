@@ -26,12 +26,14 @@ from application_wish import Application, application_of
 from infisical_api import ApiError, InfisicalApi, provisioner, stack_login
 from job import Failed, Pending, Report, run, secret, wait
 from kube import Api
+from patient_api import PatientApi
 
 Object = dict[str, Any]
 T = TypeVar("T")
 
 _ROUNDS = 4  # a value that still differs then is one that Infisical doesn't give back
 _SHOWN = 20  # lines of drift
+_PATIENCE_SECONDS = 60  # with the API server, which may be busy for a moment when all is done
 _LOOK_SECONDS = 2 * LAG_SECONDS  # that each application has at least, while there is time
 
 
@@ -245,8 +247,8 @@ class Provision:
 
 def main(config: Config, report: Report) -> str:
     """Return counts, and never a value."""
-    kube = Api()
-    document = wait(lambda: kube.get(_config_map(config, secret("WISH"))), report, deadline_seconds=60)["data"]
+    kube = PatientApi(report, _PATIENCE_SECONDS)
+    document = kube.get(_config_map(config, secret("WISH")))["data"]
     wishes = [json.loads(document[name]) for name in sorted(document)]
     applications = [application_of(each, config.values) for each in wishes]
     bootstrap = {each.name: each.read_text().strip() for each in Path(config.bootstrap).glob("[a-z]*")}
@@ -256,7 +258,7 @@ def main(config: Config, report: Report) -> str:
     api = stack_login(api, bootstrap, config.namespace)
     owner = Owner(bootstrap.get("organizationId", ""), secret("STACK_ID"), secret("STATE_ID"))
     if config.run == "up":
-        wait(turn.begin, report, deadline_seconds=60)
+        turn.begin()
     try:
         server = Server(api if config.run == "up" else OurTurn(api, turn))
         provision = Provision(config, server, kube, report, owner)
