@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from operations.checks.backup import status_of
@@ -14,6 +14,7 @@ from operations.pulumi import Stack
 from operations.table import table
 from settings.names import Names
 
+_REMARKS = {"rehearsedName": "restored in the last rehearsal", "beforeName": "made before the last change"}
 LISTED = 100  # of the newest backups the Jobs tell the names
 
 
@@ -30,7 +31,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     told = _told(Cluster(cluster.get("context"), cluster.get("kubeconfig")), names)
     kept = told.get("kept", "").split()
     if not arguments.backup:
-        _list(stack, kept, told.get("rehearsedName", ""))
+        _list(stack, kept, told)
         return 0
     chosen = _chosen(arguments.backup, kept)
     now = datetime.now(UTC)
@@ -69,11 +70,12 @@ def _told(cluster: Cluster, names: Names) -> dict[str, str]:
         return {}
 
 
-def _list(stack: Stack, names: Sequence[str], rehearsed: str) -> None:
+def _list(stack: Stack, names: Sequence[str], told: Mapping[str, str]) -> None:
     if names:
         rows = [("BACKUP", "MADE (UTC)", "")]
         for name in reversed(names):
-            remarks = ["newest"] * (name == names[-1]) + ["restored in the last rehearsal"] * (name == rehearsed)
+            remarks = ["newest"] * (name == names[-1])
+            remarks += [remark for key, remark in _REMARKS.items() if told.get(key) == name]
             rows.append((name, _made(name), ", ".join(remarks)))
         print("\n".join(table(rows)))
     else:

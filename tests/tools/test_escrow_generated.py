@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from components.application_wish import file_of
 from operations import importing
 from settings.applications import Generated, Named
+from settings.machinery.encryption_keys import passphrase_label
 from tests.tools.fake_stack import Encrypted, FakeStack
 from tests.tools.test_operations_escrow import SIGNATURE, opened, programs, run, secret_resource, stack
 from tests.unit.harness import RECIPIENT
@@ -53,6 +56,16 @@ def test_what_applications_were_given_is_inside(whole: FakeStack, programs: Path
     whole.kept["generatedValues"] = {FILE: Encrypted("older"), "gone-0123456789ab": Encrypted("x")}
     run(whole, output=Path("again"))
     assert opened(Path("again"))[0]["settings"]["generatedValues"] == {FILE: "older", "gone-0123456789ab": "x"}
+
+
+def test_it_remembers_which_passphrase_and_which_archive_are_safe(whole: FakeStack, programs: Path) -> None:
+    where = {"bucket": "dumps", "archive": "s3://dumps/spilo/platform-db-cluster/0123abcd/wal/15"}
+    whole.state["deployment"]["resources"][0]["outputs"] = {"backup": where}
+    run(whole)
+    noted = whole.kept["escrow"]
+    assert noted["archive"] == "0123abcd"
+    assert re.fullmatch("[0-9a-f]{32}", noted["passphraseLabel"])
+    assert noted["passphraseLabel"] == passphrase_label("p" * 64) != hashlib.sha256(b"p" * 64).hexdigest()[:32]
 
 
 def test_a_new_state_takes_over_all_of_it(

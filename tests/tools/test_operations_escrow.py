@@ -18,7 +18,6 @@ import yaml
 
 from operations import escrow, importing
 from operations.errors import OperationError
-from settings.machinery.encryption_keys import passphrase_label
 from tests.tools.fake_stack import Encrypted, FakeStack
 
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
@@ -130,18 +129,6 @@ def test_the_stack_file_remembers_which_key_is_safe(stack: FakeStack, programs: 
         "date": datetime.now(UTC).date().isoformat(),
         "keyLabel": "f1c1350f74408a1ead2346f07fe5c259",
     }
-
-
-def test_it_remembers_which_passphrase_and_which_archive_are_safe(programs: Path) -> None:
-    where = {"bucket": "dumps", "archive": "s3://dumps/spilo/platform-db-cluster/0123abcd/wal/15"}
-    deployed = state(secret_resource(DEPLOYED), secret_resource({"passphrase": "p" * 64}, "backup-store"))
-    deployed["deployment"]["resources"][0]["outputs"] = {"backup": where}
-    there = FakeStack(kept=dict(CONFIGURED), state=deployed)
-    run(there)
-    noted = there.kept["escrow"]
-    assert noted["archive"] == "0123abcd"
-    assert re.fullmatch("[0-9a-f]{32}", noted["passphraseLabel"])
-    assert noted["passphraseLabel"] == passphrase_label("p" * 64) != hashlib.sha256(b"p" * 64).hexdigest()[:32]
 
 
 def test_where_the_backups_are_is_inside(programs: Path) -> None:

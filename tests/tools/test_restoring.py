@@ -51,6 +51,18 @@ def test_backups_are_listed_and_nothing_is_written(
     assert of.wrote == []
 
 
+def test_the_one_that_was_made_before_a_change_is_said_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The output `beforeThisChange` names the change; a first deployment had nothing to back up before it."""
+    run(monkeypatch, stack())
+    assert "made before the last change" not in capsys.readouterr().out
+    data = TOLD[STATUS]["data"] | {"beforeName": OLD}
+    run(monkeypatch, stack(), told={STATUS: {"data": data}})
+    [row] = [line for line in capsys.readouterr().out.splitlines() if "before the last change" in line]
+    assert row.startswith(OLD)
+
+
 @pytest.mark.parametrize(("wanted", "chosen"), [("latest", NEW), ("3f0c9d1e", OLD), (OLD, OLD)])
 def test_the_whole_name_is_written_with_an_id_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wanted: str, chosen: str

@@ -18,6 +18,7 @@ from tests.contract.stacks.values import (
     crons,
     emails,
     encryption_keys,
+    escrow_notes,
     hosts,
     images,
     infisical_images,
@@ -244,11 +245,6 @@ registry_credentials = one_of(
     json.dumps({"auths": {"r.example.org": {"auth": f"{SECRET}dTpw"}}}),
     json.dumps({"auths": {"r.example.org": {"username": "u", "password": f"{SECRET}p"}}}),
 )
-escrow_label = text_of("0123456789abcdef", 32, 32)
-escrows = keys_of(
-    {"date": one_of("2026-11-26"), "keyLabel": escrow_label},
-    passphraseLabel=escrow_label, archive=one_of("0123abcd", "0123abcd-0123456789ab"),
-)  # fmt: skip
 extra_values = one_of(lines, "a\nb", "{}", 7, "1.5")
 extras = keys_of(
     {},
@@ -294,7 +290,7 @@ OPTIONAL: Mapping[str, Make] = {
     ),
     "integrations.githubApp": keys_of({"clientId": lines, "slug": lines, "id": one_of(1, 7, 10**9)}),
     "integrations.aws": keys_of({"accessKeyId": text_of("AZ09", 16, 20)}), "backup": backups, "restore": restores,
-    "escrow": escrows, "generatedValues": generated,
+    "escrow": escrow_notes, "generatedValues": generated,
 }  # fmt: skip
 BELONGS = {
     "organization": {"adminPassword": admin_passwords, "organizationToken": secret_lines},

@@ -141,3 +141,9 @@ def crons(r: Random) -> str:
 lines = one_of(text_of(PRINTABLE, 1, 20), "Infisical (prod)", "Caf\u00e9 \u2014 Z\u00fcrich", "a b", "0", "true")
 booleans = one_of(True, False)
 rotations = one_of(1, 2, 7)
+_key_labels = text_of("0123456789abcdef", 32, 32)
+escrow_notes = keys_of(
+    {"date": one_of("2026-11-26"), "keyLabel": _key_labels},
+    passphraseLabel=_key_labels,
+    archive=one_of("0123abcd", "0123abcd-0123456789ab"),
+)
