@@ -19,6 +19,7 @@ from embedded.stack import PROJECT, Stack
 from tests.e2e.steps import assert_healthy, assert_nothing_to_do, fails, login, set_secret
 from tests.e2e.views import Kubectl, Site
 from tests.e2e.waits import ROLLOUT, kubectl_timeout
+from tests.rehearsals.living import begin_again
 from tests.rehearsals.platforms import RELEASE
 from tests.rehearsals.recipients import recipient
 from tests.rehearsals.writers import Writers
@@ -50,9 +51,10 @@ VALUES = {
 
 
 @pytest.fixture
-def old(cluster: Cluster, kubectl: Kubectl, programs: Programs, site: Site) -> Iterator[Kubectl]:
-    """Install Infisical by `helm install`, with a PostgreSQL and a Redis of one pod each."""
+def old(cluster: Cluster, kubectl: Kubectl, programs: Programs, site: Site, stack: Stack) -> Iterator[Kubectl]:
+    """Install Infisical by `helm install`, with a PostgreSQL and a Redis of one pod each, and no platform beside it."""
     assert cluster
+    begin_again(stack)
     kubectl("apply", "-f", str(MANIFEST))
     for pod in ("postgresql", "redis"):
         kubectl("wait", "-n", "old", f"pod/{pod}", "--for=condition=Ready", kubectl_timeout(ROLLOUT))
@@ -66,6 +68,8 @@ def old(cluster: Cluster, kubectl: Kubectl, programs: Programs, site: Site) -> I
     site.status()
     yield kubectl
     kubectl("delete", "namespace", "old", "--ignore-not-found")
+    begin_again(stack)
+    stack.run("up", "--yes", "--skip-preview", quiet=True)
 
 
 def test_it_moves_in_with_all_that_was_written(old: Kubectl, stack: Stack, site: Site, recipient: str) -> None:
