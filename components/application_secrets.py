@@ -70,7 +70,7 @@ class ApplicationSecretsArgs:
         bootstrap: Bootstrap | None,
         operator: SecretsOperator | None,
     ) -> ApplicationSecretsArgs | None:
-        """Return the arguments that a stack's settings make. None where there is nothing to provision."""
+        """Build the arguments from the stack's settings. None where there is nothing to provision."""
         applications = dict(settings.applications)
         if operator and settings.proves_operator:
             applications[CANARY] = canary(operator.namespace)

@@ -29,7 +29,7 @@ class BackupArgs:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> BackupArgs | None:
-        """Return the arguments that a stack's settings make, None for a stack without backups."""
+        """Build the arguments from the stack's settings, None for a stack without backups."""
         if not settings.backup:
             return None
         assert database.backups

@@ -17,9 +17,8 @@ from components.base.pod import ClaimFolder, SecretFiles, Step, pod_template
 from components.base.rbac import PolicyRule, role_binding, service_account
 from components.base.references import Endpoint, SecretRef
 from components.base.scripts import scripts_map
-from settings import Settings
+from settings import Settings, passphrase_label
 from settings.backup import BackupSettings, BucketTarget
-from settings.machinery.encryption_keys import passphrase_label
 from settings.names import Names
 
 _FOLDER, _VOLUME = "/store", "/backups"
@@ -40,7 +39,7 @@ class BackupStoreArgs:
 
     @classmethod
     def of(cls, settings: Settings) -> BackupStoreArgs | None:
-        """Return the arguments that a stack's settings make, None for a stack without backups."""
+        """Build the arguments from the stack's settings, None for a stack without backups."""
         if not settings.backup:
             return None
         chart = settings.infisical.chart

@@ -47,7 +47,7 @@ class BootstrapArgs:
     def of(
         cls, settings: Settings, identity: StackIdentity, secrets: InfisicalSecrets, release: InfisicalRelease
     ) -> BootstrapArgs | None:
-        """Return the arguments that a stack's settings make. None where they name no organisation."""
+        """Build the arguments from the stack's settings. None where they name no organisation."""
         if not settings.organization:
             return None
         return cls(

@@ -37,7 +37,7 @@ class CertSyncArgs:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> CertSyncArgs | None:
-        """Return the arguments that a stack's settings make, None where somebody else certifies the database."""
+        """Build the arguments from the stack's settings, None where somebody else certifies the database."""
         if isinstance(database, ExternalDb):
             return None
         return cls(

@@ -54,7 +54,7 @@ class ClusterOperatorsArgs:
     def of(
         cls, settings: Settings, identity: StackIdentity, charts: Mapping[str, OperatorChart]
     ) -> ClusterOperatorsArgs | None:
-        """Return the arguments that a stack's settings make. None where the cluster has every operator already."""
+        """Build the arguments from the stack's settings. None where the cluster has every operator already."""
         installed = [
             InstalledOperator(
                 operator=operator,

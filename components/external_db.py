@@ -46,7 +46,7 @@ class ExternalDbArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> ExternalDbArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         assert isinstance(settings.database, ExternalDatabase)
         assert settings.database_password
         return cls(

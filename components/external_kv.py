@@ -42,7 +42,7 @@ class ExternalKvArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> ExternalKvArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         assert isinstance(settings.redis, ExternalRedis)
         assert settings.redis_password
         return cls(

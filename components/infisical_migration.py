@@ -34,7 +34,7 @@ class InfisicalMigrationArgs:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, secrets: InfisicalSecrets) -> InfisicalMigrationArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         infisical = settings.infisical
         return cls(
             image=infisical.image,
@@ -75,9 +75,8 @@ class InfisicalMigration(ComponentResource):
             env={
                 _URI: SecretKey(secret=address.metadata.name, key=_URI),
                 "HOME": "/tmp",  # npm writes its log there
-                "NODE_OPTIONS": node_options(
-                    args.settings.memory_limit, args.image
-                ),  # not the servers', who have a limit of their own
+                # Not those of the servers, which have a limit of their own.
+                "NODE_OPTIONS": node_options(args.settings.memory_limit, args.image),
             },
             env_from=args.secrets.ref.name,
             memory_limit=args.settings.memory_limit,

@@ -32,7 +32,7 @@ class InfisicalReleaseArgs:
     helm: HelmRelease
     secrets: InfisicalSecrets  # the environment; pods are replaced when its fingerprint changes
     migration: InfisicalMigration  # the release waits for it
-    redis: Redis  # and for this one, which the migration does not use
+    redis: Redis  # which the release waits for too: the migration uses none
     python_image: str
     trusted: str  # private authorities, as PEM
     restored: str | None  # a restore stops Infisical, and the release starts it again
@@ -46,7 +46,7 @@ class InfisicalReleaseArgs:
         redis: Redis,
         secrets: InfisicalSecrets,
     ) -> InfisicalReleaseArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         return cls(
             infisical=settings.infisical,
             helm=helm,
@@ -70,7 +70,7 @@ class InfisicalRelease(ComponentResource):
 
     service: str
     address: str  # of the Service, within the cluster
-    leaves: str | None  # the Deployment of the other chart, once the stack has switched
+    retiring_deployment: str | None  # of the other chart, once the stack has switched
 
     def __init__(self, name: str, args: InfisicalReleaseArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("InfisicalRelease"), name, None, opts)
@@ -79,7 +79,7 @@ class InfisicalRelease(ComponentResource):
         self.service = workload_name(chart.flavour)
         self.address = f"http://{self.service}.{self._namespace}.svc:{INFISICAL_PORT}"
         other: Flavour = "infisical-standalone" if chart.flavour == "infisical" else "infisical"
-        self.leaves = workload_name(other) if args.helm.name != FIRST else None
+        self.retiring_deployment = workload_name(other) if args.helm.name != FIRST else None
         chart_values = values(args)
         release = helm.v3.Release(
             args.helm.name,

@@ -46,7 +46,7 @@ class InfisicalSecretsArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity, database: Database, redis: Redis) -> InfisicalSecretsArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         return cls(
             environment=environment_of(settings),
             read_replicas=settings.infisical.read_replicas == "cluster",

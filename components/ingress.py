@@ -47,7 +47,7 @@ class IngressArgs:
     def of(
         cls, settings: Settings, secrets: InfisicalSecrets, release: InfisicalRelease, bootstrap: Resource | None
     ) -> IngressArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         return cls(
             ingress=settings.ingress,
             host=settings.infisical.host,
@@ -78,9 +78,9 @@ class Ingress(ComponentResource):
         else:
             route = _http_route(name, args, settings.route, self, issued)
         if settings.route.asked:
-            _asked(name, args, settings.route, self, route)
-        if args.release.leaves:
-            _moved(name, args, args.release.leaves, route, self)
+            _verify_site(name, args, settings.route, self, route)
+        if args.release.retiring_deployment:
+            _wait_for_route_switch(name, args, args.release.retiring_deployment, route, self)
         self.register_outputs({"host": args.host})
 
 
@@ -88,7 +88,7 @@ def _metadata(name: str, args: IngressArgs, annotations: Mapping[str, str] | Non
     return meta.v1.ObjectMetaArgs(name=name, namespace=args.namespace, annotations=annotations)
 
 
-def _awaited(parent: Resource, limit: str, *needs: Resource | None) -> ResourceOptions:
+def _options_with_timeout(parent: Resource, limit: str, *needs: Resource | None) -> ResourceOptions:
     return ResourceOptions(
         parent=parent,
         depends_on=[need for need in needs if need],
@@ -97,7 +97,7 @@ def _awaited(parent: Resource, limit: str, *needs: Resource | None) -> ResourceO
     )
 
 
-def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: Resource) -> None:
+def _wait_for_route_switch(name: str, args: IngressArgs, retiring: str, route: Resource, parent: Resource) -> None:
     """Create a Job that lets old pods stay until the ingress controller has followed the route.
 
     Pulumi deletes last what a stack no longer declares, so the other chart's release goes after this Job has ended.
@@ -107,8 +107,8 @@ def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: R
         name="moved",
         image=args.python_image,
         script="ingress/route_moved.py",
-        config={"namespace": args.namespace, "leaves": leaves, "to": to, "settle_seconds": _SETTLE_SECONDS},
-        rules=[PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[leaves])],
+        config={"namespace": args.namespace, "leaves": retiring, "to": to, "settle_seconds": _SETTLE_SECONDS},
+        rules=[PolicyRule(group="apps", resource="deployments", verbs=["get"], names=[retiring])],
     )
     Gate(
         f"{name}-moved",
@@ -117,7 +117,7 @@ def _moved(name: str, args: IngressArgs, leaves: str, route: Resource, parent: R
     )
 
 
-def _asked(name: str, args: IngressArgs, way: Route, parent: Resource, route: Resource) -> None:
+def _verify_site(name: str, args: IngressArgs, way: Route, parent: Resource, route: Resource) -> None:
     """Create a Job that asks the site through the controller, because neither an address nor `Accepted` proves it."""
     address = PolicyRule(group="networking.k8s.io", resource="ingresses", verbs=["get"], names=[_NAME])
     step = Step(
@@ -167,7 +167,7 @@ def _ingress(name: str, args: IngressArgs, route: IngressClass, parent: Resource
                 networking.v1.IngressRuleArgs(host=args.host, http=networking.v1.HTTPIngressRuleValueArgs(paths=[path]))
             ],
         ),
-        opts=_awaited(parent, "5m", issued, args.release, args.bootstrap),
+        opts=_options_with_timeout(parent, "5m", issued, args.release, args.bootstrap),
     )
 
 
@@ -201,7 +201,7 @@ def _http_route(name: str, args: IngressArgs, route: GatewayRoute, parent: Resou
                 }
             ],
         },
-        opts=_awaited(parent, "2m", issued, reference_grant, args.release, args.bootstrap),
+        opts=_options_with_timeout(parent, "2m", issued, reference_grant, args.release, args.bootstrap),
     )
 
 
@@ -220,5 +220,5 @@ def _redirect(name: str, args: IngressArgs, route: GatewayRoute, listener: str, 
             "hostnames": [args.host],
             "rules": [{"filters": [to_https]}],
         },
-        opts=_awaited(parent, "2m"),
+        opts=_options_with_timeout(parent, "2m"),
     )

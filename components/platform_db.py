@@ -57,7 +57,7 @@ class PlatformDbArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformDbArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         assert isinstance(settings.database, DatabaseSettings)
         return cls(
             database=settings.database,

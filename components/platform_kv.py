@@ -81,7 +81,7 @@ class PlatformKvArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity) -> PlatformKvArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         assert isinstance(settings.redis, RedisSettings)
         return cls(
             redis=settings.redis,

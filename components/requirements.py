@@ -28,7 +28,7 @@ class RequirementsArgs:
 
     @classmethod
     def of(cls, settings: Settings, identity: StackIdentity, charts: Mapping[str, OperatorChart]) -> RequirementsArgs:
-        """Return the arguments that a stack's settings make."""
+        """Build the arguments from the stack's settings."""
         return cls(
             storage_classes=settings.storage_classes,
             ingress=settings.ingress,

@@ -43,7 +43,7 @@ class RestoreArgs:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, redis: Redis, secrets: InfisicalSecrets) -> RestoreArgs | None:
-        """Return the arguments that a stack's settings make, None for a stack that restores nothing."""
+        """Build the arguments from the stack's settings, None for a stack that restores nothing."""
         if not settings.restore:
             return None
         assert database.backups

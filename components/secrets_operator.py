@@ -51,7 +51,7 @@ class SecretsOperatorArgs:
         release: InfisicalRelease,
         chart: OperatorChart | None,
     ) -> SecretsOperatorArgs | None:
-        """Return the arguments that a stack's settings make, None for a stack without an operator."""
+        """Build the arguments from the stack's settings, None for a stack without an operator."""
         if not settings.secrets_operator:
             return None
         return cls(

@@ -14,8 +14,8 @@ from operations.descriptions import about, by_key, sections, sentences
 from operations.editor_schema import Schema, edited
 from operations.pulumi import PROJECT, ROOT
 from settings.machinery.commands import Commands
-from settings.machinery.environment import sections_in, setting_by_variable, variable_of
 from settings.machinery.forms import PEM, Form
+from settings.machinery.schema import sections_in, setting_by_variable, variable_of
 from settings.machinery.types import Section
 from settings.machinery.variable_forms import FORMS
 from settings.machinery.variables import OWNED, REFUSED

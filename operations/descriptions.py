@@ -9,7 +9,7 @@ from typing import get_origin
 from pydantic.fields import FieldInfo
 
 from settings import Settings
-from settings.machinery.environment import sections_in
+from settings.machinery.schema import sections_in
 from settings.machinery.types import Section
 from settings.secrets import SECRETS
 

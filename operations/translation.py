@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from components.base.names import DATABASE_CLUSTER
 from operations.external_translation import outside
 from settings import Settings
-from settings.machinery.environment import fields
+from settings.machinery.schema import fields
 from settings.machinery.types import Password, VariableName
 from settings.machinery.variable_forms import FORMS, why_secret
 from settings.machinery.variables import OWNED, REFUSED, Variable

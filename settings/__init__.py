@@ -2,7 +2,7 @@
 
 from settings.machinery.charts import Chart, ChartError, LocalChart, local_copy
 from settings.machinery.commands import Commands
-from settings.machinery.encryption_keys import ENCRYPTION_KEYS, key_label
+from settings.machinery.encryption_keys import ENCRYPTION_KEYS, key_label, passphrase_label
 from settings.machinery.environment import Environment, environment_of
 from settings.machinery.finding import SettingsError
 from settings.machinery.loader import load
@@ -21,4 +21,5 @@ __all__ = [
     "key_label",
     "load",
     "local_copy",
+    "passphrase_label",
 ]

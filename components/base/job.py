@@ -44,7 +44,7 @@ def run_once(
 
 
 def data_annotation(data: str | None) -> dict[str, Input[str]] | None:
-    """Return what makes a Job look again at a database whose data came from elsewhere since: a backup or an archive."""
+    """Return the annotation that reruns a Job after a restore or a recovery."""
     return {"infisical-platform/data": data} if data else None
 
 

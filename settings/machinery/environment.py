@@ -8,13 +8,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
-from typing import cast, get_args
+from typing import cast
 
 from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 
 from settings.infisical import node_options
+from settings.machinery.schema import variable_of
 from settings.machinery.types import Section
 from settings.machinery.variable_forms import PROXIES
 from settings.machinery.variables import Variable
@@ -101,34 +100,6 @@ def _addresses(ranges: Sequence[str]) -> Iterator[str]:
             yield _bracketed(str(network.network_address))
 
 
-@cache
-def setting_by_variable() -> Mapping[str, str]:
-    """Return the key of the setting that each variable comes from: {"SMTP_HOST": "mail.host"}."""
-    return {variable.name: ".".join(path) for path, _, variable in fields(Settings) if variable}
-
-
-def fields(
-    section: type[Section], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], FieldInfo, Variable | None]]:
-    """Yield every setting of a section and its subsections: its path in the stack file, its field, its variable."""
-    for key, field in section.by_key().items():
-        path = (*above, key)
-        yield path, field, variable_of(field)
-        for part in sections_in(field):
-            yield from fields(part, path)
-
-
-def sections_in(field: FieldInfo) -> list[type[Section]]:
-    """Return the sections that a field may hold. A choice has several."""
-    pending, found = [field.annotation], list[type[Section]]()
-    while pending:
-        annotation = pending.pop(0)
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            found.append(annotation)
-        pending += get_args(annotation)
-    return found
-
-
 def _values(section: Section) -> Iterator[tuple[Variable, object]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
@@ -136,11 +107,6 @@ def _values(section: Section) -> Iterator[tuple[Variable, object]]:
             yield from _values(value)
         elif (variable := variable_of(field)) and value not in (None, ()):
             yield variable, value
-
-
-def variable_of(field: FieldInfo) -> Variable | None:
-    """Return the variable that a setting becomes, or None when it becomes none by itself."""
-    return next((item for item in field.metadata if isinstance(item, Variable)), None)
 
 
 def _text(variable: Variable, value: object) -> str:

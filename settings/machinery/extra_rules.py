@@ -10,8 +10,8 @@ from pydantic import SecretStr, ValidationError
 
 from settings.cluster import ClusterSettings
 from settings.external import Database
-from settings.machinery.environment import setting_by_variable
 from settings.machinery.finding import Finding
+from settings.machinery.schema import setting_by_variable
 from settings.machinery.variable_forms import FORMS, why_secret
 from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import AUDIT_LOGS, ReadReplica

@@ -17,12 +17,12 @@ from pydantic_core import ErrorDetails
 
 from settings.machinery.broken_rule import BROKEN_RULE, path_of
 from settings.machinery.commands import Commands
-from settings.machinery.environment import fields, sections_in
 from settings.machinery.finding import Finding, SettingsError, key_path
 from settings.machinery.forms import NOT_QUOTED
 from settings.machinery.mirror import mirrored
 from settings.machinery.named_secrets import misnamed, named_in, unreadable, values
 from settings.machinery.rules import RULES
+from settings.machinery.schema import fields, sections_in
 from settings.machinery.stack_file import found_in
 from settings.machinery.types import Section
 from settings.secrets import SECRETS, STRUCTURED

@@ -15,7 +15,7 @@ from hypothesis import settings as budget
 
 import settings
 from settings import Settings
-from settings.machinery.environment import fields
+from settings.machinery.schema import fields
 from settings.secrets import SECRETS
 from tests.contract.expected_environment import environment
 from tests.contract.infisical_rules import violations

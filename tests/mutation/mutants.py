@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Our own functions whose last positional arguments are what is waited for: how many come before them.
-_WAITING = {"after": 0, "_awaited": 2, "_cert_manager": 4}
+_WAITING = {"after": 0, "_options_with_timeout": 2, "_cert_manager": 4}
 
 
 @dataclass(frozen=True)

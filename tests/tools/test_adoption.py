@@ -19,7 +19,7 @@ from operations.adoption.wanted import Wanted, wanted
 from operations.cluster import Cluster, Conflict, Object
 from operations.ownership import Key, key_of
 from settings import Settings
-from settings.machinery.environment import fields
+from settings.machinery.schema import fields
 from tests.tools.fake_stack import FakeStack
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

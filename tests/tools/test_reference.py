@@ -11,7 +11,7 @@ from operations import reference
 from operations.configuration_page import markdown
 from operations.project_file import project_config
 from settings import Settings
-from settings.machinery.environment import fields
+from settings.machinery.schema import fields
 from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
 from tests.unit.harness import PROJECT, ROOT

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from settings import Settings
-from settings.machinery.environment import fields, sections_in
+from settings.machinery.schema import fields, sections_in
 from tests.unit.application_changes import APPLICATIONS, WISHES, WITH_APPLICATIONS
 from tests.unit.backup_changes import BACKED_UP, BACKUPS, BUCKETS, IN_A_BUCKET, MOVED_IN, MOVES
 from tests.unit.changes import (

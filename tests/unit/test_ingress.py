@@ -23,7 +23,7 @@ def entrance(leaves: str | None = None, **changes: Any) -> Graph:
 
     def make(opts: ResourceOptions) -> None:
         release: Any = ConfigMap("release", opts=opts)
-        release.service, release.leaves = "infisical-backend", leaves
+        release.service, release.retiring_deployment = "infisical-backend", leaves
         section = {"issuer": EXISTING, "route": {"kind": "ingress", "className": "traefik"}, **changes}
         ingress = IngressSettings.model_validate(section)
         args = IngressArgs(

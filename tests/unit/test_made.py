@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
@@ -13,13 +14,9 @@ from tests.unit.harness import ROOT, external, shape, with_applications
 
 def _looked_for() -> Iterator[tuple[str, made.Made]]:
     for constant, value in vars(made).items():
-        match value:
-            case (str(), str()) if constant.isupper():
-                yield constant, value
-            case ((str(), str()), *_) if constant.isupper():
-                yield from ((constant, each) for each in value)
-            case _:
-                pass
+        if constant.isupper() and isinstance(value, tuple):
+            several = cast("tuple[made.Made, ...]", value if isinstance(value[0], tuple) else (value,))
+            yield from ((constant, each) for each in several)
 
 
 LOOKED_FOR = [*_looked_for()]

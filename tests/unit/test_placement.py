@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from settings import Settings
-from settings.machinery.environment import fields, sections_in
+from settings.machinery.schema import fields, sections_in
 from settings.machinery.types import IMAGE
 from settings.redis import RedisSettings
 from tests.unit.configurations import errors, load, with_

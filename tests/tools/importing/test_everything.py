@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from settings.machinery.environment import setting_by_variable
+from settings.machinery.schema import setting_by_variable
 from settings.machinery.variables import OWNED, REFUSED
 from settings.secrets import SECRETS
 from tests.tools.fake_stack import Encrypted, FakeStack
