@@ -21,7 +21,7 @@ from embedded.errors import EmbeddedError
 from embedded.instance import Instance, state_folder
 from embedded.programs import Programs
 from embedded.ranges import IPV6, url_host
-from operations.outlast import outlast
+from operations.child_process import outlast
 from pictures import timeline
 
 PROJECT = Path(__file__).parent.parent

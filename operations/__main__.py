@@ -100,7 +100,9 @@ def _owning(commands: argparse._SubParsersAction[_Parser]) -> None:
     command.add_argument("--write", action="store_true", help="put into the stack file what keeps things as they are")
     command.add_argument("--take", action="store_true", help="take the objects from who deployed them, for `up`")
     command.add_argument("--back", type=Path, help="give back what the file says was taken")
-    command = _command(commands, drift.run_drift, "drift", "what the cluster has otherwise; 2 when something")
+    command = _command(
+        commands, drift.run_drift, "drift", "list fields that differ from the stack (exit status 2 if any)"
+    )
     command.add_argument("--json", action="store_true", help="for programs")
     command = _command(commands, drift.run_heal, "heal", "put back what the stack owns")
     command.add_argument("--yes", action="store_true", help="do not ask")

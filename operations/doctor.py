@@ -29,10 +29,10 @@ from operations.checks import (
     storage,
     way_in,
 )
+from operations.checks.report import counted, rows
 from operations.checks.result import Check, Level, Result, fail, unknown
 from operations.cluster import Cluster, Unanswered
 from operations.pulumi import Stack
-from operations.table import table
 from settings import Settings
 
 
@@ -111,16 +111,6 @@ def report(results: Sequence[Result]) -> Iterator[str]:
     yield _verdict(Counter(result.level for result in results))
 
 
-def rows(results: Sequence[Result]) -> Iterator[str]:
-    """Yield a line for each result, and one for its fix."""
-    cells: list[tuple[str, str, str]] = []
-    for result in results:
-        cells.append((_LEVELS[result.level], result.subject, result.seen))
-        if result.fix:
-            cells.append(("", "", f"fix: {result.fix}"))
-    yield from table(cells)
-
-
 def _verdict(found: Counter[Level]) -> str:
     warnings = counted(found[Level.WARN], "warning") if found[Level.WARN] else ""
     if found[Level.FAIL]:
@@ -131,11 +121,3 @@ def _verdict(found: Counter[Level]) -> str:
         told = f", with {warnings}" if warnings else ""
         return f"ready for `pulumi up` as far as the cluster tells{told}; {found[Level.UNKNOWN]} unknown"
     return "ready for `pulumi up`" + (f", with {warnings}" if warnings else "")
-
-
-_LEVELS = {Level.OK: "ok", Level.WARN: "warn", Level.UNKNOWN: "?", Level.FAIL: "FAIL"}
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import settings
 from operations.errors import OperationError
-from operations.kept import generated_in, take_kept
+from operations.generated_secrets import generated_in, take_kept
 from operations.manifest import read
 from operations.pulumi import PROJECT, Stack
 from operations.table import table

@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 import settings
+from operations.child_process import outlast
 from operations.errors import OperationError
-from operations.outlast import outlast
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent

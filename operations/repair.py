@@ -10,8 +10,8 @@ from typing import Any
 from components.base.names import JOB_LABEL
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
+from operations.field_managers import one_owner
 from operations.own_cluster import own_cluster
-from operations.ownership import one_owner
 from operations.pulumi import Stack
 from operations.state import leave_kubeconfig_out
 from operations.state_file import mend

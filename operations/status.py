@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from operations.checks import applications, archive, backup, changes, escrow, expiry, identity, running
+from operations.checks.report import counted, rows
 from operations.checks.result import Check, Level
-from operations.doctor import counted, judged, rows
+from operations.doctor import judged
 from operations.pulumi import Stack
 
 

@@ -19,8 +19,8 @@ from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
+from operations.field_managers import Key, found, key_of
 from operations.own_cluster import refuse_strange
-from operations.ownership import Key, found, key_of
 from operations.pulumi import Stack
 from operations.state import state_of
 from operations.table import table

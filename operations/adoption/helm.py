@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from components.infisical_pods import labels, workload_name
 from operations.cluster import MANAGER, Cluster, Object
-from operations.ownership import key_of
+from operations.field_managers import key_of
 from settings import Settings
 
 _KINDS = (

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET, STACK_ID_ANNOTATION
 from components.infisical_pods import labels, workload_name
 from operations.cluster import Cluster, Object
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 from operations.pulumi import Stack
 from operations.state import state_of
 from safeguards.live_chart import Second, other_flavour, second_infisical

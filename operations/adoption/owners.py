@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.cluster import Cluster, Conflict, Object
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 
 # Whoever deploys, by the field managers of each. Operators and controllers keep what is theirs.
 _DEPLOYERS = {

@@ -13,7 +13,7 @@ from operations.adoption.effects import Difference, Effect, differences, effect_
 from operations.adoption.owners import external, keepers, owner_of, stays
 from operations.adoption.wanted import Wanted
 from operations.cluster import Cluster, Object, outcome_of
-from operations.ownership import Key
+from operations.field_managers import Key
 
 _APPLIES = 4  # kubectl processes at a time
 _TOLD = ("apiVersion", "kind", "status")  # by the API server

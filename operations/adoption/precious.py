@@ -15,7 +15,7 @@ from components.base.names import (
 )
 from components.redis_specs import AUTH
 from operations.cluster import Cluster
-from operations.ownership import Key
+from operations.field_managers import Key
 from operations.pulumi import Stack
 from settings import Settings, environment_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.cluster import Object
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 from operations.plan import previewed
 from operations.pulumi import Stack
 

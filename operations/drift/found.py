@@ -11,7 +11,7 @@ from operations.cluster import Cluster, Object
 from operations.drift.compare import Difference, differences
 from operations.drift.owned import Owned
 from operations.drift.paths import Path, Writer, text, writer
-from operations.ownership import Key, found
+from operations.field_managers import Key, found
 
 _NO_FIELDS = frozenset({"apiVersion", "kind", "metadata", "stringData", "status"})
 # Who may write what a stack has applied: controllers, AKS' guard of webhooks (Azure/AKS#4002), the operators, and the

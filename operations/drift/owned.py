@@ -13,7 +13,7 @@ import yaml
 
 from operations.cluster import Cluster, Object
 from operations.drift.paths import Path
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 from operations.pulumi import Stack
 from operations.state import resources_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from operations.drift.found import Drift
-from operations.ownership import Key
+from operations.field_managers import Key
 from operations.table import table
 
 _LONGEST = 50

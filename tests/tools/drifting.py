@@ -10,7 +10,7 @@ from typing import Any
 from operations.cluster import Cluster, Object, Unanswered
 from operations.drift.found import Drift, look
 from operations.drift.owned import owned
-from operations.ownership import key_of
+from operations.field_managers import key_of
 from tests.tools.fake_stack import FakeStack
 
 SECRET = "throwAwayDriftPassword"

@@ -17,7 +17,7 @@ from operations.adoption.owners import TRACKING, Taken, before, give_back, owner
 from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted, wanted
 from operations.cluster import Cluster, Conflict, Object
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 from settings import Settings
 from settings.machinery.schema import fields
 from tests.tools.fake_stack import FakeStack

@@ -20,7 +20,7 @@ from operations.adoption.owners import before
 from operations.adoption.precious import lost_secrets
 from operations.cluster import Cluster, Object
 from operations.errors import OperationError
-from operations.ownership import Key, key_of
+from operations.field_managers import Key, key_of
 from safeguards.cluster import LiveCluster
 from settings.secrets_operator import CHART
 from tests.tools.fake_stack import FakeStack

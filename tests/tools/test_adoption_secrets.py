@@ -13,7 +13,7 @@ from operations.adoption.owners import TRACKING, Taken, before, give_back, take
 from operations.adoption.plan import Row, compare
 from operations.adoption.wanted import Wanted
 from operations.cluster import Object
-from operations.ownership import key_of
+from operations.field_managers import key_of
 from tests.tools.fake_stack import FakeStack
 from tests.tools.test_adoption import OPERATOR, FakeCluster, object_
 

@@ -19,7 +19,7 @@ from operations.drift.owned import Owned
 from operations.drift.paths import Path as Path_
 from operations.drift.paths import Writer
 from operations.errors import OperationError
-from operations.ownership import key_of
+from operations.field_managers import key_of
 
 TOKEN = "throwAwayForgeToken"
 

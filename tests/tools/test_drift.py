@@ -20,7 +20,7 @@ from operations.drift import command, healing, report
 from operations.drift.found import HIDDEN
 from operations.drift.owned import HELM
 from operations.errors import OperationError
-from operations.ownership import key_of
+from operations.field_managers import key_of
 from tests.tools.drifting import (
     CONFIG,
     DATABASE,

@@ -13,7 +13,7 @@ import settings
 from operations.checks import certificates, rights, route
 from operations.checks.result import Check, Level, Result
 from operations.cluster import Cluster, Rules, Unanswered
-from operations.ownership import key_of
+from operations.field_managers import key_of
 from operations.pulumi import Stack
 from tests.unit.harness import COMMANDS, configuration
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operations.cluster import Cluster, Object
-from operations.ownership import one_owner
+from operations.field_managers import one_owner
 from tests.tools.fake_stack import FakeStack
 
 OURS, LOST = "pulumi-kubernetes-f3382513", "pulumi-kubernetes-0badcafe"
