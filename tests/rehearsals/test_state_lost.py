@@ -19,7 +19,7 @@ from operations.pulumi import PROJECT
 from tests.e2e import people
 from tests.e2e.steps import assert_healthy, assert_nothing_to_do, login, set_secret
 from tests.e2e.views import Kubectl, Site
-from tests.e2e.waits import DELETION, kubectl_timeout
+from tests.e2e.waits import CHANGE, DELETION, eventually, kubectl_timeout
 from tests.rehearsals.living import begin_again, servers
 from tests.rehearsals.platforms import Platform
 from tests.rehearsals.replaced import NAMESPACES, passwords
@@ -79,6 +79,7 @@ def test_applications_and_the_organisation_are_kept_by_the_steps_of_the_page(
     stack.init(sample.sections())
     stack.run("up", "--yes", "--skip-preview", quiet=True)
     people.write(site, kubectl, "shop-app", "STRIPE_KEY", "theirs")
+    eventually(lambda: of_people(kubectl) == b"theirs" or None, "what people have written is delivered", CHANGE)
     lose_state(stack)
     before, kept = servers(kubectl), secrets_of(kubectl)
 
@@ -100,7 +101,6 @@ def test_applications_and_the_organisation_are_kept_by_the_steps_of_the_page(
 
     assert servers(kubectl) == before
     assert secrets_of(kubectl) == kept
-    assert base64.b64decode(kubectl.secret(sample.TEAM, "shop-env")["STRIPE_KEY"]) == b"theirs"
     assert_healthy(site)
     assert_nothing_to_do(stack)
     stack.operate("drift", quiet=True)
@@ -130,6 +130,10 @@ def take_id(stack: Stack, kubectl: Kubectl) -> None:
     configuration = yaml.safe_load(stack.configuration.read_text())
     configuration["config"].setdefault(f"{PROJECT}:cluster", {})["stackId"] = id_.strip()
     stack.configuration.write_text(yaml.safe_dump(configuration))
+
+
+def of_people(kubectl: Kubectl) -> bytes:
+    return base64.b64decode(kubectl.secret(sample.TEAM, "shop-env")["STRIPE_KEY"])
 
 
 def secrets_of(kubectl: Kubectl) -> dict[str, dict[str, str]]:
