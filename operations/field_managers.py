@@ -7,7 +7,7 @@ values, and nothing complains until a later change conflicts with the first (doc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ _PULUMI = "pulumi-kubernetes-"
 _OWN = "infisical-platform-repair"
 _CLUSTER_SCOPED = ""
 _LISTS = 4  # kubectl processes at a time
+_TRIES = 5  # to write what somebody else writes at the same moment
 _NO_KIND = "doesn't have a resource type"
 
 
@@ -34,12 +35,37 @@ class Key:
 def one_owner(stack: Stack, cluster: Cluster) -> str:
     """Remove all of Pulumi's field managers that the state does not know. Return how many objects had one."""
     owners = dict(_owners(stack.deployment))
-    changed = 0
-    for key, live in found(cluster, owners).items():
+    changed: set[Key] = set()
+
+    def leave_one(live: Object) -> None:
+        key = key_of(live)
         if (kept := _without_strangers(live, owners[key])) is not None and _may_write(key, kept):
             write_owners(cluster, key, live, kept)
-            changed += 1
-    return f"{changed} had a second one, which is gone" if changed else "each has one"
+            changed.add(key)
+
+    for live in found(cluster, owners).values():
+        while_it_changes(cluster, live, leave_one)
+    return f"{len(changed)} had a second one, which is gone" if changed else "each has one"
+
+
+def while_it_changes(cluster: Cluster, live: Object, write: Callable[[Object], None]) -> None:
+    """Call `write` with the object, and again with what it is now where somebody has changed it in between.
+
+    Operators write the status of their objects whenever they look at them. Raises Unanswered.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return write(live)
+        except Unanswered:
+            now = found(cluster, [key_of(live)]).get(key_of(live))
+            if now is None or _version(now) == _version(live):
+                raise
+            live = now
+    return write(live)
+
+
+def _version(live: Object) -> str:
+    return live["metadata"]["resourceVersion"]
 
 
 def _owners(deployment: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from components.helm_release import release_name
@@ -19,7 +20,7 @@ from operations.adoption.precious import lost_secrets
 from operations.adoption.wanted import wanted
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
-from operations.field_managers import Key, found, key_of
+from operations.field_managers import Key, found, key_of, while_it_changes
 from operations.own_cluster import refuse_strange
 from operations.pulumi import Stack
 from operations.state import state_of
@@ -164,7 +165,7 @@ def take_all(stack: Stack, cluster: Cluster, plan: Plan) -> None:
                 # Written first: after a kill in between, giving it back changes nothing.
                 output.write(json.dumps(asdict(owned)) + "\n")
                 output.flush()
-                take(cluster, live, owned)
+                while_it_changes(cluster, live, partial(take, cluster, taken=owned))
                 taken += 1
     # The records first: after a kill in between, the objects still say which release has them.
     helm.step_aside(cluster, plan.records)

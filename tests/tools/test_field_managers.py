@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from operations.cluster import Cluster, Object
+import pytest
+
+from operations.cluster import Cluster, Object, Unanswered
 from operations.field_managers import one_owner
 from tests.tools.fake_stack import FakeStack
 
@@ -108,6 +112,46 @@ def test_what_is_not_the_stacks_is_left_alone() -> None:
     api = Api(None, None, live=[ours, theirs])
     repaired(api, kept(ours))
     assert list(api.patches) == ["Secret.v1./ours"]
+
+
+@dataclass(frozen=True)
+class Busy(Api):
+    """A cluster whose operator writes a status right before the first patches."""
+
+    writes: int = 1
+
+    def objects(self, kinds: Sequence[str], namespace: str = "") -> list[Object]:
+        return copy.deepcopy(super().objects(kinds, namespace))
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Object]) -> None:
+        metadata = self.live[0]["metadata"]
+        if int(metadata["resourceVersion"]) < 7 + self.writes:
+            metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+        if operations[0]["value"] != metadata["resourceVersion"]:
+            raise Unanswered("The request is invalid: the server rejected our request due to an error in our request")
+        super().patch(kind, name, namespace, operations)
+
+
+def test_an_object_that_its_operator_writes_at_that_moment_is_read_again() -> None:
+    store = live("InfisicalStaticSecret", "shop-env", LOST, OURS, api="secrets.infisical.com/v1beta1")
+    api = Busy(None, None, live=[store], writes=3)
+    assert repaired(api, kept(store)) == "1 had a second one, which is gone"
+    assert list(api.left.values()) == [[OURS]]
+
+
+@dataclass(frozen=True)
+class Closed(Api):
+    """A cluster that lets nobody write."""
+
+    def patch(self, kind: str, name: str, namespace: str, operations: Sequence[Object]) -> None:
+        raise Unanswered("forbidden")
+
+
+@pytest.mark.parametrize("cluster", [Closed, partial(Busy, writes=100)])
+def test_one_that_can_not_be_written_ends_the_repair(cluster: Callable[..., Api]) -> None:
+    store = live("InfisicalStaticSecret", "shop-env", LOST, OURS, api="secrets.infisical.com/v1beta1")
+    with pytest.raises(Unanswered):
+        repaired(cluster(None, None, live=[store]), kept(store))
 
 
 def test_a_stack_that_has_made_nothing_has_nothing_to_repair() -> None:
