@@ -116,7 +116,7 @@ def test_a_migration_has_time_and_memory_of_its_own() -> None:
 
 
 def test_a_migration_that_the_kernel_would_kill_is_refused() -> None:
-    with pytest.raises(ValidationError, match="memoryLimit: set at least 512Mi"):
+    with pytest.raises(ValidationError, match="set at least 512Mi"):
         MigrationSettings.model_validate({"memoryLimit": "500Mi"})
 
 
