@@ -23,8 +23,6 @@ from settings.secrets import SECRETS
 
 Config = dict[str, Any]  # as in the stack file, without "project:"
 
-_TYPED = re.compile(r"true|false|[+-]?[0-9]+", re.ASCII)  # Pulumi makes a number or a switch of these
-
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Set what `arguments.file` says and the stack does not. With `arguments.overwrite`, replace what differs.
@@ -145,5 +143,4 @@ class _Writer:
             for index in reversed(range(len(value), len(_get(self.existing, key) or []))):
                 self.stack.run("config", "rm", "--path", f"{PROJECT}:{key}[{index}]")
         else:
-            text = isinstance(value, str) and bool(_TYPED.fullmatch(value))
-            self.stack.set(key, _text(value), secret=secret, text=text and not secret)
+            self.stack.set(key, _text(value), secret=secret, text=isinstance(value, str))

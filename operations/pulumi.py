@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -97,9 +98,11 @@ class Stack:
     def set(self, key: str, value: str, *, secret: bool, text: bool = False) -> None:
         """Set a value over a pipe, because every process sees command lines. Raises OperationError.
 
-        Inside a section, a plain value that looks like a number or a switch becomes one, unless `text` is set.
+        Inside a section, a plain value that looks like a number or a switch becomes one, unless `text` is set. Only
+        then, because Pulumi takes `--type` or `--plaintext`, and without the latter a name like passphraseLabel for
+        that of a secret.
         """
-        options = ["--secret"] if secret else ["--type", "string"] if text else ["--plaintext"]
+        options = ["--secret"] if secret else ["--type", "string"] if text and _typed(value) else ["--plaintext"]
         path = ["--path"] if "." in key else []
         # Pulumi removes one line break at the end, so a PEM needs a second one.
         self.run("config", "set", *options, *path, f"{PROJECT}:{key}", input=f"{value}\n")
@@ -178,3 +181,8 @@ def _values(entries: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _value(entry: Mapping[str, Any]) -> Any:
     return json.loads(entry["value"]) if entry.get("objectValue") is not None else entry.get("value")
+
+
+def _typed(value: str) -> bool:
+    """Return whether Pulumi makes a number or a switch of the text."""
+    return bool(re.fullmatch(r"true|false|[+-]?[0-9]+", value, re.ASCII))

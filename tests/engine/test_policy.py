@@ -84,9 +84,9 @@ BREACHES = [
         rule="jobs-end",
         message="CronJob/cert-sync-schedule: spec.jobTemplate.spec.activeDeadlineSeconds is not set. Set it, or make "
         "the Job with components.base.job.run_once.",
-        file="components/cert_sync.py",
-        text="active_deadline_seconds=",
-        other="ttl_seconds_after_finished=",
+        file="components/base/job.py",
+        text="active_deadline_seconds=deadline_seconds",
+        other="ttl_seconds_after_finished=deadline_seconds",
     ),
     Breach(
         rule="ingresses-have-tls",

@@ -56,6 +56,8 @@ class FakeStack(Stack):
         value: Any = text
         if "--secret" in options:
             value = Encrypted(text)
+        elif "--plaintext" not in options and "pass" in str(path[-1]):
+            raise AssertionError(f"config value for {path} looks like a secret; rerun with --secret or --plaintext")
         elif len(path) > 1 and "--type" not in options:
             value = {"true": True, "false": False}.get(text, text)
             if re.fullmatch(r"0|[+-]?[1-9][0-9]{0,18}", text):
