@@ -32,6 +32,11 @@ def workload_name(flavour: Flavour) -> str:
     return "infisical-backend" if flavour == "infisical" else "infisical"
 
 
+def other_flavour(flavour: Flavour) -> Flavour:
+    """Return the chart that is not this one."""
+    return "infisical-standalone" if flavour == "infisical" else "infisical"
+
+
 def labels(flavour: Flavour) -> Mapping[str, str]:
     """Return the labels that the chart gives to Infisical's pods, and to no others."""
     return _LABELS[flavour]

@@ -17,10 +17,10 @@ from components.base.rbac import PolicyRule
 from components.databases import Redis
 from components.helm_release import FIRST, HelmRelease
 from components.infisical_migration import InfisicalMigration
-from components.infisical_pods import authorities_of, labels, patched, pod_fields, workload_name
+from components.infisical_pods import authorities_of, labels, other_flavour, patched, pod_fields, workload_name
 from components.infisical_secrets import InfisicalSecrets
 from settings import Settings
-from settings.infisical import Flavour, InfisicalSettings
+from settings.infisical import InfisicalSettings
 from settings.resources import resources_of
 
 
@@ -78,8 +78,8 @@ class InfisicalRelease(ComponentResource):
         chart = args.infisical.chart
         self.service = workload_name(chart.flavour)
         self.address = f"http://{self.service}.{self._namespace}.svc:{INFISICAL_PORT}"
-        other: Flavour = "infisical-standalone" if chart.flavour == "infisical" else "infisical"
-        self.retiring_deployment = workload_name(other) if args.helm.name != FIRST else None
+        retiring = workload_name(other_flavour(chart.flavour))
+        self.retiring_deployment = retiring if args.helm.name != FIRST else None
         chart_values = values(args)
         release = helm.v3.Release(
             args.helm.name,

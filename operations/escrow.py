@@ -18,10 +18,11 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
+from components.base.logical_names import APPLICATION_SECRETS
 from components.base.names import ADMIN_SECRET, BACKUP_STORE, INFISICAL_SECRET, type_token
 from operations.errors import OperationError
 from operations.pulumi import Stack
-from operations.state import resources_of
+from operations.state import outputs_of, resources_of
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label, passphrase_label
 
 # Maps a setting to the variable of the deployed Secret.
@@ -73,9 +74,9 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     secrets = settings_of(stack, variables) | _kept(stack)
     labels = {ENCRYPTION_KEYS[name]: key_label(name, key) for name, key in encryption_keys(variables).items()}
     about = {"stack": stack.name, "site": variables.get("SITE_URL", ""), "date": today, "labels": labels}
-    if id_ := _outputs(stack, type_token("StackIdentity")).get("id"):
+    if id_ := outputs_of(stack, type_token("StackIdentity")).get("id"):
         about["stackId"] = id_  # by which the cluster and Infisical know the stack
-    backup = _outputs(stack, "pulumi:pulumi:Stack").get("backup") or {}
+    backup = outputs_of(stack, "pulumi:pulumi:Stack").get("backup") or {}
     if backup:
         about["backup"] = backup  # where the backups are, and the archive's identifier
     about["settings"] = secrets
@@ -106,20 +107,11 @@ def _kept(stack: Stack) -> dict[str, Any]:
 def _generated(stack: Stack) -> dict[str, str]:
     """Return the values that were generated for applications, by the names that the stack has for them."""
     made: dict[str, str] = {}
-    state = json.loads(stack.run("stack", "export", "--show-secrets"))
-    for resource in _revealed(resources_of(state.get("deployment") or {})):
-        _, mark, name = resource["urn"].rpartition("::")[2].partition("application-secrets-")
+    for resource in _decrypted(stack):
+        _, mark, name = resource["urn"].rpartition("::")[2].partition(f"{APPLICATION_SECRETS}-")
         if mark and resource["type"] == "random:index/randomPassword:RandomPassword":
             made[name] = (resource.get("outputs") or {})["result"]
     return {**made, **(stack.configuration.get("generatedValues") or {})}
-
-
-def _outputs(stack: Stack, type_: str) -> dict[str, Any]:
-    """Return the outputs of the one resource of a type, which are plain."""
-    for resource in resources_of(stack.deployment):
-        if resource["type"] == type_:
-            return resource.get("outputs") or {}
-    return {}
 
 
 def archive_of(backup: Mapping[str, str]) -> str:
@@ -157,8 +149,7 @@ def deployed(stack: Stack, secret: str = INFISICAL_SECRET) -> dict[str, str]:
 
     Raises OperationError.
     """
-    state = json.loads(stack.run("stack", "export", "--show-secrets"))
-    for resource in _revealed(resources_of(state.get("deployment") or {})):
+    for resource in _decrypted(stack):
         if resource["type"] != "kubernetes:core/v1:Secret" or resource.get("delete"):
             continue
         inputs, outputs = resource.get("inputs") or {}, resource.get("outputs") or {}
@@ -166,6 +157,12 @@ def deployed(stack: Stack, secret: str = INFISICAL_SECRET) -> dict[str, str]:
             encoded: Mapping[str, str] = outputs.get("data") or {}
             return {name: base64.b64decode(value).decode() for name, value in sorted(encoded.items())}
     return {}
+
+
+def _decrypted(stack: Stack) -> Any:
+    """Return the state's resources with their secrets in plain. Raises OperationError."""
+    state = json.loads(stack.run("stack", "export", "--show-secrets"))
+    return _revealed(resources_of(state.get("deployment") or {}))
 
 
 def _how_to(stack: Stack, opening: str) -> str:

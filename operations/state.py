@@ -19,6 +19,14 @@ def resources_of(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
     return deployment.get("resources") or []
 
 
+def outputs_of(stack: Stack, type_: str) -> Mapping[str, Any]:
+    """Return the outputs of the one resource of a type, nothing where there is none. Secrets stay encrypted."""
+    for resource in resources_of(stack.deployment):
+        if resource["type"] == type_:
+            return resource.get("outputs") or {}
+    return {}
+
+
 def state_of(stack: Stack) -> LastState:
     """Return the last update's state as safeguards read it. Secrets stay encrypted."""
     resources = resources_of(stack.deployment)

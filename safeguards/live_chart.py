@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.helm_release import has_release
-from components.infisical_pods import labels
+from components.infisical_pods import labels, other_flavour
 from safeguards.cluster import LiveCluster
 from safeguards.kubectl import Kubectl
 from safeguards.refusal import Refusal
@@ -33,7 +33,9 @@ class Second:
 
 def refuse_second_infisical(settings: Settings, state: LastState, cluster: LiveCluster, commands: Commands) -> None:
     """Raise Refusal when the other chart's Infisical is there, and no release of it is the stack's."""
-    found = cluster.deployments(settings.cluster.names.infisical, labels(other_flavour(settings)))
+    found = cluster.deployments(
+        settings.cluster.names.infisical, labels(other_flavour(settings.infisical.chart.flavour))
+    )
     if second := second_infisical(settings, state, found, commands):
         raise Refusal(str(second))
 
@@ -45,7 +47,7 @@ def second_infisical(
 
     None for a switch of charts, which has the release of before in the state until it is gone.
     """
-    flavour = other_flavour(settings)
+    flavour = other_flavour(settings.infisical.chart.flavour)
     found = [each["metadata"] for each in deployments if not each["metadata"].get("deletionTimestamp")]
     if not found or has_release(flavour, state):
         return None
@@ -59,8 +61,3 @@ def second_infisical(
         f"Take over what is there first: {take}, then {commands.make('adopt')}; a later `up` may change the chart. "
         f"When nobody needs it: `{delete}`",
     )
-
-
-def other_flavour(settings: Settings) -> Flavour:
-    """Return the chart that the stack doesn't ask for."""
-    return "infisical-standalone" if settings.infisical.chart.flavour == "infisical" else "infisical"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from components.base.names import DATABASE_CLUSTER, INFISICAL_SECRET, STACK_ID_ANNOTATION
-from components.infisical_pods import labels, workload_name
+from components.infisical_pods import labels, other_flavour, workload_name
 from operations.cluster import Cluster, Object
 from operations.field_managers import Key, key_of
 from operations.pulumi import Stack
 from operations.state import state_of
-from safeguards.live_chart import Second, other_flavour, second_infisical
+from safeguards.live_chart import Second, second_infisical
 from settings import Settings
 from settings.infisical import Flavour
 from settings.names import Names
@@ -72,7 +72,7 @@ def of_other_chart(stack: Stack, cluster: Cluster, settings: Settings) -> Second
 
     Raises Unanswered.
     """
-    own = labels(other_flavour(settings))
+    own = labels(other_flavour(settings.infisical.chart.flavour))
     found = [
         live
         for live in cluster.objects(["Deployment.v1.apps"], settings.cluster.names.infisical)

@@ -9,7 +9,7 @@ from operations.checks.result import Result, fail, ok, warn
 from operations.cluster import Cluster
 from operations.escrow import archive_of
 from operations.pulumi import Stack
-from operations.state import resources_of
+from operations.state import outputs_of
 from settings import Settings
 from settings.escrow import EscrowSettings
 
@@ -49,15 +49,9 @@ def _lacking(kept: EscrowSettings, backup: Mapping[str, str]) -> list[str]:
 
 def _backup(stack: Stack) -> Mapping[str, str]:
     """Return the stack's output `backup`, nothing without backups."""
-    for resource in resources_of(stack.deployment):
-        if resource["type"] == "pulumi:pulumi:Stack":
-            return (resource.get("outputs") or {}).get("backup") or {}
-    return {}
+    return outputs_of(stack, "pulumi:pulumi:Stack").get("backup") or {}
 
 
 def _deployed_label(stack: Stack) -> str:
     """Return the label of the deployed key, empty before this release's first `up`."""
-    for resource in resources_of(stack.deployment):
-        if resource["type"] == _SECRETS:
-            return (resource.get("outputs") or {}).get("keyLabel", "")
-    return ""
+    return outputs_of(stack, _SECRETS).get("keyLabel", "")

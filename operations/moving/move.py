@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from components.base.ports import INFISICAL_PORT
+from components.infisical_pods import workload_name
 from operations.cluster import Cluster
 from operations.errors import OperationError
 from operations.moving import consumers, holders, stack_file
@@ -44,7 +45,7 @@ class Move:
     @property
     def pod(self) -> Pod:
         """Return what runs the script."""
-        name = "infisical-backend" if self.settings.infisical.chart.flavour == "infisical" else "infisical"
+        name = workload_name(self.settings.infisical.chart.flavour)
         home = self.settings.cluster.names.infisical
         address = f"http://{name}.{home}.svc:{INFISICAL_PORT}"
         return Pod(

@@ -9,8 +9,10 @@ from application_wish import Application
 
 def ended_proof(canary: str, wished: Collection[str], server: Server, owner: Owner) -> list[Application]:
     """Return the project that has proven an operator which is gone, to be retired. Nobody has a secret there."""
-    left = [each for each in server.projects() if each["slug"] == canary and owner.has(each)]
-    return [Application(name=canary, slug=canary, retired=True)] if left and canary not in wished else []
+    if canary in wished:
+        return []
+    left = any(each["slug"] == canary and owner.has(each) for each in server.projects())
+    return [Application(name=canary, slug=canary, retired=True)] if left else []
 
 
 def left_projects(known: Collection[str], server: Server, owner: Owner) -> list[str]:

@@ -15,8 +15,6 @@ _MISSING = re.compile(
     r"((?P<any>Secret does not exist)|"
     r"APIError: .* \[status-code=404\] .*\[message=\"Secret with name '.*' not found[^\"]*\"\])$"
 )
-
-
 _OR_MORE = ", or its folder, environment or project is gone there"
 
 
