@@ -161,8 +161,7 @@ def deployed(stack: Stack, secret: str = INFISICAL_SECRET) -> dict[str, str]:
 
 def _decrypted(stack: Stack) -> Any:
     """Return the state's resources with their secrets in plain. Raises OperationError."""
-    state = json.loads(stack.run("stack", "export", "--show-secrets"))
-    return _revealed(resources_of(state.get("deployment") or {}))
+    return _revealed(resources_of(stack.decrypted))
 
 
 def _how_to(stack: Stack, opening: str) -> str:

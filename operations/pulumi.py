@@ -77,10 +77,16 @@ class Stack:
         """Return what `exported` says, empty for a new stack. The caller may change it. Raises OperationError."""
         return json.loads(self.exported).get("deployment") or {}
 
+    @cached_property
+    def decrypted(self) -> Mapping[str, Any]:
+        """Return `deployment` with its secrets, each marked as one. Never print it. Raises OperationError."""
+        return json.loads(self.run("stack", "export", "--show-secrets")).get("deployment") or {}
+
     def replace_deployment(self, deployment: Mapping[str, Any]) -> None:
         """Import a changed state. Raises OperationError."""
         self.run("stack", "import", input=json.dumps(json.loads(self.exported) | {"deployment": deployment}))
-        self.__dict__.pop("exported")
+        for name in ("exported", "decrypted"):
+            self.__dict__.pop(name, None)
 
     @property
     def owned(self) -> frozenset[tuple[str, str]]:

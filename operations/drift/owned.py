@@ -51,10 +51,9 @@ class Owned:
 
 def owned(stack: Stack, cluster: Cluster) -> list[Owned]:
     """Return all of it, in the order in which it was made. Raises OperationError and Unanswered."""
-    deployment = json.loads(stack.run("stack", "export", "--show-secrets")).get("deployment") or {}
     patches: list[Owned] = []
     found: list[Owned] = []
-    for resource in resources_of(deployment):
+    for resource in resources_of(stack.decrypted):
         if resource.get("external") or resource.get("delete"):
             continue
         if resource["type"] == _RELEASE:

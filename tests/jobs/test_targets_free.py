@@ -64,10 +64,35 @@ def test_a_secret_of_somebody_else_is_not_overwritten(target: Target) -> None:
     assert "hunter2" not in said
 
 
+def owned_by(kind: str, name: str, api_version: str = "bitnami.com/v1alpha1") -> dict[str, Any]:
+    return {"ownerReferences": [{"apiVersion": api_version, "kind": kind, "name": name, "uid": "u"}]}
+
+
 def test_who_owns_it_is_named(target: Target) -> None:
-    owner = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "shop-env", "uid": "u"}
-    target.secret(metadata={"ownerReferences": [owner]})
+    target.secret(metadata=owned_by("SealedSecret", "shop-env"))
     assert "there is one already, owned by SealedSecret shop-env, and" in target.outcome()[1]
+
+
+@pytest.mark.parametrize(
+    "whose", [{"annotations": {"infisical-platform/adopt": f"{ID}/shop"}}, marked("shop", ID)], ids=["given", "ours"]
+)
+def test_what_its_owner_would_take_along_is_not_delivered(target: Target, whose: dict[str, Any]) -> None:
+    """Kubernetes deletes a Secret with its owner, and Sealed Secrets write it again whenever they start."""
+    target.secret(metadata={**whose, **owned_by("SealedSecret", "shop-env")})
+    status, said = target.outcome()
+    assert status == 1
+    assert "SealedSecret shop-env owns it, and would write it again, or take it along when it goes" in said
+    command = f"kubectl delete SealedSecret.v1alpha1.bitnami.com shop-env -n {target.namespace} --cascade=orphan"
+    assert said.endswith(f"which leaves the Secret where it is: {command}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version"),
+    [("InfisicalStaticSecret", "secrets.infisical.com/v1beta1"), ("ExternalSecret", "external-secrets.io/v1")],
+)
+def test_what_the_stacks_own_delivery_owns_is_written_again(target: Target, kind: str, api_version: str) -> None:
+    target.secret(metadata={**marked("shop", ID), **owned_by(kind, "shop-env", api_version)})
+    assert target.outcome()[0] == 0
 
 
 def test_people_may_give_theirs_to_the_application(target: Target) -> None:

@@ -46,6 +46,15 @@ class Hostile:
     def listed(self, *what: str) -> list[Any]:
         return json.loads(self.kubectl("get", *what, "-o", "json"))["items"]
 
+    def pods(self, namespace: str) -> set[tuple[str, str]]:
+        """Return name and uid of each pod."""
+        return {(pod["metadata"]["name"], pod["metadata"]["uid"]) for pod in self.listed("pods", "-n", namespace)}
+
+    def changed(self, key: str, value: str) -> None:
+        """Bring the stack up with another value of a setting."""
+        self.stack.run("config", "set", "--path", f"infisical-platform:{key}", value, quiet=True)
+        self.stack.run("up", "--yes", "--skip-preview", quiet=True)
+
     @property
     def tenants(self) -> list[str]:
         """Namespaces that are not the cluster's own."""
@@ -106,6 +115,19 @@ def test_somebody_logs_in_through_the_ingress(hostile: Hostile) -> None:
 def test_nothing_is_left_to_do_and_nothing_is_wrong(hostile: Hostile) -> None:
     hostile.stack.run("up", "--yes", "--skip-preview", "--expect-no-changes", quiet=True)
     hostile.stack.operate("doctor", quiet=True)
+
+
+def test_an_operator_leaves_the_stack_and_comes_back_and_no_pod_of_it_notices(hostile: Hostile) -> None:
+    hostile.changed("cluster.protect", "true")
+    there = hostile.pods("cert-manager")
+    hostile.changed("operators.certManager", "present")
+    assert hostile.pods("cert-manager") == there
+    hostile.stack.operate("doctor", quiet=True)
+    hostile.kubectl("delete", "secret", "-n", "cert-manager", "--selector", "owner=helm")
+    hostile.changed("operators.certManager", "install")
+    assert hostile.pods("cert-manager") == there
+    hostile.stack.operate("doctor", quiet=True)
+    hostile.changed("cluster.protect", "false")
 
 
 def test_the_kinds_of_the_operators_outlive_the_stack_and_so_does_an_issuers_key(hostile: Hostile) -> None:

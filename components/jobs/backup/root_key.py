@@ -19,7 +19,10 @@ _UNPROVEN = "so that nothing shows whether the stack's encryption key fits this 
 def opened_by(session: Session, keys: Path) -> str:
     """Return what the key in the folder `keys` has opened. Raises Failed where it opens nothing."""
     if session.one("select to_regclass('public.kms_root_config')") == "":
-        raise Failed(f"there is no table kms_root_config, {_UNPROVEN}: it is of no Infisical that has one root key")
+        raise Failed(
+            f"there is no table kms_root_config, {_UNPROVEN}. An Infisical that is too old to have one root key is "
+            "upgraded where it runs, before its data move"
+        )
     # A rotation in Infisical adds a copy under the new key, and keeps the one under the old key for a while.
     column = "select coalesce(string_agg(encode(\"encryptedRootKey\", 'hex'), ' '), '') from public.kms_root_config"
     copies = [bytes.fromhex(copy) for copy in session.one(column).split()]

@@ -12,6 +12,7 @@ from kube import Api, Object
 MARK = "infisical-platform/application"  # label of a Secret that a stack delivers
 STACK = "infisical-platform/stack-id"  # annotation of it: whose
 ADOPT = "infisical-platform/adopt"  # annotation by which people give a Secret to an application of a stack
+DELIVERERS = ("InfisicalStaticSecret", "ExternalSecret")  # kinds that a stack makes, each with the Secret's name
 HAS_NO_VALUE = "has no value in Infisical"  # as the template of a delivery ends where one is missing
 _INFISICAL = "/apis/secrets.infisical.com/v1beta1"
 

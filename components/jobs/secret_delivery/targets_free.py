@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from delivery_wish import ADOPT, MARK, STACK, Delivery, deliveries_in, find_secret, texts
+from delivery_wish import ADOPT, DELIVERERS, MARK, STACK, Delivery, deliveries_in, find_secret, texts
 from job import Failed, Report, run, secret, wait
 from kube import Api, Object
 
@@ -43,12 +43,28 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
             f"{where}: there is one already, {_maker(metadata)}, and the operator would replace all its keys. Deliver "
             f"under a different name, or give it to the application: {command}"
         )
+    yield from (f"{where}: {sentence}" for sentence in _owned_by_others(delivery, metadata))
     if found.get("immutable"):
         yield f"{where}: it is immutable, so nothing can write it. Deliver under a different name, or delete it"
     if found.get("type", "Opaque") != delivery.type:
         yield (
             f"{where}: it is of type {found.get('type')}, {delivery.type} is asked for, and Kubernetes never changes a "
             "type. Deliver under a different name, or delete it"
+        )
+
+
+def _owned_by_others(delivery: Delivery, metadata: Object) -> Iterator[str]:
+    """Yield what to do about owners with which Kubernetes would delete the Secret, other than the delivery's own."""
+    for owner in metadata.get("ownerReferences", []):
+        kind, name = owner["kind"], owner["name"]
+        if kind in DELIVERERS and name == delivery.secret:
+            continue
+        group, _, version = owner["apiVersion"].rpartition("/")
+        resource = f"{kind}.{version}.{group}" if group else kind
+        yield (
+            f"{kind} {name} owns it, and would write it again, or take it along when it goes. Have the owner let it "
+            "go, which leaves the Secret where it is: "
+            f"kubectl delete {resource} {name} -n {delivery.namespace} --cascade=orphan"
         )
 
 
