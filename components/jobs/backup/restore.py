@@ -106,15 +106,19 @@ class Restore:
 
     def _chosen(self, target: Target) -> tuple[Manifest, str]:
         """Return the backup that is meant, and what is to be said of it."""
-        uid = wait(lambda: resource_uid(self._api, self._config.database), self._report, deadline_seconds=REACH_SECONDS)
         # Not what an earlier attempt of this restore has kept of what is replaced.
         names = [name for name in target.names() if f"-{self._ending}." not in name]
-        own = Own(target, self._status.read(), uid)
+        own = Own(target, self._status.read(), self._uid())
         manifest = backup_manifest.read(target, chosen_anywhere(names, self._config.source, own))
         remark = strangers(names, manifest.name, own)
         if not manifest.key_label:
             remark += f"; {manifest.name} does not say which encryption key it needs"
         return manifest, remark
+
+    def _uid(self) -> str:
+        """Return by what its backups know the database."""
+        database = self._config.database
+        return wait(lambda: resource_uid(self._api, database), self._report, deadline_seconds=REACH_SECONDS)
 
     def _restored(self, major: int) -> str:
         config, store = self._config, Path(self._config.store)
@@ -152,9 +156,8 @@ class Restore:
             image=told.get("image"),
             label=told.get("keyLabel"),  # of the last backup: the stack's may be the one that this restore needs
         )
-        uid = resource_uid(self._api, config.database)
         try:
-            made = back_up.BackUp(dump, self._api, uid, self._report, self._ending).make()
+            made = back_up.BackUp(dump, self._api, self._uid(), self._report, self._ending).make()
         except Failed as error:
             raise Failed(
                 f"what the database has can't be backed up, and nothing has changed: {error}. Mend that, and run "
