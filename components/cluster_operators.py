@@ -83,14 +83,17 @@ class ClusterOperators(ComponentResource):
     and their end would be the end of every database and certificate in it. Everything that needs an operator waits for
     the Gate, and so it is deleted before the operator is, which has to clean up.
 
-    Where data is protected, an operator that the settings no longer install stays as it is, with its namespace: others
-    stand on it, and cert-manager's namespace has the keys of everybody's ClusterIssuers.
+    Where data is protected, an operator that the settings no longer install stays as it is, with its namespace, the
+    NetworkPolicies and the pull Secret there: others stand on it, and cert-manager's namespace has the keys of
+    everybody's ClusterIssuers.
     """
 
     made: Mapping[str, Output[str]]  # the namespaces, by release, each known once it is there
+    kept: bool  # what leaves the stack stays
 
     def __init__(self, name: str, args: ClusterOperatorsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__(type_token("ClusterOperators"), name, None, opts)
+        self.kept = args.keep
         self.made = {
             RELEASES[each.operator]: self._install(RELEASES[each.operator], each, args) for each in args.installed
         }

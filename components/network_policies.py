@@ -24,6 +24,7 @@ class NetworkPoliciesArgs:
     namespace: str
     made: Input[str]  # the same name, as the Namespace's own output: the policies wait for it
     paths: Sequence[Path]
+    keep: bool = False  # what leaves the stack stays in the cluster
 
 
 def closed_namespace(
@@ -31,10 +32,13 @@ def closed_namespace(
 ) -> tuple[core.v1.Namespace, NetworkPolicies]:
     """Create a Namespace of this stack, and the policies that close it. `opts` are the Namespace's.
 
+    Where the Namespace stays, so do its policies: what runs on in it is cut off where nothing else allows its paths.
+
     `identity` has the annotations that tell whose it is, and `paths` are those of the whole stack.
     """
     own = create_namespace(namespace_name(name), namespace, identity, opts)
-    policies = NetworkPoliciesArgs(namespace=namespace, made=own.metadata.name, paths=paths)
+    keep = bool(opts.retain_on_delete)
+    policies = NetworkPoliciesArgs(namespace=namespace, made=own.metadata.name, paths=paths, keep=keep)
     return own, NetworkPolicies(f"{name}-policies", policies, ResourceOptions(parent=opts.parent))
 
 
@@ -57,7 +61,7 @@ class NetworkPolicies(ComponentResource):
                     ingress=_ingress(pods, args.paths),
                     egress=_egress(pods, args.paths),
                 ),
-                opts=ResourceOptions(parent=self),
+                opts=ResourceOptions(parent=self, retain_on_delete=args.keep),
             )
             for pods in _pods(args.namespace, args.paths)
         ]
@@ -68,7 +72,7 @@ class NetworkPolicies(ComponentResource):
                 spec=v1.NetworkPolicySpecArgs(
                     pod_selector=meta.v1.LabelSelectorArgs(), policy_types=["Ingress", "Egress"]
                 ),
-                opts=ResourceOptions(parent=self, depends_on=policies),
+                opts=ResourceOptions(parent=self, depends_on=policies, retain_on_delete=args.keep),
             )
         self.register_outputs({})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, ResourceOptions
@@ -27,6 +27,7 @@ class PullSecretsArgs:
     credentials: SecretStr
     database: Input[str]  # the names, as Outputs that wait until each is there
     others: Mapping[str, Input[str]]
+    kept: Collection[str]  # those whose Secret stays in the cluster when it leaves the stack
     operated: bool  # whether the Zalando operator has pods in the database's namespace
 
     @classmethod
@@ -43,9 +44,15 @@ class PullSecretsArgs:
         others: dict[str, Input[str]] = {"platform-kv": kv.namespace, "infisical": secrets.namespace.metadata.name}
         if operator:
             others["secrets-operator"] = operator.made
-        others |= needs.operators.made if needs.operators else {}
-        operated = not isinstance(db, ExternalDb)
-        return cls(credentials=credentials, database=db.namespace, others=others, operated=operated)
+        installed = needs.operators
+        others |= installed.made if installed else {}
+        return cls(
+            credentials=credentials,
+            database=db.namespace,
+            others=others,
+            kept=[*installed.made] if installed and installed.kept else [],
+            operated=not isinstance(db, ExternalDb),
+        )
 
 
 class PullSecrets(ComponentResource):
@@ -64,7 +71,7 @@ class PullSecrets(ComponentResource):
                 metadata=meta.v1.ObjectMetaArgs(name=PULLS, namespace=namespace),
                 type="kubernetes.io/dockerconfigjson",
                 string_data={".dockerconfigjson": config},
-                opts=ResourceOptions(parent=self),
+                opts=ResourceOptions(parent=self, retain_on_delete=part in args.kept),
             )
         if args.operated:
             core.v1.ServiceAccountPatch(

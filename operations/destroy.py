@@ -35,6 +35,7 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Check the stack's namespaces, then run `pulumi destroy`. Return 0. Raises OperationError."""
     cluster = own_cluster(stack)
     refuse_last_context(stack)
+    _refuse_protected(stack)
     try:
         if foreign := _foreign(stack, cluster):
             lines = "\n".join(f"  {line}" for line in foreign)
@@ -56,6 +57,21 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
         ) from None
     stack.show("destroy", *(["--yes", "--skip-preview"] if arguments.yes else []))
     return 0
+
+
+def _refuse_protected(stack: Stack) -> None:
+    """Raise OperationError for a stack with protected resources.
+
+    Pulumi refuses these alone, each when its turn comes: without a preview, Infisical and its way in are gone by then.
+    """
+    protected = [each["urn"].rpartition("::")[2] for each in resources_of(stack.deployment) if each.get("protect")]
+    if protected:
+        commands = stack.commands
+        raise OperationError(
+            f"stack {stack.name} protects its data ({', '.join(protected[:3])}, …): nothing was destroyed. Where none "
+            f"of it is needed any more: `{commands.set('cluster.protect', 'false')}`, `{commands.pulumi('up')}`, and "
+            "run this again"
+        )
 
 
 def _foreign(stack: Stack, cluster: Cluster) -> list[str]:

@@ -98,7 +98,7 @@ def _template(servers: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _all_have(servers: Mapping[str, Any], template: Mapping[str, Any]) -> float:
     noted: Mapping[str, str] = servers["metadata"].get("annotations") or {}
-    return max(_bytes(_asked(template)), float(noted.get("storageCapacity", 0)))
+    return max(_bytes(_asked(template)), float(noted.get("storageCapacity") or 0))  # empty until they grow
 
 
 def _asked(claim: Mapping[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""`make destroy` takes the kinds of the secrets operator along, and so asks who else has objects of them."""
+"""`make destroy` takes the kinds of the secrets operator along, and so asks who else has objects of them.
+
+A protected stack is not destroyed at all.
+"""
 
 from __future__ import annotations
 
@@ -80,3 +83,18 @@ def test_a_cluster_that_does_not_say_is_not_taken_for_empty(monkeypatch: pytest.
     monkeypatch.setattr(Cluster, "items", silent)
     with pytest.raises(OperationError, match="no right"):
         destroy.run(deployed(), argparse.Namespace(yes=True))
+
+
+def test_of_a_protected_stack_nothing_is_destroyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a preview Pulumi deletes Infisical and its way in, until it comes to the first that is protected."""
+    has(monkeypatch)
+    stack = deployed()
+    stack.state["deployment"]["resources"][-1] |= {"urn": "urn::platform-db-cluster", "protect": True}
+    with pytest.raises(OperationError) as caught:
+        destroy.run(stack, argparse.Namespace(yes=True))
+    assert str(caught.value) == (
+        "stack prod protects its data (platform-db-cluster, …): nothing was destroyed. Where none of it is needed any "
+        "more: `pulumi config set --stack prod --path 'infisical-platform:cluster.protect' false`, "
+        "`pulumi up --stack prod`, and run this again"
+    )
+    assert not any("destroy" in command for command in stack.ran)

@@ -11,6 +11,7 @@ from components.operator_values import RELEASES, postgres
 from settings import LocalChart
 from tests.unit.configurations import complaint, errors, repaired, with_
 from tests.unit.harness import INSTALLED, ROOT, Graph, platform, settings_of, shape
+from tests.unit.placement_changes import CREDENTIALS
 
 KINDS = {
     "postgres-operator": {"postgresqls.acid.zalan.do", "operatorconfigurations.acid.zalan.do"},
@@ -60,10 +61,19 @@ def test_kinds_stay_even_where_data_may_go() -> None:
 @pytest.mark.parametrize("protect", [True, False])
 @pytest.mark.parametrize("release", KINDS)
 def test_an_operator_that_leaves_a_protected_stack_stays_in_the_cluster(release: str, protect: bool) -> None:
-    graph = shape("installed", cluster={"protect": protect})
-    for name in (f"Release/{release}", f"Namespace/{release}-namespace"):
-        assert graph[name].retain_on_delete is protect
+    graph = platform(operators=INSTALLED, cluster={"protect": protect}, registryCredentials=CREDENTIALS)
+    policies = [str(made) for made in graph if str(made).startswith(f"NetworkPolicy/{release}-policies-")]
+    assert len(policies) > 1, "without them it is cut off in a cluster that denies what nobody has allowed"
+    # A node that is drained pulls its image again.
+    for name in (f"Release/{release}", f"Namespace/{release}-namespace", f"Secret/pull-secrets-{release}", *policies):
+        assert graph[name].retain_on_delete is protect, name
         assert not graph[name].protect, "it would stand in the way of what hands it over"
+
+
+def test_what_is_no_operators_goes_with_the_stack() -> None:
+    graph = platform(operators=INSTALLED, registryCredentials=CREDENTIALS)
+    for name in ("Secret/pull-secrets-infisical", "NetworkPolicy/infisical-secrets-policies-others"):
+        assert not graph[name].retain_on_delete, name
 
 
 def test_cert_manager_knows_gateway_api_where_the_way_in_is_a_gateway(graph: Graph) -> None:

@@ -24,12 +24,12 @@ def installed(on: bool) -> dict[str, Any]:
     return {**INSTALLED, "redisConfigInInitContainer": on}
 
 
-def servers(template: str = "1Gi", noted: int = 0, writer: bool = False) -> dict[str, Any]:
+def servers(template: str = "1Gi", noted: int | str = 0, writer: bool = False) -> dict[str, Any]:
     """Return the StatefulSet as redis-operator 0.23 makes it."""
     init = [{"name": "init-config"}] if writer else []
     claim = {"resources": {"requests": {"storage": template}}}
     return {
-        "metadata": {"annotations": {"storageCapacity": str(noted)} if noted else {}},
+        "metadata": {"annotations": {"storageCapacity": str(noted)} if noted != 0 else {}},
         "spec": {
             "template": {"spec": {"initContainers": [*init, {"name": "initplatform-kv"}]}},
             "volumeClaimTemplates": [{"metadata": {"name": "platform-kv"}, "spec": claim}],
@@ -131,6 +131,16 @@ def test_what_every_volume_has_is_the_least(monkeypatch: pytest.MonkeyPatch, the
         assert said.endswith(SET.format("redis.storage", "3Gi"))
     for storage in ("3Gi", "3072Mi", "4Gi"):
         assert live(monkeypatch, there, claims("3Gi", "3221225472"), redis={"storage": storage}) == ""
+
+
+@pytest.mark.parametrize("noted", ["", "0"])
+def test_servers_that_have_changed_and_never_grown_have_their_first_size(
+    monkeypatch: pytest.MonkeyPatch, noted: str
+) -> None:
+    """The operator writes an empty note with every change of the StatefulSet (patchStatefulSet of 0.23)."""
+    there = servers("2Gi", noted=noted)
+    assert live(monkeypatch, there, claims("2Gi"), redis={"storage": "2Gi"}) == ""
+    assert live(monkeypatch, there, claims("2Gi"), redis={"storage": "1Gi"}).startswith("redis.storage: 1Gi is less")
 
 
 def test_servers_without_volumes_are_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
