@@ -20,7 +20,7 @@ class Node:
     urn: str
     kind: str
     name: str
-    label: str  # the name, without those of the components that it is in
+    label: str  # what a picture calls it
     component: bool = False
     secret: bool = False
     data: bool = False
@@ -98,15 +98,11 @@ class _Reader:
         if not resource:
             kind, _, name = self.reads[urn].partition("/")
             return Node(urn=urn, kind=kind, name=name, label=name, read=True)
-        short, above = resource.name, self.parents[urn]
-        while above:
-            short = short.removeprefix(above.rpartition("::")[2]).removeprefix("-")
-            above = self.parents.get(above, "")
         return Node(
             urn=urn,
             kind=resource.kind,
             name=resource.name,
-            label=short or resource.name,
+            label=self._label(urn),
             component=not resource.custom,
             secret=bool(resource.secrets) or resource.type.startswith("random:index/randomPassword"),
             data=resource.kind in DATA_SERVICES,
@@ -114,6 +110,14 @@ class _Reader:
             gate=resource.kind == "Job",
             members=members,
         )
+
+    def _label(self, urn: str) -> str:
+        """Return the name without those of the components that it is in. What is called like one has its label."""
+        name, above = urn.rpartition("::")[2], self.parents[urn]
+        label, outer = name, above
+        while outer:
+            label, outer = label.removeprefix(outer.rpartition("::")[2]).removeprefix("-"), self.parents[outer]
+        return label or (self._label(above) if self.parents[above] else name)
 
     def _edges(self) -> set[tuple[str, str]]:
         components = sorted(set(self.resources) - set(self.objects), key=lambda urn: (-len(self.made_by(urn)), urn))
