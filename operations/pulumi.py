@@ -21,6 +21,7 @@ from operations.errors import OperationError
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
+_READING = frozenset({"config", "preview"})  # commands that leave the state as it is
 _UNREADABLE = "failed to load checkpoint"
 PROJECT: str = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
 
@@ -85,6 +86,9 @@ class Stack:
     def replace_deployment(self, deployment: Mapping[str, Any]) -> None:
         """Import a changed state. Raises OperationError."""
         self.run("stack", "import", input=json.dumps(json.loads(self.exported) | {"deployment": deployment}))
+
+    def forget_state(self) -> None:
+        """Have the state read again when it is next asked for: a command has changed it, or somebody else may have."""
         for name in ("exported", "decrypted"):
             self.__dict__.pop(name, None)
 
@@ -151,6 +155,8 @@ class Stack:
         )
 
     def _command(self, arguments: Sequence[str], *, asks: bool = False) -> list[str]:
+        if arguments[0] not in _READING and tuple(arguments[:2]) != ("stack", "export"):
+            self.forget_state()  # nobody asks for the state before the command has ended
         options = ["--stack", self.name, *([] if asks else ["--non-interactive"])]
         if self.config_file and arguments[0] in ("config", "preview", "up", "refresh", "destroy"):
             options += ["--config-file", str(self.config_file)]

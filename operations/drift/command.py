@@ -50,15 +50,32 @@ def run_heal(stack: Stack, arguments: argparse.Namespace) -> int:
     healing.refuse_loss(drifts, stack.commands)
     healing.refuse_half_done(stack)
     print("\n".join(healing.plan(drifts)), flush=True)
-    if not arguments.yes and not _agreed():
-        print("nothing was changed")
-        return Status.DRIFT
+    if not arguments.yes:
+        if not _agreed():
+            print("nothing was changed")
+            return Status.DRIFT
+        _refuse_other_state(stack)
     if healing.put_back(cluster, drifts):
         refuse_last_context(stack)
         stack.show("up", "--refresh", *(["--yes", "--skip-preview"] if arguments.yes else []))
     left = drifted(stack, cluster)
     print(f"\n{after(stack, left)}")
     return Status.DRIFT if left else Status.NONE
+
+
+def _refuse_other_state(stack: Stack) -> None:
+    """Raise OperationError when the state is no longer the one that was looked at before the question.
+
+    Healing would put back what an `up` has changed meanwhile.
+    """
+    looked_at = stack.deployment
+    stack.forget_state()
+    healing.refuse_half_done(stack)
+    if stack.deployment != looked_at:
+        raise OperationError(
+            "an `up` has run while the question stood, so nothing was changed, and what is said above may be out of "
+            "date: run this again"
+        )
 
 
 def cluster_of(stack: Stack) -> Cluster:

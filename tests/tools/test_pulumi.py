@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,25 @@ def test_what_it_says_in_json_is_the_reason(folder: Path) -> None:
     pulumi(folder, "echo '[1]'; echo broken >&2; exit 1")
     with pytest.raises(OperationError, match=r"failed: broken\Z"):
         STACK.run("preview", "--json")
+
+
+CHANGING: dict[str, Callable[[Stack], object]] = {
+    "show": lambda stack: stack.show("up", "--refresh"),
+    "started": lambda stack: stack.started("up", "--yes").communicate(),
+    "run": lambda stack: stack.run("stack", "import", input="{}"),
+}
+
+
+@pytest.mark.parametrize("how", CHANGING)
+def test_a_state_that_a_command_changes_is_read_again(folder: Path, how: str) -> None:
+    """Healing compares the cluster with it after its own `up`."""
+    (folder / "state").write_text('{"deployment": {"resources": ["before"]}}')
+    export = f'case "$1 $2" in "stack export") cat {folder}/state; exit;; "config "*) echo "{{}}"; exit;; esac'
+    pulumi(folder, f"{export}; sed -i s/before/after/ {folder}/state")
+    stack = Stack("prod")
+    assert stack.decrypted == stack.deployment == {"resources": ["before"]}
+    (folder / "state").write_text('{"deployment": {"resources": ["before", "more"]}}')
+    assert not stack.visible
+    assert stack.deployment == {"resources": ["before"]}, "a command that reads leaves what was read"
+    CHANGING[how](stack)
+    assert stack.decrypted == stack.deployment == {"resources": ["after", "more"]}

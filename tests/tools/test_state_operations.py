@@ -58,6 +58,7 @@ class Kept(FakeStack):
     def run(self, *arguments: str, input: str = "") -> str:
         if arguments == ("stack", "import"):
             self.imported.append(json.loads(input))
+            self.forget_state()
             return ""
         if arguments == ("stack", "export"):
             return json.dumps(self.state)
