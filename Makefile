@@ -11,8 +11,9 @@ export PATH := $(PATH):$(tools):$(CURDIR)/.venv/bin
 python := .venv/bin/python
 embedded := $(python) -m embedded
 where = --instance $(INSTANCE) $(if $(CONTEXT),--context $(CONTEXT))
-# On STACK these act with your own Pulumi, which asks before it changes anything; without STACK, on `dev` of the embedded
-# cluster. No other target takes a STACK. OPTIONS go through to an operation.
+# On STACK these act with your own Pulumi. `up`, `refresh`, `destroy` and `heal` ask before they change anything, `repair`
+# before it cancels a lock that a living run may hold. Without STACK, they act on `dev` of the embedded cluster. No other
+# target takes a STACK. OPTIONS go through to an operation.
 on_a_stack := up preview refresh destroy repair doctor charts secrets import-secrets migrate-secrets escrow forget-cluster status restore adopt drift heal
 quoted = '$(subst ','\'',$(1))'
 operate = $(if $(STACK),$(python) -m operations $(1) --stack $(call quoted,$(STACK)),$(embedded) operate $(where) $(1)) $(2)
@@ -47,8 +48,8 @@ down: .venv/synced ## end the cluster and delete all that it has on disk
 status: .venv/synced ## say what runs, how old the backups are, what expires, what is pending
 	@$(if $(STACK),$(call operate,status),$(embedded) status $(where))
 
-repair: .venv/synced ## release the lock of a killed `up` and clear what it left half done
-	@$(call operate,repair)
+repair: .venv/synced ## release the lock of a killed `up` and clear what it left half done; asks who may hold the lock, unless OPTIONS=--yes
+	@$(call operate,repair,$(if $(STACK),$(OPTIONS),--yes))
 
 preview: policy/.venv/synced
 preview: .venv/synced ## run `pulumi preview` on the stack, with the policy pack

@@ -168,7 +168,7 @@ class Stack:
 
     def repair(self, quiet: bool = False) -> None:
         """Put the stack in order after a killed `up`. Raises EmbeddedError."""
-        self.operate("repair", quiet=quiet)
+        self.operate("repair", "--yes", quiet=quiet)
 
     def _run(self, command: list[str], cwd: Path, quiet: bool) -> str:
         out, err = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)

@@ -11,6 +11,7 @@ from components.base.names import JOB_LABEL
 from operations.cluster import Cluster, Object, Unanswered
 from operations.errors import OperationError
 from operations.field_managers import one_owner
+from operations.lock import ask_before_release
 from operations.own_cluster import own_cluster
 from operations.pulumi import Stack
 from operations.state import leave_kubeconfig_out
@@ -32,8 +33,14 @@ class Step:
 
 
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Take every step, and print what each has done. Return 0. Raises OperationError."""
-    print(f"the state's file: {mend(stack)}", flush=True)  # first: without it, Pulumi tells not even the settings
+    """Ask whether the run that holds the lock is dead, take every step, and print what each has done. Return 0.
+
+    Raises OperationError.
+    """
+    ask_before_release(stack, yes=arguments.yes)
+    print(
+        f"the state's file: {mend(stack)}", flush=True
+    )  # before all others: without it, Pulumi tells not even the settings
     settings = stack.settings().cluster
     cluster = Cluster(settings.context, settings.kubeconfig)
     for step in STEPS:
@@ -132,10 +139,11 @@ def _refresh(stack: Stack, _: Cluster) -> str:
 
 STEPS = (
     Step("the stack's lock", _release_lock),
-    Step("the kubeconfig", leave_kubeconfig_out),
     Step("the cluster", _its_own),
     Step("owners of fields", one_owner),
     Step("Helm releases", _clear_helm),
     Step("Jobs", _clear_jobs),
+    # A context is written once it is proven, and after those who ask what is pending: an import forgets that.
+    Step("the kubeconfig", leave_kubeconfig_out),
     Step("the state", _refresh),
 )

@@ -57,14 +57,15 @@ def folder_of(backend: str) -> Path | None:
 def _file(folder: Path, stack: Stack) -> Path | None:
     """Return the file that Pulumi would read: the newer one, where the stack has one with and one without gzip."""
     name, stacks = stack.name.rpartition("/")[2], folder / ".pulumi" / "stacks"
-    for place in (stacks / _project(stack), stacks):  # before Pulumi 3.61, a folder had no projects
+    for place in (stacks / project_of(stack), stacks):  # before Pulumi 3.61, a folder had no projects
         there = [file for file in (place / f"{name}.json.gz", place / f"{name}.json") if file.exists()]
         if there:
             return max(there, key=lambda file: file.stat().st_mtime_ns)
     return None
 
 
-def _project(stack: Stack) -> str:
+def project_of(stack: Stack) -> str:
+    """Return the project that the stack's whole name has, or else this one."""
     parts = stack.name.split("/")
     return parts[1] if len(parts) == 3 else PROJECT
 

@@ -106,7 +106,7 @@ def drift(stack: Stack, _: Mapping[str, str]) -> Status:
 
 def mend(stack: Stack, _: Mapping[str, str]) -> Status:
     """Release the lock of a killed run and clear what it left half done. Only people start it."""
-    return Status(repair.run(stack, argparse.Namespace()))
+    return Status(repair.run(stack, argparse.Namespace(yes=True)))
 
 
 COMMANDS: Mapping[str, Callable[[Stack, Mapping[str, str]], Status]] = {

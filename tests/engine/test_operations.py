@@ -242,11 +242,11 @@ def test_a_state_that_was_cut_off_is_readable_after_a_repair(
     with pytest.raises(OperationError, match=r"failed to load checkpoint: .*; `make repair STACK=dev` mends"):
         assert stack(pulumi).exported
     monkeypatch.setattr(repair, "STEPS", ())  # they need a cluster
-    assert repair.run(stack(pulumi), Namespace()) == 0
+    assert repair.run(stack(pulumi), Namespace(yes=True)) == 0
     assert f"{torn[0]} was cut off, and is {torn[0]}.torn-" in capfd.readouterr().out
     found = stack(pulumi).deployment
     assert [resource["urn"] for resource in found["resources"]] == [resource["urn"] for resource in before["resources"]]
-    assert repair.run(stack(pulumi), Namespace()) == 0
+    assert repair.run(stack(pulumi), Namespace(yes=True)) == 0
     assert "the state's file: can be read\n" in capfd.readouterr().out
 
 

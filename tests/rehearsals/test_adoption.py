@@ -48,7 +48,7 @@ def tear_state(stack: Stack) -> None:
 
 def repair_killed(stack: Stack) -> None:
     """Kill `make repair` in the middle of its steps."""
-    command = [sys.executable, "-m", "operations", "repair", *stack.options]
+    command = [sys.executable, "-m", "operations", "repair", "--yes", *stack.options]
     with subprocess.Popen(
         command, cwd=PROJECT, env=stack.environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as repair:

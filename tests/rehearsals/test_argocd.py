@@ -196,7 +196,7 @@ def test_it_is_adopted_while_clients_write(moving: Moving) -> None:
     for step, act in {
         "adopt --take": lambda: moving.operate("adopt", "--take"),
         "up": lambda: moving.stack.run("up", "--yes", "--skip-preview", quiet=True),
-        "repair": lambda: moving.operate("repair"),
+        "repair": lambda: moving.operate("repair", "--yes"),
     }.items():
         begun = time.monotonic()
         act()

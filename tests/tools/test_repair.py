@@ -21,6 +21,7 @@ SETTINGS = {
     "ingress": {"issuer": {"kind": "existing", "name": "ca"}},
     "cluster": {"context": "production", "kubeconfig": "/etc/production.conf"},
 }
+YES = argparse.Namespace(yes=True)
 SELECTOR = "owner=helm,name={},status in (pending-install,pending-upgrade,pending-rollback)"
 
 
@@ -100,18 +101,19 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
     records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = KilledStack()
-    assert repair.run(stack, argparse.Namespace()) == 0
+    assert repair.run(stack, YES) == 0
     assert stack.log == ["cancel", "refresh --yes --skip-preview --clear-pending-creates"]
     assert stack.ran.count(("stack", "export")) == 1, "every step takes a second with a remote backend"
     assert records.asked == [("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical"))]
     assert capsys.readouterr().out.splitlines() == [
+        "the backend of stack prod does not tell whether somebody's run holds its lock",
         "the state's file: is not in a folder, and the backend keeps it whole",
         "the stack's lock: released",
-        "the kubeconfig: no path of another machine is in the state",
         "the cluster: its own",
         "owners of fields: each has one",
         "Helm releases: none is stuck half-way",
         "Jobs: the state has all of them",
+        "the kubeconfig: no path of another machine is in the state",
         "the state: read again from the cluster, without what was being created",
         "",
         "repaired: run `up` again, which goes on from here",
@@ -121,7 +123,7 @@ def test_it_releases_the_lock_then_clears_helm_then_refreshes(
 def test_without_a_lock_it_goes_on_and_says_what_pulumi_says(
     records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert repair.run(KilledStack(locked=False), argparse.Namespace()) == 0
+    assert repair.run(KilledStack(locked=False), YES) == 0
     assert "the stack's lock: nothing to release (error: no update in progress)" in capsys.readouterr().out
 
 
@@ -134,7 +136,7 @@ def test_every_release_of_the_stack_is_cleared_of_what_is_half_done(
         "resources": [release("infisical"), {"type": "pulumi:pulumi:Stack"}],
         "pending_operations": [{"type": "creating", "resource": release("infisical-standalone")}],
     }
-    assert repair.run(KilledStack(state={"deployment": deployment}), argparse.Namespace()) == 0
+    assert repair.run(KilledStack(state={"deployment": deployment}), YES) == 0
     assert [selection[-1] for selection in records.asked] == [
         SELECTOR.format("infisical"),
         SELECTOR.format("infisical-standalone"),
@@ -164,7 +166,7 @@ def cleared(monkeypatch: pytest.MonkeyPatch, *jobs: dict[str, Any]) -> list[tupl
         kept("infisical-gate"),
         {**kept("ingress-gate"), "pendingReplacement": True},
     ]
-    repair.run(KilledStack(state={"deployment": {"resources": resources}}), argparse.Namespace())
+    repair.run(KilledStack(state={"deployment": {"resources": resources}}), YES)
     return [selection for selection in records.asked if selection[0] == "jobs"]
 
 
@@ -195,7 +197,7 @@ def test_a_job_that_changes_the_database_comes_to_its_end(
 
 def test_the_release_of_an_operator_is_cleared_where_the_operator_is(records: Records) -> None:
     deployment = {"resources": [release("cert-manager", namespace="cert-manager")]}
-    repair.run(KilledStack(state={"deployment": deployment}), argparse.Namespace())
+    repair.run(KilledStack(state={"deployment": deployment}), YES)
     assert records.asked == [
         ("secrets", "-n", "cert-manager", "-l", SELECTOR.format("cert-manager")),
         ("secrets", "-n", "infisical", "-l", SELECTOR.format("infisical")),
@@ -205,13 +207,13 @@ def test_the_release_of_an_operator_is_cleared_where_the_operator_is(records: Re
 def test_a_cluster_that_is_not_the_stacks_is_neither_changed_nor_taken_for_empty(records: Records) -> None:
     provider = {"clusterIdentifier": "uid-of-production"}
     resources = [
-        {"type": "pulumi:providers:kubernetes", "urn": "u::kubernetes", "inputs": {**SETTINGS["cluster"]}},
+        {"type": "pulumi:providers:kubernetes", "urn": "u::kubernetes", "inputs": {"context": "last-week"}},
         release("infisical"),
     ]
     resources[0]["outputs"] = {**resources[0]["inputs"], **provider}
     stack = KilledStack(state={"deployment": {"resources": resources}})
     with pytest.raises(OperationError, match="in cluster uid-of-production, and production leads to cluster uid-own"):
-        repair.run(stack, argparse.Namespace())
+        repair.run(stack, YES)
     assert (stack.log, records.asked) == (["cancel"], [])
 
 
@@ -219,5 +221,11 @@ def test_a_cluster_that_does_not_answer_ends_it_with_what_it_was_at(monkeypatch:
     cluster_of(monkeypatch, Records("production", "/etc/production.conf", answers=False))
     stack = KilledStack()
     with pytest.raises(OperationError, match=r"^Helm releases: the cluster does not answer: connection refused; "):
-        repair.run(stack, argparse.Namespace())
+        repair.run(stack, YES)
     assert stack.log == ["cancel"], "a refresh would take everything for deleted, or fail as well"
+
+
+def test_a_context_is_written_into_the_state_once_it_is_proven() -> None:
+    """A refresh goes where that leads. The steps that ask what was being done come before: an import forgets it."""
+    subjects = [step.subject for step in repair.STEPS]
+    assert subjects.index("the kubeconfig") == len(subjects) - 2 > subjects.index("the cluster")
