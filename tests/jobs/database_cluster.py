@@ -56,6 +56,11 @@ class Database:
         self.cluster.create(pods, {"metadata": {"name": name, "labels": SPILO}, "spec": {"containers": [container]}})
         self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
 
+    def say(self, number: int, status: object) -> None:
+        """As the kubelet says how a pod of PostgreSQL is."""
+        pod = f"/api/v1/namespaces/{self.namespace}/pods/{CLUSTER}-{number}"
+        self.cluster.call("PATCH", f"{pod}/status", {"status": status})
+
     def pooler(self, status: object = READY) -> str:
         """As the operator makes one of PgBouncer; the name of its pod."""
         labels = {"connection-pooler": f"{CLUSTER}-pooler"}

@@ -49,11 +49,16 @@ class Workloads:
     def image(self, name: str, image: str) -> None:
         self.change(name, {"template": {"spec": {"containers": [{"name": name, "image": image}]}}})
 
-    def pod(self, name: str, app: str, status: object) -> None:
+    def pod(self, name: str, app: str, status: object, revision: str = "1") -> None:
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
         spec = {"containers": [{"name": app, "image": IMAGE}]}
-        self.cluster.create(pods, {"metadata": {"name": name, "labels": {"app": app}}, "spec": spec})
+        labels = {"app": app, "controller-revision-hash": revision}
+        self.cluster.create(pods, {"metadata": {"name": name, "labels": labels}, "spec": spec})
         self.cluster.call("PATCH", f"{pods}/{name}/status", {"status": status})
+
+    def newest(self, name: str, revision: str) -> None:
+        """As the StatefulSet controller says which pods are of the newest revision."""
+        self.cluster.call("PATCH", f"{self.path(name)}/status", {"status": {"updateRevision": revision}})
 
     def claim(self, server: int, size: str) -> None:
         """Make the volume of a server of Redis."""

@@ -51,6 +51,41 @@ def test_a_pod_is_still_the_one_of_before(database: Database) -> None:
     is_held_up(database, f"StatefulSet {database.namespace}/{CLUSTER}: pod {CLUSTER}-0 is still the one of before")
 
 
+def test_a_pod_of_before_that_never_started(database: Database) -> None:
+    """Limits that no node has are set back: the operator asks every pod, and one that is Pending never answers."""
+    database.make(of_before=2)
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    database.say(1, {"phase": "Pending", "conditions": [condition, {"type": "Ready", "status": "False"}]})
+    remedy = f"kubectl delete pod -n {database.namespace} {CLUSTER}-1"
+    is_held_up(
+        database,
+        f"pod {CLUSTER}-0 is still the one of before; pod {CLUSTER}-1: Unschedulable (0/1 nodes); "
+        f"the operator recreates nothing while one of its pods does not answer: {remedy}\n",
+    )
+
+
+def test_a_pod_of_before_that_runs_is_not_to_be_deleted(database: Database) -> None:
+    database.make(of_before=1)
+    database.say(0, {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]})
+    is_held_up(database, f"pod {CLUSTER}-0 is still the one of before; pod {CLUSTER}-0: Running\n")
+
+
+def test_a_pod_that_lacks_the_credentials_of_its_registry(database: Database) -> None:
+    """Its ServiceAccount has them since, and a pod takes them when it is made."""
+    database.complete()
+    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
+    status = {"name": "postgres", "ready": False, "restartCount": 0, "image": "", "imageID": "", "state": waiting}
+    conditions = [{"type": "Ready", "status": "False"}]
+    database.say(1, {"phase": "Pending", "conditions": conditions, "containerStatuses": [status]})
+    database.cluster.rolled_out(database.namespace, CLUSTER, readyReplicas=1)
+    remedy = f"kubectl delete pod -n {database.namespace} {CLUSTER}-1"
+    is_held_up(
+        database,
+        "ImagePullBackOff; a pod keeps the pull Secrets that it was made with. If registryCredentials came later: "
+        f"{remedy}\n",
+    )
+
+
 def test_a_pod_that_the_operator_has_yet_to_make_anew(database: Database) -> None:
     database.complete()
     annotation = {"zalando-postgres-operator-rolling-update-required": "true"}

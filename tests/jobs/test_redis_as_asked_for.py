@@ -151,6 +151,24 @@ def test_the_troubles_of_new_pods_are_named(gate: Gate, made: Workloads) -> None
     assert outcome.last_line.endswith(f"1 of the newest revision, 2 ready; {named}")
 
 
+@pytest.mark.parametrize("state", [{"waiting": {"reason": "ImagePullBackOff"}}, {"running": {}}])
+@pytest.mark.parametrize("newest", ["1", "2"])
+def test_a_pod_that_its_statefulset_will_never_replace(
+    gate: Gate, made: Workloads, state: dict[str, Any], newest: str
+) -> None:
+    """A mistyped image is set back, and the pod that can't pull it stays: its turn comes once it is ready.
+
+    One that runs may become ready, and a newest one is no pod of before.
+    """
+    made.cluster.rolled_out(made.namespace, REDIS, updatedReplicas=0, readyReplicas=2)
+    status = {"name": REDIS, "ready": False, "restartCount": 0, "image": "", "imageID": "", "state": state}
+    made.pod("platform-kv-2", REDIS, {"containerStatuses": [status]}, revision="2")
+    made.newest(REDIS, newest)
+    outcome = gate(deadline=0).outcome()
+    remedy = f"a StatefulSet replaces no pod of before that is not ready: kubectl delete pod -n {made.namespace} "
+    assert (f"{remedy}platform-kv-2" in outcome.last_line) == (newest == "1" and "waiting" in state)
+
+
 def test_a_pod_that_is_not_admitted_is_named(gate: Gate, made: Workloads) -> None:
     """It does not exist: its StatefulSet alone tells."""
     made.cluster.rolled_out(made.namespace, SENTINEL, replicas=0, updatedReplicas=0, readyReplicas=0)

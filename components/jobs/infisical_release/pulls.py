@@ -1,9 +1,8 @@
 """How often an image could not be pulled. A pod's status tells the last failure, also during the pull that follows."""
 
 from kube import Api, path
-from pods import PodProblem
+from pods import PULLING, PodProblem
 
-PULLING = frozenset({"ErrImagePull", "ImagePullBackOff"})
 FAILURES = 2  # a registry may be busy once
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from job import Pending
 from kube import Api, Object, path
-from workloads import amount, causes, container, pods_of, unfinished
+from pods import PULLING, problems
+from workloads import amount, causes, container, deletion, pods_of, unfinished
 
 # On pods that the operator has yet to replace (1.15, resources.go).
 ROLLING = "zalando-postgres-operator-rolling-update-required"
@@ -85,10 +86,40 @@ def _check_cluster(api: Api, namespace: str, cluster: str, size: Size) -> None:
             raise Pending(f"{name} has {what} limit {limits.get(what)}, wanted {asked}")
     pods = pods_of(api, namespace, found)
     ready = found.get("status", {}).get("readyReplicas", 0)
-    if old := [pod["metadata"]["name"] for pod in pods if _is_old(pod, limits)]:
-        raise Pending(f"{name}: pod {old[0]} is still the one of before{causes(api, found, pods)}")
+    if old := [pod for pod in pods if _is_old(pod, limits)]:
+        why = f"{causes(api, found, pods)}{_never_recreated(old)}"
+        raise Pending(f"{name}: pod {old[0]['metadata']['name']} is still the one of before{why}")
     if not len(pods) == ready == there:
-        raise Pending(f"{name}: {there} wanted, {len(pods)} there, {ready} ready{causes(api, found, pods)}")
+        why = f"{causes(api, found, pods)}{_without_credentials(pods)}"
+        raise Pending(f"{name}: {there} wanted, {len(pods)} there, {ready} ready{why}")
+
+
+def _never_recreated(old: list[Object]) -> str:
+    """Return the way out of a pod of before that has not started, as the tail of a sentence.
+
+    The operator asks Patroni in every pod before it recreates one, and without an answer puts that off to its next
+    Sync (1.15, sync.go).
+    """
+    remedies = [deletion(pod) for pod in old if _is_pending(pod)]
+    return f"; the operator recreates nothing while one of its pods does not answer: {remedies[0]}" if remedies else ""
+
+
+def _without_credentials(pods: list[Object]) -> str:
+    """Return the way out of a pod that was made before its ServiceAccount had the credentials of the registry."""
+    remedies = [
+        deletion(pod)
+        for pod in pods
+        if _is_pending(pod)
+        and "imagePullSecrets" not in pod["spec"]
+        and any(problem.reason in PULLING for problem in problems(pod))
+    ]
+    why = "; a pod keeps the pull Secrets that it was made with. If registryCredentials came later: "
+    return f"{why}{remedies[0]}" if remedies else ""
+
+
+def _is_pending(pod: Object) -> bool:
+    """Whether no container of PostgreSQL runs in it yet."""
+    return pod.get("status", {}).get("phase") == "Pending" and "deletionTimestamp" not in pod["metadata"]
 
 
 def _is_old(pod: Object, limits: Object) -> bool:

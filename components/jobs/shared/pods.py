@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from kube import Object
 
+PULLING = frozenset({"ErrImagePull", "ImagePullBackOff"})
 # Waiting reasons which come before the first start: the container has no log.
 NEVER_STARTED = frozenset(
     {
-        "ImagePullBackOff",
-        "ErrImagePull",
+        *PULLING,
         "ErrImageNeverPull",
         "InvalidImageName",
         "CreateContainerConfigError",

@@ -40,12 +40,38 @@ def causes(api: Api, workload: Object, pods: list[Object]) -> str:
     of the Deployment.
     """
     found = [str(problem) for pod in pods for problem in problems(pod)]
+    found += [
+        f"a StatefulSet replaces no pod of before that is not ready: {deletion(pod)}"
+        for pod in pods
+        if _is_left(workload, pod)
+    ]
     if latest := latest_warning(api, workload):
         found.append(f"{latest.get('reason', 'warning')}: {latest.get('message', '')}")
     for condition in workload.get("status", {}).get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             found.append(f"{condition.get('reason')}: {condition.get('message')}")
     return "".join(f"; {cause}" for cause in found)
+
+
+def deletion(pod: Object) -> str:
+    """Return the command that has its controller make a pod anew."""
+    return f"kubectl delete pod -n {pod['metadata']['namespace']} {pod['metadata']['name']}"
+
+
+def _is_left(workload: Object, pod: Object) -> bool:
+    """Whether nobody will replace a pod of an earlier revision, because it does not run and its turn never comes.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+    """
+    spec, newest = workload["spec"], workload.get("status", {}).get("updateRevision")
+    rolls = spec.get("updateStrategy", {}).get("type") == "RollingUpdate"  # OnDelete: somebody else replaces pods
+    if not (newest and rolls and spec.get("podManagementPolicy") == "OrderedReady"):
+        return False
+    metadata, status = pod["metadata"], pod.get("status", {})
+    new = metadata.get("labels", {}).get("controller-revision-hash") == newest
+    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    runs = any("running" in each.get("state", {}) for each in containers)
+    return bool(problems(pod)) and not (new or runs or "deletionTimestamp" in metadata)
 
 
 def pods_of(api: Api, namespace: str, workload: Object) -> list[Object]:
