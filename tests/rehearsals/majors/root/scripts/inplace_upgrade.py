@@ -95,7 +95,7 @@ class Upgrade:
             self.upgraded.rename(self.data)
             for member in replicas:
                 logging.info("member %s begins anew", member["name"])
-                self.on(member, "copy (select) to program '/scripts/begin_anew.sh'")
+                self.on(member, f"copy (select) to program '/scripts/begin_anew.sh {self.address}'")
             self.forget_the_identifier()
             subprocess.run(["pkill", "-KILL", "-f", f"patroni {PATRONI}"], check=True)
             wait("Patroni is back", lambda: bool(ask("/patroni")))
@@ -115,8 +115,10 @@ class Upgrade:
         if cluster.get("pause"):
             raise Refused("Patroni is in maintenance mode")
         me = self.config["name"]
-        if [member["name"] for member in members if member["role"] == "leader"] != [me]:
+        leaders = {member["name"]: member["host"] for member in members if member["role"] == "leader"}
+        if [*leaders] != [me]:
             raise Refused("the current node does not own the leader lock")
+        self.address = leaders[me]
         replicas = [member for member in members if member["name"] != me]
         for member in replicas:
             if member["state"] != "streaming" or int(member["lag"]) > LAG_LIMIT:

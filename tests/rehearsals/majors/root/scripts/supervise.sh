@@ -11,7 +11,19 @@ stop() {
 }
 trap stop TERM INT
 
+# A replica without data, in a cluster without an identifier, would make a new and empty database of its own. Spilo's
+# replicas have the new data by then.
+await_the_new_primary() {
+  until [ -n "$stopping" ] || python3 -c "$ask" "$(cat "$anew")" 2>/dev/null; do
+    sleep 0.5
+  done
+  rm -f "$anew"
+}
+anew=/run/postgresql/begins_anew_from
+ask='import sys, urllib.request; urllib.request.urlopen(f"http://{sys.argv[1]}:8008/primary", timeout=2)'
+
 until [ -n "$stopping" ]; do
+  [ ! -s "$anew" ] || await_the_new_primary
   PGVERSION=$wanted
   [ ! -s "$PGROOT/data/PG_VERSION" ] || PGVERSION=$(cat "$PGROOT/data/PG_VERSION")
   export PGVERSION
