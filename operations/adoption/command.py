@@ -196,21 +196,29 @@ def _saved(file: Path) -> list[Taken]:
     return saved
 
 
+def _uid(live: Object | None) -> str:
+    return live["metadata"]["uid"] if live else ""
+
+
 def _back(stack: Stack, cluster: Cluster, namespace: str, file: Path) -> int:
     saved = _saved(file)
     owners = [key for taken in saved for key in owner_keys(taken)]
-    there, returned = found(cluster, [*(taken.key for taken in saved), *owners]), 0
-    for taken in saved:
-        live = there.get(taken.key)
-        if live and live["metadata"]["uid"] == taken.uid:
-            owned = with_living_owners(taken, there)
-            give_back(cluster, live, owned)
-            returned += 1
-            for each in taken.owners:
-                if each not in owned.owners:
-                    print(f"{_named(taken.key)} stays without its owner, {each['kind']} {each['name']}, which is gone")
+    there = found(cluster, [*(taken.key for taken in saved), *owners])
+    returned = [taken for taken in saved if _uid(there.get(taken.key)) == taken.uid]
+    if saved and not returned:
+        raise OperationError(
+            f"none of the {len(saved)} objects in {file} is in the cluster that cluster.context of stack {stack.name} "
+            "leads to, so nothing was given back. Helm's records there are another deployment's: choose the cluster "
+            f"from which they were taken: {stack.commands.set('cluster.context', 'NAME')}"
+        )
+    for taken in returned:
+        owned = with_living_owners(taken, there)
+        give_back(cluster, there[taken.key], owned)
+        for each in taken.owners:
+            if each not in owned.owners:
+                print(f"{_named(taken.key)} stays without its owner, {each['kind']} {each['name']}, which is gone")
     records = helm.come_back(cluster, namespace)
-    print(f"gave {returned} of {len(saved)} objects back, and {records} records of Helm")
+    print(f"gave {len(returned)} of {len(saved)} objects back, and {records} records of Helm")
     remove = stack.commands.pulumi("stack rm --force --preserve-config")
     print(f"if `up` has run since, its state is of no use any more, and must not destroy anything: {remove}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -220,6 +221,21 @@ def test_a_file_that_a_kill_has_cut_off_gives_back_what_was_taken(
     assert adopt(Previewed(), back=written(tmp_path, end)) == 0
     assert f"gave 1 of {count} objects back" in capsys.readouterr().out
     assert [entry["manager"] for entry in api.live["a"]["metadata"]["managedFields"]] == ["argocd-controller"]
+
+
+def test_a_cluster_that_has_none_of_what_was_taken_keeps_helms_records(api: Api, tmp_path: Path) -> None:
+    """It is a different one: another stack may have adopted its own Infisical there, under the same names."""
+    api.live["a"] = object_(metadata={"name": "a", "uid": "another-clusters", "managedFields": []})
+    aside = helms_record("infisical", 7)
+    aside["metadata"] |= {"name": "before-adoption.x", "labels": {"owner": "before-adoption", "name": "infisical"}}
+    api.live["before-adoption.x"] = aside
+    api.live["sh.helm.release.v1.infisical.v1"] = helms_record("infisical", 1)
+    untouched = copy.deepcopy(api.live)
+    with pytest.raises(
+        OperationError, match=r"none of the 2 objects in .*adopted\.json is in the cluster .*nothing was"
+    ):
+        adopt(Previewed(), back=written(tmp_path))
+    assert api.live == untouched
 
 
 @pytest.mark.parametrize(("uid", "stays"), [("of-sealed", True), ("anew", False), (None, False)])
