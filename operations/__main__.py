@@ -61,14 +61,14 @@ def main() -> int:
     command.add_argument("--application", help="default: the namespace's name")
     command.add_argument("--environment", default="prod", help="slug of the environment; default: prod")
     command.add_argument("--title", help="name of the environment as people see it")
-    command.add_argument("namespace", help="whose Secrets move")
+    command.add_argument("namespace", type=_named("NAMESPACE"), help="whose Secrets move")
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
     command.add_argument("--output", type=Path, help="default: escrow-<stack>-<time>")
-    command.add_argument("recipient", help="of age (age1…, ssh-…) or GPG")
+    command.add_argument("recipient", type=_named("RECIPIENT"), help="of age (age1…, ssh-…) or GPG")
     command = _command(commands, destroy.run, "destroy", "`pulumi destroy`, unless a namespace holds what is not ours")
     command.add_argument("--yes", action="store_true", help="do not ask")
     command = _command(commands, forget_cluster.run, "forget-cluster", "take a cluster that is gone out of the state")
-    command.add_argument("cluster", help="uid of its namespace kube-system, as `up` prints it")
+    command.add_argument("cluster", type=_named("CLUSTER"), help="uid of its namespace kube-system, as `up` prints it")
     command = _command(commands, refresh.run, "refresh", "`pulumi refresh`, in the stack's own cluster alone")
     command.add_argument("--yes", action="store_true", help="do not ask")
     _owning(commands)
@@ -93,6 +93,17 @@ def _manifest(name: str) -> Path:
     if not name:
         raise argparse.ArgumentTypeError("name the manifest of a Kubernetes Secret, FILE=…")
     return Path(name)
+
+
+def _named(variable: str) -> Callable[[str], str]:
+    """Return the type of an argument that must not be empty, as `make` hands it over where its variable is not set."""
+
+    def name(value: str) -> str:
+        if not value.strip():
+            raise argparse.ArgumentTypeError(f"it is empty: {variable}=…")
+        return value
+
+    return name
 
 
 def _owning(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -24,6 +24,7 @@ from operations.errors import OperationError
 from operations.pulumi import Stack
 from operations.state import outputs_of, resources_of
 from settings.machinery.encryption_keys import ENCRYPTION_KEYS, encryption_keys, key_label, passphrase_label
+from settings.machinery.loader import parsed
 
 # Maps a setting to the variable of the deployed Secret.
 _DEPLOYED = {"authSecret": "AUTH_SECRET", "cookieSecret": "COOKIE_SECRET_SIGN_KEY", "redisPassword": "REDIS_PASSWORD"}
@@ -111,7 +112,7 @@ def _generated(stack: Stack) -> dict[str, str]:
         _, mark, name = resource["urn"].rpartition("::")[2].partition(f"{APPLICATION_SECRETS}-")
         if mark and resource["type"] == "random:index/randomPassword:RandomPassword":
             made[name] = (resource.get("outputs") or {})["result"]
-    return {**made, **(stack.configuration.get("generatedValues") or {})}
+    return {**made, **(parsed("generatedValues", stack.configuration.get("generatedValues")) or {})}
 
 
 def archive_of(backup: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from operations.pulumi import Stack
 from operations.state import PROVIDER, resources_of, state_of, way_of
 from safeguards import Refusal
 from safeguards.cluster import LiveCluster, uid_of
-from safeguards.identity import refuse_foreign_namespaces, refuse_other_cluster, refuse_other_names
+from safeguards.identity import known_cluster, refuse_foreign_namespaces, refuse_other_cluster, refuse_other_names
 from settings.cluster import ClusterSettings
 
 
@@ -51,6 +51,27 @@ def refuse_last_context(stack: Stack) -> None:
                 f"lead to the stack's cluster ({uid}). `{stack.commands.make('repair')}` writes that of the stack file "
                 "into the state"
             )
+
+
+def refuse_known_elsewhere(stack: Stack, context: str | None, kubeconfig: str | None) -> None:
+    """Raise OperationError when a cluster answers and is not the one that the state knows.
+
+    The settings may be incomplete, and the state may know no cluster yet.
+    """
+    known = known_cluster(state_of(stack))
+    if not known:
+        return
+    try:
+        uid = uid_of(LiveCluster(ClusterSettings(context=context, kubeconfig=kubeconfig)).namespaces())
+    except Refusal:
+        return  # what doesn't answer tells nothing wrong either
+    if uid != known:
+        raise OperationError(
+            f"cluster.context: this stack's resources are in cluster {known}, and {context or 'kubectl'} leads to "
+            f"cluster {uid}, whose backups are not this stack's. Choose the stack's own: "
+            f"{stack.commands.set('cluster.context', 'NAME')}. If that is gone for good: "
+            f"`{stack.commands.make('forget-cluster', CLUSTER=known)}`"
+        )
 
 
 def refuse_strange(stack: Stack) -> None:

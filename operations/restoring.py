@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from operations.checks.backup import status_of
 from operations.cluster import Cluster, Unanswered
 from operations.errors import OperationError
+from operations.own_cluster import refuse_known_elsewhere
 from operations.pulumi import Stack
 from operations.table import table
+from settings.machinery.loader import parsed
 from settings.names import Names
 
 _REMARKS = {"rehearsedName": "restored in the last rehearsal", "beforeName": "made before the last change"}
@@ -21,12 +25,13 @@ LISTED = 100  # of the newest backups the Jobs tell the names
 def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """List the backups, write `restore` for one of them, or confirm it. Return 0. Raises OperationError."""
     # Not the checked settings: a private key for this restore may be there already, and is refused without one.
-    said = stack.visible
+    said = {key: parsed(key, value) for key, value in stack.visible.items()}
     cluster, restore = said.get("cluster") or {}, said.get("restore") or {}
     if not said.get("backup"):
         raise OperationError("the stack has no section backup, so it has no backup to restore: docs/backup.md")
     if arguments.confirm:
-        return _confirm(stack, arguments.confirm)
+        return _confirm(stack, restore, arguments.confirm)
+    refuse_known_elsewhere(stack, cluster.get("context"), cluster.get("kubeconfig"))
     names = Names(cluster.get("namePrefix") or "")
     told = _told(Cluster(cluster.get("context"), cluster.get("kubeconfig")), names)
     kept = told.get("kept", "").split()
@@ -36,11 +41,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     chosen = _chosen(arguments.backup, kept)
     now = datetime.now(UTC)
     # The database remembers each id, and a known one restores nothing, so that every call needs one of its own.
-    stack.set("restore.id", f"{now:%Y-%m-%d}t{now:%H%M%S}", secret=False, text=True)
-    stack.set("restore.from", chosen, secret=False, text=True)
-    for key in ("overwrite", "server"):
-        if restore.get(key):
-            stack.remove(f"restore.{key}")
+    wanted = {"id": f"{now:%Y-%m-%d}t{now:%H%M%S}", "from": chosen}
+    _write(stack, {**restore, **wanted}, wanted, [key for key in ("overwrite", "server") if restore.get(key)])
     print(f"restore of {chosen} is in the stack file; nothing has changed yet")
     print(f"next: {stack.commands.pulumi('up')}")
     print("Where there are data, it stops, says what would be lost, and prints a value. To go ahead, write that value:")
@@ -51,12 +53,23 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _confirm(stack: Stack, value: str) -> int:
-    if not stack.visible.get("restore"):
+def _write(stack: Stack, whole: Mapping[str, Any], changes: Mapping[str, str], gone: Sequence[str] = ()) -> None:
+    """Write what has changed of the section `restore`, or all of it where the stack file has it as JSON text."""
+    if isinstance(stack.visible.get("restore"), str):  # a single key would take the place of the text
+        stack.set("restore", json.dumps({key: value for key, value in whole.items() if key not in gone}), secret=False)
+        return
+    for key, value in changes.items():
+        stack.set(f"restore.{key}", value, secret=False, text=True)
+    for key in gone:
+        stack.remove(f"restore.{key}")
+
+
+def _confirm(stack: Stack, restore: Mapping[str, Any], value: str) -> int:
+    if not restore:
         raise OperationError(f"the stack asks for no restore yet: {stack.commands.make('restore', BACKUP='latest')}")
     if not re.fullmatch(r"[0-9a-f]{12}", value):
         raise OperationError("CONFIRM is not the value that the refused restore has printed: 12 hexadecimal digits")
-    stack.set("restore.overwrite", value, secret=False, text=True)
+    _write(stack, {**restore, "overwrite": value}, {"overwrite": value})
     print(f"confirmed: `{stack.commands.pulumi('up')}` now replaces all that the database has")
     return 0
 

@@ -89,10 +89,10 @@ def secrets_of(resources: Iterable[Resource]) -> Iterator[Secret]:
 
 
 def strings(key: str, value: object) -> Iterator[tuple[Path, str]]:
-    """Yield every text in plain data, at any depth, and where it is."""
+    """Yield every text in plain data, at any depth, and where it is. A number stands in a Secret as its text."""
     for path, leaf in leaves({key: value}):
-        if isinstance(leaf, str):
-            yield path, leaf
+        if isinstance(leaf, str | int) and not isinstance(leaf, bool):
+            yield path, str(leaf)
 
 
 def is_name(path: Path) -> bool:

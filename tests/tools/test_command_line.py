@@ -23,6 +23,16 @@ def test_an_import_without_a_file(capsys: pytest.CaptureFixture[str], monkeypatc
     assert "name the manifest of a Kubernetes Secret, FILE=…" in said
 
 
+@pytest.mark.parametrize(
+    ("command", "name"), [("migrate-secrets", "NAMESPACE"), ("forget-cluster", "CLUSTER"), ("escrow", "RECIPIENT")]
+)
+def test_an_argument_that_make_hands_over_empty(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    """An empty namespace is that of kubectl's context, so that a Job ran there."""
+    assert f"it is empty: {name}=…" in refusal(capsys, monkeypatch, command, "--stack", "t", "")
+
+
 def test_a_stack_file_that_is_not_there(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

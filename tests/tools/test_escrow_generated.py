@@ -56,6 +56,9 @@ def test_what_applications_were_given_is_inside(whole: FakeStack, programs: Path
     whole.kept["generatedValues"] = {FILE: Encrypted("older"), "gone-0123456789ab": Encrypted("x")}
     run(whole, output=Path("again"))
     assert opened(Path("again"))[0]["settings"]["generatedValues"] == {FILE: "older", "gone-0123456789ab": "x"}
+    whole.kept["generatedValues"] = Encrypted(json.dumps({FILE: "as text"}))
+    run(whole, output=Path("text"))
+    assert opened(Path("text"))[0]["settings"]["generatedValues"] == {FILE: "as text"}
 
 
 def test_it_remembers_which_passphrase_and_which_archive_are_safe(whole: FakeStack, programs: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from operations import restoring
 from operations.cluster import Unanswered
 from operations.errors import OperationError
+from safeguards import Refusal
+from safeguards.cluster import LiveCluster
 from tests.tools.doctor.known import cluster
 from tests.tools.fake_stack import Encrypted, FakeStack
 from tests.unit.harness import RECIPIENT
@@ -72,7 +75,8 @@ def test_the_whole_name_is_written_with_an_id_of_its_own(
     assert of.kept["restore"] == {"id": of.kept["restore"]["id"], "from": chosen}, "a confirmation is for one id"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dt\d{6}", of.kept["restore"]["id"])
     of.settings()
-    assert {command[:2] for command in of.ran} <= {("config", "--json"), ("config", "set"), ("config", "rm")}
+    changed = {command[:2] for command in of.ran} - {("config", "--json"), ("stack", "export")}
+    assert changed == {("config", "set"), ("config", "rm")}
     printed = capsys.readouterr().out
     assert "next: pulumi up --stack prod\n" in printed
     assert "to think better of it, before it is confirmed: pulumi config rm" in printed
@@ -84,6 +88,41 @@ def test_the_private_key_may_be_there_before_the_restore(monkeypatch: pytest.Mon
     of = stack(restoreIdentity=Encrypted("-----BEGIN PGP PRIVATE KEY BLOCK-----"), cluster={"context": "prod"})
     run(monkeypatch, of, "latest")
     assert of.kept["restore"]["from"] == NEW
+
+
+@pytest.mark.parametrize(("uid", "asked"), [("uid-own", True), ("uid-of-staging", False), (None, True)])
+def test_the_backups_of_another_cluster_are_not_this_stacks(
+    monkeypatch: pytest.MonkeyPatch, uid: str | None, asked: bool
+) -> None:
+    """The context of a kubeconfig may lead anywhere. One that doesn't answer tells of no backup either."""
+
+    def namespaces(_: LiveCluster) -> Any:
+        if not uid:
+            raise Refusal("no route to host")
+        return {"kube-system": {"uid": uid}}
+
+    monkeypatch.setattr(LiveCluster, "namespaces", namespaces)
+    of = stack(cluster={"context": "default"})
+    type_ = "pulumi:providers:kubernetes"
+    provider = {"urn": f"urn:pulumi:prod::p::{type_}::kubernetes", "type": type_}
+    of.state["deployment"]["resources"] = [{**provider, "outputs": {"clusterIdentifier": "uid-own"}}]
+    if asked:
+        run(monkeypatch, of, "latest")
+        assert of.kept["restore"]["from"] == NEW
+    else:
+        with pytest.raises(OperationError, match="are in cluster uid-own, and default leads to cluster uid-of-staging"):
+            run(monkeypatch, of, "latest")
+        assert of.wrote == []
+
+
+def test_sections_may_be_json_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `pulumi config set infisical-platform:cluster '{…}'` writes it."""
+    of = stack(cluster=json.dumps({"context": "prod"}), restore=json.dumps({"id": "a", "from": OLD}))
+    run(monkeypatch, of)
+    run(monkeypatch, of, confirm="0123456789ab")
+    assert json.loads(of.kept["restore"]) == {"id": "a", "from": OLD, "overwrite": "0123456789ab"}
+    run(monkeypatch, of, "latest")
+    assert json.loads(of.kept["restore"]) == {"id": json.loads(of.kept["restore"])["id"], "from": NEW}
 
 
 @pytest.mark.parametrize("told", [{}, {STATUS: Unanswered("no route to host")}], ids=["new", "away"])
