@@ -79,11 +79,13 @@ def assert_healthy(site: Site) -> None:
 def deployments_held(kubectl: Kubectl, namespace: str) -> Iterator[None]:
     """Make whoever writes a Deployment of `namespace` wait: the API server asks a webhook that does not answer."""
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
-    with socket.create_server((str(kubectl.instance.host_address), 0)) as silent:
-        address, port = silent.getsockname()
+    address = kubectl.instance.host_address
+    ipv6 = address.version == 6
+    with socket.create_server((str(address), 0), family=socket.AF_INET6 if ipv6 else socket.AF_INET) as silent:
+        host, port = f"[{address}]" if ipv6 else address, silent.getsockname()[1]
         webhook = {
             "name": "held.infisical.test",
-            "clientConfig": {"url": f"https://{address}:{port}/"},
+            "clientConfig": {"url": f"https://{host}:{port}/"},
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "rules": [rule],
             "timeoutSeconds": 30,
