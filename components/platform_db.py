@@ -15,7 +15,7 @@ from components.backup_store import BackupStore, BackupStoreArgs, DatabaseLogin
 from components.base.budget import budget
 from components.base.content import versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.logical_names import LOGIN_STEP, OPERATOR_STEP, database_cluster_name, gate_name
+from components.base.logical_names import LOGIN_STEP, OPERATOR_STEP, database_cluster_name, gate_name, password_name
 from components.base.names import DATABASE_CLUSTER, DATABASE_CREDENTIALS, type_token
 from components.base.password import password
 from components.base.pod import SecretFiles, SecretKey, Step
@@ -108,7 +108,7 @@ class PlatformDb(ComponentResource):
         )
         self.backups = BackupStore.wanted(args.backup, self.login, parent=self)
         leaf = self._certificates(name, args.certificates)
-        self.password = password(f"{name}-password", args.password, args.database.password_rotation, parent=self)
+        self.password = password(password_name(name), args.password, args.database.password_rotation, parent=self)
         self.rotates = args.password is not None or args.database.password_rotation > 1
         credentials = core.v1.Secret(
             f"{name}-credentials",
@@ -135,7 +135,9 @@ class PlatformDb(ComponentResource):
         pooler = f"{DATABASE_CLUSTER}-pooler"
         logical = f"{name}-pooler-budget"
         budget(pooler, self._namespace.metadata.name, {"connection-pooler": pooler}, logical=logical, parent=self)
-        self._gate(name, args, spec, cluster)
+        # A credentials Secret that is made anew may have had another password meanwhile, of the operator's.
+        triggers = {"spec": spec, "credentials": credentials.metadata.apply(lambda metadata: metadata.uid or "")}
+        self._gate(name, args, triggers, cluster)
         self.register_outputs({"authority": _AUTHORITY, "pooler": self.pooler.host, "primary": self.primary.host})
 
     def uri(self, endpoint: Endpoint) -> Output[str]:
@@ -218,7 +220,7 @@ class PlatformDb(ComponentResource):
             ),
         )
 
-    def _gate(self, name: str, args: PlatformDbArgs, spec: Mapping[str, object], cluster: CustomResource) -> None:
+    def _gate(self, name: str, args: PlatformDbArgs, triggers: Mapping[str, object], cluster: CustomResource) -> None:
         gate, namespace = gate_name(name), self.namespace
         # What Infisical will use, never what the operator offers: the two differ when something has gone wrong.
         login = versioned_secret(f"{gate}-login", namespace, {"password": self.password}, parent=self)
@@ -247,7 +249,7 @@ class PlatformDb(ComponentResource):
             GateArgs(
                 namespace=namespace,
                 steps=[_ready(args), log_in],
-                triggers={"spec": spec, "login": login.metadata.name},
+                triggers={**triggers, "login": login.metadata.name},
                 deadline_seconds=args.deadline_seconds,
                 after=[cluster],
             ),

@@ -22,9 +22,16 @@ from pulumi_kubernetes import core, meta
 from pulumi_kubernetes.apiextensions import CustomResource
 from pydantic import SecretStr
 
-from components.base.content import content_addressed, digest, versioned_secret
+from components.base.content import content_addressed, content_name, digest, versioned_secret
 from components.base.gate import Gate, GateArgs
-from components.base.logical_names import gate_name, redis_replication_name, redis_servers_gate_name
+from components.base.logical_names import (
+    REDIS,
+    gate_name,
+    password_name,
+    redis_config_name,
+    redis_replication_name,
+    redis_servers_gate_name,
+)
 from components.base.names import REDIS_REPLICATION, REDIS_SENTINEL, type_token
 from components.base.password import password
 from components.base.pod import SecretKey, Step
@@ -96,6 +103,15 @@ class PlatformKvArgs:
         )
 
 
+def _files(redis: RedisSettings) -> dict[str, str]:
+    return {"redis-additional.conf": RedisConfig(max_memory_mib=redis.max_memory_mib).render()}
+
+
+def servers_of(redis: RedisSettings) -> dict[str, Input[object]]:
+    """Return what the servers' gate is triggered by, before anything is made."""
+    return replication_spec(redis, content_name(redis_config_name(REDIS), _files(redis)))
+
+
 class PlatformKv(ComponentResource):
     """Create a Redis that fails over, with the password that Infisical uses.
 
@@ -126,8 +142,9 @@ class PlatformKv(ComponentResource):
             deadline_seconds=args.deadline_seconds,
         )
         key, auth = self._login(name, args, steps)
-        config = {"redis-additional.conf": RedisConfig(max_memory_mib=args.redis.max_memory_mib).render()}
-        config_map = content_addressed(f"{name}-config", self._namespace, config, parent=self).metadata.name
+        config_map = content_addressed(
+            redis_config_name(name), self._namespace, _files(args.redis), parent=self
+        ).metadata.name
         servers, sentinels = replication_spec(args.redis, config_map), sentinel_spec(args.redis)
         self.sentinels = digest(sentinels)
         before = self._gate(f"{name}-handover", steps.hand_over(), after=auth, triggers=[servers])
@@ -192,7 +209,7 @@ class PlatformKv(ComponentResource):
 
     def _login(self, name: str, args: PlatformKvArgs, steps: RedisSteps) -> tuple[SecretKey, core.v1.Secret]:
         """Create the password, for Jobs and in the Secret that the servers read. Redis learns a changed one first."""
-        new = password(f"{name}-password", args.password, args.redis.password_rotation, parent=self)
+        new = password(password_name(name), args.password, args.redis.password_rotation, parent=self)
         login = versioned_secret(f"{name}-gate-login", self._namespace, {"password": new}, parent=self)
         key = SecretKey(secret=login.metadata.name, key="password")
         rotates = args.password is not None or args.redis.password_rotation > 1

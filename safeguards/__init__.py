@@ -36,6 +36,7 @@ from safeguards.operators import refuse_second_operator, refuse_uninstalling
 from safeguards.plain_http import refuse_plain_http
 from safeguards.redis_address import refuse_other_redis
 from safeguards.refusal import Refusal
+from safeguards.rotation import refuse_first_password, refuse_rotation_in_a_roll
 from safeguards.state import LastState, last_state
 from safeguards.target_namespaces import refuse_missing_namespaces
 from safeguards.volumes import refuse_volume_change
@@ -104,6 +105,8 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_other_redis(settings, state, commands)
     refuse_downgrade(settings, state, commands)
     refuse_volume_change(settings, state, commands)
+    refuse_first_password(settings, state, commands)
+    refuse_rotation_in_a_roll(settings, state, commands)
     refuse_other_files(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)
     refuse_other_operator(settings, state, commands)

@@ -10,13 +10,18 @@ from pulumi import Input, Resource, ResourceOptions
 from pulumi_kubernetes import core, meta
 
 
+def content_name(name: str, data: Mapping[str, str]) -> str:
+    """Return a name that ends with a digest of the data."""
+    return f"{name}-{digest(data)}"
+
+
 def content_addressed(
     name: str, namespace: Input[str], data: Mapping[str, str], *, parent: Resource
 ) -> core.v1.ConfigMap:
     """Create an immutable ConfigMap whose name ends with a digest of its data."""
     return core.v1.ConfigMap(
         name,
-        metadata=meta.v1.ObjectMetaArgs(name=f"{name}-{digest(data)}", namespace=namespace),
+        metadata=meta.v1.ObjectMetaArgs(name=content_name(name, data), namespace=namespace),
         data=dict(data),
         immutable=True,
         opts=ResourceOptions(parent=parent),

@@ -16,6 +16,8 @@ from components.base.pod import Step, pod_template
 from components.base.rbac import role_binding, service_account
 from components.base.scripts import scripts_map
 
+TRIGGERS = "infisical-platform/triggers"  # the annotation with their digest
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateArgs:
@@ -52,7 +54,7 @@ class Gate(ComponentResource):
                 job=job,
                 scripts_map=config_map.metadata.name,
                 service_account=account.metadata.name if account else None,
-                annotations={"infisical-platform/triggers": triggers},
+                annotations={TRIGGERS: triggers},
             )
             done = run_once(
                 job,

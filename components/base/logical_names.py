@@ -49,6 +49,16 @@ def step_name(gate: str, step: str) -> str:
     return f"{gate}-{step}"
 
 
+def password_name(part: str) -> str:
+    """Return the name of the RandomPassword of a database or of Redis, where none is given."""
+    return f"{part}-password"
+
+
+def redis_config_name(part: str) -> str:
+    """Return the name of the ConfigMap with the configuration of Redis."""
+    return f"{part}-config"
+
+
 def redis_replication_name(part: str) -> str:
     """Return the name of the RedisReplication of PlatformKv."""
     return f"{part}-replication"

@@ -216,6 +216,13 @@ def test_a_given_password_is_used_instead_of_a_generated_one() -> None:
         assert graph.secret(name, "stringData", "password")
 
 
+def test_the_gate_runs_again_for_another_credentials_secret() -> None:
+    """Without one, the operator makes its own with another password, and takes it for the role's."""
+    credentials = unchanged()["Secret/platform-db-credentials"]
+    for job in ("Job/platform-db-gate-operator", "Job/platform-db-gate-login"):
+        assert credentials.urn in unchanged()[job].property_dependencies["spec"], "its uid"
+
+
 def test_the_gate_runs_again_for_another_password() -> None:
     """Both steps: the first one makes the operator read it."""
     login = next(r for r in unchanged() if str(r) == "Secret/platform-db-gate-login")
