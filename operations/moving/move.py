@@ -76,6 +76,7 @@ class Move:
     @cached_property
     def plan(self) -> Plan:
         """Return what can move. A Job in the cluster looks at the Secrets."""
+        operator = self.settings.secrets_operator
         found = [Found(**line) for line in self.pod.run("inventory", self._place(self.application))]
         return Plan(
             namespace=self.namespace,
@@ -83,6 +84,7 @@ class Move:
             environment=self.environment,
             found=sorted(found, key=lambda secret: secret.name),
             consumers=by_secret(self.uses),
+            restarting=not operator or operator.kind == "infisical",
         )
 
     def _place(self, project: str) -> Mapping[str, str]:

@@ -61,6 +61,7 @@ class Plan:
     environment: str
     found: Sequence[Found]
     consumers: Mapping[str, Sequence[str]]  # by Secret: kind/name of what uses it
+    restarting: bool = True  # whether the operator that delivers restarts what uses a Secret
 
     def __post_init__(self) -> None:
         if not _APPLICATION.fullmatch(self.application) or len(self.application) > _LONGEST_APPLICATION:
@@ -95,7 +96,7 @@ class Plan:
             delivery["type"] = secret.type
         users = [*self.consumers.get(secret.name, ()), *self.consumers.get(secret.target, ())]
         restarted = [each for each in users if each.partition("/")[0] in _RESTARTED]
-        if restarted and len(secret.target) <= LONGEST_RESTARTING:
+        if self.restarting and restarted and len(secret.target) <= LONGEST_RESTARTING:
             delivery["restarts"] = restarted
         return delivery
 

@@ -22,6 +22,7 @@ from views import Kubectl, Site
 from waits import FIRST_OBJECT
 
 from embedded.errors import EmbeddedError
+from embedded.ranges import url_host
 from embedded.stack import PROJECT, Stack
 
 SECRET_PATH = "/api/v3/secrets/raw/e2e"
@@ -80,12 +81,12 @@ def deployments_held(kubectl: Kubectl, namespace: str) -> Iterator[None]:
     """Make whoever writes a Deployment of `namespace` wait: the API server asks a webhook that does not answer."""
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
     address = kubectl.instance.host_address
-    ipv6 = address.version == 6
-    with socket.create_server((str(address), 0), family=socket.AF_INET6 if ipv6 else socket.AF_INET) as silent:
-        host, port = f"[{address}]" if ipv6 else address, silent.getsockname()[1]
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    with socket.create_server((str(address), 0), family=family) as silent:
+        port = silent.getsockname()[1]
         webhook = {
             "name": "held.infisical.test",
-            "clientConfig": {"url": f"https://{host}:{port}/"},
+            "clientConfig": {"url": f"https://{url_host(address)}:{port}/"},
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "rules": [rule],
             "timeoutSeconds": 30,

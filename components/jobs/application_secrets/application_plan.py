@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from application_wish import STACK, Application, Place, Secret, shown
+from application_wish import ENCODED, STACK, Application, Place, Secret, shown
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Stored:
     def ours(self) -> bool:
         """Whether the stack made it and keeps it."""
         return self.comment.startswith(STACK)
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the stack stored it in base64."""
+        return self.comment.startswith(ENCODED)
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,13 @@ def decide(application: Application, found: Found, *, same_state: bool = True) -
     )
 
 
+# How a value is stored, and what its people's line says then, or it would be delivered undecoded or decoded twice.
+_ENCODINGS = {
+    True: "in base64: write {owner: people, encoding: base64}",
+    False: "not in base64: write {owner: people}",
+}
+
+
 @dataclass(frozen=True)
 class _Decision:
     place: Place
@@ -157,6 +169,9 @@ def _of_people(secret: Secret, there: Stored | None) -> _Decision:
         return _Decision(secret.place, drift=f"{shown(secret.place)} waits for its people to write it")
     if there is None:
         return _Decision(secret.place, "create", secret.value, secret.comment)
+    if there.ours and there.encoded != secret.encoded:
+        conflict = f"{shown(secret.place)} is handed over as Infisical has it, which is {_ENCODINGS[there.encoded]}"
+        return _Decision(secret.place, conflict=conflict)
     if there.ours:  # the stack kept it before, and hands over the value as it is
         return _Decision(secret.place, "update", there.value, secret.comment)
     return _Decision(secret.place)

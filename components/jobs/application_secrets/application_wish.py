@@ -12,8 +12,9 @@ Place = tuple[str, str, str]  # environment, folder, name of a secret
 # The comment of a secret says who keeps it. People read it in the web UI, so it goes on in words.
 STACK = "infisical-platform:stack"
 PEOPLE = "infisical-platform:people"
+ENCODED = f"{STACK} base64"
 _STACK_SAYS = f"{STACK} - the stack keeps this value and puts it back when it is changed here"
-_ENCODED_SAYS = f"{STACK} base64 - the stack keeps this value, which is delivered decoded, and puts it back"
+_ENCODED_SAYS = f"{ENCODED} - the stack keeps this value, which is delivered decoded, and puts it back"
 _PEOPLE_SAYS = f"{PEOPLE} - this value is yours: the stack never changes it"
 
 

@@ -27,7 +27,7 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
     metadata: Object = found["metadata"]
     annotations, labels = texts(metadata, "annotations"), texts(metadata, "labels")
     where = f"{delivery.name} ({delivery.source})"
-    ours = labels.get(MARK) == delivery.application and annotations.get(STACK) == stack_id
+    ours = MARK in labels and annotations.get(STACK) == stack_id  # of whichever application: one alone delivers it
     taker = f"{stack_id}/{delivery.application}"
     command = f"kubectl annotate secret {delivery.secret} -n {delivery.namespace} {ADOPT}={taker}"
     command += " --overwrite" if MARK in labels or ADOPT in annotations else ""
@@ -35,8 +35,9 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
         pass
     elif MARK in labels:
         yield (
-            f"{where}: application {labels[MARK]} of {_stack(annotations, stack_id)} delivers it already. If that "
-            f"application is gone, give it to this one: {command}"
+            f"{where}: application {labels[MARK]} of a different stack, whose cluster.stackId is "
+            f"{annotations.get(STACK)}, delivers it already. If that application is gone, give it to this one: "
+            f"{command}"
         )
     else:
         yield (
@@ -44,12 +45,15 @@ def refusals(delivery: Delivery, found: Object, stack_id: str) -> Iterator[str]:
             f"under a different name, or give it to the application: {command}"
         )
     yield from (f"{where}: {sentence}" for sentence in _owned_by_others(delivery, metadata))
+    # The operator makes a Secret again as it was, while there is the delivery of before.
+    anew = "take the delivery out and run `pulumi up`, delete the Secret, and set the delivery again" if ours else ""
+    ways = f"Deliver under a different name, or {anew or 'delete it'}"
     if found.get("immutable"):
-        yield f"{where}: it is immutable, so nothing can write it. Deliver under a different name, or delete it"
+        yield f"{where}: it is immutable, so nothing can write it. {ways}"
     if found.get("type", "Opaque") != delivery.type:
         yield (
             f"{where}: it is of type {found.get('type')}, {delivery.type} is asked for, and Kubernetes never changes a "
-            "type. Deliver under a different name, or delete it"
+            f"type. {ways}"
         )
 
 
@@ -66,11 +70,6 @@ def _owned_by_others(delivery: Delivery, metadata: Object) -> Iterator[str]:
             "go, which leaves the Secret where it is: "
             f"kubectl delete {resource} {name} -n {delivery.namespace} --cascade=orphan"
         )
-
-
-def _stack(annotations: Object, stack_id: str) -> str:
-    other = annotations.get(STACK)
-    return "this stack" if other == stack_id else f"a different stack, whose cluster.stackId is {other},"
 
 
 def _maker(metadata: Object) -> str:

@@ -121,6 +121,15 @@ def test_a_restart_that_the_operator_could_not_note_is_not_asked_for(length: int
     assert ("restarts" in plan.deliveries([secret])[0]) == restarts
 
 
+def test_restarts_are_not_asked_for_where_nobody_can_do_them() -> None:
+    """External Secrets Operator restarts nothing, and the settings say so."""
+    secret, users = Found(**line("a")), {"a": ["deployment/shop"]}
+    plan = Plan(
+        namespace="shop", application="shop", environment="prod", found=[secret], consumers=users, restarting=False
+    )
+    assert "restarts" not in plan.deliveries([secret])[0]
+
+
 def test_the_cluster_is_spoken_to_over_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, ...]] = []
 
