@@ -23,9 +23,10 @@ def refuse_dropped_applications(settings: Settings, state: LastState, commands: 
     key = key_path("applications", dropped[0], "retired")
     raise Refusal(
         f"{key_path('applications', dropped[0])}: the stack has this application, and the stack file no longer does. "
-        "Pods may still get their secrets from it, and its project would stay without an owner. Retire it first: "
-        f"{commands.set(key, 'true')}, then {commands.pulumi('up')}. What was delivered stays in the cluster, and the "
-        "key can go afterwards"
+        "Pods may still get their secrets from it, and its project would stay without an owner. If it was renamed, "
+        f"name it {dropped[0]} again: what people wrote belongs to that name. If nobody needs it any more, retire it, "
+        f"which deletes the project, with all that people wrote in it: {commands.set(key, 'true')}, then "
+        f"{commands.pulumi('up')}. What was delivered stays in the cluster, and the key can go afterwards"
     )
 
 

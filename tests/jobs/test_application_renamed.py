@@ -152,6 +152,16 @@ def test_an_environment_that_is_let_go_stands_in_the_way_of_none() -> None:
     assert not decide(SHOP, unmarked).conflicts
 
 
+@pytest.mark.parametrize("generated", [True, False])
+def test_what_the_stack_generates_does_not_go_with_a_slug(generated: bool) -> None:
+    """Its password belongs to the slug in the stack file, so another slug has another one."""
+    secret = Secret(("prod", "/", "BEGUN"), "stack", "new", generated="shop-0123456789ab" if generated else "")
+    found = Found({"live": ("e", "Live")}, secrets={("live", "/", "BEGUN"): Stored("old", f"{STACK} - x")})
+    [line] = renamed_environments(replace(SHOP, secrets=(secret,)), found)
+    warning = "The stack has generated other values for prod, which would replace those of live: name it live"
+    assert (warning in line) == generated
+
+
 def test_an_environment_that_the_stack_no_longer_names_is_told_once() -> None:
     ours = {("live", "/", key): Stored("x", f"{STACK} - x") for key in "AB"}
     found = Found({"prod": ("e", "Production"), "live": ("f", "Live")}, secrets=ours)
