@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from operations.checks import domain, zalando
 from operations.checks.deployments import Deployed, find, flag, watching
 from operations.checks.installed import by_stack
-from operations.checks.result import Result, fail, ok, unknown
+from operations.checks.result import Result, fail, ok, unknown, warn
 from operations.checks.versions import Known, Version
 from operations.cluster import Cluster, Unanswered
 from settings import Settings
@@ -126,8 +127,26 @@ def cert_manager(cluster: Cluster, settings: Settings) -> Iterable[Result]:
         only = flag(controller, "namespace")
         scope, fix = {only} if only else set[str](), f"remove --namespace from the arguments of Deployment {controller}"
         yield watching(subject, scope, (settings.cluster.names.database, settings.cluster.names.infisical), fix)
+        if settings.ingress.issuer.kind == "letsEncrypt" and settings.ingress.route.kind == "gateway":
+            yield _challenged(cluster, f"{subject}: Gateway API", controller)
 
     return _best(controllers, results) or [_absent(cluster, settings, "certManager", subject, _CERT_MANAGER_INSTALL)]
+
+
+def _challenged(cluster: Cluster, subject: str, controller: Deployed) -> Result:
+    """Judge whether it answers challenges behind a Gateway. A site that moves there notices at its next renewal."""
+    written = cluster.get(f"/api/v1/namespaces/{controller.namespace}/configmaps/{controller.name}") or {}
+    file = "\n".join((written.get("data") or {}).values())
+    flags = {"--enable-gateway-api", "--enable-gateway-api=true"}
+    on = flags.intersection(controller.arguments) or re.search(r'enableGatewayAPI"?:\s*true', file)
+    if on or "ExperimentalGatewayAPISupport=true" in flag(controller, "feature-gates"):
+        return ok(subject, "is on")
+    return warn(
+        subject,
+        f"is off, as far as the arguments of Deployment {controller} and a ConfigMap of its name tell: no challenge of "
+        "Let's Encrypt is answered behind a Gateway",
+        "set config.enableGatewayAPI of cert-manager's chart to true, and restart its controller",
+    )
 
 
 def _is_controller(deployed: Deployed) -> bool:

@@ -10,8 +10,11 @@ from operations import doctor
 from operations.checks import operators
 from operations.checks.result import Level
 from tests.tools.doctor.known import (
+    GATEWAY,
+    LETS_ENCRYPT,
     NO_RIGHT,
     OPERATORS,
+    PUBLIC,
     ZALANDO,
     all_ok,
     ask,
@@ -183,6 +186,27 @@ def test_a_cert_manager_of_one_namespace_does_not_do() -> None:
     assert all_ok(ask(operators.cert_manager, with_(cert_manager(args=leader))))
     single = with_(cert_manager(args=[*leader, "--namespace=infisical"]))
     assert only(ask(operators.cert_manager, single)).seen == "acts in infisical only, not in platform-db-pg"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "level"),
+    [
+        ([], None, Level.WARN),
+        (["--config=/config.yaml"], "enableGatewayAPI: false", Level.WARN),
+        (["--config=/config.yaml"], "enableGatewayAPI: true", Level.OK),
+        (["--enable-gateway-api"], None, Level.OK),
+        (["--feature-gates=A=true,ExperimentalGatewayAPISupport=true"], None, Level.OK),
+    ],
+)
+def test_a_cert_manager_that_does_not_know_gateways_answers_no_challenge_there(
+    arguments: list[str], file: str | None, level: Level
+) -> None:
+    """The certificate that a site has moves along, so nobody notices before its renewal."""
+    written = {"/api/v1/namespaces/operators/configmaps/cert-manager": file and {"data": {"config.yaml": file}}}
+    way = {"ingress": {**LETS_ENCRYPT, "route": {**GATEWAY, "redirectListener": "http"}}, "infisical": PUBLIC}
+    found = ask(operators.cert_manager, with_(cert_manager(args=arguments), **written), **way)
+    assert found["cert-manager: Gateway API"].level is level
+    assert "cert-manager: Gateway API" not in ask(operators.cert_manager, with_(cert_manager(args=arguments)))
 
 
 def test_of_several_operators_the_one_that_suits_counts() -> None:
