@@ -81,6 +81,14 @@ def test_a_project_with_another_slug_is_not_made_again(run: str, outside: bool) 
     assert site.made == []
 
 
+@pytest.mark.parametrize("slug", ["shop_backend", "shop", "s" * 37])
+def test_a_slug_that_no_stack_file_may_have_is_only_changed_back(slug: str) -> None:
+    """The web UI takes `_` too, and other lengths."""
+    with pytest.raises(Undone, match=f"{slug} is the one") as caught:
+        provision(Site({slug: OURS}))
+    assert str(caught.value).endswith("Change its slug to webshop in the web UI (Project Settings)")
+
+
 def test_projects_of_others_and_of_other_applications_are_no_renamed_ones() -> None:
     site = Site({"blog": OURS.replace("shop", "blog"), "theirs": "", "foreign": OURS.replace("stack-1", "stack-2")})
     site.stored.clear()

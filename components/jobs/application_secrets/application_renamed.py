@@ -3,6 +3,7 @@
 Made a second time it would begin with the first values of everything, which the operator would then bring to the pods.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,8 @@ from job import Failed, Pending
 
 Object = dict[str, Any]
 
+_SLUG = re.compile(r"(?=.{5,36}$)[a-z0-9]+(-[a-z0-9]+)*")  # what a stack file may have (application_types.py)
+
 
 def refuse_renamed(application: Application, server: Server, marker: str, anew: str) -> None:
     """Raise Failed where the project that the stack has made for an application has a different slug.
@@ -25,10 +28,10 @@ def refuse_renamed(application: Application, server: Server, marker: str, anew: 
     for each in _every_project(server):
         slug, description = str(each["slug"]), str(each.get("description") or "")
         if slug != application.slug and description.startswith(marker) and named in description:
+            or_set = f", or set `project` of the application to {slug}" if _SLUG.fullmatch(slug) else ""
             raise Failed(
                 f"there is no project {application.slug}, and {slug} is the one that the stack has made for the "
-                f"application. Change its slug to {application.slug} in the web UI (Project Settings), or set "
-                f"`project` of the application to {slug}"
+                f"application. Change its slug to {application.slug} in the web UI (Project Settings){or_set}"
             )
     if anew:
         raise Failed(f"project {application.slug} is gone. Restore it or its slug in the web UI. {anew}")
