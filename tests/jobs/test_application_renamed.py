@@ -166,7 +166,10 @@ def test_what_the_stack_generates_does_not_go_with_a_slug(generated: bool) -> No
     secret = Secret(("prod", "/", "BEGUN"), "stack", "new", generated="shop-0123456789ab" if generated else "")
     found = Found({"live": ("e", "Live")}, secrets={("live", "/", "BEGUN"): Stored("old", f"{STACK} - x")})
     [line] = renamed_environments(replace(SHOP, secrets=(secret,)), found)
-    warning = "The stack has generated other values for prod, which would replace those of live: name it live"
+    warning = (
+        "Name it live in the stack file. Or change the slug of live to prod in the web UI (Project Settings) once the "
+        "encrypted keys generatedValues.shop-0123456789ab have the values of live"
+    )
     assert (warning in line) == generated
 
 
