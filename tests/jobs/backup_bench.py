@@ -17,7 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from job_cluster import Cluster, Rule
-from job_engines import DATABASE, PASSWORD, USER, Account, Postgres
+from job_engines import DATABASE, PASSWORD, USER, Account, Postgres, eventually
 from job_pki import Pair
 
 HERE = Path(__file__).parent
@@ -232,3 +232,9 @@ def of_another(bench: Bench, uid: str = "another-cluster") -> str:
     shutil.copyfile(bench.volume / f"{mine['name']}.dump.gpg", sealed)
     bench.account.file(bench.volume / f"{theirs['name']}.json", json.dumps(theirs))
     return theirs["name"]
+
+
+def await_another_second() -> None:
+    """The name of a backup begins with its second, so two of one second have no order."""
+    now = stamped(0)
+    eventually(lambda: stamped(0) > now, "the second is over")

@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, body=content, sent=len(content) // 2)
                 return
             damaged = self.bucket.damage and name.endswith(".gpg")
-            self._answer(200, body=content[:-1] + b"\0" if damaged else content)
+            self._answer(200, body=content[:-1] + bytes([content[-1] ^ 1]) if damaged else content)
             return
         names = sorted(each for each in self.bucket.objects if each.startswith(query["prefix"]))
         start = int(query.get("continuation-token", "0"))

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from backup_bench import CLUSTER, LABEL, STATUS, Bench, gpg, stamped
+from backup_bench import CLUSTER, LABEL, STATUS, Bench, await_another_second, gpg, stamped
 from backup_target import VolumeTarget, content_of
 from job_engines import PASSWORD, eventually
 from job_pki import Pair
@@ -242,10 +242,12 @@ def test_the_one_before_a_change_is_made_once(bench: Bench) -> None:
     assert again.last_line == f"backup: {first} was made before this change, and is there already"
     assert bench.back_up(**before | {"before": "89abcdef0123"}).status == 0
     there = len(bench.objects)
+    await_another_second()
     assert bench.back_up(**before).status == 0
     assert len(bench.objects) == there + 2, "the same change after a different one has newer data to lose"
     for file in bench.volume.glob("*-0123abcd4567.json"):
         file.unlink()
+    await_another_second()
     assert "is in volume" in bench.back_up(**before).last_line
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from backup_bench import LABEL, STATUS, flip_a_byte, gpg, stamped
+from backup_bench import LABEL, STATUS, await_another_second, flip_a_byte, gpg
 from job_cluster import Cluster
-from job_engines import PASSWORD, USER, Postgres, eventually
+from job_engines import PASSWORD, USER, Postgres
 from job_pki import Pair
 from job_redis import ADDRESSES, GROUP, Redis, running
 from restore_bench import DEPLOYMENT, Platform, backed_up
@@ -122,8 +122,8 @@ def test_a_note_that_was_not_told_is_told_by_the_next_run(platform: Platform) ->
 
 def test_a_confirmation_is_for_one_backup(platform: Platform) -> None:
     """`latest` is a different one once the night's backup was made."""
-    token, now = platform.token(), stamped(0)
-    eventually(lambda: stamped(0) > now, "the second is over, of which both backups would be")
+    token = platform.token()
+    await_another_second()
     assert platform.back_up().status == 0
     refused = platform.restore(overwrite=token)
     assert f"restore.overwrite is {token}, which confirms something else" in refused.last_line
