@@ -38,9 +38,8 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     Raises OperationError.
     """
     ask_before_release(stack, yes=arguments.yes)
-    print(
-        f"the state's file: {mend(stack)}", flush=True
-    )  # before all others: without it, Pulumi tells not even the settings
+    # Before the steps: without the file, Pulumi tells not even the settings.
+    print(f"the state's file: {mend(stack)}", flush=True)
     settings = stack.settings().cluster
     cluster = Cluster(settings.context, settings.kubeconfig)
     for step in STEPS:

@@ -65,13 +65,13 @@ def renamed_environments(application: Application, found: Found) -> Iterator[str
         wanted = {secret.place[1:] for secret in application.secrets if secret.place[0] == missing}
         made = [secret.generated for secret in application.secrets if secret.place[0] == missing and secret.generated]
         for other in sorted({place[0] for place, marked in theirs.items() if marked and place[1:] in wanted}):
-            change = f"hange the slug of {other} to {missing} in the web UI (Project Settings)"
-            ways = f"C{change}, or name it {other} in the stack file"
+            slug = f"the slug of {other} to {missing} in the web UI (Project Settings)"
+            ways = f"Change {slug}, or name it {other} in the stack file"
             if made:  # by the slug in the stack file, so that another slug has another value
                 keys = ", ".join(f"generatedValues.{each}" for each in made)
                 ways = (
-                    f"Name it {other} in the stack file. Or c{change} once the encrypted keys {keys} have the values "
-                    f"of {other}: the stack has generated other ones, which would replace them"
+                    f"Name it {other} in the stack file. Or change {slug} once the encrypted keys {keys} have the "
+                    f"values of {other}: the stack has generated other ones, which would replace them"
                 )
             yield (
                 f"there is no environment {missing}, and {other}, which the stack does not name, has its secrets. "

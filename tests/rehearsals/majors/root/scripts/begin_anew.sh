@@ -1,7 +1,6 @@
 #!/bin/bash
 # Run by a replica's own server, as Spilo's upgrade has it too: drop the older data, and have Patroni copy the primary's,
-# whose address is the argument.
-# Spilo takes over what is equal by rsync, and copies everything where that fails.
+# whose address is the argument. Spilo takes over what is equal by rsync, and copies everything where that fails.
 set -euo pipefail
 [ "$(id -un)" = postgres ]
 # A server's child has the older programs and nothing of the pod's environment, so it becomes nobody's child.
