@@ -58,7 +58,7 @@ preview: .venv/synced ## run `pulumi preview` on the stack, with the policy pack
 refresh: .venv/synced ## run `pulumi refresh`, unless the cluster is not the stack's own
 	@$(call operate,refresh,$(if $(STACK),,--yes))
 
-destroy: .venv/synced ## run `pulumi destroy`, unless a namespace holds what is not the stack's own
+destroy: .venv/synced ## run `pulumi destroy`, unless the stack is protected or a namespace holds what is not its own
 	@$(call operate,destroy,$(if $(STACK),,--yes))
 
 doctor: .venv/synced ## ask the cluster for everything that `pulumi up` will need
