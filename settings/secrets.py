@@ -16,6 +16,7 @@ from settings.machinery.types import (
     CertificatePem,
     EncryptionKey,
     GeneratedName,
+    GeneratedValue,
     OpenPgpPrivateKey,
     PrivateKeyPem,
     SecretLine,
@@ -170,10 +171,11 @@ class Secrets(Section):
     restore_password: SecretLine | None = Field(
         default=None, description="Password of the role in restore.server. Remove it with that section."
     )
-    generated_values: dict[GeneratedName, SecretStr] = Field(
+    generated_values: dict[GeneratedName, GeneratedValue] = Field(
         default={},
-        description="What a state that is lost made for applications ({generate: …}). Keep it: without it "
-        "new values are written. `make import-secrets` takes it from an escrow or from the cluster.",
+        description="What was generated for applications before ({generate: …}), by a state that is lost or under a "
+        "different environment. Keep it: the stack generates other values. `make import-secrets` takes it from an "
+        "escrow or from the cluster.",
     )
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."

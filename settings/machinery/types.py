@@ -243,6 +243,12 @@ SecretLine = Annotated[
         r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", "Write one line of printable ASCII without space around it"
     ),
 ]
+GeneratedValue = Annotated[
+    SecretStr,
+    secret_matching(
+        r"[\x21-\x7e]{16,256}", "Write what Infisical has: 16 to 256 characters without space, as the stack makes them"
+    ),
+]
 AdminPassword = Annotated[
     SecretStr,
     secret_matching(r"[\x21-\x7e][\x20-\x7e]{12,126}[\x21-\x7e]", "Write 14 to 128 characters of printable ASCII"),

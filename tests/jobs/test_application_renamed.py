@@ -160,19 +160,6 @@ def test_an_environment_that_is_let_go_stands_in_the_way_of_none() -> None:
     assert not decide(SHOP, unmarked).conflicts
 
 
-@pytest.mark.parametrize("generated", [True, False])
-def test_what_the_stack_generates_does_not_go_with_a_slug(generated: bool) -> None:
-    """Its password belongs to the slug in the stack file, so another slug has another one."""
-    secret = Secret(("prod", "/", "BEGUN"), "stack", "new", generated="shop-0123456789ab" if generated else "")
-    found = Found({"live": ("e", "Live")}, secrets={("live", "/", "BEGUN"): Stored("old", f"{STACK} - x")})
-    [line] = renamed_environments(replace(SHOP, secrets=(secret,)), found)
-    warning = (
-        "Name it live in the stack file. Or change the slug of live to prod in the web UI (Project Settings) once the "
-        "encrypted keys generatedValues.shop-0123456789ab have the values of live"
-    )
-    assert (warning in line) == generated
-
-
 def test_an_environment_that_the_stack_no_longer_names_is_told_once() -> None:
     ours = {("live", "/", key): Stored("x", f"{STACK} - x") for key in "AB"}
     found = Found({"prod": ("e", "Production"), "live": ("f", "Live")}, secrets=ours)

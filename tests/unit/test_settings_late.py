@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from settings.machinery.cron import checked, longest_pause
-from tests.unit.configurations import MAIL, SMALLEST, Config, errors, load, repaired, with_
+from tests.unit.configurations import MAIL, SMALLEST, Config, complaint, errors, load, repaired, with_
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "10.0.0.5:8443", "secrets.7"])
@@ -168,3 +168,11 @@ def test_a_renewed_certificate_is_published_before_the_old_one_expires() -> None
 def test_synchronous_commits_need_a_replica_to_spare(instances: int) -> None:
     [line] = errors(with_(("database.synchronous", True), ("database.instances", instances)))
     assert "database.synchronous: set instances to at least 3" in line
+
+
+def test_what_was_generated_is_given_whole() -> None:
+    """A pasted half of one, or an end of line, would be delivered; what is short could be guessed from its digest."""
+    for value in ("fifteen-letters", "sixteen-letters-\n", "two of them words here"):
+        said = complaint(with_(("generatedValues", {"shop-0123456789ab": value})))
+        assert "generatedValues.shop-0123456789ab: write what Infisical has: 16 to 256 characters" in said
+        assert value not in said

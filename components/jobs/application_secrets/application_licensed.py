@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from application_server import Server, membership_roles, role_of
 from application_turn import MANAGER
@@ -19,24 +19,19 @@ _BYPASS = "bypassForMachineIdentities"  # PR 7540; a server of before drops it, 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run has to know of those before it, in a ConfigMap.
-
-    `policies` are the ids of those that the stack made, by their places: Infisical lists policies to people alone.
-    `generatedBy` are the ids of the states of which the generated values are, by the slugs of projects.
-    """
+    """The ids of the policies that the stack made, by their places, in a ConfigMap: Infisical lists them to people."""
 
     kube: Api
     config_map: str
-    key: Literal["policies", "generatedBy"]
 
     def read(self) -> dict[str, str]:
         """Return what is kept."""
         data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
-        return json.loads(data.get(self.key, "{}"))
+        return json.loads(data.get("policies", "{}"))
 
-    def add(self, name: str, value: str) -> None:
+    def add(self, place: str, policy: str) -> None:
         """Write one down."""
-        data = {self.key: json.dumps({**self.read(), name: value}, sort_keys=True)}
+        data = {"policies": json.dumps({**self.read(), place: policy}, sort_keys=True)}
         self.kube.merge_patch(self.config_map, {"data": data}, field_manager=MANAGER)
 
 

@@ -63,19 +63,11 @@ def renamed_environments(application: Application, found: Found) -> Iterator[str
     }
     for missing in application.environments.keys() - found.environments.keys():
         wanted = {secret.place[1:] for secret in application.secrets if secret.place[0] == missing}
-        made = [secret.generated for secret in application.secrets if secret.place[0] == missing and secret.generated]
         for other in sorted({place[0] for place, marked in theirs.items() if marked and place[1:] in wanted}):
-            slug = f"the slug of {other} to {missing} in the web UI (Project Settings)"
-            ways = f"Change {slug}, or name it {other} in the stack file"
-            if made:  # by the slug in the stack file, so that another slug has another value
-                keys = ", ".join(f"generatedValues.{each}" for each in made)
-                ways = (
-                    f"Name it {other} in the stack file. Or change {slug} once the encrypted keys {keys} have the "
-                    f"values of {other}: the stack has generated other ones, which would replace them"
-                )
             yield (
                 f"there is no environment {missing}, and {other}, which the stack does not name, has its secrets. "
-                f"{ways}. If {missing} is to begin anew, list what {other} has from the stack in `removed`"
+                f"Change the slug of {other} to {missing} in the web UI (Project Settings), or name it {other} in the "
+                f"stack file. If {missing} is to begin anew, list what {other} has from the stack in `removed`"
             )
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from application_generated import Generated
 from application_identity import LAG_SECONDS, Operator, give, take
 from application_left import ended_proof, left_projects
 from application_licensed import Kept, let_through, licensed, make_roles
@@ -74,9 +75,8 @@ class Provision:
             if config.operator_namespace
             else None
         )
-        self.policies, self.generated_by = (
-            Kept(kube, _config_map(config, config.drift), key) for key in ("policies", "generatedBy")
-        )
+        notes = _config_map(config, config.drift)
+        self.policies, self.generated = Kept(kube, notes), Generated(kube, notes, owner.state)
         self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
         self.acted = 0.0  # when a plan was done
@@ -125,8 +125,7 @@ class Provision:
         self._settled(lambda: let_through(application, self.server, self.policies))
         plans: list[Plan] = []
         last = self._settled(lambda: self._round(application, project["id"], plans))
-        if not self._same_state(application.slug):
-            self.generated_by.add(application.slug, self.owner.state)
+        self.generated.keep(application, all_of_it=not self.anew)
         if operator := self.operator:
             self.counts["identities changed"] += self._settled(
                 lambda: give(application, project["id"], self.server, self.kube, operator)
@@ -161,7 +160,7 @@ class Provision:
         if content is None:
             raise Pending(f"project {application.slug} is not listed yet")
         found = self.server.found(content, {*application.environments})
-        plan = decide(application, found, same_state=self._same_state(application.slug))
+        plan = decide(application, found, self.generated.written(application.slug))
         if conflicts := [*plan.conflicts, *renamed_environments(application, found)]:
             raise Failed("; ".join(conflicts))
         if plan.empty:
@@ -177,10 +176,6 @@ class Provision:
             raise Failed(unwritten(waiting))
         self.acted = time.monotonic()
         raise Pending(f"{application.slug} is written and read back")
-
-    def _same_state(self, slug: str) -> bool:
-        """Return whether this state has generated what the project has."""
-        return self.generated_by.read().get(slug) == self.owner.state
 
     def _act(self, project: str, plan: Plan) -> list[str]:
         self.refused = ""

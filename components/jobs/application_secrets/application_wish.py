@@ -26,7 +26,8 @@ class Secret:
     owner: Literal["stack", "people"]
     value: str | None = None  # as Infisical stores it
     encoded: bool = False
-    generated: str = ""  # the name by which the stack knows a value that it has generated
+    name: str = ""  # by which the stack knows its value
+    generated: bool = False
 
     @property
     def comment(self) -> str:
@@ -65,11 +66,12 @@ def application_of(document: dict[str, Any], folder: str) -> Application:
 def _secret(document: dict[str, Any], folder: str) -> Secret:
     environment, path, key = document["place"]
     value, encoded = None, bool(document.get("encoded"))
-    generated = str(document["file"]) if document.get("generated") else ""
-    if file := document.get("file"):
+    file = str(document.get("file", ""))
+    if file:
         content = Path(folder, file).read_bytes()
         value = base64.b64encode(content).decode() if encoded else content.decode()
-    return Secret((environment, path, key), document["owner"], value, encoded, generated)
+    generated = bool(document.get("generated"))
+    return Secret((environment, path, key), document["owner"], value, encoded, file, generated)
 
 
 def shown(place: Place) -> str:

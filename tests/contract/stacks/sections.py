@@ -277,7 +277,7 @@ def replicas(r: Random) -> Config:
 
 
 admin_passwords = text_of("aZ09!-", 14, 20)
-generated = keys_of({}, **{"shop-0123456789ab": secret_lines})
+generated = keys_of({}, **{"shop-0123456789ab": text_of("aZ09!-", 16, 256)})
 OPTIONAL: Mapping[str, Make] = {
     "cluster": clusters, "database": databases, "redis": redises, "certificates": certificate_sections, "mail": mails,
     "jobs": jobs, "networkPolicies": network_policies, "pods": pods, "registryCredentials": registry_credentials,
