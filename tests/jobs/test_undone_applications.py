@@ -38,7 +38,8 @@ class Projects:
         if self.down:
             raise ApiError(0, "Connection refused", "GET", "/api/v1/projects")
         description = "infisical-platform stack-1 keeps this project"
-        every = [{"id": slug, "slug": slug, "description": description} for slug in self.secrets]
+        place = {"environments": [{"slug": "prod"}], "description": description}
+        every = [{"id": slug, "slug": slug, **place} for slug in self.secrets]
         return [each for each in every if each["id"] != self.gone]
 
     def create(self, name: str, slug: str, description: str) -> None:
@@ -80,7 +81,8 @@ def test_those_behind_one_that_is_in_conflict_are_put_back() -> None:
     with pytest.raises(Undone, match=r"^application a: prod:/K has a value that people wrote"):
         run.all([application("a"), application("b")])
     assert server.secrets["b"].value == "the stack's"
-    assert run.drift == [f"a: {CONFLICT}", "b: prod:/K was not what the stack says"]
+    assert run.drift == [f"a: {CONFLICT}"]
+    assert run.mended == ["b: prod:/K was not what the stack says"]
 
 
 def test_each_has_its_sentence() -> None:
@@ -167,9 +169,11 @@ def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kube:
     return kube
 
 
+@pytest.mark.parametrize("scheduled", [True, False])
 def test_it_is_written_down_where_the_doctor_reads_it(
-    busy: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    busy: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scheduled: bool
 ) -> None:
+    """What an `up` has changed itself is only shown, since that may be what it was run for."""
     base = "/api/v1/namespaces/infisical/configmaps"
     secret = {"place": [*PLACE], "owner": "stack", "file": "k"}
     wish = {"environments": {"prod": "P"}, "people": {}, "removed": [], "secrets": [secret], "retired": False}
@@ -186,6 +190,7 @@ def test_it_is_written_down_where_the_doctor_reads_it(
         drift="infisical-drift",
         auth="universal",
         deadline_seconds=20,
+        run="schedule" if scheduled else "up",
         values=str(tmp_path),
         bootstrap=str(tmp_path),
     )
@@ -193,7 +198,9 @@ def test_it_is_written_down_where_the_doctor_reads_it(
     with pytest.raises(Undone):
         application_secrets.main(config, Report("test"))
     told = busy.objects[f"{base}/infisical-drift"]
-    assert told["drift"].splitlines() == [f"a: {CONFLICT}", "b: prod:/K was not what the stack says"]
+    changed = "b: prod:/K was not what the stack says"
+    assert told["drift"].splitlines() == [f"a: {CONFLICT}", *([changed] if scheduled else [])]
+    assert changed in capsys.readouterr().out
     assert told["checked"] >= time.strftime("%Y-%m-%dT%H:%M", time.gmtime(began))
 
 

@@ -189,7 +189,7 @@ def test_the_stack_puts_its_own_back_and_leaves_what_people_own(site: Site) -> N
     site.write("BEGUN", "a person's")
     run = site.provision(SHOP)
     assert site.secrets() == THERE | {"/BEGUN": ("a person's", PEOPLE)}
-    assert "shop: prod:/A was not what the stack says" in run.drift
+    assert "shop: prod:/A was not what the stack says" in run.mended
     assert run.counts["put_back"] == 1
 
 

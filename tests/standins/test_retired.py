@@ -56,6 +56,19 @@ def test_a_project_with_another_slug_is_not_left_behind_unsaid(site: Site) -> No
     assert "webshop-operator" not in site.machines()
 
 
+def test_a_project_that_the_stacks_account_is_not_in_is_named(site: Site) -> None:
+    site.provision(SHOP)
+    _, token = site.instance.machine("anew", "admin")
+    run = Site(replace(site.instance, token=token), site.folder).provision(RETIRED)
+    [line] = run.drift
+    assert line.startswith(
+        "shop: project webshop is the stack's, and is still there: the stack's identity is not in it"
+    )
+    assert not run.counts["projects removed"]
+    assert site.provision(RETIRED).counts["projects removed"] == 1
+    assert site.provision(RETIRED).drift == []
+
+
 @pytest.mark.parametrize("refusal", [(403, "Project delete protection is enabled"), (404, "Route DELETE:/x not found")])
 def test_a_project_that_infisical_keeps_is_named_and_stops_nobody(
     site: Site, monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, str]

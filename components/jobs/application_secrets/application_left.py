@@ -1,10 +1,29 @@
 """Find what the stack has made in Infisical and no longer asks for."""
 
 from collections.abc import Collection
+from typing import Any
 
+from application_identity import take
 from application_owner import Owner
+from application_renamed import refuse_renamed
 from application_server import Server
+from application_unseen import every_project
 from application_wish import Application
+
+
+def retire(application: Application, project: dict[str, Any] | None, server: Server, owner: Owner) -> list[str]:
+    """Delete the project of an application, and the operator's identity. Return, as drift, what can't be deleted."""
+    take(application, server, owner.organization, owner.marker)
+    if project:
+        refusal = server.delete(project)
+        return [refusal] if refusal else []
+    refuse_renamed(application, server, owner.marker, anew="")
+    return [
+        f"project {application.slug} is the stack's, and is still there: the stack's identity is not in it, and can't "
+        "delete it. Delete it in the web UI"
+        for each in every_project(server)
+        if each["slug"] == application.slug and owner.has(each)
+    ]
 
 
 def ended_proof(canary: str, wished: Collection[str], server: Server, owner: Owner) -> list[Application]:

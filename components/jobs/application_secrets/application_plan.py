@@ -8,6 +8,10 @@ from typing import Literal
 from application_generated import Written
 from application_wish import ENCODED, STACK, Application, Place, Secret, shown
 
+# To recode is to store a value in base64 from now on, or no longer. Until its delivery changes too, pods would get
+# something else.
+Verb = Literal["create", "update", "recode", "delete"]
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -53,7 +57,7 @@ class Write:
     (Infisical/infisical#5659).
     """
 
-    verb: Literal["create", "update", "delete"]
+    verb: Verb
     environment: str
     path: str
     secrets: tuple[tuple[str, str | None, str], ...]  # name, value, comment
@@ -90,6 +94,18 @@ class Plan:
         """Return a plan that leaves the secrets of these folders alone."""
         writes = tuple(each for each in self.writes if f"{each.environment}:{each.path}" not in places)
         return replace(self, writes=writes)
+
+    @property
+    def recodes(self) -> bool:
+        """Whether it changes how a value is stored."""
+        return any(each.verb == "recode" for each in self.writes)
+
+    @property
+    def without_recoding(self) -> "Plan":
+        """Return a plan that changes all but that."""
+        writes = tuple(each for each in self.writes if each.verb != "recode")
+        put_back = sum(len(each.secrets) for each in writes if each.verb == "update")
+        return replace(self, writes=writes, put_back=put_back)
 
     def within(self, other: "Plan") -> bool:
         """Whether another plan has each of its steps, so that nothing new is found."""
@@ -133,7 +149,7 @@ def decide(application: Application, found: Found, written: Written | None = Non
         conflicts=tuple(each.conflict for each in decisions if each.conflict),
         drift=tuple(drift),
         created=sum(each.verb == "create" for each in decisions),
-        put_back=sum(each.verb == "update" for each in decisions),
+        put_back=sum(each.verb in ("update", "recode") for each in decisions),
         removed=sum(each.verb == "delete" for each in decisions),
     )
 
@@ -148,7 +164,7 @@ _ENCODINGS = {
 @dataclass(frozen=True)
 class _Decision:
     place: Place
-    verb: Literal["create", "update", "delete", ""] = ""
+    verb: Verb | None = None
     value: str | None = None
     comment: str = ""
     conflict: str = ""
@@ -181,7 +197,8 @@ def _of_stack(secret: Secret, there: Stored | None, written: Written) -> _Decisi
     place = secret.place
     if there is None:
         return _Decision(place, "create", secret.value, secret.comment)
-    if there.value == secret.value:
+    recoded = there.ours and there.encoded != secret.encoded
+    if there.value == secret.value and not recoded:
         same = there.comment == secret.comment
         return _Decision(place) if same else _Decision(place, "update", secret.value, secret.comment)
     if there.ours and not written.replaceable(secret, there.value):
@@ -192,6 +209,8 @@ def _of_stack(secret: Secret, there: Stored | None, written: Written) -> _Decisi
             "new one, delete it in the web UI"
         )
         return _Decision(place, conflict=conflict)
+    if recoded:
+        return _Decision(place, "recode", secret.value, secret.comment)
     if there.ours:
         return _Decision(
             place, "update", secret.value, secret.comment, drift=f"{shown(place)} was not what the stack says"
@@ -237,7 +256,7 @@ def _folders(application: Application, found: Found) -> Iterator[tuple[str, str]
 
 
 def _grouped(decisions: Iterable[_Decision]) -> Iterator[Write]:
-    groups: defaultdict[tuple[Literal["create", "update", "delete"], str, str], list[tuple[str, str | None, str]]]
+    groups: defaultdict[tuple[Verb, str, str], list[tuple[str, str | None, str]]]
     groups = defaultdict(list)
     for each in decisions:
         if each.verb:

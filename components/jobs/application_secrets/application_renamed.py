@@ -10,9 +10,9 @@ from typing import Any
 
 from application_plan import Found
 from application_server import Server
+from application_unseen import every_project
 from application_wish import PEOPLE, STACK, Application
-from infisical_api import ApiError
-from job import Failed, Pending
+from job import Failed
 
 Object = dict[str, Any]
 
@@ -25,7 +25,7 @@ def refuse_renamed(application: Application, server: Server, marker: str, anew: 
     A run of the schedule makes none in any case. `anew` is what has an `up` make it, and empty in an `up`.
     """
     named = f"`applications.{application.name}`"
-    for each in _every_project(server):
+    for each in every_project(server):
         slug, description = str(each["slug"]), str(each.get("description") or "")
         if slug != application.slug and description.startswith(marker) and named in description:
             or_set = f", or set `project` of the application to {slug}" if _SLUG.fullmatch(slug) else ""
@@ -35,23 +35,6 @@ def refuse_renamed(application: Application, server: Server, marker: str, anew: 
             )
     if anew:
         raise Failed(f"project {application.slug} is gone. Restore it or its slug in the web UI. {anew}")
-
-
-def unlisted(slug: str) -> Pending:
-    """Return that a project is not listed: a database that is read from replicas shows what was made a moment later."""
-    return Pending(
-        f"the organisation has a project {slug}, which Infisical does not list for the stack's own account. Run "
-        "`pulumi up` again, or set `project` of the application to a different slug"
-    )
-
-
-def _every_project(server: Server) -> list[Object]:
-    try:
-        return [*server.projects(), *server.every_project()]
-    except ApiError as error:
-        if not 400 <= error.status < 500 or error.status == 429:
-            raise
-        return server.projects()  # a release that shows the others to people alone
 
 
 def renamed_environments(application: Application, found: Found) -> Iterator[str]:

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from application_generated import Generated
-from application_identity import LAG_SECONDS, Operator, give, take
-from application_left import ended_proof, left_projects
+from application_identity import LAG_SECONDS, Operator, give
+from application_left import ended_proof, left_projects, retire
 from application_licensed import Kept, let_through, licensed, make_roles
 from application_owner import Owner
 from application_plan import Plan, decide
-from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled, unlisted
+from application_renamed import made_anew, refuse_renamed, renamed_environments, scheduled
 from application_report import hiding, requested, shortened, unwritten
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
+from application_unseen import refuse_unseen, unlisted
 from application_wish import Application, application_of
-from infisical_api import ApiError, InfisicalApi, provisioner, stack_login
+from infisical_api import ApiError, InfisicalApi, stack_login
 from job import Failed, Pending, Report, run, secret, wait
 from kube import Api
 from patient_api import PatientApi
@@ -79,11 +80,14 @@ class Provision:
         self.policies, self.generated = Kept(kube, notes), Generated(kube, notes, owner.state)
         self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
+        self.recoded: list[Application] = []  # how some of their values are stored has yet to change
+        self.recodes = False
         self.acted = 0.0  # when a plan was done
         self.refused = ""  # why the last one was not
         self.before = ""  # what a run of the schedule was told by the last run
         self.counts: Counter[str] = Counter()
         self.drift: list[str] = []
+        self.mended: list[str] = []  # drift that the run itself has ended
         self.undone: dict[str, str] = {}  # why not, by the names of applications
 
     def all(self, applications: Iterable[Application]) -> None:
@@ -93,20 +97,25 @@ class Provision:
         """
         wished = [*applications]
         wished += ended_proof(self.canary, {each.slug for each in wished}, self.server, self.owner)
-        self._each(self._each(wished))
+        self._each(self._each(wished, self._one), self._one)
+        if not self.undone:  # which would end the `up`, and leave the deliveries as they are
+            self.recodes = True
+            self._each(self.recoded, self._recode)
+        if self.anew:  # what an `up` has changed may be what it was run for
+            self.drift += self.mended
         self.drift += left_projects({each.slug for each in wished}, self.server, self.owner)
         self.drift[:0] = [f"{name}: {why}" for name, why in self.undone.items()]
         if self.undone:
             raise Undone(". ".join(f"application {name}: {why}" for name, why in self.undone.items()))
 
-    def _each(self, applications: Sequence[Application]) -> list[Application]:
+    def _each(self, applications: Sequence[Application], do: Callable[[Application], None]) -> list[Application]:
         """Do each in its share of the time, and return those that still waited for something then."""
         api, late = self.server.api, list[Application]()
         for number, application in enumerate(applications):
             self.undone.pop(application.name, None)
             try:
                 with api.within(max(api.seconds_left / (len(applications) - number), _LOOK_SECONDS)):
-                    self._one(application)
+                    do(application)
             except Failed as error:
                 self.server.projects()  # raises where no application can be done
                 self.undone[application.name] = str(error)
@@ -123,8 +132,7 @@ class Provision:
             self.drift += [f"{application.name}: {each}" for each in gone]
         self._settled(lambda: make_roles(application, project["id"], self.server))
         self._settled(lambda: let_through(application, self.server, self.policies))
-        plans: list[Plan] = []
-        last = self._settled(lambda: self._round(application, project["id"], plans))
+        first, last = self._write(application, project)
         self.generated.keep(application, all_of_it=not self.anew)
         if operator := self.operator:
             self.counts["identities changed"] += self._settled(
@@ -132,10 +140,22 @@ class Provision:
             )
         self._settled(lambda: licensed(application, project["id"], self.server, self.policies))
         self.counts["projects"] += 1
+        self.drift += [f"{application.name}: {each}" for each in dict.fromkeys(last.drift)]
+        self.mended += [f"{application.name}: {each}" for each in first.drift if each not in last.drift]
+
+    def _recode(self, application: Application) -> None:
+        """Do the rest of an application of which all else is done."""
+        project = self._settled(lambda: self._project(application))
+        self._write(application, project or {})
+
+    def _write(self, application: Application, project: Object) -> tuple[Plan, Plan]:
+        """Write what differs and read it back. Return what was to do, and what is left to say."""
+        plans: list[Plan] = []
+        last = self._settled(lambda: self._round(application, project["id"], plans))
         first = plans[0] if plans else last
-        self.drift += [f"{application.name}: {each}" for each in dict.fromkeys([*first.drift, *last.drift])]
         for name in ("created", "put_back", "removed"):
             self.counts[name] += getattr(first, name)
+        return first, last
 
     def _settled(self, act: Callable[[], T]) -> T:
         """Return what `act` does, begun again where it can find what there is. Raises Failed at the deadline.
@@ -163,6 +183,9 @@ class Provision:
         plan = decide(application, found, self.generated.written(application.slug))
         if conflicts := [*plan.conflicts, *renamed_environments(application, found)]:
             raise Failed("; ".join(conflicts))
+        if plan.recodes and not self.recodes:
+            self.recoded = [*(each for each in self.recoded if each.name != application.name), application]
+            plan = plan.without_recoding
         if plan.empty:
             return plan
         if plans and plan.within(plans[-1]) and time.monotonic() - self.acted < LAG_SECONDS:
@@ -188,13 +211,9 @@ class Provision:
     def _project(self, application: Application) -> Object | None:
         project = self._found(application.slug)
         if application.retired:
-            take(application, self.server, self.owner.organization, self.owner.marker)
-            if project:
-                refusal = self.server.delete(project)
-                self.counts["projects removed"] += not refusal
-                self.drift += [f"{application.name}: {refusal}"] if refusal else []
-            else:
-                refuse_renamed(application, self.server, self.owner.marker, anew="")
+            left = retire(application, project, self.server, self.owner)
+            self.drift += [f"{application.name}: {each}" for each in left]
+            self.counts["projects removed"] += bool(project) and not left
             return None
         if not project and application.slug in self.created:
             raise unlisted(application.slug)
@@ -218,7 +237,7 @@ class Provision:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
             if not self._found(application.slug):
-                self._refuse_outside(application.slug)
+                refuse_unseen(application.slug, self.server, self.owner)
                 if error.status != 400:  # not made, whatever else
                     raise
         else:
@@ -226,18 +245,6 @@ class Provision:
         if not (project := self._found(application.slug)):
             raise unlisted(application.slug)
         return project
-
-    def _refuse_outside(self, slug: str) -> None:
-        """Raise Failed for a project that this account is not in: the stack made it with one of before, or did not."""
-        for each in self.server.every_project():
-            if each["slug"] == slug:
-                self.owner.require(each)
-                account = provisioner(self.owner.stack)
-                raise Failed(
-                    f"project {slug} is the stack's, and the stack's identity {account} is not in it: it was made anew "
-                    "since. Infisical lets no machine in by itself. As an admin of the organisation, open the project "
-                    "in the web UI, add this identity there with the role Admin, and run `pulumi up` again"
-                )
 
 
 def main(config: Config, report: Report) -> str:
@@ -271,7 +278,7 @@ def _told(provision: Provision, applications: Sequence[Application], turn: Turn)
     except Undone as error:
         undone = error
     turn.say({"checked": datetime.now(UTC).isoformat(timespec="seconds"), "drift": shortened(provision.drift)})
-    for line in provision.drift[:_SHOWN]:
+    for line in [*dict.fromkeys(provision.drift + provision.mended)][:_SHOWN]:
         provision.report.progress(line)
     if undone:
         raise undone

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from application_plan import Found, Member, Plan, Stored, Write
+from application_plan import Found, Member, Plan, Stored, Verb, Write
 from application_wish import STACK, Place
 from infisical_api import ApiError, InfisicalApi
 from secret_batches import batches
@@ -159,7 +159,7 @@ class Server:
             match write.verb:
                 case "create":
                     answer = self._created(base, body)
-                case "update":
+                case "update" | "recode":
                     answer = self.api.patch(base, body)
                 case "delete":
                     answer = self.api.delete(base, body)
@@ -221,7 +221,7 @@ def role_of(role: Object) -> str:
     return role.get("customRoleSlug") or role["role"]
 
 
-def _body(verb: str, key: str, value: str | None, comment: str) -> Object:
+def _body(verb: Verb, key: str, value: str | None, comment: str) -> Object:
     if verb == "delete":
         return {"secretKey": key}
     return {"secretKey": key, "secretComment": comment, "secretValue": value}
