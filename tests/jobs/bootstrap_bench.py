@@ -61,7 +61,13 @@ class Bench:
 
     def lose(self) -> None:
         """Empty the Secret."""
-        change = {"data": dict.fromkeys(self.kept())}
+        self._change({"data": dict.fromkeys(self.kept())})
+
+    def keep(self, **texts: str) -> None:
+        """Have the Secret hold what an earlier run has written."""
+        self._change({"stringData": texts})
+
+    def _change(self, change: dict[str, Any]) -> None:
         self.cluster.call("PATCH", f"/api/v1/namespaces/{self.namespace}/secrets/{SECRET}", change)
 
     @property

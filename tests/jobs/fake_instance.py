@@ -14,6 +14,7 @@ from fake_state import Body, State, new_organization
 
 ADMIN_CONFIG = "/api/v1/admin/config"
 _ID = "[0-9a-f-]{36}"
+_FIRST = "Instance Admin Identity"
 
 
 class Refusal(Exception):
@@ -81,7 +82,7 @@ class FakeInstance:
     @property
     def eternal_tokens(self) -> int:
         """How many tokens of the first identity still work."""
-        first = {i for i, each in self.state.identities.items() if each["name"] == "Instance Admin Identity"}
+        first = {i for i, each in self.state.identities.items() if each["name"] == _FIRST}
         return sum(identity in first for identity in self.state.tokens.values())
 
     # --- the API ---------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class FakeInstance:
         if self.state.dies_half_way:
             raise Refusal(502, "Bad Gateway")
         self.state.organization = new_organization(body["organization"])
-        identity, token = self.identity("Instance Admin Identity")
+        identity, token = self.identity(_FIRST)
         self.state.identities[identity]["authMethods"] = ["token-auth"]
         self.state.instance_admins.add(identity)
         self.state.initialized = True
@@ -160,7 +161,10 @@ class FakeInstance:
     def _actor(self, token: str) -> str:
         if token not in self.state.tokens:
             raise Refusal(403, "invalid signature")
-        return self.state.tokens[token]
+        actor = self.state.tokens[token]
+        if actor and not self.state.takes_first_token and self.state.identities[actor]["name"] == _FIRST:
+            raise Refusal(401, "Identity access token exceeded max age, please re-authenticate")
+        return actor
 
     def _manager(self, token: str) -> None:
         actor = self._actor(token)

@@ -24,6 +24,7 @@ class State:
     kubernetes: dict[str, Body] = field(default_factory=dict[str, Body])
     universal: dict[str, Body] = field(default_factory=dict[str, Body])
     keeps_password: bool = True
+    takes_first_token: bool = True  # some releases take it for one that is too old
     config_by_identity: bool = True
     allows_internal: bool = True
     admin_is_admin: bool = True  # of the organisation

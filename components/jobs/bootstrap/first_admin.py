@@ -39,13 +39,16 @@ class Instance:
 
     def holder_of(self, token: str) -> InfisicalApi | None:
         """Return a client with an identity's token. None where Infisical refuses the token."""
-        holder = self.api.with_token(token)
         try:
-            holder.get("/api/v1/identities/details")
+            return self._held(token)
         except ApiError as error:
             if error.status not in _REFUSED:
                 raise
             return None
+
+    def _held(self, token: str) -> InfisicalApi:
+        holder = self.api.with_token(token)
+        holder.get("/api/v1/identities/details")
         return holder
 
     def adopt(self, token: str) -> InfisicalApi:
@@ -55,13 +58,15 @@ class Instance:
                 "organizationToken is given, but this instance has not been set up: its database is empty. Bring the "
                 f"data in first, or remove organizationToken. {self.words.see('not-set-up')}"
             )
-        holder = self.holder_of(token)
-        if holder is None:
+        try:
+            return self._held(token)
+        except ApiError as error:
+            if error.status not in _REFUSED:
+                raise
             raise Failed(
-                "Infisical refuses organizationToken: it has been revoked, is another instance's, or was signed with a "
-                f"different authSecret. {self.words.see('token-refused')}"
-            )
-        return holder
+                f"Infisical refuses organizationToken ({error.message}): it has been revoked, is too old or another "
+                f"instance's, or was signed with a different authSecret. {self.words.see('token-refused')}"
+            ) from error
 
     def organization(self, actor: InfisicalApi) -> str:
         """Return the id of the organisation that the actor belongs to. Refuse one that isn't the stack's."""
@@ -162,7 +167,10 @@ def claim(instance: Instance, organization: str, admin: str, password: str, repo
         return _after_refusal(instance, error, password, report)
     token = str(answer["identity"]["credentials"]["token"])
     instance.kept.write({"token": token, "organizationId": str(answer["organization"]["id"])})
-    return instance.api.with_token(token), "set up"
+    if held := instance.holder_of(token):
+        return held, "set up"
+    # Some releases take a token without an end for one that is too old (Infisical/infisical#7599).
+    return instance.by_log_in(password), "set up, and recovered by a log-in of the admin"
 
 
 def _after_refusal(instance: Instance, error: ApiError, password: str, report: Report) -> tuple[InfisicalApi, str]:
