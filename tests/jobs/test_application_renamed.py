@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from application_owner import Owner
-from application_plan import Found, Plan, Stored, decide
+from application_plan import Found, Member, Plan, Stored, decide
 from application_renamed import renamed_environments, scheduled
 from application_secrets import Config, Provision, Undone
 from application_wish import PEOPLE, STACK, Application, Secret
@@ -137,7 +137,33 @@ def test_no_policy_is_asked_for_in_an_environment_that_is_gone() -> None:
     guards = [{"environment": each, "path": "/"} for each in ("prod", "gone")]
     both = replace(SHOP, environments={"prod": "P", "gone": "G"}, licensed={"approvals": guards, "groups": {}})
     kept, _ = scheduled(both, {"environments": [{"slug": "prod"}]}, "")
-    assert kept.licensed == {"approvals": guards[:1], "groups": {}}
+    assert kept.licensed == {"approvals": guards[:1], "groups": {}, "roles": {}}
+
+
+def test_the_schedule_gives_nobody_rights_that_an_admin_has_just_taken_away() -> None:
+    given: list[Any] = []
+
+    class Members(Site):
+        def found(self, project: dict[str, Any], environments: set[str]) -> Found:
+            members = {who: Member("m", roles) for who, roles in given or [("bob@example.org", ("viewer",))]}
+            return replace(super().found(project, environments), members=members)
+
+        def act(self, project: str, plan: Plan) -> list[str]:
+            given.extend([*plan.invited, *(("bob@example.org", roles) for _, roles in plan.roles)])
+            return super().act(project, plan)
+
+    people = {"eve@example.org": ("admin",), "bob@example.org": ("admin", "member")}
+    site, shop = Members({"webshop": OURS}), replace(SHOP, people=people, licensed={"groups": {"admin": ["a"]}})
+    site.stored["prod", "/", "KEPT"] = Stored("the stack's", SHOP.secrets[0].comment)
+    run = provision(site, shop, run="schedule")
+    assert (site.made, given) == ([], [])
+    assert [line.partition(". ")[0] for line in run.drift] == [
+        "shop: eve@example.org is no member, and the stack gives them admin",
+        "shop: bob@example.org has the role viewer, and the stack gives them admin and member",
+    ]
+    assert all(line.endswith(ANEW) for line in run.drift)
+    provision(site, replace(shop, licensed={}))
+    assert dict(given) == people
 
 
 @pytest.mark.parametrize("comment", [STACK, PEOPLE])

@@ -74,6 +74,7 @@ class Plan:
     invited: tuple[tuple[str, tuple[str, ...]], ...] = ()
     roles: tuple[tuple[str, tuple[str, ...]], ...] = ()  # id of a membership, and its roles
     conflicts: tuple[str, ...] = ()
+    access: tuple[str, ...] = ()  # whom `invited` and `roles` give what
     drift: tuple[str, ...] = ()  # what is not as the stack says, whoever has to act
     created: int = 0
     put_back: int = 0
@@ -106,6 +107,11 @@ class Plan:
         writes = tuple(each for each in self.writes if each.verb != "recode")
         put_back = sum(len(each.secrets) for each in writes if each.verb == "update")
         return replace(self, writes=writes, put_back=put_back)
+
+    def without_access(self, way: str) -> "Plan":
+        """Return a plan that gives nobody anything, and says so. `way` is how it is given."""
+        told = (f"{each}. Take the address out of `people`, or change it there. {way}" for each in self.access)
+        return replace(self, invited=(), roles=(), drift=(*self.drift, *told))
 
     def within(self, other: "Plan") -> bool:
         """Whether another plan has each of its steps, so that nothing new is found."""
@@ -146,6 +152,7 @@ def decide(application: Application, found: Found, written: Written | None = Non
             for who, roles in people
             if who in found.members and set(found.members[who].roles) != set(roles)
         ),
+        access=tuple(_access(application, found)),
         conflicts=tuple(each.conflict for each in decisions if each.conflict),
         drift=tuple(drift),
         created=sum(each.verb == "create" for each in decisions),
@@ -241,6 +248,15 @@ def _abandoned(application: Application, found: Found) -> Iterator[str]:
                 f"environment {environment} is no longer in the stack, and has {count} of its secrets. List them in "
                 "removed to have them deleted, or delete the environment in the web UI"
             )
+
+
+def _access(application: Application, found: Found) -> Iterator[str]:
+    for who, roles in application.people.items():
+        there, given = found.members.get(who), f"the stack gives them {' and '.join(roles)}"
+        if there is None:
+            yield f"{who} is no member, and {given}"
+        elif set(there.roles) != set(roles):
+            yield f"{who} has the role {' and '.join(there.roles)}, and {given}"
 
 
 def _folders(application: Application, found: Found) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,8 @@ def scheduled(application: Application, project: Object, anew: str) -> tuple[App
     """Return what a run of the schedule keeps of an application, and what it would have to make instead, as drift.
 
     It puts back what the stack keeps, and makes no environment and no first value of people's: those may be renamed, or
-    deleted by mistake, and restored. `anew` is what has an `up` make them.
+    deleted by mistake, and restored. It changes nobody's rights: an admin may just have taken them away. `anew` is what
+    has an `up` make them.
     """
     gone = [each for each in application.environments if each not in {one["slug"] for one in project["environments"]}]
     secrets = tuple(
@@ -71,7 +72,7 @@ def scheduled(application: Application, project: Object, anew: str) -> tuple[App
         application,
         environments={slug: name for slug, name in application.environments.items() if slug not in gone},
         secrets=secrets,
-        licensed={**application.licensed, "approvals": approvals},
+        licensed={**application.licensed, "approvals": approvals, "groups": {}, "roles": {}},
     )
     return kept, [f"environment {each} is gone. Restore it or its slug in the web UI. {anew}" for each in gone]
 

@@ -183,6 +183,8 @@ class Provision:
         plan = decide(application, found, self.generated.written(application.slug))
         if conflicts := [*plan.conflicts, *renamed_environments(application, found)]:
             raise Failed("; ".join(conflicts))
+        if self.anew:
+            plan = plan.without_access(self.anew)
         if plan.recodes and not self.recodes:
             self.recoded = [*(each for each in self.recoded if each.name != application.name), application]
             plan = plan.without_recoding
