@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.base.logical_names import DELIVERY, delivery_name
+from components.secret_delivery import MARK
 from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
@@ -21,12 +22,19 @@ def refuse_dropped_applications(settings: Settings, state: LastState, commands: 
     if not dropped:
         return
     key = key_path("applications", dropped[0], "retired")
+    delivered = "What was delivered stays in the cluster"
+    if any(_owned(each) and _application(each) == dropped[0] for each in _deliveries(state)):
+        delivered = (
+            "What was delivered goes with it, because cluster.protect is false, and pods that start afterwards wait "
+            "for their Secret. To keep it, put the application back for one more "
+            f"{commands.pulumi('up')} with {commands.set('cluster.protect', 'true')}"
+        )
     raise Refusal(
         f"{key_path('applications', dropped[0])}: the stack has this application, and the stack file no longer does. "
         "Pods may still get their secrets from it, and its project would stay without an owner. If it was renamed, "
         f"name it {dropped[0]} again: what people wrote belongs to that name. If nobody needs it any more, retire it, "
         f"which deletes the project, with all that people wrote in it: {commands.set(key, 'true')}, then "
-        f"{commands.pulumi('up')}. What was delivered stays in the cluster, and the key can go afterwards"
+        f"{commands.pulumi('up')}. The key can go afterwards. {delivered}"
     )
 
 
@@ -54,6 +62,25 @@ def refuse_other_operator(settings: Settings, state: LastState, commands: Comman
             )
 
 
+def _deliveries(state: LastState) -> Iterator[Mapping[str, Any]]:
+    for type_ in _DELIVERED.values():
+        for outputs in state.every(type_):
+            yield outputs.get("spec") or {}
+
+
 def _owned(spec: Mapping[str, Any]) -> bool:
+    return _target(spec).get("creationPolicy") == "Owner"
+
+
+def _application(spec: Mapping[str, Any]) -> str:
+    target = _target(spec)
+    template: dict[str, Any] = target.get("template") or {}
+    metadata: dict[str, Any] = target.get("metadata") or template.get("metadata") or {}
+    labels: dict[str, str] = metadata.get("labels") or {}
+    return labels.get(MARK, "")
+
+
+def _target(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a delivery writes, of whichever kind it is."""
     targets: list[dict[str, Any]] = spec.get("targets") or [spec.get("target") or {}]
-    return any(each.get("creationPolicy") == "Owner" for each in targets)
+    return targets[0]

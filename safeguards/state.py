@@ -24,6 +24,10 @@ class LastState:
         """Return the outputs of a resource by its Pulumi type and logical name. A resource that is absent has none."""
         return self._outputs.get((type_, name), {})
 
+    def every(self, type_: str) -> list[Outputs]:
+        """Return the outputs of each resource of a Pulumi type."""
+        return [outputs for (each, _), outputs in self._outputs.items() if each == type_]
+
     def secret(self, name: str) -> dict[str, str]:
         """Return what a Kubernetes Secret has, by its logical name."""
         encoded: Mapping[str, str] = self.outputs("kubernetes:core/v1:Secret", name).get("data") or {}

@@ -197,7 +197,7 @@ class ApplicationSettings(Section):
     retired: bool = Field(
         default=False,
         description="End the application. The project is deleted if the stack made it. What was delivered stays in "
-        "the cluster as it is.",
+        "the cluster as it is where cluster.protect is true, and goes elsewhere.",
     )
     roles: dict[RoleSlug, Role] = Field(default={}, description="Roles beside Infisical's own, with a licence alone.")
     groups: dict[RoleSlug, tuple[Line, ...]] = Field(

@@ -11,9 +11,6 @@ import pytest
 from moved_value import stored
 
 import settings
-from safeguards.applications import refuse_dropped_applications
-from safeguards.refusal import Refusal
-from safeguards.state import LastState
 from settings.applications import Encrypted, Generated, PeopleOwned, project_slug, secrets_of
 from settings.machinery.finding import key_path
 from settings.machinery.stored_value import is_kept
@@ -139,16 +136,6 @@ def test_people_are_named_in_lowercase_as_infisical_has_them() -> None:
 def test_people_may_keep_bytes_in_base64() -> None:
     application = load(shop("secrets prod / KEY", {"owner": "people", "encoding": "base64"})).applications["shop"]
     assert [each.key for each in secrets_of(application) if each.encoded] == ["KEY"]
-
-
-def test_an_application_that_is_dropped_is_retired_first() -> None:
-    state = LastState(
-        {f"urn::{TYPE}::application-secrets": {"type": TYPE, "outputs": {"applications": ["cart", "shop"]}}}
-    )
-    said = r"cart: the stack has this application.*name it cart again.*deletes the project, with all that people wrote"
-    with pytest.raises(Refusal, match=rf"{said}.*'{PROJECT}:applications\.cart\.retired' true"):
-        refuse_dropped_applications(load(shop()), state, COMMANDS)
-    refuse_dropped_applications(load({**shop(), "cart": {"retired": True}}), state, COMMANDS)
 
 
 # --- encrypted keys --------------------------------------------------------------------------------------------------
