@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import application_renamed
 import pytest
 from application_owner import Owner
 from application_plan import Found, Member, Plan, Stored, decide
@@ -12,8 +13,13 @@ from application_renamed import renamed_environments, scheduled
 from application_secrets import Config, Provision, Undone
 from application_wish import PEOPLE, STACK, Application, Secret
 from fake_config_map import ConfigMap
+from hypothesis import example, given
+from hypothesis import strategies as st
 from infisical_api import ApiError, InfisicalApi
 from job import Report
+from pydantic import TypeAdapter, ValidationError
+
+from settings.machinery.application_types import ProjectSlug
 
 MARKER = "infisical-platform stack-1"
 OURS = f"{MARKER} keeps this project. The stack's `applications.shop` says what is in it"
@@ -87,6 +93,19 @@ def test_a_slug_that_no_stack_file_may_have_is_only_changed_back(slug: str) -> N
     with pytest.raises(Undone, match=f"{slug} is the one") as caught:
         provision(Site({slug: OURS}))
     assert str(caught.value).endswith("Change its slug to webshop in the web UI (Project Settings)")
+
+
+@given(st.from_regex(r"[a-z0-9A-Z_-]{0,40}", fullmatch=True) | st.from_regex(r"[a-z0-9-]{3,38}", fullmatch=True))
+@example("four")
+@example("shop\n")
+def test_what_a_stack_file_may_have_is_what_its_settings_take(slug: str) -> None:
+    """The Job can't import the settings, so it has their rule a second time."""
+    try:
+        TypeAdapter(ProjectSlug).validate_python(slug)
+        taken = True
+    except ValidationError:
+        taken = False
+    assert bool(application_renamed._SLUG.fullmatch(slug)) == taken
 
 
 def test_projects_of_others_and_of_other_applications_are_no_renamed_ones() -> None:
