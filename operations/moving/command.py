@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from operations.cluster import Unanswered
 from operations.errors import OperationError
-from operations.moving import sealed, stack_file
+from operations.moving import deliveries, sealed, stack_file
 from operations.moving.consumers import renaming
 from operations.moving.holders import End, Holder
 from operations.moving.move import Move
-from operations.moving.plan import Body, target_of
+from operations.moving.plan import target_of
 from operations.pulumi import Stack
 from operations.table import table
 
@@ -66,49 +66,15 @@ def _copy(move: Move) -> str:
 
 
 def _uncopy(move: Move) -> str:
-    folders = {secret.folder for secret in move.begun}
-    if any(each["environment"] == move.environment and each["path"] in folders for each in _deliveries(move.stated)):
-        raise OperationError(
-            f"{move.stack.file} still delivers these values, and pods may have no others: first "
-            f"{move.command('deliver', '--undo', '--yes')}"
-        )
+    deliveries.refuse_while_delivered(move)
     said = move.script("remove")
     left = [f"{line['folder']}: {', '.join(map(str, _list(line['left'])))}" for line in said if line["left"]]
     changed = f"; changed since, so left alone: {'; '.join(left)}" if left else ""
     return f"{sum(len(_list(line['removed'])) for line in said)} values removed from Infisical{changed}"
 
 
-def _deliveries(stated: Body) -> list[Body]:
-    return stated.get("deliver") or []
-
-
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
-
-
-def _deliver(move: Move) -> str:
-    before = move.stated
-    if "deliver" in before:
-        return f"{move.stack.file} delivers {len(before['deliver'])} Secrets already"
-    after = {**before, "deliver": move.plan.deliveries(move.moving)}
-    if move.dry:
-        print(stack_file.text_of(move.application, after), end="")
-        return f"{move.stack.file} would say this of {move.application}"
-    stack_file.put(move.stack.file, move.application, after, before)
-    return f"{move.stack.file} delivers {len(after['deliver'])} Secrets: {move.stack.commands.pulumi('up')}"
-
-
-def _undeliver(move: Move) -> str:
-    before = move.stated
-    delivered = {each["secret"] for each in _deliveries(before) if each["namespace"] == move.namespace}
-    if used := {holder.secret: holder.maker for holder in move.holders if holder.secret in delivered}:
-        users = ", ".join(f"{secret} ({maker})" for secret, maker in used.items())
-        raise OperationError(
-            f"delivered Secrets are in use: {users}. First {move.command('switch', '--undo', '--yes')}"
-        )
-    after = {key: value for key, value in before.items() if key != "deliver"}
-    stack_file.put(move.stack.file, move.application, after, before)
-    return f"{move.stack.file} delivers nothing to {move.namespace} any more: {move.stack.commands.pulumi('up')}"
 
 
 def _compare(move: Move) -> str:
@@ -232,7 +198,7 @@ STEPS: Mapping[str, Step] = {
     "inventory": Step(_inventory),
     "plan": Step(_plan, _unplan),
     "copy": Step(_copy, _uncopy),
-    "deliver": Step(_deliver, _undeliver),
+    "deliver": Step(deliveries.deliver, deliveries.take_out),
     "compare": Step(_compare),
     "switch": Step(_switch, _switch_back),
     "retire": Step(_retire, _unretire),

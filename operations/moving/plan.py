@@ -24,6 +24,11 @@ def target_of(name: str) -> str:
     return f"{name[: _LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
 
 
+def origin_of(folder: str) -> str:
+    """Return the name of the Secret that moves to a folder."""
+    return folder.removeprefix("/").replace("_", ".")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """A Secret as the Job in the cluster describes it: without its values."""
@@ -111,7 +116,7 @@ class Plan:
 
     def gone(self, stated: Body) -> list[str]:
         """Return the Secrets whose folder the application has, as far as folders tell, and that are not there."""
-        names = {folder.removeprefix("/").replace("_", ".") for folder in self._folders(stated)}
+        names = {origin_of(folder) for folder in self._folders(stated)}
         return sorted(names - {secret.name for secret in self.found})
 
     def _folders(self, stated: Body) -> Body:
