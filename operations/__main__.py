@@ -61,6 +61,7 @@ def main() -> int:
     command.add_argument("--application", help="default: the namespace's name")
     command.add_argument("--environment", default="prod", help="slug of the environment; default: prod")
     command.add_argument("--title", help="name of the environment as people see it")
+    command.add_argument("--leave", action="append", default=[], metavar="NAME", help="a Secret that stays")
     command.add_argument("namespace", type=_named("NAMESPACE"), help="whose Secrets move")
     command = _command(commands, escrow.run, "escrow", "write what must be kept outside of the cluster, encrypted")
     command.add_argument("--output", type=Path, help="default: escrow-<stack>-<time>")

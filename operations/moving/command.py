@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from operations.cluster import Unanswered
 from operations.errors import OperationError
 from operations.moving import deliveries, sealed, stack_file
+from operations.moving.advice import still_used
 from operations.moving.consumers import renaming
-from operations.moving.holders import End, Holder
 from operations.moving.move import Move
 from operations.moving.plan import target_of
 from operations.pulumi import Stack
@@ -19,7 +19,6 @@ from operations.table import table
 
 ROLLOUT_SECONDS = 600  # how long Kubernetes itself waits for the progress of a rollout, unless it is told otherwise
 OPENING_SECONDS = 60  # for the controller to open what was put back
-_NAMED = 3  # of the objects that come from one
 
 
 def _inventory(move: Move) -> str:
@@ -119,7 +118,7 @@ def _roll_out(move: Move) -> str:
 
 def _retire(move: Move) -> str:
     if left := move.held:
-        raise OperationError(_still_used(move, left))
+        raise OperationError(still_used(move, left))
     sealed_ones = [secret for secret in move.moving if secret.sealed]
     plain = [secret.name for secret in move.moving if not secret.sealed]
     if not move.dry:
@@ -130,42 +129,6 @@ def _retire(move: Move) -> str:
         print(f"no workload or pod uses these, delete them when you like, unless a custom resource does: {delete}")
     names = ", ".join(secret.sealed for secret in sealed_ones) or "none"
     return f"SealedSecrets {'to delete' if move.dry else f'deleted, kept in {move.kept}'}: {names}"
-
-
-def _still_used(move: Move, left: Sequence[Holder]) -> str:
-    """Return what uses Secrets that have moved, and what ends that, a line for each Secret and what makes its users."""
-    groups: dict[tuple[str, str, End], list[str]] = {}
-    for holder in left:
-        groups.setdefault((holder.secret, holder.maker, holder.end), []).append(holder.object)
-    targets = {secret.name: secret.target for secret in move.moving}
-    lines = [
-        f"  {secret} is used by {_shortened(objects, maker)}: {_advice(move, maker, end, targets[secret])}"
-        for (secret, maker, end), objects in groups.items()
-    ]
-    again = f"Nothing was deleted. Afterwards {move.command('retire', '--yes')}"
-    return "\n".join(["these Secrets are still needed:", *lines, again])
-
-
-def _shortened(objects: Sequence[str], maker: str) -> str:
-    more = f" and {len(objects) - _NAMED} more" if len(objects) > _NAMED else ""
-    return f"{', '.join(objects[:_NAMED])}{more}{f' of {maker}' if objects != [maker] else ''}"
-
-
-def _advice(move: Move, maker: str, end: End, target: str) -> str:
-    rollout = f"{maker} -n {move.namespace}"
-    match end:
-        case "switch":
-            return move.command("switch", "--yes")
-        case "roll":
-            return f"it is not rolled out yet, see {move.cluster.kubectl(f'rollout status {rollout}')}"
-        case "restart":
-            return f"they began with it, so {move.cluster.kubectl(f'rollout restart {rollout}')}"
-        case "finish":
-            return "wait until they have ended"
-        case "anew":
-            return f"make it anew yourself, with {target}"
-        case "maker":
-            return f"point {maker} at {target} yourself, and see its pods replaced"
 
 
 def _unretire(move: Move) -> str:
@@ -211,7 +174,15 @@ def run(stack: Stack, arguments: argparse.Namespace) -> int:
     """Take a step, or all of them. Return 0. Raises OperationError."""
     application = arguments.application or arguments.namespace
     title = arguments.title or arguments.environment.capitalize()
-    move = Move(stack, arguments.namespace, application, arguments.environment, title, dry=not arguments.yes)
+    move = Move(
+        stack,
+        arguments.namespace,
+        application,
+        arguments.environment,
+        title,
+        dry=not arguments.yes,
+        left=tuple(arguments.leave),
+    )
     try:
         if arguments.all and arguments.yes:
             for name in _ALL:

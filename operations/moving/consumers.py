@@ -10,7 +10,7 @@ from operations.cluster import Object
 
 KINDS = (
     *("Deployment.v1.apps", "StatefulSet.v1.apps", "DaemonSet.v1.apps", "CronJob.v1.batch", "Job.v1.batch"),
-    *("Pod.v1.", "ServiceAccount.v1.", "Ingress.v1.networking.k8s.io"),
+    *("Pod.v1.", "ServiceAccount.v1.", "Ingress.v1.networking.k8s.io", "Service.v1."),
 )
 FIXED = ("Pod", "Job")  # Kubernetes lets nobody change what they use
 _VOLUMES = (
@@ -94,6 +94,8 @@ def references(found: Object) -> Iterator[Reference]:
         case "Ingress":
             yield from _each(found, "/spec/tls", ("secretName",))
             yield from _of_annotations(found)
+        case "Service":  # HAProxy reads them there too
+            yield from _of_annotations(found)
         case kind:
             yield from _of_pod(found, _TEMPLATES.get(kind, "/spec/template/spec"))
 
@@ -110,13 +112,19 @@ def _of_pod(found: Object, spec: str) -> Iterator[Reference]:
             yield from _each(found, f"{pointer}/envFrom", ("secretRef", "name"))
 
 
+def annotated_secret(key: str, value: str) -> tuple[str, str] | None:
+    """Return the namespace, empty for its own, and the name of the Secret that an annotation is known to name."""
+    namespace, _, name = value.rpartition("/")
+    return (namespace, name) if key.rpartition("/")[2] in _ANNOTATIONS and "/" not in namespace else None
+
+
 def _of_annotations(found: Object) -> Iterator[Reference]:
     annotations: dict[str, str] = found["metadata"].get("annotations") or {}
     for key, value in annotations.items():
-        namespace, slash, name = value.rpartition("/")
-        if key.rpartition("/")[2] in _ANNOTATIONS and namespace in ("", found["metadata"].get("namespace")):
+        namespace, name = annotated_secret(key, value) or ("", "")
+        if name and namespace in ("", found["metadata"].get("namespace")):
             pointer = f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
-            yield Reference(pointer, name, f"{namespace}{slash}")
+            yield Reference(pointer, name, value.removesuffix(name))
 
 
 def _each(found: Object, pointer: str, keys: Sequence[str]) -> Iterator[Reference]:

@@ -30,7 +30,8 @@ def take_out(move: Move) -> str:
     if used := {holder.secret: holder.maker for holder in move.holders if holder.secret in targets}:
         users = ", ".join(f"{secret} ({maker})" for secret, maker in used.items())
         raise OperationError(
-            f"delivered Secrets are in use: {users}. First {move.command('switch', '--undo', '--yes')}"
+            f"delivered Secrets are in use: {users}. First {move.command('switch', '--undo', '--yes')}, and point back "
+            "yourself what that does not change"
         )
     rest = {key: value for key, value in before.items() if key != "deliver"}
     after = {**rest, "deliver": kept} if kept else rest

@@ -8,13 +8,14 @@ from typing import Literal
 
 from operations.cluster import Object, outcome_of
 from operations.moving import consumers
+from operations.moving.mentions import mentions
 
 KINDS = (*consumers.KINDS, "ReplicaSet.v1.apps")
 _ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
 
 # switch: the step points it elsewhere. roll: it is being replaced. restart: nothing replaces it by itself. finish: it
-# ends by itself. anew: nobody can change it. maker: what makes it has to be changed.
-End = Literal["switch", "roll", "restart", "finish", "anew", "maker"]
+# ends by itself. anew: nobody can change it. maker: what makes it has to be changed. annotation: it may name it.
+End = Literal["switch", "roll", "restart", "finish", "anew", "maker", "annotation"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,7 @@ class Holder:
     object: str  # kind/name
     maker: str  # kind/name of what it comes from in the end, its own where nothing makes it
     end: End
+    annotation: str = ""  # that has the name
 
     @property
     def passes(self) -> bool:
@@ -42,6 +44,10 @@ def holders_of(objects: Sequence[Object]) -> list[Holder]:
             end = _end(each, named.get(maker))
             secrets = sorted({reference.secret for reference in consumers.references(each)})
             found += [Holder(secret=secret, object=_name(each), maker=maker, end=end) for secret in secrets]
+            found += [
+                Holder(secret=word, object=_name(each), maker=maker, end="annotation", annotation=key)
+                for word, key in mentions(each)
+            ]
     directly = {(holder.secret, holder.object) for holder in found}
     return [each for each in found if each.object == each.maker or (each.secret, each.maker) not in directly]
 

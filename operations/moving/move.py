@@ -31,6 +31,7 @@ class Move:
     environment: str
     title: str
     dry: bool
+    left: tuple[str, ...] = ()  # Secrets that stay because somebody says so
 
     @cached_property
     def settings(self) -> Settings:
@@ -78,11 +79,13 @@ class Move:
         """Return what can move. A Job in the cluster looks at the Secrets."""
         operator = self.settings.secrets_operator
         found = [Found(**line) for line in self.pod.run("inventory", self._place(self.application))]
+        if unknown := sorted(set(self.left) - {secret.name for secret in found}):
+            raise OperationError(f"--leave: namespace {self.namespace} has no Secret {', '.join(unknown)}")
         return Plan(
             namespace=self.namespace,
             application=self.application,
             environment=self.environment,
-            found=sorted(found, key=lambda secret: secret.name),
+            found=sorted((secret.left(self.left) for secret in found), key=lambda secret: secret.name),
             consumers=by_secret(self.uses),
             restarting=not operator or operator.kind == "infisical",
         )
@@ -125,7 +128,7 @@ class Move:
 
     def command(self, step: str, *options: str) -> str:
         """Return the command that takes a step, for messages."""
-        words = [f"--step {step}", *options]
+        words = [f"--step {step}", *options, *(f"--leave {name}" for name in self.left)]
         if self.application != self.namespace:
             words.append(f"--application {self.application}")
         if self.environment != "prod":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.errors import OperationError
@@ -49,6 +49,10 @@ class Found:
     def target(self) -> str:
         """Return the name of the Secret that is delivered in its stead."""
         return target_of(self.name)
+
+    def left(self, names: Sequence[str]) -> Found:
+        """Return it as one that stays, where it is one of `names`."""
+        return replace(self, obstacle="--leave says so") if self.name in names and not self.obstacle else self
 
     @property
     def sealed(self) -> str:

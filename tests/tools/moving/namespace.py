@@ -87,7 +87,7 @@ class Shop:
     file: Path
     stack: FakeStack
 
-    def run(self, step: str = "inventory", *options: str) -> int:
+    def run(self, step: str = "inventory", *options: str, leave: Sequence[str] = ()) -> int:
         arguments = argparse.Namespace(
             step=step,
             namespace="shop",
@@ -97,6 +97,7 @@ class Shop:
             all="--all" in options,
             yes="--yes" in options,
             undo="--undo" in options,
+            leave=leave,
         )
         return command.run(self.stack, arguments)
 

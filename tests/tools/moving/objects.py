@@ -48,6 +48,8 @@ def workload(kind: str, name: str, secret: str) -> dict[str, Any]:
         spec = {"jobTemplate": {"spec": spec}}
     elif kind == "Ingress":
         spec = {"tls": [{"hosts": ["h"], "secretName": secret}]}
+    elif kind == "Service":
+        spec = {}
     pod["initContainers"] = copy.deepcopy(pod["containers"])
     found = {"kind": kind, "metadata": {"name": name}, "spec": spec}
     if kind == "ServiceAccount":
