@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from operations.cluster import Unanswered
 from operations.errors import OperationError
@@ -13,7 +13,7 @@ from operations.moving import deliveries, sealed, stack_file
 from operations.moving.advice import still_used
 from operations.moving.consumers import renaming
 from operations.moving.move import Move
-from operations.moving.plan import target_of
+from operations.moving.plan import Body, Found, target_of
 from operations.pulumi import Stack
 from operations.table import table
 
@@ -38,16 +38,37 @@ def _inventory(move: Move) -> str:
 def _plan(move: Move) -> str:
     held = stack_file.stated(move.stack.file, move.application)
     if held is not None:
-        planned = {secret.folder for secret in move.plan.items(held)}
-        missing = [secret.name for secret in move.plan.movable if secret.folder not in planned]
-        others = f"; it has no folder for {', '.join(missing)}" if missing else ""
-        return f"{move.stack.file} has application {move.application} already{others}"
+        if unplanned := move.plan.unplanned(held):
+            raise OperationError(_without_folders(move, held, unplanned))
+        return f"{move.stack.file} has application {move.application} already"
     body = move.plan.body(move.title)
     if move.dry:
         print(stack_file.text_of(move.application, body), end="")
         return f"{move.stack.file} would get this below `applications`"
     stack_file.put(move.stack.file, move.application, body, None)
     return f"{move.stack.file} has application {move.application}: look at it, then {move.stack.commands.pulumi('up')}"
+
+
+def _without_folders(move: Move, held: Body, secrets: Sequence[Found]) -> str:
+    """Return what has to be said of Secrets that the application has no folder for."""
+    taken = move.plan.taken(held)
+    of_others = sorted(secret.folder for secret in secrets if secret.folder in taken)
+    lines = [
+        f"{move.stack.file} has application {move.application} already, and in {move.environment} no folder for Secret "
+        f"{', '.join(secret.name for secret in secrets)} of namespace {move.namespace}"
+    ]
+    if of_others:
+        lines.append(f"{', '.join(of_others)} is of another namespace, which it is delivered to")
+    if free := [secret for secret in secrets if secret.folder not in taken]:
+        new = {} if move.environment in held["environments"] else {"environments": {move.environment: move.title}}
+        block = stack_file.text_of(move.application, {**new, **move.plan.folders(free)})
+        lines.append(f"write into the stack file as well\n{block}".rstrip())
+    begun = [secret.name for secret in move.plan.items(held)]
+    if of_others or not begun:
+        other = replace(move, application="OTHER", left=(*move.left, *begun))
+        lines.append(f"or move them into another application: {other.command('plan', '--yes')}")
+    leave = move.command("plan", *(f"--leave {secret.name}" for secret in secrets))
+    return "\n".join([*lines, f"or leave them where they are: {leave}"])
 
 
 def _unplan(move: Move) -> str:

@@ -9,16 +9,19 @@ from operations.moving.plan import Body, origin_of, target_of
 
 
 def deliver(move: Move) -> str:
-    """Add the deliveries. Return what the stack file says then. Raises OperationError."""
+    """Add the deliveries that are not there yet. Return what the stack file says then. Raises OperationError."""
     before = move.stated
-    if "deliver" in before:
-        return f"{move.stack.file} delivers {len(before['deliver'])} Secrets already"
-    after = {**before, "deliver": move.plan.deliveries(move.moving)}
+    there = {(each["namespace"], each["secret"]) for each in _deliveries(before)}
+    wanted = move.plan.deliveries(move.moving)
+    if not (lacking := [each for each in wanted if (each["namespace"], each["secret"]) not in there]):
+        return f"{move.stack.file} delivers all of {len(wanted)} Secrets to {move.namespace} already"
+    after = {**before, "deliver": [*_deliveries(before), *lacking]}
     if move.dry:
         print(stack_file.text_of(move.application, after), end="")
         return f"{move.stack.file} would say this of {move.application}"
     stack_file.put(move.stack.file, move.application, after, before)
-    return f"{move.stack.file} delivers {len(after['deliver'])} Secrets: {move.stack.commands.pulumi('up')}"
+    said = f"{len(wanted)} Secrets to {move.namespace}, {len(lacking)} of them from now on"
+    return f"{move.stack.file} delivers {said}: {move.stack.commands.pulumi('up')}"
 
 
 def take_out(move: Move) -> str:

@@ -91,8 +91,17 @@ class Plan:
 
     def body(self, title: str) -> Body:
         """Return the application as the stack file has it. People own the values, so the stack never writes them."""
-        secrets = {secret.folder: {key: _owned(of) for key, of in secret.keys.items()} for secret in self.movable}
-        return {"environments": {self.environment: title}, "secrets": {self.environment: secrets}}
+        return {"environments": {self.environment: title}, **self.folders(self.movable)}
+
+    def folders(self, secrets: Sequence[Found]) -> Body:
+        """Return the folders of `secrets`, as the stack file has them."""
+        folders = {secret.folder: {key: _owned(of) for key, of in secret.keys.items()} for secret in secrets}
+        return {"secrets": {self.environment: folders}}
+
+    def unplanned(self, stated: Body) -> list[Found]:
+        """Return the Secrets that can move and that have no folder in the application."""
+        planned = {secret.name for secret in self.begun(stated)}
+        return [secret for secret in self.movable if secret.name not in planned]
 
     def deliveries(self, secrets: Sequence[Found]) -> list[Body]:
         """Return what is delivered, as the stack file has it."""
@@ -123,8 +132,18 @@ class Plan:
         names = {origin_of(folder) for folder in self._folders(stated)}
         return sorted(names - {secret.name for secret in self.found})
 
-    def _folders(self, stated: Body) -> Body:
-        return (stated.get("secrets") or {}).get(self.environment) or {}
+    def taken(self, stated: Body) -> set[str]:
+        """Return the folders from which Secrets of other namespaces have moved, as far as deliveries tell."""
+        delivered: dict[str, set[str]] = {}
+        for each in stated.get("deliver") or ():
+            folder = each.get("path", "/")
+            if (each["environment"], each["secret"]) == (self.environment, target_of(origin_of(folder))):
+                delivered.setdefault(folder, set()).add(each["namespace"])
+        return {folder for folder, namespaces in delivered.items() if self.namespace not in namespaces}
+
+    def _folders(self, stated: Body) -> set[str]:
+        folders = (stated.get("secrets") or {}).get(self.environment) or {}
+        return folders.keys() - self.taken(stated)
 
 
 def _owned(key: Mapping[str, Any]) -> dict[str, str]:
