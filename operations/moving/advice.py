@@ -8,6 +8,7 @@ from operations.moving.holders import Holder
 from operations.moving.move import Move
 
 _NAMED = 3  # of the objects that come from one
+_NO_PARTITION = '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}'
 
 
 def still_used(move: Move, left: Sequence[Holder]) -> str:
@@ -31,16 +32,15 @@ def _shortened(group: Sequence[Holder]) -> str:
 
 
 def _advice(move: Move, holder: Holder, target: str) -> str:
-    rollout = f"{holder.maker} -n {move.namespace}"
+    if holder.end in ("switch", "finish", "anew", "maker", "annotation"):
+        return _change(move, holder, target)
+    return _replacement(move, holder)
+
+
+def _change(move: Move, holder: Holder, target: str) -> str:
     match holder.end:
         case "switch":
             return move.command("switch", "--yes")
-        case "roll":
-            return f"it is not rolled out yet, see {move.cluster.kubectl(f'rollout status {rollout}')}"
-        case "restart":
-            return f"they began with it, so {move.cluster.kubectl(f'rollout restart {rollout}')}"
-        case "finish":
-            return "wait until they have ended"
         case "anew":
             return f"make it anew yourself, with {target}"
         case "maker":
@@ -50,3 +50,23 @@ def _advice(move: Move, holder: Holder, target: str) -> str:
                 f"its annotation {holder.annotation} has that name: point it at {target} yourself. If it means "
                 f"something else, leave this Secret: {move.command('retire', '--yes', f'--leave {holder.secret}')}"
             )
+        case _:
+            return "wait until they have ended"
+
+
+def _replacement(move: Move, holder: Holder) -> str:
+    """Return what replaces pods of a workload that has been switched."""
+    kubectl, workload = move.cluster.kubectl, f"{holder.maker} -n {move.namespace}"
+    match holder.end:
+        case "paused":
+            return f"its rollout is paused, so {kubectl(f'rollout resume {workload}')}"
+        case "delete":
+            delete = kubectl(f"delete -n {move.namespace} {holder.object}")
+            return f"its updateStrategy is OnDelete, so delete them, one after the other is ready again: {delete}"
+        case "partition":
+            patch = f"patch {workload} --type=merge -p '{_NO_PARTITION}'"
+            return f"its updateStrategy has a partition that keeps them. Where nothing needs that, {kubectl(patch)}"
+        case "restart":
+            return f"they began with it, so {kubectl(f'rollout restart {workload}')}"
+        case _:
+            return f"it is not rolled out yet, see {kubectl(f'rollout status {workload}')}"

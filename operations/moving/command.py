@@ -60,7 +60,8 @@ def _without_folders(move: Move, held: Body, secrets: Sequence[Found]) -> str:
     if of_others:
         lines.append(f"{', '.join(of_others)} is of another namespace, which it is delivered to")
     if free := [secret for secret in secrets if secret.folder not in taken]:
-        new = {} if move.environment in held["environments"] else {"environments": {move.environment: move.title}}
+        known = move.environment in (held.get("environments") or {})
+        new = {} if known else {"environments": {move.environment: move.title}}
         block = stack_file.text_of(move.application, {**new, **move.plan.folders(free)})
         lines.append(f"write into the stack file as well\n{block}".rstrip())
     begun = [secret.name for secret in move.plan.items(held)]

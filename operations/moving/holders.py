@@ -15,7 +15,8 @@ _ROLLED = ("Deployment", "StatefulSet", "DaemonSet")
 
 # switch: the step points it elsewhere. roll: it is being replaced. restart: nothing replaces it by itself. finish: it
 # ends by itself. anew: nobody can change it. maker: what makes it has to be changed. annotation: it may name it.
-End = Literal["switch", "roll", "restart", "finish", "anew", "maker", "annotation"]
+# delete, partition, paused: a strategy, a partition or a pause of its workload keeps it as it is.
+End = Literal["switch", "roll", "restart", "finish", "anew", "maker", "annotation", "delete", "partition", "paused"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +93,30 @@ def _end(found: Object, maker: Object | None) -> End:
     if maker is found:
         return "anew" if kind in consumers.FIXED else "maker" if kind == "ReplicaSet" else "switch"
     if kind in _ROLLED:
-        return "roll" if "deletionTimestamp" in found["metadata"] or _rolls(maker) else "restart"
+        return "roll" if "deletionTimestamp" in found["metadata"] else _replaced(found, maker)
     return "finish" if kind in ("CronJob", "Job") else "anew"
+
+
+def _replaced(found: Object, workload: Object) -> End:
+    spec = workload["spec"]
+    if spec.get("paused"):
+        return "paused"
+    if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
+        return "delete"
+    if _number(found, spec) < _partition(spec):
+        return "partition"
+    return "roll" if _rolls(workload) else "restart"
+
+
+def _number(found: Object, spec: Object) -> int:
+    """Return the place of a StatefulSet's pod among the others, which its name ends with."""
+    last = found["metadata"]["name"].rpartition("-")[2]
+    return int(last) - (spec.get("ordinals") or {}).get("start", 0) if last.isdecimal() else 0
+
+
+def _partition(spec: Object) -> int:
+    """Return how many of a StatefulSet's pods an update leaves alone, the first ones."""
+    return ((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}).get("partition") or 0
 
 
 def _rolls(workload: Object) -> bool:
@@ -102,5 +125,5 @@ def _rolls(workload: Object) -> bool:
         return True
     if workload["kind"] == "DaemonSet":
         return status.get("updatedNumberScheduled", 0) < status.get("desiredNumberScheduled", 0)
-    updated = status.get("updatedReplicas", 0)
-    return updated < spec.get("replicas", 1) or updated < status.get("replicas", 0)
+    wanted = max(spec.get("replicas", 1), status.get("replicas", 0)) - _partition(spec)
+    return status.get("updatedReplicas", 0) < wanted

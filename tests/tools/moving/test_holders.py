@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.moving.holders import holders_of
+from operations.moving.holders import Holder, holders_of
 from tests.tools.moving.objects import made_by, workload
 
 
@@ -96,3 +96,50 @@ def test_a_replica_set_that_is_history_holds_nothing(replicas: int, held: bool) 
     deployment = workload("Deployment", "d", "new")
     assert bool(seen(deployment, made_by(made, "Deployment", "d"))) is held
     assert seen(made) == [("replicaset/r", "replicaset/r", "maker")]
+
+
+def switched(kind: str, **spec: Any) -> dict[str, Any]:
+    """A workload of three pods that has been switched, and that has one new pod as far as it counts."""
+    made = workload(kind, "w", "new")
+    counted = {"replicas": 3, "updatedReplicas": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": 1}
+    return with_(made, status=counted, spec={**made["spec"], "replicas": 3, **spec})
+
+
+def ends(made: dict[str, Any], *names: str) -> list[str]:
+    pods = [made_by(workload("Pod", name, "old"), made["kind"], "w") for name in names]
+    return [end for _, _, end in seen(made, *pods)]
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_pods_that_only_a_deletion_replaces(kind: str) -> None:
+    strategy = {"type": "OnDelete", "rollingUpdate": {"partition": 2}}
+    made = switched(kind, updateStrategy=strategy)
+    assert ends(made, "w-0") == ["delete"]
+    going = made_by(workload("Pod", "w-0", "old"), kind, "w")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert seen(made, going) == [("pod/w-0", f"{kind.lower()}/w", "roll")]
+
+
+def test_pods_that_a_partition_keeps() -> None:
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    made = switched("StatefulSet", updateStrategy=strategy)
+    assert ends(made, "w-0", "w-1", "w-2") == ["partition", "partition", "restart"]
+    made["status"]["updatedReplicas"] = 0
+    assert ends(made, "w-1", "w-2") == ["partition", "roll"]
+    numbered = switched("StatefulSet", updateStrategy=strategy, ordinals={"start": 5})
+    assert ends(numbered, "w-6", "w-7") == ["partition", "restart"]
+    none = switched("StatefulSet", updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+    assert ends(none, "w-0") == ["roll"]
+
+
+def test_pods_of_a_paused_deployment() -> None:
+    made = switched("Deployment", paused=True)
+    old = made_by(workload("ReplicaSet", "w-1", "old"), "Deployment", "w")
+    old["spec"]["replicas"] = 2
+    assert seen(made, old) == [("replicaset/w-1", "deployment/w", "paused")]
+    assert seen(switched("Deployment", paused=False), old) == [("replicaset/w-1", "deployment/w", "roll")]
+
+
+@pytest.mark.parametrize("end", ["delete", "partition", "paused", "restart", "annotation"])
+def test_what_does_not_end_by_itself_is_not_waited_for(end: Any) -> None:
+    assert not Holder(secret="s", object="pod/p", maker="deployment/d", end=end).passes

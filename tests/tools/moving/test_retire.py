@@ -128,3 +128,38 @@ def test_only_what_nothing_in_sight_uses_may_be_deleted(shop: Shop, capsys: pyte
         "no workload or pod uses these, delete them when you like, unless a custom resource does: "
         "kubectl delete secret -n shop dotted.name tls"
     ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "advice"),
+    [
+        (
+            "StatefulSet",
+            {"updateStrategy": {"type": "OnDelete"}},
+            "its updateStrategy is OnDelete, so delete them, one after the other is ready again: "
+            "kubectl delete -n shop pod/shop-0",
+        ),
+        (
+            "StatefulSet",
+            {"updateStrategy": {"rollingUpdate": {"partition": 2}}},
+            "its updateStrategy has a partition that keeps them. Where nothing needs that, kubectl patch "
+            "statefulset/shop -n shop --type=merge -p "
+            """'{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}'""",
+        ),
+        ("Deployment", {"paused": True}, "its rollout is paused, so kubectl rollout resume deployment/shop -n shop"),
+    ],
+)
+def test_pods_that_a_workload_keeps_are_not_waited_for(
+    shop: Shop, kind: str, spec: dict[str, Any], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.run("plan", "--yes")
+    monkeypatch.setattr(command.time, "sleep", lambda _: pytest.fail("nothing ends by waiting"))
+    made = workload(kind, "shop", "env-infisical")
+    made["spec"] |= {"replicas": 3, **spec}
+    made["status"] = {"replicas": 3, "updatedReplicas": 1}
+    shop.cluster.objects_ = [made, *(made_by(workload("Pod", f"shop-{n}", "env"), kind, "shop") for n in range(2))]
+    with pytest.raises(OperationError) as refused:
+        shop.run("retire", "--all", "--yes")
+    line = f"  env is used by pod/shop-0, pod/shop-1 of {kind.lower()}/shop: {advice}"
+    assert str(refused.value).splitlines()[1] == line
+    assert "env" in shop.cluster.sealed
