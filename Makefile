@@ -127,15 +127,16 @@ e2e: .venv/synced ## test the real thing, from empty (THOROUGH=1 for some minute
 	@tests/install-engines.sh
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target programs platform failures
 
-# Most of their time they wait, so they run side by side. Two of the first ask two cores for more than tests wait for.
+# Most of their time they wait, so they run side by side. The first wait the shortest, so they come first where the
+# machine is busy.
 programs: ## test what needs no cluster: scripts of Jobs, stand-ins, the engine
-	@$(python) -m pytest tests/jobs tests/standins tests/engine
+	@$(python) -m pytest --numprocesses 3 --dist loadfile tests/jobs tests/standins tests/engine
 
 platform: ## test the platform on a cluster of its own, as its user lives with it
-	@E2E_INSTANCE=e2e $(python) -m pytest tests/e2e -m platform --durations=5
+	@E2E_INSTANCE=e2e nice -n 10 $(python) -m pytest tests/e2e -m platform --durations=5
 
 failures: ## test what is refused, fails and heals, and rotates, on a second cluster
-	@E2E_INSTANCE=e2e-failures $(python) -m pytest tests/e2e -m 'not platform' --durations=5
+	@E2E_INSTANCE=e2e-failures nice -n 10 $(python) -m pytest tests/e2e -m 'not platform' --durations=5
 
 rehearse: .venv/synced ## break the platform under writes on a third cluster, and add its figures to docs/rehearsals.md (FAULTS="primary drain" selects)
 	@$(embedded) build --rehearsals
