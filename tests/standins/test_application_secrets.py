@@ -65,7 +65,7 @@ class Site:
         config = Config(
             address="",
             namespace="infisical",
-            drift="",
+            drift="infisical-drift",
             operator_namespace="operator",
             auth=self.auth,
             deadline_seconds=DEADLINE_SECONDS,
