@@ -95,7 +95,7 @@ def _step(args: OperatorCanaryArgs, deadline: int) -> Step:
             "namespace": operator.namespace,
             "secret": CANARY,
             "why": f"kubectl {why} -n {operator.namespace}",
-            "anew": f"`{job}`, `make refresh`, `pulumi up`",
+            "anew": f"`{job}`, `make refresh STACK=NAME`, `pulumi up --stack NAME`",
             "deadline_seconds": deadline,
         },
         files=[SecretFiles(secret=args.bootstrap.name, folder="/bootstrap")],

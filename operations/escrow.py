@@ -40,8 +40,8 @@ _HOW_TO = """\
 #   {decrypt} | {import_secrets}
 #
 # It reads the Secret below, and what no Secret of Infisical has: stackId, adminPassword, backupPassphrase and
-# generatedValues. By hand, for each key of `settings` (one of several lines from a file, databaseReadReplicas,
-# extraSecrets and generatedValues as JSON):
+# generatedValues. By hand, for each key of `settings` (one of several lines from a file, databaseReadReplicas as JSON,
+# extraSecrets and generatedValues one by one, with --path and 'extraSecrets.NAME'):
 #
 #   {set_key}
 #

@@ -12,7 +12,7 @@ from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from components.helm_release import HelmRelease, deployed_chart
 from components.operator_chart import OperatorChart
-from safeguards.applications import refuse_dropped_applications, refuse_other_operator
+from safeguards.applications import refuse_dropped_applications, refuse_kept_value, refuse_other_operator
 from safeguards.challenge import refuse_unanswered_challenge
 from safeguards.cluster import LiveCluster, uid_of
 from safeguards.database_address import refuse_other_address
@@ -109,6 +109,7 @@ def check(settings: Settings, state: LastState, commands: Commands) -> Found:
     refuse_rotation_in_a_roll(settings, state, commands)
     refuse_other_files(settings, state, commands)
     refuse_dropped_applications(settings, state, commands)
+    refuse_kept_value(settings, commands)
     refuse_other_operator(settings, state, commands)
     refuse_uninstalling(settings, state, commands)
     if pulumi.runtime.is_dry_run():

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.application_wish import file_of
 from components.base.logical_names import DELIVERY, delivery_name
 from components.secret_delivery import MARK
 from safeguards import made
 from safeguards.refusal import Refusal
 from safeguards.state import LastState
 from settings import Commands, Settings
-from settings.applications import CANARY
+from settings.applications import CANARY, Generated, secrets_of
 from settings.machinery.finding import key_path
 
 
@@ -36,6 +37,22 @@ def refuse_dropped_applications(settings: Settings, state: LastState, commands: 
         f"which deletes the project, with all that people wrote in it: {commands.set(key, 'true')}, then "
         f"{commands.pulumi('up')}. The key can go afterwards. {delivered}"
     )
+
+
+def refuse_kept_value(settings: Settings, commands: Commands) -> None:
+    """Raise Refusal when a new value is asked for, by its length, and `generatedValues` keeps the one of before."""
+    for name, application in settings.applications.items():
+        for secret in secrets_of(application):
+            file, source = file_of(name, secret), secret.source
+            given = settings.generated_values.get(file)
+            if given is None or not isinstance(source, Generated) or len(given.get_secret_value()) == source.generate:
+                continue
+            key, length = key_path("generatedValues", file), len(given.get_secret_value())
+            raise Refusal(
+                f"{key}: it keeps a value of {length} characters for {secret.environment}:{secret.path.rstrip('/')}/"
+                f"{secret.key} of application {name}, which asks for {source.generate}. To go on with it, write "
+                f"{{generate: {length}}}. To have a new value: {commands.remove(key)}"
+            )
 
 
 # What the last update has made for each delivery, by the kind of operator.

@@ -113,9 +113,8 @@ def refuse_foreign_namespaces(settings: Settings, state: LastState, live: Metada
         )
     take = _taking(settings, own, foreign, commands)
     raise Refusal(
-        f"{message}, but to a different state of it than the one of this run. Bring that state back: "
-        f"{commands.pulumi('stack import')} --file COPY. When there is no copy, {take}; "
-        "docs/runbooks/state-lost.md says what else that takes"
+        f"{message}, but to a different state of it than the one of this run. Bring that state back, from a copy as "
+        f"docs/runbooks/state-lost.md says. When there is no copy, {take}; the same page says what else that takes"
     )
 
 

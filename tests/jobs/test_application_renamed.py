@@ -32,7 +32,7 @@ SHOP = Application(
         Secret(("prod", "/", "BEGUN"), "people", "first"),
     ),
 )
-ANEW = "`kubectl delete job application-secrets -n infisical`, `make refresh`, `pulumi up`"
+ANEW = "`kubectl delete job application-secrets -n infisical`, `make refresh STACK=NAME`, `pulumi up --stack NAME`"
 
 
 class Site:

@@ -193,5 +193,8 @@ def test_a_log_in_that_only_the_bootstrap_can_mend_says_so(upstream: Callable[..
     server = upstream((status, {"message": "Invalid credentials"}, {}))
     with pytest.raises(Failed, match="the stack's own identity can't log in: Invalid credentials") as caught:
         stack_login(server.api, {"clientId": "c", "clientSecret": "hunter2"}, "acme-infisical")
-    assert "`kubectl delete job bootstrap -n acme-infisical`, `make refresh`, `pulumi up`" in str(caught.value)
+    assert (
+        "`kubectl delete job bootstrap -n acme-infisical`, `make refresh STACK=NAME`, `pulumi up --stack NAME`"
+        in str(caught.value)
+    )
     assert "hunter2" not in str(caught.value)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from components.application_wish import file_of
 from components.secret_delivery import MARK
 from safeguards import LastState, Refusal
-from safeguards.applications import refuse_dropped_applications, refuse_other_operator
+from safeguards.applications import refuse_dropped_applications, refuse_kept_value, refuse_other_operator
+from settings.applications import secrets_of
 from tests.unit.harness import COMMANDS, ORGANIZATION, PROJECT
-from tests.unit.test_application_settings import TYPE, load, shop
+from tests.unit.test_application_settings import GIVEN, TYPE, load, shop
 
 KINDS = {
     "infisical": "kubernetes:secrets.infisical.com/v1beta1:InfisicalStaticSecret",
@@ -75,3 +77,18 @@ def test_who_would_lose_what_was_delivered_is_told_before(kind: str) -> None:
     assert f"'{PROJECT}:cluster.protect' true" in said
     assert "stays in the cluster" not in said
     assert dropped(kind, "Owner", "shop").endswith("What was delivered stays in the cluster"), "another one's"
+
+
+def test_a_new_value_is_not_asked_for_in_vain() -> None:
+    """What `generatedValues` keeps goes before what is generated, so that `up` ended well, with the old one."""
+    wish = shop("secrets prod / KEY", {"generate": 64})
+    secret = next(each for each in secrets_of(load(wish).applications["shop"]) if each.key == "KEY")
+    file = file_of("shop", secret)
+    refuse_kept_value(load(wish, GIVEN, generatedValues={file: "k" * 64}), COMMANDS)
+    with pytest.raises(Refusal) as caught:
+        refuse_kept_value(load(wish, GIVEN, generatedValues={file: "k" * 63}), COMMANDS)
+    assert str(caught.value) == (
+        f"generatedValues.{file}: it keeps a value of 63 characters for prod:/KEY of application shop, which asks for "
+        "64. To go on with it, write {generate: 63}. To have a new value: pulumi config rm --stack dev --path "
+        f"'{PROJECT}:generatedValues.{file}'"
+    )

@@ -30,7 +30,7 @@ def load(
     config = {**SMALLEST, "applications": applications, **NEEDED, **beside}
     values = {f"{PROJECT}:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in config.items()}
     values |= {f"{PROJECT}:{key}": value for key, value in {**encrypted, **plain}.items()}
-    secret = [*encrypted, *(key for key in beside if key == "extraSecrets")]
+    secret = [*encrypted, *(key for key in beside if key in ("extraSecrets", "generatedValues"))]
     return settings.load(COMMANDS, values, [f"{PROJECT}:{key}" for key in secret])
 
 

@@ -90,7 +90,8 @@ def test_it_says_where_to_look(graph: Graph) -> None:
         "namespace": HOME,
         "secret": CANARY,
         "why": f"kubectl logs deployment/infisical-secre-controller-manager -n {HOME}",
-        "anew": "`kubectl delete job application-secrets -n infisical`, `make refresh`, `pulumi up`",
+        "anew": "`kubectl delete job application-secrets -n infisical`, `make refresh STACK=NAME`, "
+        "`pulumi up --stack NAME`",
         "deadline_seconds": 180,
     }
 

@@ -104,8 +104,7 @@ def test_a_namespace_of_another_stack_is_refused_before_anything_is_made(namespa
 
 def test_a_lost_state_of_the_same_stack_is_told_how_to_get_it_back() -> None:
     message = refusal(namespaces=owned_by(OTHER))
-    assert "pulumi stack import --stack dev" in message
-    assert "docs/runbooks/state-lost.md" in message
+    assert "Bring that state back, from a copy as docs/runbooks/state-lost.md says" in message
     assert f"pulumi config set --stack dev --path 'infisical-platform:cluster.stackId' {OTHER}` has this" in message
 
 

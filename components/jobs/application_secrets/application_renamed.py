@@ -81,5 +81,5 @@ def made_anew(namespace: str) -> str:
     """Return how something is made again that only an `up` makes."""
     return (
         "To have it made anew, with the values that the stack has: `kubectl delete job application-secrets -n "
-        f"{namespace}`, `make refresh`, `pulumi up`"
+        f"{namespace}`, `make refresh STACK=NAME`, `pulumi up --stack NAME`"
     )

@@ -189,7 +189,8 @@ def stack_login(api: InfisicalApi, bootstrap: dict[str, str], namespace: str = "
             raise
         raise Failed(
             f"the stack's own identity can't log in: {error.message}. Have it made anew: `kubectl delete job bootstrap "
-            f"-n {namespace}`, `make refresh`, `pulumi up` (docs/runbooks/bootstrap.md#the-stack-can-not-log-in)"
+            f"-n {namespace}`, `make refresh STACK=NAME`, `pulumi up --stack NAME` "
+            "(docs/runbooks/bootstrap.md#the-stack-can-not-log-in)"
         ) from error
 
 
