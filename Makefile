@@ -105,7 +105,7 @@ reference: .venv/synced ## write docs/configuration.md, docs/stack.schema.json a
 bench: .venv/synced ## measure on a cluster of its own, and write docs/benchmarks.md and up.html
 	@$(python) -m bench
 
-test: check unit mutation contract e2e ## run all checks and tests (about 30 minutes once the programs are built)
+test: check unit $(if $(THOROUGH),mutation) contract e2e ## run checks and tests (half an hour once the programs are built, THOROUGH=1 for all)
 
 check: .venv/synced ## lint, spelling, format, types
 	@.venv/bin/ruff check .
