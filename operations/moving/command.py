@@ -13,7 +13,7 @@ from operations.moving import deliveries, sealed, stack_file
 from operations.moving.advice import still_used
 from operations.moving.consumers import renaming
 from operations.moving.move import Move
-from operations.moving.plan import Body, Found, target_of
+from operations.moving.plan import Body, Found, folder_of, target_of
 from operations.pulumi import Stack
 from operations.table import table
 
@@ -161,7 +161,22 @@ def _unretire(move: Move) -> str:
             why = move.cluster.kubectl(f"describe sealedsecrets -n {move.namespace} {' '.join(closed)}")
             raise OperationError(f"SealedSecrets are back, but {', '.join(closed)} have no Secret yet. {why} says why")
         time.sleep(1)
+    if lacking := _lacking(move, names):
+        raise OperationError(
+            f"SealedSecrets are back, but they do not make all that {move.stack.file} has: {'; '.join(lacking)}. "
+            "Nothing is lost, Infisical has it: add it before anything is pointed back"
+        )
     return f"SealedSecrets put back: {', '.join(names) or 'none'}"
+
+
+def _lacking(move: Move, names: Sequence[str]) -> list[str]:
+    """Return what Secrets that were made again lack of what had moved, as the stack file names it."""
+    held = stack_file.stated(move.stack.file, move.application)
+    folders = ((held or {}).get("secrets") or {}).get(move.environment) or {}
+    if not folders.keys() & {folder_of(name) for name in names}:
+        return []
+    lacking = {each.name: sorted((folders.get(each.folder) or {}).keys() - each.keys.keys()) for each in move.look()}
+    return [f"Secret {name} lacks {', '.join(keys)}" for name, keys in lacking.items() if keys and name in names]
 
 
 def _up(move: Move) -> str:

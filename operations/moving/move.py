@@ -78,7 +78,7 @@ class Move:
     def plan(self) -> Plan:
         """Return what can move. A Job in the cluster looks at the Secrets."""
         operator = self.settings.secrets_operator
-        found = [Found(**line) for line in self.pod.run("inventory", self._place(self.application))]
+        found = self.look()
         if unknown := sorted(set(self.left) - {secret.name for secret in found}):
             raise OperationError(f"--leave: namespace {self.namespace} has no Secret {', '.join(unknown)}")
         return Plan(
@@ -89,6 +89,10 @@ class Move:
             consumers=by_secret(self.uses),
             restarting=not operator or operator.kind == "infisical",
         )
+
+    def look(self) -> list[Found]:
+        """Return what there is now, as a Job in the cluster sees it."""
+        return [Found(**line) for line in self.pod.run("inventory", self._place(self.application))]
 
     def _place(self, project: str) -> Mapping[str, str]:
         return {"project": project, "environment": self.environment}

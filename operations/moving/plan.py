@@ -24,6 +24,11 @@ def target_of(name: str) -> str:
     return f"{name[: _LONGEST_NAME - len(SUFFIX)]}{SUFFIX}"
 
 
+def folder_of(name: str) -> str:
+    """Return a Secret's folder in Infisical, where a name has no dot. A Secret's name has no underscore."""
+    return "/" + name.replace(".", "_")
+
+
 def origin_of(folder: str) -> str:
     """Return the name of the Secret that moves to a folder."""
     return folder.removeprefix("/").replace("_", ".")
@@ -42,8 +47,8 @@ class Found:
 
     @property
     def folder(self) -> str:
-        """Return its folder in Infisical, where a name has no dot. A Secret's name has no underscore."""
-        return "/" + self.name.replace(".", "_")
+        """Return its folder in Infisical."""
+        return folder_of(self.name)
 
     @property
     def target(self) -> str:

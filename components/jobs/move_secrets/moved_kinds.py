@@ -16,6 +16,8 @@ _NOT_OURS = {
     "helm.sh/release.v1": "Helm keeps its release in it",
     "bootstrap.kubernetes.io/token": "it lets nodes join the cluster",
 }
+# By this, sealed-secrets writes its keys beside those that are there. It owns the Secret only if told so as well.
+_ADDED_TO = "sealedsecrets.bitnami.com/patch"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def _obstacle(secret: Object, values: dict[str, bytes]) -> str:
         return "it comes from Infisical already"
     if owner and not owner.startswith("SealedSecret/"):
         return f"{owner} makes it, and would make it again"
+    if annotations.get(_ADDED_TO) == "true":
+        return "a SealedSecret only adds to it: what else it has would not come back with that"
     if labels.get("app.kubernetes.io/managed-by") == "pulumi" or any("pulumi.com/" in key for key in annotations):
         return "a Pulumi program makes it: take it out of that program first"
     if kind not in DELIVERED_TYPES:

@@ -84,3 +84,12 @@ def test_other_annotations_are_no_obstacle(annotation: str) -> None:
 def test_what_external_secrets_has_delivered_is_not_moved_again() -> None:
     """Where it stays without its delivery, nothing owns it and Infisical's operator has left no annotation."""
     assert obstacle(labels={"infisical-platform/application": "shop"}) == "it comes from Infisical already"
+
+
+@pytest.mark.parametrize("owners", [[], SEALED])
+def test_what_a_sealed_secret_only_adds_to_stays(owners: list[dict[str, Any]]) -> None:
+    """It makes its own keys again, and no others. Without `managed` nothing says that it is there."""
+    patch = "sealedsecrets.bitnami.com/patch"
+    said = obstacle(annotations={patch: "true"}, ownerReferences=owners)
+    assert said == "a SealedSecret only adds to it: what else it has would not come back with that"
+    assert obstacle(annotations={patch: "false"}, ownerReferences=owners) == ""

@@ -7,7 +7,7 @@ import pytest
 from operations.errors import OperationError
 from operations.moving import command
 from tests.tools.moving.namespace import Shop
-from tests.tools.moving.objects import made_by, workload
+from tests.tools.moving.objects import line, made_by, workload
 
 
 def first(step: str) -> str:
@@ -64,3 +64,29 @@ def test_what_is_put_back_is_awaited(shop: Shop, monkeypatch: pytest.MonkeyPatch
     assert sum(waited) == command.OPENING_SECONDS
     monkeypatch.setattr(command.time, "sleep", lambda _: setattr(shop.cluster, "opens", True))
     shop.run("retire", "--undo", "--yes")
+
+
+def test_what_comes_back_with_less_is_said(shop: Shop) -> None:
+    """A release before this one retired SealedSecrets that only add to a Secret of somebody else."""
+    shop.run("plan", "--yes")
+    shop.cluster.objects_ = []
+    shop.run("retire", "--yes")
+    shop.cluster.said["inventory"] = [line("env", ["PASSWORD", "new"], owner="SealedSecret/env"), line("tls", ["x"])]
+    with pytest.raises(
+        OperationError,
+        match=r"are back, but they do not make all that .* has: Secret env lacks binary\. Nothing is lost, Infisical",
+    ):
+        shop.run("retire", "--undo", "--yes")
+    assert "env" in shop.cluster.sealed
+    shop.cluster.said["inventory"] = [line("env", ["PASSWORD", "binary"], owner="SealedSecret/env")]
+    shop.run("retire", "--undo", "--yes")
+
+
+def test_what_comes_back_without_an_application_is_compared_with_nothing(shop: Shop) -> None:
+    shop.run("plan", "--yes")
+    shop.cluster.objects_ = []
+    shop.run("retire", "--yes")
+    shop.run("plan", "--undo", "--yes")
+    shop.cluster.said["inventory"] = []
+    shop.run("retire", "--undo", "--yes")
+    assert "env" in shop.cluster.sealed
