@@ -266,6 +266,7 @@ def _step(args: ApplicationSecretsArgs, wish: Input[str], values: Input[str], ru
             "deadline_seconds": args.deadline_seconds,
             "run": run,
             "canary": CANARY,
+            **({"data": args.data} if args.data else {}),
             **({"operator_namespace": args.operator.namespace} if args.operator else {}),
         },
         env={

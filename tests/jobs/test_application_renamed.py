@@ -152,11 +152,11 @@ def test_the_schedule_puts_back_what_the_stack_keeps_and_begins_nothing_of_peopl
     assert run.drift == ["shop: prod:/BEGUN waits for its people to write it"]
 
 
-def test_no_policy_is_asked_for_in_an_environment_that_is_gone() -> None:
-    guards = [{"environment": each, "path": "/"} for each in ("prod", "gone")]
-    both = replace(SHOP, environments={"prod": "P", "gone": "G"}, licensed={"approvals": guards, "groups": {}})
-    kept, _ = scheduled(both, {"environments": [{"slug": "prod"}]}, "")
-    assert kept.licensed == {"approvals": guards[:1], "groups": {}, "roles": {}}
+def test_the_schedule_names_no_approver_and_no_group_anew() -> None:
+    guards = [{"environment": "prod", "path": "/"}]
+    guarded = replace(SHOP, licensed={"approvals": guards, "groups": {"viewer": ["staff"]}, "roles": {}})
+    kept, _ = scheduled(guarded, {"environments": [{"slug": "prod"}]}, "")
+    assert kept.licensed == {}
 
 
 def test_the_schedule_gives_nobody_rights_that_an_admin_has_just_taken_away() -> None:

@@ -13,7 +13,7 @@ from application_plan import Found, Plan, Stored, decide
 from application_secrets import Config, Provision, Undone
 from application_wish import STACK, Application, Secret, application_of
 from fake_config_map import ConfigMap
-from infisical_api import InfisicalApi
+from infisical_api import ApiError, InfisicalApi
 from job import Failed, Report
 
 PLACE = ("prod", "/", "SESSION_KEY")
@@ -78,8 +78,8 @@ class Server:
         return []
 
 
-def run(server: Any, kube: Any, application: Application = SHOP) -> None:
-    config = Config(address="", namespace="n", drift="", auth="universal", deadline_seconds=5)
+def run(server: Any, kube: Any, application: Application = SHOP, data: str = "") -> None:
+    config = Config(address="", namespace="n", drift="infisical-drift", auth="universal", deadline_seconds=5, data=data)
     Provision(config, server, kube, Report("test"), OWNER).all([application])
 
 
@@ -105,7 +105,7 @@ def test_a_value_may_become_a_generated_one() -> None:
     """It is written down where a value is the stack's and was not generated. The value itself never is."""
     server, kube = Server(Stored("the text", GENERATED.comment)), ConfigMap()
     run(server, kube, with_value("the text", generated=False))
-    assert json.loads(kube.data["generated"]) == {"shop-app": {NAME: ""}}
+    assert json.loads(kube.data["generated"]) == {"shop-app": {NAME: [""]}}
     run(server, kube, SHOP)
     assert server.stored == Stored(NEW, GENERATED.comment)
 
@@ -169,5 +169,58 @@ def test_a_run_of_the_schedule_forgets_nothing() -> None:
 def test_a_project_of_a_lost_state_is_told_with_the_id_that_takes_it_over() -> None:
     project = {"slug": "shop-app", "description": "infisical-platform 11111111-aaaa keeps this project. The stack's …"}
     with pytest.raises(Failed, match=r"kept by a different stack\..* set cluster\.stackId to 11111111-aaaa \("):
-        OWNER.require(project)
-    OWNER.require(project | {"description": "infisical-platform stack-1 keeps this project"})
+        OWNER.require(project, "shop")
+    OWNER.require(project | {"description": "infisical-platform stack-1 keeps this project"}, "shop")
+
+
+@pytest.mark.parametrize("retired", [False, True])
+def test_the_project_of_another_application_is_neither_filled_nor_deleted(retired: bool) -> None:
+    """As where two applications swap their slugs, or a retired one could not be deleted: people's values are in it."""
+    server = Server(OLD)
+    said = "infisical-platform stack-1 keeps this project. The stack's `applications.blog` says what is in it"
+    server.projects = lambda: [{"id": "p", "slug": "shop-app", "description": said}]  # type: ignore[method-assign]
+    with pytest.raises(Undone, match="project shop-app was made for application blog, and what its people wrote"):
+        run(server, ConfigMap(), replace(SHOP, retired=retired, secrets=() if retired else SHOP.secrets))
+    assert server.stored == OLD
+    with pytest.raises(Undone, match=SAID):
+        run(server, ConfigMap(), replace(SHOP, name="blog"))
+
+
+def test_a_value_that_comes_back_with_an_older_state_replaces_none() -> None:
+    server, kube = Server(None), ConfigMap()
+    run(server, kube)
+    run(server, kube, with_value(NEW + "longer"))
+    with pytest.raises(Undone, match=SAID):
+        run(server, kube)
+    assert server.stored == Stored(NEW + "longer", GENERATED.comment)
+
+
+def test_what_a_failed_run_has_written_is_known() -> None:
+    class Refusing(Server):
+        def act(self, project: str, plan: Plan) -> list[str]:
+            super().act(project, plan)
+            raise ApiError(400, "no", "POST", "/api/v4/secrets/batch")
+
+    failed, kube = Refusing(None), ConfigMap()
+    with pytest.raises(Undone, match="no"):
+        run(failed, kube)
+    server = Server(Stored("edited", GENERATED.comment))
+    run(server, kube)
+    assert server.stored == Stored(NEW, GENERATED.comment)
+
+
+def test_data_that_was_brought_in_is_of_another_state() -> None:
+    """An `up` before the restore has generated a value, and what the backup has was in use."""
+    server, kube = Server(None), ConfigMap()
+    run(server, kube)
+    server.stored = OLD
+    with pytest.raises(Undone, match=SAID):
+        run(server, kube, data="restored one")
+    assert server.stored == OLD
+
+
+def test_what_somebody_has_made_of_the_notes_is_named() -> None:
+    kube = ConfigMap()
+    kube.data["generated"] = ""
+    with pytest.raises(Undone, match="ConfigMap infisical-drift has a key generated that is no JSON"):
+        run(Server(None), kube)

@@ -11,7 +11,10 @@ BACKUP = (
     "Job/restore"
 )
 # What was true of the data that was there before.
-PROVEN_AGAIN = f"Job/bootstrap Job/application-secrets Job/operator-canary Job/secret-delivery-gate {CANARY}"
+PROVEN_AGAIN = (
+    "Job/bootstrap Job/application-secrets CronJob/infisical-drift-schedule Job/operator-canary "
+    f"Job/secret-delivery-gate {CANARY}"
+)
 BACKED_UP: Config = {
     **WHOLE,
     "backup": {"target": {"kind": "volume"}, "recipients": [RECIPIENT]},

@@ -2,27 +2,27 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from application_turn import MANAGER
+from application_turn import MANAGER, noted
 from application_wish import Application, Secret
 from kube import Api
 
 _STATES, _DIGESTS = "generatedBy", "generated"
 _GIVEN = ""
+_KNOWN = 5  # of a value, the newest
 
 
 @dataclass(frozen=True)
 class Written:
-    """What this state has last written to a project, by the names of values: a digest, or nothing for a given one.
+    """What this state has written to a project, by the names of values: digests, the newest last.
 
-    The digest tells nothing: what is generated has 16 characters or more, and a value that is given has none.
+    A digest tells nothing: what is generated has 16 characters or more, and a value that is given has none, but "".
     `values` is None where a release of before wrote down no more than the state: all there is was its own.
     """
 
-    values: Mapping[str, str] | None = field(default_factory=dict[str, str])
+    values: Mapping[str, Sequence[str]] | None = field(default_factory=dict[str, Sequence[str]])
 
     def replaceable(self, secret: Secret, there: str) -> bool:
         """Whether the stack's value takes the place of a different one of the stack's.
@@ -33,16 +33,18 @@ class Written:
         """
         if not secret.generated or self.values is None:
             return True
-        last = self.values.get(secret.name)
-        if last is None:
+        known, wanted = self.values.get(secret.name, ()), _digest(secret.value or "")
+        if not known:
             return False
-        edited = last == _digest(secret.value or "")
-        longer_or_shorter = last == _digest(there) and len(there) != len(secret.value or "")
-        return last == _GIVEN or edited or longer_or_shorter
+        new_length = _digest(there) in known and wanted not in known and len(there) != len(secret.value or "")
+        return known[-1] in (_GIVEN, wanted) or new_length
 
 
 class Generated:
-    """The ConfigMap in which each run writes that down: the state by the slug of the project, and the values."""
+    """The ConfigMap in which each run writes that down: the state by the slug of the project, and the values.
+
+    `state` is the one that generates, and says which data the database has: what was brought in is not its own yet.
+    """
 
     def __init__(self, kube: Api, config_map: str, state: str) -> None:
         self._kube, self._config_map, self._state = kube, config_map, state
@@ -55,20 +57,26 @@ class Generated:
         return Written(digests.get(slug))
 
     def keep(self, application: Application, *, all_of_it: bool) -> None:
-        """Write down what the project has now. Without `all_of_it`, what is known of other values stays."""
+        """Write down what the project has now, or is about to be given, which a killed run may have done.
+
+        Without `all_of_it`, what is known of other values stays.
+        """
         slug, (states, digests) = application.slug, self._read()
         before = digests.get(slug, {}) if states.get(slug) == self._state else {}
-        now = {each.name: _noted(each) for each in application.secrets if each.owner == "stack" and each.name}
-        now = now if all_of_it else {**before, **now}
+        now = {} if all_of_it else dict(before)
+        for each in application.secrets:
+            if each.owner == "stack" and each.name:
+                new = _noted(each)
+                others = [known for known in before.get(each.name, ()) if known != new]
+                now[each.name] = [*others, new][-_KNOWN:]
         if states.get(slug) == self._state and digests.get(slug) == now:
             return
         data = {_STATES: {**states, slug: self._state}, _DIGESTS: {**digests, slug: now}}
         text = {key: json.dumps(value, sort_keys=True) for key, value in data.items()}
         self._kube.merge_patch(self._config_map, {"data": text}, field_manager=MANAGER)
 
-    def _read(self) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        data: dict[str, Any] = (self._kube.find(self._config_map) or {}).get("data") or {}
-        return json.loads(data.get(_STATES, "{}")), json.loads(data.get(_DIGESTS, "{}"))
+    def _read(self) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
+        return noted(self._kube, self._config_map, _STATES), noted(self._kube, self._config_map, _DIGESTS)
 
 
 def _noted(secret: Secret) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from application_server import Server, membership_roles, role_of
-from application_turn import MANAGER
+from application_turn import MANAGER, noted
 from application_wish import Application
 from infisical_api import ApiError
 from job import Failed, Pending
@@ -26,8 +26,7 @@ class Kept:
 
     def read(self) -> dict[str, str]:
         """Return what is kept."""
-        data: dict[str, str] = (self.kube.find(self.config_map) or {}).get("data") or {}
-        return json.loads(data.get("policies", "{}"))
+        return noted(self.kube, self.config_map, "policies")
 
     def add(self, place: str, policy: str) -> None:
         """Write one down."""

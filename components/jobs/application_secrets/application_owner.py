@@ -1,5 +1,6 @@
 """Tell what the stack has in Infisical from what other stacks and people have there."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,17 @@ class Owner:
         """Return whether a project is the stack's."""
         return str(project.get("description") or "").startswith(self.marker)
 
-    def require(self, project: dict[str, Any]) -> None:
-        """Raise Failed for a project that is not the stack's."""
+    def require(self, project: dict[str, Any], application: str) -> None:
+        """Raise Failed for a project that is not the stack's, or was made for a different application of it."""
         slug, description = str(project["slug"]), str(project.get("description") or "")
         if self.has(project):
+            made_for = re.search(r"`applications\.([^`]+)`", description)
+            if made_for and made_for[1] != application:
+                raise Failed(
+                    f"project {slug} was made for application {made_for[1]}, and what its people wrote is theirs. Set "
+                    f"`project` of application {application} to a different slug. If nobody needs the project any "
+                    "more, delete it in the web UI"
+                )
             return
         if description.startswith(_MARK):
             other = description.removeprefix(_MARK).partition(" ")[0]

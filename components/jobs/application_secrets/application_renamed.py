@@ -67,12 +67,11 @@ def scheduled(application: Application, project: Object, anew: str) -> tuple[App
         for each in application.secrets
         if each.place[0] not in gone
     )
-    approvals = [each for each in application.licensed.get("approvals", []) if each["environment"] not in gone]
     kept = replace(
         application,
         environments={slug: name for slug, name in application.environments.items() if slug not in gone},
         secrets=secrets,
-        licensed={**application.licensed, "approvals": approvals, "groups": {}, "roles": {}},
+        licensed={},
     )
     return kept, [f"environment {each} is gone. Restore it or its slug in the web UI. {anew}" for each in gone]
 

@@ -23,7 +23,7 @@ from application_renamed import made_anew, refuse_renamed, renamed_environments,
 from application_report import hiding, requested, shortened, unwritten
 from application_server import Server
 from application_turn import OurTurn, Overtaken, Turn
-from application_unseen import refuse_unseen, unlisted
+from application_unseen import own_project, refuse_unseen, unlisted
 from application_wish import Application, application_of
 from infisical_api import ApiError, InfisicalApi, stack_login
 from job import Failed, Pending, Report, run, secret, wait
@@ -55,6 +55,7 @@ class Config:
     run: Literal["up", "schedule"] = "up"
     operator_namespace: str | None = None  # None where nobody delivers
     canary: str = ""  # slug of the project that proves the operator
+    data: str = ""  # where the database's data came from, if not from this instance
     values: str = "/values"
     bootstrap: str = "/bootstrap"
     authority: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
@@ -77,7 +78,10 @@ class Provision:
             else None
         )
         notes = _config_map(config, config.drift)
-        self.policies, self.generated = Kept(kube, notes), Generated(kube, notes, owner.state)
+        self.policies, self.generated = (
+            Kept(kube, notes),
+            Generated(kube, notes, f"{owner.state} {config.data}".strip()),
+        )
         self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
         self.recoded: list[Application] = []  # how some of their values are stored has yet to change
@@ -133,6 +137,8 @@ class Provision:
         self._settled(lambda: make_roles(application, project["id"], self.server))
         self._settled(lambda: let_through(application, self.server, self.policies))
         first, last = self._write(application, project)
+        self.drift += [f"{application.name}: {each}" for each in dict.fromkeys(last.drift)]
+        self.mended += [f"{application.name}: {each}" for each in first.drift if each not in last.drift]
         self.generated.keep(application, all_of_it=not self.anew)
         if operator := self.operator:
             self.counts["identities changed"] += self._settled(
@@ -140,8 +146,6 @@ class Provision:
             )
         self._settled(lambda: licensed(application, project["id"], self.server, self.policies))
         self.counts["projects"] += 1
-        self.drift += [f"{application.name}: {each}" for each in dict.fromkeys(last.drift)]
-        self.mended += [f"{application.name}: {each}" for each in first.drift if each not in last.drift]
 
     def _recode(self, application: Application) -> None:
         """Do the rest of an application of which all else is done."""
@@ -196,6 +200,7 @@ class Provision:
             unread = f"Infisical doesn't give back what was written to {', '.join(plan.places) or 'the project'}"
             raise Failed(self.refused or unread)
         plans.append(plan)
+        self.generated.keep(application, all_of_it=False)
         held = requested(self.before, application.name)
         if waiting := [*self._act(project, plan.without(held)), *(place for place in plan.places if place in held)]:
             raise Failed(unwritten(waiting))
@@ -211,7 +216,7 @@ class Provision:
             raise
 
     def _project(self, application: Application) -> Object | None:
-        project = self._found(application.slug)
+        project = own_project(application, self.server, self.owner)
         if application.retired:
             left = retire(application, project, self.server, self.owner)
             self.drift += [f"{application.name}: {each}" for each in left]
@@ -220,13 +225,6 @@ class Provision:
         if not project and application.slug in self.created:
             raise unlisted(application.slug)
         return project or self._create(application)
-
-    def _found(self, slug: str) -> Object | None:
-        """Return the project. Raises Failed where it isn't the stack's."""
-        project = next((each for each in self.server.projects() if each["slug"] == slug), None)
-        if project:
-            self.owner.require(project)
-        return project
 
     def _create(self, application: Application) -> Object:
         refuse_renamed(application, self.server, self.owner.marker, self.anew)
@@ -238,13 +236,13 @@ class Provision:
         except ApiError as error:
             if error.status and error.status < 500 and "already exists" not in error.message:
                 raise
-            if not self._found(application.slug):
-                refuse_unseen(application.slug, self.server, self.owner)
+            if not own_project(application, self.server, self.owner):
+                refuse_unseen(application, self.server, self.owner)
                 if error.status != 400:  # not made, whatever else
                     raise
         else:
             self.created.add(application.slug)
-        if not (project := self._found(application.slug)):
+        if not (project := own_project(application, self.server, self.owner)):
             raise unlisted(application.slug)
         return project
 

@@ -1,5 +1,6 @@
 """Say whose wish holds: a run of the schedule that began before an `up` must not put back what the `up` has changed."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,19 @@ from job import Failed
 from kube import Api, NotFound
 
 MANAGER = "infisical-platform-applications"
+
+
+def noted(kube: Api, config_map: str, key: str) -> dict[str, Any]:
+    """Return what runs have written down in a ConfigMap as JSON. Raises Failed for what somebody has made of it."""
+    data: dict[str, str] = (kube.find(config_map) or {}).get("data") or {}
+    try:
+        return json.loads(data.get(key, "{}"))
+    except ValueError as error:
+        name, namespace = config_map.rpartition("/")[2], config_map.split("/")[-3]
+        raise Failed(
+            f"ConfigMap {name} has a key {key} that is no JSON. Remove the key: kubectl edit configmap {name} -n "
+            f"{namespace}"
+        ) from error
 
 
 class Overtaken(Exception):

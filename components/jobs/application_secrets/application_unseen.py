@@ -1,13 +1,22 @@
-"""Tell of projects that the stack's account is not in: the stack made them with an account of before, or did not."""
+"""Tell an application's project from others', and from those that the stack's account is not in, and is not shown."""
 
 from typing import Any
 
 from application_owner import Owner
 from application_server import Server
+from application_wish import Application
 from infisical_api import ApiError, provisioner
 from job import Failed, Pending
 
 Object = dict[str, Any]
+
+
+def own_project(application: Application, server: Server, owner: Owner) -> Object | None:
+    """Return the project. Raises Failed where it isn't the application's."""
+    project = next((each for each in server.projects() if each["slug"] == application.slug), None)
+    if project:
+        owner.require(project, application.name)
+    return project
 
 
 def every_project(server: Server) -> list[Object]:
@@ -28,11 +37,12 @@ def unlisted(slug: str) -> Pending:
     )
 
 
-def refuse_unseen(slug: str, server: Server, owner: Owner) -> None:
-    """Raise Failed where there is a project with this slug."""
+def refuse_unseen(application: Application, server: Server, owner: Owner) -> None:
+    """Raise Failed where there is a project with the application's slug."""
+    slug = application.slug
     for each in server.every_project():
         if each["slug"] == slug:
-            owner.require(each)
+            owner.require(each, application.name)
             account = provisioner(owner.stack)
             raise Failed(
                 f"project {slug} is the stack's, and the stack's identity {account} is not in it: it was made anew "
