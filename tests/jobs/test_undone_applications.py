@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import application_secrets
 import pytest
 from application_owner import Owner
-from application_plan import Found, Plan, Stored
+from application_plan import Found, Member, Plan, Stored
 from application_secrets import Config, Provision, Undone
 from application_wish import STACK, Application, Secret
 from fake_config_map import ConfigMap
@@ -83,6 +84,30 @@ def test_those_behind_one_that_is_in_conflict_are_put_back() -> None:
     assert server.secrets["b"].value == "the stack's"
     assert run.drift == [f"a: {CONFLICT}"]
     assert run.mended == ["b: prod:/K was not what the stack says"]
+
+
+def test_what_is_looked_at_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for something at the end of its time is looked at again."""
+
+    class Peopled(Projects):
+        def found(self, project: dict[str, Any], environments: set[str]) -> Found:
+            members = {"eve@example.org": Member("m", ("admin",))}
+            return replace(super().found(project, environments), members=members)
+
+    looked: list[str] = []
+
+    def licensed(one: Application, *_: Any) -> None:
+        looked.append(one.name)
+        if len(looked) == 1:
+            raise Failed("late") from Pending("it is not listed yet")
+
+    monkeypatch.setattr(application_secrets, "licensed", licensed)
+    server = Peopled()
+    del server.secrets["a"]
+    run = provision(server)
+    run.all([application("b")])
+    assert looked == ["b", "b"]
+    assert run.drift == ["b: eve@example.org is a member, and the stack names nobody of that address"]
 
 
 def test_each_has_its_sentence() -> None:

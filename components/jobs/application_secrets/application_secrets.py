@@ -78,10 +78,8 @@ class Provision:
             else None
         )
         notes = _config_map(config, config.drift)
-        self.policies, self.generated = (
-            Kept(kube, notes),
-            Generated(kube, notes, f"{owner.state} {config.data}".strip()),
-        )
+        self.policies = Kept(kube, notes)
+        self.generated = Generated(kube, notes, f"{owner.state} {config.data}".strip())
         self.anew = made_anew(config.namespace) if config.run == "schedule" else ""
         self.created = set[str]()  # slugs of projects
         self.recoded: list[Application] = []  # how some of their values are stored has yet to change
@@ -108,7 +106,8 @@ class Provision:
         if self.anew:  # what an `up` has changed may be what it was run for
             self.drift += self.mended
         self.drift += left_projects({each.slug for each in wished}, self.server, self.owner)
-        self.drift[:0] = [f"{name}: {why}" for name, why in self.undone.items()]
+        undone = [f"{name}: {why}" for name, why in self.undone.items()]
+        self.drift = [*dict.fromkeys([*undone, *self.drift])]  # who was late has been looked at twice
         if self.undone:
             raise Undone(". ".join(f"application {name}: {why}" for name, why in self.undone.items()))
 
