@@ -173,9 +173,9 @@ class Secrets(Section):
     )
     generated_values: dict[GeneratedName, GeneratedValue] = Field(
         default={},
-        description="What was generated for applications before ({generate: …}), by a state that is lost or under a "
-        "different environment. Keep it: the stack generates other values. `make import-secrets` takes it from an "
-        "escrow or from the cluster.",
+        description="What a state that is lost made for applications ({generate: …}), or this one for a different "
+        "environment. Keep it: the stack makes other values. `make import-secrets` takes it from an escrow or from the "
+        "cluster.",
     )
     extra_secrets: dict[VariableName, SecretStr] = Field(
         default={}, description="More variables of Infisical. Their values are secret."
