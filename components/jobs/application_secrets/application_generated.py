@@ -76,7 +76,8 @@ class Generated:
         self._kube.merge_patch(self._config_map, {"data": text}, field_manager=MANAGER)
 
     def _read(self) -> tuple[dict[str, str], dict[str, dict[str, list[str]]]]:
-        return noted(self._kube, self._config_map, _STATES), noted(self._kube, self._config_map, _DIGESTS)
+        states, digests = noted(self._kube, self._config_map, _STATES, _DIGESTS)
+        return states, digests
 
 
 def _noted(secret: Secret) -> str:

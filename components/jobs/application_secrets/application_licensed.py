@@ -26,7 +26,8 @@ class Kept:
 
     def read(self) -> dict[str, str]:
         """Return what is kept."""
-        return noted(self.kube, self.config_map, "policies")
+        [policies] = noted(self.kube, self.config_map, "policies")
+        return policies
 
     def add(self, place: str, policy: str) -> None:
         """Write one down."""

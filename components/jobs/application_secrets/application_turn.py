@@ -11,11 +11,18 @@ from kube import Api, NotFound
 MANAGER = "infisical-platform-applications"
 
 
-def noted(kube: Api, config_map: str, key: str) -> dict[str, Any]:
-    """Return what runs have written down in a ConfigMap as JSON. Raises Failed for what somebody has made of it."""
+def noted(kube: Api, config_map: str, *keys: str) -> list[Any]:
+    """Return what runs have written down under keys of a ConfigMap, as JSON, by one question.
+
+    Raises Failed for what somebody has made of it.
+    """
     data: dict[str, str] = (kube.find(config_map) or {}).get("data") or {}
+    return [_json(data.get(key, "{}"), key, config_map) for key in keys]
+
+
+def _json(text: str, key: str, config_map: str) -> Any:
     try:
-        return json.loads(data.get(key, "{}"))
+        return json.loads(text)
     except ValueError as error:
         name, namespace = config_map.rpartition("/")[2], config_map.split("/")[-3]
         raise Failed(
